@@ -1,0 +1,121 @@
+"""The hardware: one frozen object that simulator, generator, testbench and reports all read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.base import Config, load, resolve
+
+__all__ = ["ArchConfig", "ArrayConfig", "CSCConfig", "DenseConfig", "NumberConfig"]
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def _power_of_two(value: int, key: str) -> None:
+    if value & (value - 1):
+        raise ValueError(f"{key} must be a power of two, not {value}")
+
+
+class NumberConfig(Config):
+    """Word widths in bits, two's complement."""
+
+    #: Activations.
+    act_width: Annotated[int, Field(ge=2, le=16)] = 8
+    #: Weight codes.
+    weight_width: Annotated[int, Field(ge=2, le=8)] = 8
+    #: Partial sums; they wrap modulo ``2**psum_width``.
+    psum_width: Annotated[int, Field(ge=4, le=48)] = 32
+
+    @model_validator(mode="after")
+    def _holds_a_product(self) -> Self:
+        product = self.act_width + self.weight_width
+        if self.psum_width < product:
+            raise ValueError(
+                f"psum_width must hold one product ({product} bits), not {self.psum_width}"
+            )
+        return self
+
+
+class DenseConfig(Config):
+    """Systolic array of ``rows x cols`` PEs that consumes dense weights."""
+
+    family: Literal["dense"]
+    #: ``ws``: rows hold K, columns hold M, pixels stream. ``os``: rows hold M, columns hold pixels.
+    dataflow: Literal["ws", "os"]
+    rows: Annotated[int, Field(ge=1, le=256)]
+    cols: Annotated[int, Field(ge=1, le=256)]
+    #: ``ws``: pixels of one tile, the depth of the accumulator memory. ``os`` has none.
+    acc_depth: Annotated[int, Field(ge=1, le=65536)] | None = None
+
+    @model_validator(mode="after")
+    def _accumulator_fits_the_dataflow(self) -> Self:
+        if self.dataflow == "ws":
+            if self.acc_depth is None:
+                raise ValueError("acc_depth must be given for dataflow ws")
+            _power_of_two(self.acc_depth, "acc_depth")
+        elif self.acc_depth is not None:
+            raise ValueError("acc_depth must be absent for dataflow os: PEs hold the partial sums")
+        return self
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.rows * self.cols
+
+
+class CSCConfig(Config):
+    """Index-decoding array (EIE): row m on PE m mod ``pes``; ``lanes`` pixels share one decode."""
+
+    family: Literal["csc"]
+    pes: Annotated[int, Field(ge=1, le=256)]
+    lanes: Annotated[int, Field(ge=1, le=64)] = 1
+    #: Bits of the relative index: zeros since the previous entry of the column.
+    index_bits: Annotated[int, Field(ge=1, le=16)] = 4
+    #: Non-zero activations each PE can queue.
+    fifo_depth: Annotated[int, Field(ge=1, le=1024)] = 8
+    #: Activation positions that the leading non-zero detector sees at once.
+    window: Annotated[int, Field(ge=1, le=64)] = 8
+    #: PEs whose weight memories one beat of the weight stream writes.
+    load_pes: Count = 1
+    #: Columns (K) that the pointer memory of a PE holds.
+    col_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: Entries that the weight memory of a PE holds.
+    entry_depth: Annotated[int, Field(ge=1, le=1048576)]
+    #: Rows of one PE's accumulator, in each of its two banks.
+    acc_depth: Annotated[int, Field(ge=1, le=65536)]
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        for key in ("pes", "col_depth", "entry_depth", "acc_depth"):
+            _power_of_two(getattr(self, key), key)
+        if self.pes % self.load_pes:
+            raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
+        return self
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.pes * self.lanes
+
+
+#: The registry of families: a new one is added here and found everywhere else by its name.
+ArrayConfig = Annotated[DenseConfig | CSCConfig, Field(discriminator="family")]
+
+
+class ArchConfig(Config):
+    """One design: simulated, generated and verified from this object alone."""
+
+    #: Name of the design; becomes the Verilog module name.
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    description: str = ""
+    clock_mhz: Annotated[float, Field(gt=0, le=10000)] = 800.0
+    numbers: NumberConfig = NumberConfig()
+    array: ArrayConfig
+
+    @classmethod
+    def read(cls, name: str | Path) -> Self:
+        """Read a design by name (``configs/arch``) or path."""
+        return load(cls, resolve(name, "arch"))

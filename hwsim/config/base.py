@@ -1,0 +1,115 @@
+"""The base of every configuration: frozen, strict, unknown keys refused, errors that name the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hwsim.errors import InputError
+
+__all__ = ["Config", "load", "parse", "resolve"]
+
+#: ``configs/`` of the checkout, or of the installed package's neighbour.
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """A frozen group of keys. A number that describes hardware exists once: in one of these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def resolve(name: str | Path, kind: str) -> Path:
+    """Path of a configuration: a path is a path, a bare name is ``configs/<kind>/<name>.yaml``.
+
+    Raises
+    ------
+    InputError
+        No such file; the message lists the closest names there are.
+    """
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if path.is_file():
+            return path
+        raise InputError(path, "", None, "no such file")
+    found = CONFIGS / kind / f"{name}.yaml"
+    if found.is_file():
+        return found
+    known = ", ".join(sorted(p.stem for p in (CONFIGS / kind).glob("*.yaml")))
+    raise InputError(f"configs/{kind}", "name", str(name), f"must be a file or one of: {known}")
+
+
+def load(cls: type[C], path: Path | str) -> C:
+    """Read one YAML file into ``cls``.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, bad YAML, unknown key, wrong type, or a broken rule.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, "", None, f"cannot be read: {error}") from error
+    try:
+        raw = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        problem = getattr(error, "problem", None) or str(error)
+        mark = getattr(error, "problem_mark", None)
+        at = f" (line {mark.line + 1})" if mark else ""
+        raise InputError(path, "", None, f"must be YAML: {problem}{at}") from error
+    return parse(cls, raw, path)
+
+
+def parse(cls: type[C], raw: Any, source: Path | str) -> C:
+    """Validate plain data into ``cls``, turning the first broken rule into an :class:`InputError`."""
+    if not isinstance(raw, dict):
+        raise InputError(source, "", None, "must be a mapping of keys to values")
+    try:
+        return cls.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        # pydantic names the chosen union member inside the path; users do not write it
+        key = ".".join(str(part) for part in first["loc"] if not _is_tag(part, first["loc"], raw))
+        value = first.get("input")
+        if first["type"] == "missing" or isinstance(value, dict):
+            value = None
+        rule = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            rule = "unknown key"
+        raise InputError(source, key, value, rule) from error
+    except RecursionError as error:
+        raise InputError(source, "", None, "is nested too deeply") from error
+
+
+def _is_tag(part: object, loc: tuple[Any, ...], raw: Any) -> bool:
+    """Say whether a step of pydantic's path is a union tag rather than a key of the data."""
+    node = raw
+    for step in loc:
+        if isinstance(node, dict) and step in node:
+            node = node[step]
+        elif isinstance(node, list) and isinstance(step, int) and 0 <= step < len(node):
+            node = node[step]
+        elif step is part:
+            return isinstance(node, dict) and part in node.values()
+    return False
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key_node.value!r} given twice", key_node.start_mark
+                    )
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)

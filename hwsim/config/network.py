@@ -1,0 +1,210 @@
+"""The workload: layers with their true shapes, chained and checked, lowered to GEMMs elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.base import Config, load, resolve
+
+__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape"]
+
+Positive = Annotated[int, Field(ge=1, le=1 << 20)]
+Density = Annotated[float, Field(gt=0, le=1)]
+
+
+class TensorShape(Config):
+    """Channels, height and width of one image's tensor."""
+
+    channels: Positive
+    height: Positive = 1
+    width: Positive = 1
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.channels * self.height * self.width
+
+
+class LayerConfig(Config):
+    """One layer. ``conv`` and ``fc`` have weights; the others only shape the tensors."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
+    type: Literal["conv", "fc", "maxpool", "avgpool", "globalavgpool", "add"]
+    #: Output channels (``conv``, ``fc``).
+    M: Positive | None = None
+    #: Filter height and width; ``S`` defaults to ``R`` (``conv``, pools).
+    R: Positive | None = None
+    S: Positive | None = None
+    #: Groups; ``G`` = input channels is a depthwise layer.
+    G: Positive = 1
+    stride: Positive = 1
+    padding: Annotated[int, Field(ge=0, le=64)] = 0
+    dilation: Positive = 1
+    relu: bool = False
+    #: Pools only: round the output size up, as Caffe does.
+    ceil: bool = False
+    #: Layers whose outputs feed this one; the previous layer where empty. ``input`` is the network's.
+    inputs: tuple[str, ...] = ()
+    #: Fraction of non-zeros, for synthetic weights and activations.
+    weight_density: Density = 1.0
+    act_density: Density = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed_inputs(cls, raw: object) -> object:
+        if isinstance(raw, dict) and isinstance(raw.get("inputs"), list):
+            return {**raw, "inputs": tuple(raw["inputs"])}
+        return raw
+
+    @model_validator(mode="after")
+    def _keys_fit_the_type(self) -> Self:
+        needs = {
+            "conv": ("M", "R"), "fc": ("M",), "maxpool": ("R",), "avgpool": ("R",),
+        }.get(self.type, ())  # fmt: skip
+        for key in ("M", "R"):
+            if key in needs and getattr(self, key) is None:
+                raise ValueError(f"{key} must be given for a {self.type} layer")
+            if key not in needs and getattr(self, key) is not None:
+                raise ValueError(f"{key} must be absent for a {self.type} layer")
+        if self.type == "add" and len(self.inputs) < 2:
+            raise ValueError("inputs must name at least two layers for an add layer")
+        if self.type != "add" and len(self.inputs) > 1:
+            raise ValueError(f"inputs must name at most one layer for a {self.type} layer")
+        return self
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """A layer with every dimension resolved (vocabulary: M C P Q R S G).
+
+    ``K`` is the depth of one group's GEMM, ordered (kernel row, kernel column, input channel);
+    ``pixels`` is ``P * Q``, the GEMM's N for one image.
+    """
+
+    layer: LayerConfig
+    ifmap: TensorShape
+    ofmap: TensorShape
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the layer runs on the array."""
+        return self.layer.type in ("conv", "fc")
+
+    @property
+    def R(self) -> int:
+        """Filter height; a fully connected layer is a filter as large as its ifmap."""
+        return self.ifmap.height if self.layer.type == "fc" else (self.layer.R or 1)
+
+    @property
+    def S(self) -> int:
+        """Filter width."""
+        if self.layer.type == "fc":
+            return self.ifmap.width
+        return self.layer.S or self.R
+
+    @property
+    def M(self) -> int:
+        """Output channels of one group."""
+        return self.ofmap.channels // self.layer.G
+
+    @property
+    def C(self) -> int:
+        """Input channels of one group."""
+        return self.ifmap.channels // self.layer.G
+
+    @property
+    def K(self) -> int:
+        """Depth of the GEMM of one group."""
+        return self.R * self.S * self.C
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels of one image."""
+        return self.ofmap.height * self.ofmap.width
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, all groups."""
+        return self.layer.G * self.M * self.K if self.has_weights else 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image, dense."""
+        return self.weights * self.pixels
+
+
+class NetworkConfig(Config):
+    """A network: an input shape and layers that chain."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    #: Where the shapes come from.
+    source: str = ""
+    input: TensorShape
+    layers: Annotated[list[LayerConfig], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _chains(self) -> Self:
+        self.shapes()
+        return self
+
+    @classmethod
+    def read(cls, name: str | Path) -> Self:
+        """Read a network by name (``configs/network``) or path."""
+        return load(cls, resolve(name, "network"))
+
+    def shapes(self) -> list[LayerShape]:
+        """Resolve every layer's shape in order; raises ``ValueError`` where layers do not chain."""
+        known: dict[str, TensorShape] = {"input": self.input}
+        previous = "input"
+        resolved = []
+        for layer in self.layers:
+            if layer.name in known:
+                raise ValueError(f"layers.{layer.name}: name must be unique")
+            inputs = layer.inputs or (previous,)
+            for name in inputs:
+                if name not in known:
+                    raise ValueError(f"layers.{layer.name}: inputs must name an earlier layer, not {name!r}")
+            sources = [known[name] for name in inputs]
+            try:
+                ofmap = _ofmap(layer, sources)
+            except ValueError as error:
+                raise ValueError(f"layers.{layer.name}: {error}") from None
+            resolved.append(LayerShape(layer, sources[0], ofmap))
+            known[layer.name] = ofmap
+            previous = layer.name
+        return resolved
+
+
+def _ofmap(layer: LayerConfig, sources: list[TensorShape]) -> TensorShape:
+    ifmap = sources[0]
+    if layer.type == "add":
+        if any(s != ifmap for s in sources):
+            raise ValueError("inputs must have the same shape to be added")
+        return ifmap
+    if layer.type == "globalavgpool":
+        return TensorShape(channels=ifmap.channels)
+    if layer.type == "fc":
+        return TensorShape(channels=layer.M or 1)
+    if layer.type == "conv":
+        for what, channels in (("input", ifmap.channels), ("output", layer.M or 1)):
+            if channels % layer.G:
+                raise ValueError(f"G = {layer.G} must divide the {channels} {what} channels")
+    channels = layer.M if layer.type == "conv" and layer.M else ifmap.channels
+    r, s = layer.R or 1, layer.S or layer.R or 1
+    return TensorShape(
+        channels=channels,
+        height=_extent(layer, ifmap.height, r, "height"),
+        width=_extent(layer, ifmap.width, s, "width"),
+    )
+
+
+def _extent(layer: LayerConfig, size: int, window: int, what: str) -> int:
+    span = layer.dilation * (window - 1) + 1
+    room = size + 2 * layer.padding - span
+    if room < 0:
+        raise ValueError(f"a window of {span} must fit the padded input {what} {size + 2 * layer.padding}")
+    return (room + (layer.stride - 1 if layer.ceil else 0)) // layer.stride + 1

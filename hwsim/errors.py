@@ -1,0 +1,34 @@
+"""What the user is told when the input is bad: file, key, value and the rule it breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["InputError"]
+
+
+class InputError(Exception):
+    """Bad input; the command line prints it as one line and exits 2.
+
+    Parameters
+    ----------
+    source
+        File (or argument) the value came from.
+    key
+        Dotted path of the key inside it, or ``""`` where the whole file is at fault.
+    value
+        The offending value, shown shortened to 60 characters; ``None`` shows none.
+    rule
+        The rule it breaks, as a phrase: ``must be at least 1``.
+    """
+
+    def __init__(self, source: Path | str, key: str, value: object, rule: str) -> None:
+        self.source, self.key, self.value, self.rule = str(source), key, value, rule
+        shown = "" if value is None else f" = {_short(value)}"
+        where = f"{key}{shown}: " if key else (f"{_short(value)}: " if value is not None else "")
+        super().__init__(f"{source}: {where}{rule}".replace("\n", " "))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,41 @@
+"""Two's-complement arithmetic, once: what the RTL does with a value that does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["overflows", "requantize", "round_half_up_shift", "saturate", "wrap"]
+
+Ints = NDArray[np.int64]
+
+
+def wrap(value: Ints, width: int) -> Ints:
+    """Reduce to ``width`` bits, two's complement."""
+    half = np.int64(1) << np.int64(width - 1)
+    return ((value + half) & ((half << 1) - 1)) - half
+
+
+def saturate(value: Ints, width: int) -> Ints:
+    """Limit to the range of ``width`` bits, two's complement."""
+    half = 1 << (width - 1)
+    return np.clip(value, -half, half - 1)
+
+
+def overflows(value: Ints, width: int) -> int:
+    """Count the values that ``width`` bits cannot hold."""
+    return int(np.count_nonzero(wrap(value, width) != value))
+
+
+def round_half_up_shift(value: Ints, shift: int) -> Ints:
+    """Divide by ``2**shift``, halves rounded towards plus infinity."""
+    return value if shift == 0 else (value + (np.int64(1) << np.int64(shift - 1))) >> shift
+
+
+def requantize(psum: Ints, multiplier: int, shift: int, width: int, relu: bool) -> Ints:
+    """Scale partial sums to activations: integer multiply, rounding shift, saturate, then ReLU.
+
+    The product must fit 63 bits: ``|psum| < 2**47`` and ``multiplier < 2**16``.
+    """
+    scaled = saturate(round_half_up_shift(psum * np.int64(multiplier), shift), width)
+    return np.maximum(scaled, 0) if relu else scaled

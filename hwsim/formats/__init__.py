@@ -1,0 +1,1 @@
+"""Weight formats, one file each: encode, decode, size in bits by kind."""

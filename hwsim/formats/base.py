@@ -1,0 +1,42 @@
+"""Size of an encoded weight matrix, by what the bits are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Bits", "index_width"]
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Storage in bits. ``padding`` is whatever is stored only to keep the format regular."""
+
+    values: int = 0
+    indices: int = 0
+    pointers: int = 0
+    padding: int = 0
+
+    @property
+    def total(self) -> int:
+        """All bits."""
+        return self.values + self.indices + self.pointers + self.padding
+
+    def __add__(self, other: Bits) -> Bits:
+        """Bits of both."""
+        return Bits(
+            self.values + other.values,
+            self.indices + other.indices,
+            self.pointers + other.pointers,
+            self.padding + other.padding,
+        )
+
+    def scaled(self, times: int) -> Bits:
+        """Bits of ``times`` such matrices."""
+        return Bits(
+            self.values * times, self.indices * times, self.pointers * times, self.padding * times
+        )
+
+
+def index_width(choices: int) -> int:
+    """Bits that tell ``choices`` things apart; at least one."""
+    return max(1, (choices - 1).bit_length())
