@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsim.errors import InputError
 
-__all__ = ["Config", "load", "parse", "resolve"]
+__all__ = ["CONFIGS", "Config", "load", "parse", "resolve"]
 
 #: ``configs/`` of the checkout, or of the installed package's neighbour.
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -1,0 +1,1 @@
+"""Networks and their compression. Training needs torch (extra ``compress``)."""
