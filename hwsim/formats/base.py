@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 __all__ = ["Bits", "index_width"]
 
@@ -35,6 +35,10 @@ class Bits:
         return Bits(
             self.values * times, self.indices * times, self.pointers * times, self.padding * times
         )
+
+    def to_dict(self) -> dict[str, int]:
+        """Bits by kind and in total."""
+        return asdict(self) | {"total": self.total}
 
 
 def index_width(choices: int) -> int:

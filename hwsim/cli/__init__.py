@@ -1,0 +1,59 @@
+"""The command line: one file a command; nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from hwsim.cli.data import data
+from hwsim.cli.doctor import doctor
+from hwsim.cli.generate import generate
+from hwsim.cli.simulate import simulate
+from hwsim.cli.storage import storage
+from hwsim.cli.study import study
+from hwsim.cli.sweep import sweep
+from hwsim.cli.verify import verify
+from hwsim.errors import InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hwsim",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (study, simulate, generate, verify, sweep, storage, data, doctor):
+    app.command()(command)
+
+
+@app.callback()
+def _root() -> None:
+    """Simulate and generate arrays that consume sparse, quantized weights, and prove the two equal.
+
+    ARCH, NETWORK and the other configurations are names (dense_8x8_ws finds
+    configs/arch/dense_8x8_ws.yaml) or paths. Every command takes --json and exits 0 on success,
+    1 when a comparison failed, 2 on bad input.
+
+    Example: hwsim study configs/study/lenet5.yaml
+    """
+
+
+def main() -> None:
+    """Run the command line; bad input becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # the reader of our output has gone (`hwsim ... | head`); nothing is wrong with the run
+        sys.stderr.close()
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

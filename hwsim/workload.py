@@ -1,0 +1,91 @@
+"""Operands of a network's weighted layers: real ones from a checkpoint, or synthetic at a density."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import GEMM
+from hwsim.config import LayerShape, NetworkConfig, NumberConfig
+
+if TYPE_CHECKING:
+    from hwsim.checkpoint import Checkpoint
+
+__all__ = ["real", "shapes_only", "sparse", "synthetic", "synthetic_weight"]
+
+
+def shapes_only(shape: LayerShape, images: int) -> list[GEMM]:
+    """GEMMs of one layer without operands: one for each group."""
+    gemm = GEMM(shape.M, shape.K, shape.pixels * images, name=shape.layer.name)
+    return [gemm] * shape.layer.G
+
+
+def synthetic(shape: LayerShape, numbers: NumberConfig, images: int, seed: int = 0) -> list[GEMM]:
+    """GEMMs of one layer with random operands at the layer's weight and activation densities.
+
+    Each position is non-zero independently. The same layer name and seed give the same operands.
+    """
+    rng = _rng(shape, seed, "act")
+    size = (shape.K, shape.pixels * images)
+    return [
+        GEMM.of(
+            weight, sparse(rng, size, shape.layer.act_density, numbers.act_width), shape.layer.name
+        )
+        for weight in synthetic_weight(shape, numbers, seed)
+    ]
+
+
+def synthetic_weight(
+    shape: LayerShape, numbers: NumberConfig, seed: int = 0
+) -> list[NDArray[np.integer]]:
+    """Random weights of one layer at its density, ``(M, K)`` for each group."""
+    rng = _rng(shape, seed, "weight")
+    size = (shape.M, shape.K)
+    return [
+        sparse(rng, size, shape.layer.weight_density, numbers.weight_width)
+        for _ in range(shape.layer.G)
+    ]
+
+
+def _rng(shape: LayerShape, seed: int, operand: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(f"{shape.layer.name}.{operand}".encode())])
+
+
+def sparse(
+    rng: np.random.Generator, size: tuple[int, int], density: float, width: int
+) -> NDArray[np.integer]:
+    """Matrix whose positions are non-zero with probability ``density``, uniform over ``width`` bits."""
+    dtype = np.int8 if width <= 8 else np.int16
+    high = 1 << (width - 1)
+    values = rng.integers(-high, high - 1, size, dtype=dtype)
+    values += values >= 0  # zero is not a value: [-high, -1] and [1, high - 1]
+    if density < 1:
+        values *= rng.random(size, dtype=np.float32) < density
+    return values
+
+
+def real(
+    network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.uint8]
+) -> dict[str, list[GEMM]]:
+    """GEMMs of every weighted layer: the checkpoint's weights, and the activations that these images
+    give at the layer's input in integer inference.
+
+    Parameters
+    ----------
+    images
+        ``(images, height, width)`` or ``(images, C, height, width)``, unsigned 8-bit pixels.
+    """
+    from hwsim import golden, lowering
+
+    trace = golden.run(network, checkpoint, golden.input_act(images))
+    operands = {}
+    for shape in network.shapes():
+        if shape.has_weights:
+            name = shape.layer.name
+            weights = lowering.lower_weight(shape, checkpoint.layers[name].weight)
+            acts = lowering.lower_act(shape, trace.ifmap[name])
+            operands[name] = [GEMM.of(w, a, name) for w, a in zip(weights, acts, strict=True)]
+    return operands
