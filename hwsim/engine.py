@@ -1,4 +1,4 @@
-"""Run a network on a design: cycles by cause, storage by kind, layer by layer, in the fast exact form."""
+"""Run a network on a design in the fast exact form: cycles by cause, storage by kind."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["LayerResult", "NetworkResult", "simulate", "simulate_layer"]
 class LayerResult:
     """One layer on one design.
 
-    ``macs`` is the dense work of the layer; ``useful_macs`` counts those whose weight and activation
-    are both non-zero, or all of them where only shapes are known.
+    ``macs`` is the dense work of the layer; ``useful_macs`` counts those whose weight and
+    activation are both non-zero, or all of them where only shapes are known.
     """
 
     name: str
@@ -143,8 +143,8 @@ def simulate(
     Parameters
     ----------
     operands
-        Real operands of each weighted layer (:func:`hwsim.workload.real`); without them, synthetic ones
-        at the densities of the network file.
+        Real operands of each weighted layer (:func:`hwsim.workload.real`); without them,
+        synthetic ones at the densities of the network file.
     images
         Batch: the GEMM's N is ``images`` x output pixels. With ``operands``, how many they hold.
     progress

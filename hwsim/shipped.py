@@ -12,7 +12,7 @@ from hwsim.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 
-__all__ = ["CHECKPOINTS", "checkpoint_operands", "find_checkpoint", "test_images"]
+__all__ = ["CHECKPOINTS", "checkpoint_operands", "find_checkpoint", "images"]
 
 CHECKPOINTS = Path(__file__).parents[1] / "models" / "checkpoints"
 
@@ -37,23 +37,23 @@ def find_checkpoint(name: str) -> Path:
     raise InputError("models/checkpoints", "name", name, f"must be a file or one of: {known}")
 
 
-def test_images(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def images(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """First ``count`` of the shipped MNIST test images, and their labels."""
     from hwsim import datasets
 
-    images, labels = datasets.shipped("mnist")
-    if count > len(images):
+    pixels, labels = datasets.shipped("mnist")
+    if count > len(pixels):
         raise InputError(
-            "images", "count", count, f"must be at most {len(images)}: the images that ship"
+            "images", "count", count, f"must be at most {len(pixels)}: the images that ship"
         )
-    return images[:count], labels[:count]
+    return pixels[:count], labels[:count]
 
 
 def checkpoint_operands(
-    network: NetworkConfig, checkpoint: str, images: int
+    network: NetworkConfig, checkpoint: str, count: int
 ) -> dict[str, list[GEMM]]:
-    """Operands of a network with a checkpoint's weights on the first shipped test images."""
+    """Operands of a network: a checkpoint's weights on the first ``count`` shipped test images."""
     from hwsim import workload
 
     weights = Checkpoint.read(find_checkpoint(checkpoint))
-    return workload.real(network, weights, test_images(images)[0])
+    return workload.real(network, weights, images(count)[0])

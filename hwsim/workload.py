@@ -1,4 +1,4 @@
-"""Operands of a network's weighted layers: real ones from a checkpoint, or synthetic at a density."""
+"""Operands of a network's weighted layers: real, from a checkpoint, or synthetic at a density."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _rng(shape: LayerShape, seed: int, operand: str) -> np.random.Generator:
 def sparse(
     rng: np.random.Generator, size: tuple[int, int], density: float, width: int
 ) -> NDArray[np.integer]:
-    """Matrix whose positions are non-zero with probability ``density``, uniform over ``width`` bits."""
+    """Matrix non-zero with probability ``density`` at each position, values uniform over ``width``."""
     dtype = np.int8 if width <= 8 else np.int16
     high = 1 << (width - 1)
     values = rng.integers(-high, high - 1, size, dtype=dtype)
@@ -70,8 +70,7 @@ def sparse(
 def real(
     network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.uint8]
 ) -> dict[str, list[GEMM]]:
-    """GEMMs of every weighted layer: the checkpoint's weights, and the activations that these images
-    give at the layer's input in integer inference.
+    """GEMMs of every weighted layer: a checkpoint's weights on what images become at its input.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ def storage(
     weights: Annotated[
         str,
         typer.Argument(
-            help="A checkpoint (name in models/checkpoints, or file), or a network (synthetic weights)."
+            help="Checkpoint (a name in models/checkpoints or a file), or network (synthetic)."
         ),
     ],
     arch: Annotated[

@@ -1,4 +1,4 @@
-"""The base of every configuration: frozen, strict, unknown keys refused, errors that name the key."""
+"""The base of every configuration: frozen, strict, unknown keys refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def load(cls: type[C], path: Path | str) -> C:
 
 
 def parse(cls: type[C], raw: Any, source: Path | str) -> C:
-    """Validate plain data into ``cls``, turning the first broken rule into an :class:`InputError`."""
+    """Validate plain data into ``cls``, the first broken rule becomes an :class:`InputError`."""
     if not isinstance(raw, dict):
         raise InputError(source, "", None, "must be a mapping of keys to values")
     try:
@@ -91,9 +91,8 @@ def _is_tag(part: object, loc: tuple[Any, ...], raw: Any) -> bool:
     """Say whether a step of pydantic's path is a union tag rather than a key of the data."""
     node = raw
     for step in loc:
-        if isinstance(node, dict) and step in node:
-            node = node[step]
-        elif isinstance(node, list) and isinstance(step, int) and 0 <= step < len(node):
+        is_place = isinstance(node, list) and isinstance(step, int) and 0 <= step < len(node)
+        if is_place or (isinstance(node, dict) and step in node):
             node = node[step]
         elif step is part:
             return isinstance(node, dict) and part in node.values()

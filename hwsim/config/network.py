@@ -47,7 +47,7 @@ class LayerConfig(Config):
     relu: bool = False
     #: Pools only: round the output size up, as Caffe does.
     ceil: bool = False
-    #: Layers whose outputs feed this one; the previous layer where empty. ``input`` is the network's.
+    #: Layers whose outputs feed this one; empty: the previous one. ``input`` is the network's.
     inputs: tuple[str, ...] = ()
     #: Fraction of non-zeros, for synthetic weights and activations.
     weight_density: Density = 1.0
@@ -167,7 +167,9 @@ class NetworkConfig(Config):
             inputs = layer.inputs or (previous,)
             for name in inputs:
                 if name not in known:
-                    raise ValueError(f"layers.{layer.name}: inputs must name an earlier layer, not {name!r}")
+                    raise ValueError(
+                        f"layers.{layer.name}: inputs must name an earlier layer, not {name!r}"
+                    )
             sources = [known[name] for name in inputs]
             try:
                 ofmap = _ofmap(layer, sources)
@@ -206,5 +208,6 @@ def _extent(layer: LayerConfig, size: int, window: int, what: str) -> int:
     span = layer.dilation * (window - 1) + 1
     room = size + 2 * layer.padding - span
     if room < 0:
-        raise ValueError(f"a window of {span} must fit the padded input {what} {size + 2 * layer.padding}")
+        padded = size + 2 * layer.padding
+        raise ValueError(f"a window of {span} must fit the padded input {what} {padded}")
     return (room + (layer.stride - 1 if layer.ceil else 0)) // layer.stride + 1
