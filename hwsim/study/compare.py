@@ -1,0 +1,200 @@
+"""Compare compressed models of one network on designs with as many multipliers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hwsim import engine, golden, shipped, workload
+from hwsim.arrays.base import GEMM
+from hwsim.checkpoint import Checkpoint
+from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config.study import CompareConfig, VariantConfig
+from hwsim.engine import NetworkResult
+from hwsim.errors import InputError
+
+__all__ = ["Comparison", "Variant", "load", "run"]
+
+#: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
+#: them once for the life of the network, not for every batch.
+LOADING = ("load", "weight")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One compressed model on one design, simulated."""
+
+    config: VariantConfig
+    arch: ArchConfig
+    kind: str
+    #: Accuracy in per cent on the full test set, as the checkpoint records it.
+    accuracy: float
+    #: Accuracy in per cent of this run's integer inference on the images that ship.
+    accuracy_shipped: float
+    result: NetworkResult
+    #: Weights that are not zero.
+    nonzeros: int
+
+    @property
+    def name(self) -> str:
+        """Name of the variant."""
+        return self.config.name
+
+    @property
+    def load_cycles(self) -> int:
+        """Cycles that fill weight memories before a layer starts; 0 where weights stream."""
+        control = self.result.counts.causes.get("control", {})
+        return sum(control.get(cause, 0) for cause in LOADING)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All variants of a study, in the order of its file."""
+
+    network: NetworkConfig
+    config: CompareConfig
+    variants: list[Variant]
+
+    @property
+    def baseline(self) -> Variant:
+        """Variant that speedups are relative to."""
+        return next(v for v in self.variants if v.name == self.config.baseline)
+
+    @property
+    def eligible(self) -> list[Variant]:
+        """Variants accurate enough to win."""
+        floor = max(v.accuracy for v in self.variants) - self.config.accuracy_bound
+        return [v for v in self.variants if v.accuracy >= floor]
+
+    def speedup(self, variant: Variant) -> float:
+        """Cycles of the baseline / cycles of the variant."""
+        return self.baseline.result.cycles / max(1, variant.result.cycles)
+
+    def answer(self) -> str:
+        """Which one wins, by how much, on this network: one sentence."""
+        fast = min(self.eligible, key=lambda v: v.result.cycles)
+        small = min(self.eligible, key=lambda v: v.result.bits.total)
+        rivals = [v for v in self.eligible if v.kind != fast.kind]
+        parts = [
+            f"On {self.network.name} ({self.config.images} images, "
+            f"{fast.arch.array.multipliers} multipliers) the {fast.name} variant wins in cycles: "
+            f"{fast.result.cycles:,}, {self.speedup(fast):.2f}x fewer than {self.baseline.name}"
+        ]
+        if rivals:
+            rival = min(rivals, key=lambda v: v.result.cycles)
+            ratio = rival.result.cycles / max(1, fast.result.cycles)
+            parts.append(f" and {ratio:.2f}x fewer than {rival.name}, the best of another kind")
+        if small is fast:
+            others = [v for v in rivals if v.kind != self.baseline.kind] or rivals
+            parts.append(f"; it is also the smallest, {small.result.bits.total / 8000:.1f} KB")
+        else:
+            others = [fast]
+            parts.append(f"; the smallest is {small.name}, {small.result.bits.total / 8000:.1f} KB")
+        if others:
+            other = min(others, key=lambda v: v.result.bits.total)
+            parts.append(f" against {other.result.bits.total / 8000:.1f} KB of {other.name}")
+        bound = self.config.accuracy_bound
+        return "".join(parts) + f", all within {bound:g} points of the best accuracy."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        return {
+            "network": self.network.name,
+            "images": self.config.images,
+            "baseline": self.config.baseline,
+            "answer": self.answer(),
+            "variants": [self._row(variant) for variant in self.variants],
+        }
+
+    def _row(self, variant: Variant) -> dict[str, Any]:
+        return {
+            "variant": variant.name,
+            "kind": variant.kind,
+            "family": variant.arch.array.family,
+            "checkpoint": variant.config.checkpoint,
+            "accuracy": variant.accuracy,
+            "accuracy_shipped_images": variant.accuracy_shipped,
+            "weights": variant.nonzeros,
+            "speedup": self.speedup(variant),
+            "load_cycles": variant.load_cycles,
+            **variant.result.to_dict(),
+        }
+
+
+def load(
+    config: CompareConfig, source: str = "study"
+) -> tuple[NetworkConfig, dict[str, ArchConfig]]:
+    """Read the network and the designs, and check that the comparison is one of equals.
+
+    Raises
+    ------
+    InputError
+        A file is missing or bad, the designs differ in multipliers, or a layer to verify is
+        unknown.
+    """
+    network = NetworkConfig.read(config.network)
+    archs = {v.arch: ArchConfig.read(v.arch) for v in config.variants}
+    multipliers = {name: arch.array.multipliers for name, arch in archs.items()}
+    if len(set(multipliers.values())) > 1:
+        raise InputError(
+            source, "study.variants", multipliers, "must have the same number of multipliers"
+        )
+    known = [shape.layer.name for shape in network.shapes() if shape.has_weights]
+    for layer in config.verify.layers:
+        if layer not in known:
+            raise InputError(
+                source, "study.verify.layers", layer, f"must be one of: {', '.join(known)}"
+            )
+    return network, archs
+
+
+def run(
+    config: CompareConfig,
+    source: str = "study",
+    progress: Callable[[str], None] = lambda what: None,
+) -> Comparison:
+    """Simulate every variant on the first ``config.images`` shipped test images.
+
+    Parameters
+    ----------
+    source
+        File the study was read from, for error messages.
+    progress
+        Called with a variant's name before it is simulated.
+    """
+    network, archs = load(config, source)
+    pixels, labels = shipped.images(1000)
+    cache: dict[str, tuple[Checkpoint, float, dict[str, list[GEMM]]]] = {}
+    variants = []
+    for item in config.variants:
+        progress(item.name)
+        if item.checkpoint not in cache:
+            path = shipped.find_checkpoint(item.checkpoint)
+            checkpoint = Checkpoint.read(path)
+            if checkpoint.network != network.name:
+                raise InputError(
+                    path, "network", checkpoint.network, f"must be {network.name}: the study's"
+                )
+            logits = golden.run(network, checkpoint, golden.input_act(pixels)).logits
+            right = int(np.count_nonzero(logits.argmax(axis=1) == labels))
+            operands = workload.real(network, checkpoint, pixels[: config.images])
+            cache[item.checkpoint] = checkpoint, 100 * right / len(labels), operands
+        checkpoint, accuracy_shipped, operands = cache[item.checkpoint]
+        arch = archs[item.arch]
+        variants.append(
+            Variant(
+                config=item,
+                arch=arch,
+                kind=str(checkpoint.info.get("kind", "unknown")),
+                accuracy=float(checkpoint.info["accuracy"]),
+                accuracy_shipped=accuracy_shipped,
+                result=engine.simulate(arch, network, operands, images=config.images),
+                nonzeros=sum(
+                    int(np.count_nonzero(layer.weight)) for layer in checkpoint.layers.values()
+                ),
+            )
+        )
+    return Comparison(network, config, variants)

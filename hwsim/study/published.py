@@ -1,0 +1,175 @@
+"""Hold the simulator to a published table, on random operands at the stated densities."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hwsim.arrays.base import GEMM, Counts, family
+from hwsim.config import ArchConfig, CSCConfig
+from hwsim.config.study import PublishedConfig, PublishedLayer
+from hwsim.errors import InputError
+from hwsim.workload import sparse
+
+__all__ = ["Check", "LayerCheck", "run"]
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer: our times beside the paper's, and efficiency against queue depth.
+
+    ``theoretical_us`` is the time of the entries touched, padding zeros included, spread evenly
+    over the PEs; ``actual_us`` the simulated time with the weights resident, as the paper measures.
+    """
+
+    layer: PublishedLayer
+    theoretical_us: float
+    actual_us: float
+    cycles: int
+    entries: int
+    padding: int
+    #: Queue depth -> load-balance efficiency: 1 - bubbles / (PEs x cycles).
+    efficiency: dict[int, float]
+
+    @property
+    def differences(self) -> tuple[float, float]:
+        """Relative differences from the published theoretical and actual times."""
+        return (
+            self.theoretical_us / self.layer.theoretical_us - 1,
+            self.actual_us / self.layer.actual_us - 1,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: one row of ``results.json``."""
+        return {
+            "layer": self.layer.name,
+            "M": self.layer.M,
+            "K": self.layer.K,
+            "theoretical_us": self.theoretical_us,
+            "theoretical_us_published": self.layer.theoretical_us,
+            "theoretical_difference": self.differences[0],
+            "actual_us": self.actual_us,
+            "actual_us_published": self.layer.actual_us,
+            "actual_difference": self.differences[1],
+            "cycles": self.cycles,
+            "entries": self.entries,
+            "padding": self.padding,
+            "efficiency": {str(depth): value for depth, value in self.efficiency.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Check:
+    """Every layer of the table."""
+
+    arch: ArchConfig
+    config: PublishedConfig
+    layers: list[LayerCheck]
+
+    @property
+    def worst(self) -> float:
+        """Largest relative difference, of either time, in absolute value."""
+        return max(abs(d) for layer in self.layers for d in layer.differences)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every time is within the tolerance."""
+        return self.worst <= self.config.tolerance
+
+    @property
+    def knee(self) -> int:
+        """Least queue depth past which doubling it gains less than 3 points of mean efficiency."""
+        depths = sorted(self.layers[0].efficiency)
+        mean = [float(np.mean([layer.efficiency[d] for layer in self.layers])) for d in depths]
+        for place in range(len(depths) - 1):
+            if mean[place + 1] - mean[place] < 0.03:
+                return depths[place]
+        return depths[-1]
+
+    def answer(self) -> str:
+        """One sentence: how close."""
+        verdict = "within" if self.passed else "NOT within"
+        return (
+            f"Every theoretical and actual time is {verdict} {self.config.tolerance:.0%} of the "
+            f"published one (worst {self.worst:.1%}); the knee of efficiency against queue depth "
+            f"is at {self.knee}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        return {
+            "arch": self.arch.name,
+            "source": self.config.source,
+            "tolerance": self.config.tolerance,
+            "worst_difference": self.worst,
+            "passed": self.passed,
+            "knee": self.knee,
+            "answer": self.answer(),
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+
+def run(config: PublishedConfig, progress: Callable[[str], None] = lambda what: None) -> Check:
+    """Simulate every layer of the table, and each queue depth of the plot.
+
+    Raises
+    ------
+    InputError
+        The design is not of the family that the table is about.
+    """
+    arch = ArchConfig.read(config.arch)
+    if not isinstance(arch.array, CSCConfig):
+        raise InputError(config.arch, "array.family", arch.array.family, "must be csc")
+    checks = []
+    for layer in config.layers:
+        progress(layer.name)
+        gemm = _draw(config, layer, arch)
+        counts = family(arch).count(arch, gemm)
+        pe = counts.causes["pe"]
+        run_cycles = _resident(counts)
+        entries = pe["mac"] + pe["padding"]
+        checks.append(
+            LayerCheck(
+                layer=layer,
+                theoretical_us=entries / arch.array.pes / arch.clock_mhz,
+                actual_us=run_cycles / arch.clock_mhz,
+                cycles=run_cycles,
+                entries=entries,
+                padding=pe["padding"],
+                efficiency={
+                    depth: _efficiency(_with_depth(arch, depth), gemm)
+                    for depth in config.fifo_depths
+                },
+            )
+        )
+    return Check(arch, config, checks)
+
+
+def _draw(config: PublishedConfig, layer: PublishedLayer, arch: ArchConfig) -> GEMM:
+    rng = np.random.default_rng([config.seed, zlib.crc32(layer.name.encode())])
+    numbers = arch.numbers
+    return GEMM.of(
+        sparse(rng, (layer.M, layer.K), layer.weight_density, numbers.weight_width),
+        sparse(rng, (layer.K, 1), layer.act_density, numbers.act_width),
+        layer.name,
+    )
+
+
+def _resident(counts: Counts) -> int:
+    control = counts.causes["control"]
+    return counts.cycles - control["load"] - control["weight"]
+
+
+def _with_depth(arch: ArchConfig, depth: int) -> ArchConfig:
+    return arch.model_copy(update={"array": arch.array.model_copy(update={"fifo_depth": depth})})
+
+
+def _efficiency(arch: ArchConfig, gemm: GEMM) -> float:
+    counts = family(arch).count(arch, gemm)
+    pe = counts.causes["pe"]
+    busy = pe["mac"] + pe["padding"] + pe["column"]
+    return busy / (arch.array.multipliers * _resident(counts))
