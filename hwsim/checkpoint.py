@@ -1,0 +1,258 @@
+"""Checkpoints: a network's integer weights and the scales of its requantizing, in one file.
+
+A checkpoint is a safetensors file. Tensors: ``<layer>.weight`` int8, ``(M, C / G, R, S)`` or
+``(M, C * H * W)``, and ``<layer>.bias`` int32, ``(M,)``, in units of the partial sum. The header's
+metadata says which network it is, each layer's bits, multiplier, shift and scale, and in ``info``
+how the file came about. Nothing in the file is code; whatever does not fit is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from hwsim.config import NetworkConfig
+from hwsim.errors import InputError
+from hwsim.files import write_bytes_atomic
+from hwsim.lowering import weight_shape
+
+__all__ = ["Checkpoint", "LayerWeights"]
+
+_FORMAT, _VERSION = "hwsim.checkpoint", "1"
+_KEYS = {"format", "version", "network", "layers", "info"}
+#: Bytes; a header of ours is a few KB, a length beyond this is another kind of file.
+_MAX_HEADER = 1 << 20
+_MAX_FILE = 1 << 30
+_WIDTHS = (1, 2, 3, 4, 5, 8)
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """One layer's integers.
+
+    ``weight`` is int8 in PyTorch's order, ``bias`` int32 in units of the partial sum. The next
+    layer's activation is ``requantize(psum + bias, multiplier, shift)``; ``weight_scale`` times a
+    code is the real weight.
+    """
+
+    weight: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    weight_bits: int
+    multiplier: int
+    shift: int
+    weight_scale: float
+
+    @property
+    def density(self) -> float:
+        """Fraction of the weights that are not 0."""
+        return float(np.count_nonzero(self.weight)) / self.weight.size
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Integer weights of a whole network; ``source`` is where they were read, for messages."""
+
+    network: str
+    layers: dict[str, LayerWeights]
+    info: dict[str, Any]
+    source: str = "checkpoint"
+
+    @classmethod
+    def read(cls, path: Path | str, network: NetworkConfig | None = None) -> Self:
+        """Read a file, and check it against ``network`` where given.
+
+        Raises
+        ------
+        InputError
+            Not a checkpoint, truncated, or not of this network.
+        """
+        path = Path(path)
+        data = _bytes(path)
+        header = _header(path, data)
+        metadata = _metadata(path, header)
+        settings = _json(path, "layers", metadata["layers"])
+        info = _json(path, "info", metadata["info"])
+        _dtypes(path, header, settings)
+        try:
+            tensors = load_tensors(data)
+        except (SafetensorError, ValueError, OverflowError) as error:
+            raise InputError(
+                path, "", None, f"must be a whole safetensors file: {error}"
+            ) from error
+        layers = {name: _layer(path, name, settings[name], tensors) for name in settings}
+        checkpoint = cls(metadata["network"], layers, info, str(path))
+        if network is not None:
+            checkpoint.check(network)
+        return checkpoint
+
+    def check(self, network: NetworkConfig) -> None:
+        """Refuse, with :class:`InputError`, a network that these weights do not fit."""
+        if self.network != network.name:
+            rule = f"must be the checkpoint of network {network.name}"
+            raise InputError(self.source, "network", self.network, rule)
+        shapes = {shape.layer.name: shape for shape in network.shapes() if shape.has_weights}
+        for name in shapes.keys() ^ self.layers.keys():
+            rule = f"must name exactly the layers with weights of {network.name}"
+            raise InputError(self.source, f"layers.{name}", None, rule)
+        for name, shape in shapes.items():
+            found, expected = self.layers[name].weight.shape, weight_shape(shape)
+            if found != expected:
+                rule = f"must have shape {expected} in {network.name}"
+                raise InputError(self.source, f"{name}.weight", found, rule)
+
+    def write(self, path: Path | str) -> Path:
+        """Write the file whole or not at all; the same contents give the same bytes."""
+        settings = {
+            name: {
+                "weight_bits": layer.weight_bits,
+                "multiplier": layer.multiplier,
+                "shift": layer.shift,
+                "weight_scale": layer.weight_scale,
+            }
+            for name, layer in self.layers.items()
+        }
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "network": self.network,
+            "layers": json.dumps(settings),
+            "info": json.dumps(self.info),
+        }
+        # wide words first, so that every tensor is aligned
+        tensors = {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
+        tensors |= {f"{name}.weight": ("I8", layer.weight) for name, layer in self.layers.items()}
+        return write_bytes_atomic(path, _serialize(tensors, metadata))
+
+    @property
+    def density(self) -> float:
+        """Fraction of all weights that are not 0."""
+        kept = sum(int(np.count_nonzero(layer.weight)) for layer in self.layers.values())
+        return kept / sum(layer.weight.size for layer in self.layers.values())
+
+
+def _serialize(
+    tensors: Mapping[str, tuple[str, NDArray[np.integer[Any]]]], metadata: dict[str, str]
+) -> bytes:
+    # safetensors' own writer orders the metadata differently in every process
+    header: dict[str, object] = {"__metadata__": metadata}
+    blocks, offset = [], 0
+    for name, (dtype, tensor) in tensors.items():
+        block = np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<")).tobytes()
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + len(block)],
+        }
+        blocks.append(block)
+        offset += len(block)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(blocks)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > _MAX_FILE:
+            raise InputError(path, "", None, f"must be at most {_MAX_FILE} bytes, not {size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
+
+
+def _header(path: Path, data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= _MAX_HEADER:
+        raise InputError(
+            path, "", None, "must be a safetensors file: no header length at its start"
+        )
+    if 8 + length > len(data):
+        rule = f"is truncated: header of {length} bytes in a file of {len(data)}"
+        raise InputError(path, "", None, rule)
+    header = _json(path, "header", data[8 : 8 + length])
+    if not all(isinstance(value, dict) for value in header.values()):
+        raise InputError(path, "header", None, "must map names to mappings")
+    return header
+
+
+def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    found = metadata.get("format")
+    if found != _FORMAT:
+        raise InputError(path, "format", found, f"must be {_FORMAT!r}: not one of our checkpoints")
+    if metadata.get("version") != _VERSION:
+        raise InputError(path, "version", metadata.get("version"), f"must be {_VERSION!r}")
+    for key in metadata.keys() ^ _KEYS:
+        raise InputError(path, key, None, "unknown key" if key in metadata else "must be given")
+    for key, value in metadata.items():
+        if not isinstance(value, str):
+            raise InputError(path, key, value, "must be a string")
+    return metadata
+
+
+def _json(path: Path, key: str, text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, key, None, f"must be JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(path, key, value, "must be a mapping")
+    return value
+
+
+def _dtypes(path: Path, header: dict[str, Any], settings: dict[str, Any]) -> None:
+    expected = {f"{name}.weight": "I8" for name in settings}
+    expected |= {f"{name}.bias": "I32" for name in settings}
+    for name in (header.keys() - {"__metadata__"}) ^ expected.keys():
+        rule = "must be given" if name in expected else "is the tensor of no layer"
+        raise InputError(path, name, None, rule)
+    for name, dtype in expected.items():
+        if header[name].get("dtype") != dtype:
+            raise InputError(path, f"{name}.dtype", header[name].get("dtype"), f"must be {dtype}")
+
+
+#: Setting of a layer -> what it must be, and the rule in words.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "weight_bits": (lambda v: type(v) is int and v in _WIDTHS, f"must be one of {_WIDTHS}"),
+    "multiplier": (lambda v: type(v) is int and 1 <= v < 1 << 16, "must be 1..65535"),
+    "shift": (lambda v: type(v) is int and 0 <= v <= 47, "must be 0..47"),
+    "weight_scale": (
+        lambda v: type(v) is float and math.isfinite(v) and v > 0,
+        "must be a positive number",
+    ),
+}
+
+
+def _layer(
+    path: Path, name: str, setting: object, tensors: dict[str, NDArray[Any]]
+) -> LayerWeights:
+    key = f"layers.{name}"
+    if not isinstance(setting, dict):
+        raise InputError(path, key, setting, "must be a mapping")
+    for part in setting.keys() ^ _RULES.keys():
+        raise InputError(
+            path, f"{key}.{part}", None, "unknown key" if part in setting else "must be given"
+        )
+    for part, (holds, rule) in _RULES.items():
+        if not holds(setting[part]):
+            raise InputError(path, f"{key}.{part}", setting[part], rule)
+    weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    if weight.ndim not in (2, 4) or 0 in weight.shape:
+        raise InputError(path, f"{name}.weight", weight.shape, "must have 2 or 4 dimensions")
+    if bias.shape != weight.shape[:1]:
+        rule = f"must have one value a row of the weight, {weight.shape[:1]}"
+        raise InputError(path, f"{name}.bias", bias.shape, rule)
+    largest, limit = int(np.abs(weight.astype(np.int16)).max()), 1 << (setting["weight_bits"] - 1)
+    if largest > limit:
+        rule = f"must be at most {limit} in magnitude with weight_bits {setting['weight_bits']}"
+        raise InputError(path, f"{name}.weight", largest, rule)
+    return LayerWeights(weight, bias, **setting)
