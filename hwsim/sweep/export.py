@@ -1,0 +1,113 @@
+"""What a sweep leaves behind: one flat table with the Pareto fronts marked, and their picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwsim.config.sweep import METRICS, SweepConfig
+from hwsim.plots import sweep as plots
+from hwsim.report import write_csv
+from hwsim.sweep.grid import Point
+from hwsim.sweep.pareto import front
+from hwsim.sweep.store import Row
+
+__all__ = ["Result", "collect", "export"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One point with what is known of it; ``best`` says it is on its network's Pareto front."""
+
+    point: Point
+    row: Row
+    best: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat row: what the point is, what was measured, how it ended."""
+        return {
+            **self.row.fields,
+            **self.row.result,
+            "pareto": self.best,
+            "status": self.row.status,
+            "error": self.row.error,
+            "seconds": self.row.seconds,
+            "runs": self.row.runs,
+            "key": self.row.key,
+        }
+
+
+def collect(sweep: SweepConfig, points: list[Point], rows: list[Row]) -> list[Result]:
+    """Join points with their rows, in the order of the grid, and mark each network's front.
+
+    Networks are different work, so a point competes only with those of its own base network.
+    """
+    known = {row.key: row for row in rows}
+    rivals: dict[str, list[Point]] = defaultdict(list)
+    for point in points:
+        if point.key in known and known[point.key].status == "done":
+            rivals[point.base[1]].append(point)
+    best: set[str] = set()
+    for group in rivals.values():
+        costs = np.array(
+            [
+                [
+                    known[point.key].result[column] * (1 if goal == "min" else -1)
+                    for column, goal in sweep.objectives.items()
+                ]
+                for point in group
+            ]
+        )
+        best |= {p.key for p, is_best in zip(group, front(costs), strict=True) if is_best}
+    return [Result(p, known[p.key], p.key in best) for p in points if p.key in known]
+
+
+def export(sweep: SweepConfig, results: list[Result], folder: Path) -> list[Path]:
+    """Write ``results.csv`` and, where a point has a result, ``pareto.png`` and ``pareto.svg``."""
+    rows = [result.to_dict() for result in results]
+    # a point without a result has empty cells there, not zeros
+    columns = dict.fromkeys(
+        (*(k for r in results for k in r.row.fields), *(k for r in results for k in r.row.result)),
+        "",
+    )
+    written = [write_csv(folder / "results.csv", [columns | row for row in rows])]
+    done = [result for result in results if result.row.status == "done"]
+    if done:
+        picture = _plot(sweep, done, folder / "pareto")
+        written += [picture, picture.with_suffix(".svg")]
+    return written
+
+
+def _plot(sweep: SweepConfig, done: list[Result], path: Path) -> Path:
+    (x, goal), (y, _) = list(sweep.objectives.items())[:2]
+    panels = []
+    for network in dict.fromkeys(result.point.base[1] for result in done):
+        dots = [
+            plots.Dot(
+                x=result.row.result[x],
+                y=result.row.result[y],
+                family=result.point.arch.array.family if result.point.arch else "",
+                label=_label(result.point, len(sweep.arch) > 1),
+                best=result.best,
+            )
+            for result in done
+            if result.point.base[1] == network
+        ]
+        panels.append(plots.Panel(network, dots))
+    stairs: plots.Stairs = "post" if goal == "min" else "pre"
+    return plots.pareto(
+        path,
+        panels,
+        (METRICS[x], METRICS[y]),
+        f"{sweep.name}: {x} ({goal}imized) against {y}",
+        stairs if len(sweep.objectives) == 2 else None,
+    )
+
+
+def _label(point: Point, name_arch: bool) -> str:
+    values = [str(value) for name, value in point.values.items()]
+    return " ".join([point.base[0]] * name_arch + values)

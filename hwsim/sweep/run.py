@@ -1,0 +1,151 @@
+"""Run the points of a sweep that have no result yet, on local processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from hwsim.errors import InputError
+from hwsim.sweep.grid import Point
+from hwsim.sweep.store import Row, Store
+
+__all__ = ["Evaluate", "pending", "run"]
+
+#: Measure one valid point: column -> number. A module-level function, which a process can find.
+Evaluate = Callable[[Point], dict[str, float]]
+
+
+def pending(points: list[Point], store: Store) -> list[Point]:
+    """Points with neither a result nor a broken rule on record; failed ones are tried again."""
+    settled = {row.key for row in store.rows(p.key for p in points) if row.status != "failed"}
+    return [point for point in points if point.key not in settled]
+
+
+def run(
+    points: Iterable[Point],
+    store: Store,
+    evaluate: Evaluate,
+    jobs: int = 1,
+    progress: Callable[[Row], None] = lambda row: None,
+) -> None:
+    """Evaluate points and put each result into the store as it comes.
+
+    Parameters
+    ----------
+    jobs
+        Processes. At most ``2 * jobs`` points are under way, and a kill loses no other.
+    progress
+        Called with every row once it is committed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when the points under way are finished and stored.
+    """
+
+    def keep(row: Row) -> None:
+        store.put(row)
+        progress(row)
+
+    valid = []
+    for point in points:
+        if point.error:
+            keep(Row(point.key, "invalid", _fields(point), point.error))
+        else:
+            valid.append(point)
+    if jobs == 1 or len(valid) < 2:
+        for point in valid:
+            keep(_measure(point, evaluate))
+        return
+    with _pool(min(jobs, len(valid))) as pool:
+        _drive(pool, valid, evaluate, 2 * jobs, keep)
+
+
+def _drive(
+    pool: ProcessPoolExecutor,
+    points: list[Point],
+    evaluate: Evaluate,
+    window: int,
+    keep: Callable[[Row], None],
+) -> None:
+    waiting = iter(points)
+    running: set[Future[Row]] = set()
+
+    def settle() -> None:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            running.discard(future)
+            keep(future.result())
+
+    try:
+        while True:
+            for point in waiting:
+                running.add(pool.submit(_measure, point, evaluate))
+                if len(running) == window:
+                    break
+            if not running:
+                return
+            settle()
+    except KeyboardInterrupt:
+        while running:
+            settle()
+        raise
+    except BrokenProcessPool as error:
+        rule = "a process ended by itself (out of memory?); the same command goes on from here"
+        raise InputError("sweep", "jobs", None, rule) from error
+
+
+def _measure(point: Point, evaluate: Evaluate) -> Row:
+    """Evaluate one point; what goes wrong becomes part of its row."""
+    start = time.perf_counter()
+    fields = _fields(point)
+    try:
+        result = evaluate(point)
+    except InputError as error:
+        return Row(point.key, "invalid", fields, str(error), {}, time.perf_counter() - start)
+    except (
+        Exception
+    ) as error:  # one bad point must not end a sweep of hours: it is reported at the end
+        text = f"{type(error).__name__}: {error}"
+        return Row(point.key, "failed", fields, text, {}, time.perf_counter() - start)
+    return Row(point.key, "done", fields, "", result, time.perf_counter() - start)
+
+
+def _fields(point: Point) -> dict[str, Any]:
+    return {"arch": point.base[0], "network": point.base[1], **point.values}
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    # spawn: a fork would copy the threads of numba and of the progress bar half-alive
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group: the parent decides
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        # the workers hold each other's pipes, so a killed parent leaves them waiting for ever
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True, name="follow-parent").start()
