@@ -13,7 +13,7 @@ from typing import Any
 
 from hwsim.files import write_text_atomic
 
-__all__ = ["Report", "write_csv", "write_json"]
+__all__ = ["Report", "cell", "write_csv", "write_json"]
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -52,11 +52,11 @@ class Report:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table; the first column is text, the others are numbers."""
-        shown = [[_cell(value) for value in row] for row in rows]
+        shown = [[cell(value) for value in row] for row in rows]
         lines = [
             "| " + " | ".join(columns) + " |",
             "| --- |" + " ---: |" * (len(columns) - 1),
-            *("| " + " | ".join(row) + " |" for row in shown),
+            *("| " + " | ".join(v.replace("|", "\\|") for v in row) + " |" for row in shown),
         ]
         self._markdown.append("\n".join(lines))
         head = "".join(f"<th>{html.escape(c)}</th>" for c in columns)
@@ -104,11 +104,14 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return write_text_atomic(path, text.getvalue())
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """One value as text: integers in groups of three, fractions with three digits."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value).replace("|", "\\|")
+        return f"{value:.3f}"
+    return str(value)

@@ -32,23 +32,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Table whose first column is text and whose others are numbers, right-aligned."""
     from rich.table import Table
 
+    from hwsim.report import cell
+
     made = Table(title=title, title_justify="left")
     for place, column in enumerate(columns):
         made.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
     for row in rows:
         made.add_row(*(cell(value) for value in row))
     return made
-
-
-def cell(value: object) -> str:
-    """One value as text: integers with thin groups, fractions with three digits."""
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value).lower()
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return str(value)
 
 
 def emit_json(document: dict[str, Any]) -> None:

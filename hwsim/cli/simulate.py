@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +34,7 @@ def simulate(
     from hwsim import engine
     from hwsim.cli.output import console, emit_json, table
     from hwsim.config import ArchConfig, NetworkConfig
-    from hwsim.files import write_text_atomic
+    from hwsim.report import write_json
     from hwsim.shipped import checkpoint_operands
 
     design, net = ArchConfig.read(arch), NetworkConfig.read(network)
@@ -45,7 +44,7 @@ def simulate(
         "operands": checkpoint if checkpoint else f"synthetic weights, seed {seed}"
     }
     folder = out or Path("build/simulate") / f"{design.name}-{net.name}"
-    path = write_text_atomic(folder / "results.json", jsonlib.dumps(document, indent=2) + "\n")
+    path = write_json(folder / "results.json", document)
     if json:
         emit_json(document)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -34,15 +33,13 @@ def storage(
     """
     from hwsim.cli.output import console, emit_json, table
     from hwsim.config import ArchConfig
-    from hwsim.files import write_text_atomic
+    from hwsim.report import write_json
     from hwsim.storage import measure_designs
 
     designs = [ArchConfig.read(name) for name in arch or ["dense_8x8_ws", "csc_16x4"]]
     document = measure_designs(weights, designs, seed)
-    path = write_text_atomic(
-        (out or Path("build/storage") / Path(weights).stem) / "results.json",
-        jsonlib.dumps(document, indent=2) + "\n",
-    )
+    folder = out or Path("build/storage") / Path(weights).stem
+    path = write_json(folder / "results.json", document)
     if json:
         emit_json(document)
         return
