@@ -1,0 +1,60 @@
+"""Both ends of a stream in a clock-by-clock model."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Job, Pauses, is_paused
+
+__all__ = ["Sink", "Source"]
+
+
+class Source:
+    """The bench's end of an input stream: words in order, held from the offer to the transfer."""
+
+    def __init__(self, job: Job, stream: str, pauses: Pauses) -> None:
+        self.words = job.inputs[stream]
+        self.transfers = len(next(iter(self.words.values())))
+        self._stream, self._pauses = stream, pauses
+        self._taken, self._held = 0, False
+
+    def valid(self, clock: int) -> bool:
+        """Whether a word is offered at ``clock``; ask once a clock."""
+        if self._taken == self.transfers:
+            return False
+        self._held = self._held or not is_paused(self._pauses, self._stream, clock)
+        return self._held
+
+    def word(self, field: str) -> NDArray[np.int64]:
+        """One field of the word offered, as the array (or scalar) it is in the job."""
+        value: NDArray[np.int64] = self.words[field][self._taken]
+        return value
+
+    def take(self) -> None:
+        """Transfer the word offered."""
+        self._taken += 1
+        self._held = False
+
+
+class Sink:
+    """The bench's end of the ``ofmap`` stream: the transfers taken, ``(transfers, lanes)``."""
+
+    def __init__(self, job: Job, pauses: Pauses) -> None:
+        self.payloads = np.zeros(job.ofmap_index.shape, dtype=np.int64)
+        self.taken = 0
+        self._pauses = pauses
+
+    @property
+    def done(self) -> bool:
+        """Whether the job's last transfer has been seen."""
+        return self.taken == len(self.payloads)
+
+    def ready(self, clock: int) -> bool:
+        """Whether an offer would be taken at ``clock``."""
+        return not is_paused(self._pauses, "ofmap", clock)
+
+    def take(self, payload: NDArray[np.int64]) -> None:
+        """Transfer the payload offered."""
+        self.payloads[self.taken] = payload
+        self.taken += 1

@@ -1,0 +1,119 @@
+"""Dense codes with no index, of the filters and columns that are left after structured pruning.
+
+A filter (row of ``weight[M, K]``) or a column (one K of every filter) that is all zero is not stored
+and not computed. What is left is a smaller dense matrix and at most two gather lists, one for the
+filters and one for the columns, shared by the whole array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import ArchConfig
+from hwsim.formats.base import Bits, index_width
+
+__all__ = ["DenseMatrix", "bits", "decode", "encode", "measure"]
+
+#: A gather list that says nothing: everything is kept.
+ALL: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class DenseMatrix:
+    """A weight matrix without its all-zero rows and columns.
+
+    Attributes
+    ----------
+    shape
+        ``(M, K)`` of the whole matrix.
+    width
+        Bits of a code.
+    codes
+        ``(M', K')``; neither is 0 unless both are, when every weight is zero.
+    kept_rows, kept_cols
+        Row (filter) and column (K) of the whole matrix that each row and column of ``codes`` is,
+        ascending; empty where nothing is removed.
+    """
+
+    shape: tuple[int, int]
+    width: int
+    codes: NDArray[np.int64]
+    kept_rows: NDArray[np.int64]
+    kept_cols: NDArray[np.int64]
+
+    def row_list(self) -> NDArray[np.int64]:
+        """Row of the whole matrix for each row of ``codes``, ``(M',)``."""
+        return self.kept_rows if len(self.kept_rows) else np.arange(len(self.codes))
+
+    def col_list(self) -> NDArray[np.int64]:
+        """Column of the whole matrix for each column of ``codes``, ``(K',)``."""
+        return self.kept_cols if len(self.kept_cols) else np.arange(self.codes.shape[1])
+
+
+def encode(weight: NDArray[np.integer], width: int) -> DenseMatrix:
+    """Remove the all-zero rows and columns of ``weight[M, K]``.
+
+    Raises
+    ------
+    ValueError
+        The matrix has no element, is not a matrix, or holds a value that ``width`` bits cannot.
+    """
+    if weight.ndim != 2 or weight.size == 0:
+        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
+    half = 1 << (width - 1)
+    if int(weight.min()) < -half or int(weight.max()) >= half:
+        row, col = np.argwhere((weight < -half) | (weight >= half))[0].tolist()
+        raise ValueError(
+            f"weight[{row}, {col}] = {weight[row, col]}: "
+            f"must be within {-half}..{half - 1} ({width} bits)"
+        )
+    rows, cols = kept(weight)
+    codes = weight[np.ix_(rows, cols)].astype(np.int64)
+    num_rows, num_cols = weight.shape
+    return DenseMatrix(
+        (num_rows, num_cols),
+        width,
+        codes,
+        rows if 0 < len(rows) < num_rows else ALL,
+        cols if 0 < len(cols) < num_cols else ALL,
+    )
+
+
+def kept(weight: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of ``weight`` that are not all zero; both are empty when all is zero."""
+    nonzero = weight != 0
+    return np.flatnonzero(nonzero.any(axis=1)), np.flatnonzero(nonzero.any(axis=0))
+
+
+def decode(matrix: DenseMatrix) -> NDArray[np.int64]:
+    """Weight matrix ``(M, K)`` of an encoded one; the inverse of :func:`encode`."""
+    weight = np.zeros(matrix.shape, dtype=np.int64)
+    weight[np.ix_(matrix.row_list(), matrix.col_list())] = matrix.codes
+    return weight
+
+
+def bits(matrix: DenseMatrix) -> Bits:
+    """Size by kind: the codes, and each gather list as a list or a bitmap, whichever is smaller.
+
+    M' and K' themselves belong to the layer's description and are not counted.
+    """
+    (num_rows, num_cols), (kept_rows, kept_cols) = matrix.shape, matrix.codes.shape
+    return Bits(
+        values=matrix.codes.size * matrix.width,
+        indices=_gather_bits(kept_rows, num_rows) + _gather_bits(kept_cols, num_cols),
+    )
+
+
+def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+    """Size of a weight matrix for a design; where only the shape is known, nothing is removed."""
+    width = arch.numbers.weight_width
+    if weight is None:
+        return Bits(values=shape[0] * shape[1] * width)
+    return bits(encode(weight, width))
+
+
+def _gather_bits(kept_count: int, count: int) -> int:
+    return 0 if kept_count == count else min(kept_count * index_width(count), count)
