@@ -57,7 +57,7 @@ def _rng(shape: LayerShape, seed: int, operand: str) -> np.random.Generator:
 def sparse(
     rng: np.random.Generator, size: tuple[int, int], density: float, width: int
 ) -> NDArray[np.integer]:
-    """Matrix non-zero with probability ``density`` at each position, uniform over ``width`` bits."""
+    """Matrix non-zero with probability ``density`` at each place, uniform over ``width`` bits."""
     dtype = np.int8 if width <= 8 else np.int16
     high = 1 << (width - 1)
     values = rng.integers(-high, high - 1, size, dtype=dtype)
