@@ -16,7 +16,8 @@ def main() -> None:
     rng = np.random.default_rng(0)
     arch = ArchConfig.read("dense_8x8_ws")
     model = family(arch)
-    gemm = GEMM.of(sparse(rng, (11, 20), 1.0, 8), sparse(rng, (20, 13), 1.0, 8))
+    weight, act = sparse(rng, (11, 20), 1.0, 8), sparse(rng, (20, 13), 1.0, 8)
+    gemm = GEMM.of(weight, act)
     job = model.compile(arch, gemm)
     for what, pauses in {
         "no stalls": {},
@@ -24,8 +25,7 @@ def main() -> None:
         "slow consumer": {"ofmap": np.array([True, True, True, False])},
     }.items():
         run = model.simulate(arch, job, pauses)
-        assert gemm.weight is not None and gemm.act is not None
-        exact = gemm.weight.astype(np.int64) @ gemm.act.astype(np.int64)
+        exact = weight.astype(np.int64) @ act.astype(np.int64)
         assert (run.ofmap == exact).all()
         spent = {c: n for c, n in run.counts.causes["array"].items() if n}
         print(f"{what}: {run.counts.cycles} cycles {spent}")
