@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["overflows", "requantize", "round_half_up_shift", "saturate", "wrap"]
+from hwsim.errors import InputError
+
+__all__ = ["check_range", "overflows", "requantize", "round_half_up_shift", "saturate", "wrap"]
 
 Ints = NDArray[np.int64]
 
@@ -20,6 +22,21 @@ def saturate(value: Ints, width: int) -> Ints:
     """Limit to the range of ``width`` bits, two's complement."""
     half = 1 << (width - 1)
     return np.clip(value, -half, half - 1)
+
+
+def check_range(source: str, key: str, value: NDArray[np.integer], width: int) -> None:
+    """Make sure that ``width`` bits hold every value.
+
+    Raises
+    ------
+    InputError
+        Naming ``source``, the first place in ``key`` that does not fit, and its value.
+    """
+    half = 1 << (width - 1)
+    if value.size and (int(value.min()) < -half or int(value.max()) >= half):
+        place = tuple(np.argwhere((value < -half) | (value >= half))[0].tolist())
+        rule = f"must be within {-half}..{half - 1} ({width} bits)"
+        raise InputError(source, f"{key}{list(place)}", int(value[place]), rule)
 
 
 def overflows(value: Ints, width: int) -> int:

@@ -14,33 +14,32 @@ class Source:
     """The bench's end of an input stream: words in order, held from the offer to the transfer."""
 
     def __init__(self, job: Job, stream: str, pauses: Pauses) -> None:
-        self.words = job.inputs[stream]
-        self.transfers = len(next(iter(self.words.values())))
+        _check(stream, pauses)
+        self._words = job.inputs[stream]
+        self._transfers = len(next(iter(self._words.values())))
         self._stream, self._pauses = stream, pauses
         self._taken, self._held = 0, False
 
     def valid(self, clock: int) -> bool:
         """Whether a word is offered at ``clock``; ask once a clock."""
-        if self._taken == self.transfers:
+        if self._taken == self._transfers:
             return False
         self._held = self._held or not is_paused(self._pauses, self._stream, clock)
         return self._held
 
-    def word(self, field: str) -> NDArray[np.int64]:
-        """One field of the word offered, as the array (or scalar) it is in the job."""
-        value: NDArray[np.int64] = self.words[field][self._taken]
-        return value
-
-    def take(self) -> None:
-        """Transfer the word offered."""
+    def take(self) -> dict[str, NDArray[np.int64]]:
+        """Transfer the word offered: each field as the array (or scalar) it is in the job."""
+        word = {field: values[self._taken] for field, values in self._words.items()}
         self._taken += 1
         self._held = False
+        return word
 
 
 class Sink:
     """The bench's end of the ``ofmap`` stream: the transfers taken, ``(transfers, lanes)``."""
 
     def __init__(self, job: Job, pauses: Pauses) -> None:
+        _check("ofmap", pauses)
         self.payloads = np.zeros(job.ofmap_index.shape, dtype=np.int64)
         self.taken = 0
         self._pauses = pauses
@@ -58,3 +57,9 @@ class Sink:
         """Transfer the payload offered."""
         self.payloads[self.taken] = payload
         self.taken += 1
+
+
+def _check(stream: str, pauses: Pauses) -> None:
+    pattern = pauses.get(stream)
+    if pattern is not None and len(pattern) and bool(np.all(pattern)):
+        raise ValueError(f"pauses of {stream} must leave a clock in which it does not pause")

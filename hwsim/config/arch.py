@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,9 @@ class NumberConfig(Config):
 
 class DenseConfig(Config):
     """Systolic array of ``rows x cols`` PEs that consumes dense weights."""
+
+    #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
+    COUNT_WIDTH: ClassVar[int] = 24
 
     family: Literal["dense"]
     #: ``ws``: rows hold K, columns hold M, pixels stream. ``os``: rows hold M, columns hold pixels.

@@ -1,8 +1,8 @@
 """Dense codes with no index, of the filters and columns that are left after structured pruning.
 
-A filter (row of ``weight[M, K]``) or a column (one K of every filter) that is all zero is not stored
-and not computed. What is left is a smaller dense matrix and at most two gather lists, one for the
-filters and one for the columns, shared by the whole array.
+A filter (row of ``weight[M, K]``) or a column (one K of every filter) that is all zero is not
+stored and not computed. What is left is a smaller dense matrix and at most two gather lists, one for
+the filters and one for the columns, shared by the whole array.
 """
 
 from __future__ import annotations
