@@ -128,6 +128,7 @@ class Checkpoint:
             "info": json.dumps(self.info),
         }
         # wide words first, so that every tensor is aligned
+        tensors: dict[str, tuple[str, NDArray[Any]]]
         tensors = {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
         tensors |= {f"{name}.weight": ("I8", layer.weight) for name, layer in self.layers.items()}
         return write_bytes_atomic(path, _serialize(tensors, metadata))
@@ -139,9 +140,7 @@ class Checkpoint:
         return kept / sum(layer.weight.size for layer in self.layers.values())
 
 
-def _serialize(
-    tensors: Mapping[str, tuple[str, NDArray[np.integer[Any]]]], metadata: dict[str, str]
-) -> bytes:
+def _serialize(tensors: Mapping[str, tuple[str, NDArray[Any]]], metadata: dict[str, str]) -> bytes:
     # safetensors' own writer orders the metadata differently in every process
     header: dict[str, object] = {"__metadata__": metadata}
     blocks, offset = [], 0

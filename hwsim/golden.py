@@ -1,7 +1,8 @@
 """The reference every array is held to: integer inference of a network, layer by layer.
 
 int8 activations, n-bit weights, int32 partial sums, bias added in the accumulator, requantize
-(:func:`hwsim.fixedpoint.requantize`), ReLU, max-pool. The last layer's ``psum + bias`` are the logits.
+(:func:`hwsim.fixedpoint.requantize`), ReLU, max-pool. The last layer's ``psum + bias`` are the
+logits.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Trace:
 
 
 def input_act(images: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Turn pixels 0..255 into activations 0..127, ``(images, [C,] H, W)`` to ``(images, C, H, W)``."""
+    """Turn pixels 0..255 into activations 0..127; ``(images, H, W)`` gains a channel axis."""
     act = (images.astype(np.int32) * 127 + 127) // 255
     return act.astype(np.int8) if act.ndim == 4 else act.astype(np.int8)[:, None]
 
@@ -89,7 +90,7 @@ def run(network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8]
     if not shapes[-1].has_weights:
         rule = "must be conv or fc: the last layer gives the logits"
         raise InputError(network.name, f"layers.{previous}.type", shapes[-1].layer.type, rule)
-    return Trace(ifmaps, psums, last.reshape(len(images), -1))
+    return Trace(ifmaps, psums, last.reshape(len(images), shapes[-1].ofmap.size))
 
 
 def logits(
@@ -106,7 +107,7 @@ def accuracy(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
 ) -> float:
-    """Fraction of the images, pixels 0..255, whose largest logit (the first of equals) is the label's."""
+    """Fraction of the images whose largest logit, the first of equals, is the label's."""
     found = logits(network, checkpoint, input_act(images)).argmax(axis=1)
     return int(np.count_nonzero(found == labels)) / len(labels)
 

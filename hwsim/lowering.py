@@ -1,4 +1,4 @@
-"""Convolution as matrix product: tensors in PyTorch's order to the GEMMs an array computes, and back.
+"""Convolution as matrix product: tensors in PyTorch's order to an array's GEMMs, and back.
 
 ``ofmap[M, N] = weight[M, K] @ act[K, N]``, one GEMM per group. K is ordered (kernel row, kernel
 column, input channel), the channel fastest, so that consecutive K are channels of one tap. N is
@@ -51,7 +51,7 @@ def lower_weight(shape: LayerShape, weight: NDArray[T]) -> list[NDArray[T]]:
 
 
 def raise_weight(shape: LayerShape, matrices: Sequence[NDArray[T]]) -> NDArray[T]:
-    """Arrange ``(M, K)`` matrices, one a group, as a weight tensor; inverse of :func:`lower_weight`."""
+    """Arrange ``(M, K)`` matrices, one a group, as a weight tensor: undo :func:`lower_weight`."""
     for matrix in matrices:
         _must_be("weight", matrix.shape, (shape.M, shape.K))
     rsc = np.stack(matrices).reshape(shape.layer.G, shape.M, shape.R, shape.S, shape.C)
