@@ -28,19 +28,21 @@ CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
             "load",  # a beat of weights or pointers is written
             "weight",  # loading, but the weight stream is empty
             "broadcast",  # a non-zero activation entered every queue
-            "scan",  # the detector's window held no non-zero
+            "scan",  # the detector's word held no non-zero
             "full",  # a queue is full: the broadcast stalls
-            "act",  # the activation stream is empty
+            "act",  # the detector has no word: the activation stream is empty
             "drain",  # everything is broadcast; queues, PEs and accumulators empty
         ),
+        # Of the issue stage, a clock late: the entry that it fetched is known one clock later.
         "pe": (
             "idle",  # no layer is running
-            "mac",  # an entry was read: a useful multiply-accumulate
-            "padding",  # an entry was read: a padding zero
+            "mac",  # an entry was fetched: a useful multiply-accumulate
+            "padding",  # an entry was fetched: a padding zero
             "column",  # the PE holds no entry of this column
-            "pointer",  # the pointers are being read
-            "empty",  # the queue is empty
-            "drain",  # the accumulator bank still waits to be drained
+            "pointer",  # a column's pointers were fetched with nothing before it to hide that
+            "empty",  # the queue is empty, and tokens are still to come
+            "drain",  # the group's accumulator bank still waits to be drained
+            "done",  # every column is through; the array drains
         ),
     },
 }

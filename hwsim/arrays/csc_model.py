@@ -1,0 +1,225 @@
+"""Clock-by-clock model of the index-decoding array; registers are named as in ``rtl``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Counts, Job, Pauses, Run, Words, is_paused
+from hwsim.config import ArchConfig, CSCConfig
+from hwsim.arrays.csc_pes import PEs
+from hwsim.config.causes import causes
+
+__all__ = ["simulate"]
+
+Ints = NDArray[np.int64]
+
+
+def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
+    """Run a job clock by clock, to the clock of its last ``ofmap`` transfer."""
+    return _Model(arch, job, pauses).run()
+
+
+class _Source:
+    """An input stream: its words, and whether an offer is held."""
+
+    def __init__(self, name: str, words: Words, pauses: Pauses) -> None:
+        self.name, self.words, self.pauses = name, words, pauses
+        self.left = len(next(iter(words.values())))
+        self.taken = 0
+        self.valid = False
+
+    def offer(self, clock: int) -> None:
+        """Offer a word, unless there is none or an idle source is paused."""
+        self.valid = self.left > 0 and (self.valid or not is_paused(self.pauses, self.name, clock))
+
+    def take(self) -> int:
+        """Transfer the offered word; give its place."""
+        self.left -= 1
+        self.taken += 1
+        self.valid = False
+        return self.taken - 1
+
+
+class _LNZD:
+    """Leading non-zero detector: the word register and its mask."""
+
+    def __init__(self, array: CSCConfig) -> None:
+        self.window = array.window
+        self.words = self.words_left = self.groups_left = 0
+        self.valid = self.is_last = False
+        self.word: Ints = np.zeros((array.window, array.lanes), dtype=np.int64)
+        self.pending: list[int] = []
+        self.base = self.next_base = 0
+
+    def start(self, words: int, groups: int) -> None:
+        """Begin a layer."""
+        self.words = self.words_left = words
+        self.groups_left = groups
+        self.next_base = 0
+
+    @property
+    def token_valid(self) -> bool:
+        """A token is offered: a non-zero, or the null token of a last word without one."""
+        return self.valid and (bool(self.pending) or self.is_last)
+
+    @property
+    def busy(self) -> bool:
+        """Words are still to come, or one is in the register."""
+        return self.valid or self.groups_left > 0
+
+    def step(self, is_taken: bool, act: _Source) -> None:
+        """Pass one clock in which the token was taken, or not."""
+        if is_taken and self.pending:
+            self.pending = self.pending[1:]
+        is_scan = self.valid and not self.pending and not self.is_last
+        if self.valid and not self.pending and (is_taken or is_scan):
+            self.valid = False
+        if self.valid or not self.groups_left or not act.valid:
+            return
+        self.word = act.words["act"][act.take()]
+        self.pending = np.flatnonzero(self.word.any(axis=1)).tolist()
+        self.valid, self.base, self.is_last = True, self.next_base, self.words_left == 1
+        self.next_base = 0 if self.is_last else self.next_base + self.window
+        self.words_left = self.words if self.is_last else self.words_left - 1
+        self.groups_left -= self.is_last
+
+
+class _Drain:
+    """Drain: the row that the accumulators' output registers hold, and what is taken of it."""
+
+    def __init__(self, array: CSCConfig) -> None:
+        self.lanes = array.lanes
+        self.valid = False
+        self.bank = self.row = self.lane = 0
+        self.groups_left = self.rows = self.tail = 0
+        self.shown: Ints = np.zeros((array.pes, array.lanes), dtype=np.int64)
+
+    def start(self, groups: int, rows: int, tail: int) -> None:
+        """Begin a layer."""
+        self.groups_left, self.rows, self.tail = groups, rows, tail
+        self.bank = 0
+
+    def drained(self, ready: bool) -> bool:
+        """Whether a group's last partial sums are taken in this clock."""
+        lanes = self.tail if self.groups_left == 1 else self.lanes
+        return self.valid and ready and self.row + 1 == self.rows and self.lane + 1 == lanes
+
+    def step(self, ready: bool, finished: int, acc: Ints) -> None:
+        """Pass one clock; ``finished`` groups, this one included, are ready to be drained."""
+        if not self.valid:
+            self.valid = finished > 0
+            if self.valid:
+                self.shown = acc[self.bank, self.row].copy()
+            return
+        if not ready:
+            return
+        lanes = self.tail if self.groups_left == 1 else self.lanes
+        self.lane += 1
+        if self.lane < lanes:
+            return
+        acc[self.bank, self.row] = 0
+        self.lane = 0
+        self.row += 1
+        if self.row == self.rows:
+            self.row = 0
+            self.bank ^= 1
+            self.groups_left -= 1
+            self.valid = finished == 2
+        if self.valid:
+            self.shown = acc[self.bank, self.row].copy()
+
+
+class _Model:
+    """The array: control, detector, PEs and drain."""
+
+    def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
+        array = arch.array
+        assert isinstance(array, CSCConfig)
+        self.arch, self.array, self.job, self.pauses = arch, array, job, pauses
+        self.sources = {name: _Source(name, job.inputs[name], pauses) for name in job.inputs}
+        depth = int(job.inputs["weight"]["addr"].max()) + 1
+        self.pes = PEs(arch, max(depth, array.col_depth + 1), depth)
+        self.lnzd, self.drain = _LNZD(array), _Drain(array)
+        self.state = "Idle"
+        self.weight_left = 0
+        self.command: dict[str, int] = {}
+        self.psums: list[Ints] = []
+
+    def run(self) -> Run:
+        """Run to the clock of the last ``ofmap`` transfer."""
+        names = causes(self.arch)
+        control = dict.fromkeys(names["control"], 0)
+        pe = np.zeros(len(names["pe"]), dtype=np.int64)
+        clock = 0
+        while len(self.psums) < self.job.transfers:
+            pe += np.bincount(self.pes.cause, minlength=len(pe))
+            for source in self.sources.values():
+                source.offer(clock)
+            control[self.step(not is_paused(self.pauses, "ofmap", clock))] += 1
+            clock += 1
+        by_pe = dict(zip(names["pe"], pe.tolist(), strict=True))
+        ofmap = np.array(self.psums, dtype=np.int64).reshape(self.job.ofmap_index.shape)
+        return Run(self.job.gather(ofmap), Counts(clock, {"control": control, "pe": by_pe}))
+
+    def step(self, ready: bool) -> str:
+        """Pass one clock; give the cause of ``control``."""
+        if self.state == "Run":
+            return self._run(ready)
+        if self.state == "Load":
+            return self._load()
+        command = self.sources["command"]
+        if command.valid:
+            place = command.take()
+            self.command = {name: int(words[place]) for name, words in command.words.items()}
+            self.weight_left = self.command["weight_beats"]
+            self.state = "Load"
+        return "idle"
+
+    def _load(self) -> str:
+        weight = self.sources["weight"]
+        if not weight.valid:
+            return "weight"
+        self.pes.load(weight.words, weight.take())
+        self.weight_left -= 1
+        if self.weight_left == 0:
+            command = self.command
+            self.lnzd.start(command["words"], command["groups"])
+            self.drain.start(command["groups"], command["rows"], command["tail"])
+            self.state = "Run"
+        return "load"
+
+    def _run(self, ready: bool) -> str:
+        lnzd, drain, pes = self.lnzd, self.drain, self.pes
+        is_taken = lnzd.token_valid and not pes.full
+        cause = self._cause(is_taken)
+        if drain.valid and ready:
+            self.psums.append(drain.shown[:, drain.lane].copy())
+        is_drained = drain.drained(ready)
+        drain.step(ready, pes.finished(), pes.acc)
+        pes.step(is_drained, lnzd.busy)
+        if is_taken:
+            self._broadcast()
+        lnzd.step(is_taken, self.sources["act"])
+        if is_drained and drain.groups_left == 0:
+            pes.stop()
+            self.state = "Idle"
+        return cause
+
+    def _broadcast(self) -> None:
+        lnzd = self.lnzd
+        position = lnzd.pending[0] if lnzd.pending else 0
+        is_null = not lnzd.pending
+        is_last = lnzd.is_last and len(lnzd.pending) <= 1
+        k = 0 if is_null else lnzd.base + position
+        self.pes.push(k, lnzd.word[position], is_last, is_null)
+
+    def _cause(self, is_taken: bool) -> str:
+        lnzd = self.lnzd
+        if not lnzd.valid:
+            return "act" if lnzd.busy else "drain"
+        if not lnzd.token_valid:
+            return "scan"
+        if not is_taken:
+            return "full"
+        return "broadcast" if lnzd.pending else "scan"

@@ -1,0 +1,202 @@
+"""Index-decoding array (EIE): P PEs share the broadcast non-zero activations."""
+
+from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from hwsim.config.causes import CAUSES, members
+from hwsim.formats.base import index_width
+from rtl.arrays.csc_drain import Drain
+from rtl.arrays.csc_layout import (
+    act_layout,
+    command_layout,
+    drain_layout,
+    ofmap_layout,
+    weight_layout,
+)
+from rtl.arrays.pe.csc import PE
+from rtl.arrays.pe.csc_decoder import cause_code
+from rtl.lnzd import LNZD
+
+__all__ = ["Array"]
+
+
+class Array(wiring.Component):
+    """Multiply a sparse matrix, resident in the PEs, by groups of sparse activation columns.
+
+    Each command loads one M tile and runs all groups of ``lanes`` pixels through it. The leading
+    non-zero detector broadcasts one position a clock into the queue of every PE; a PE adds up a
+    group in one bank of its accumulators while the bank of the group before is drained.
+
+    * Latency: from a command, one clock, the weight beats, two clocks to the first broadcast, two
+      to the first issue; from the last issue of a group five clocks to its first ``ofmap.valid``.
+    * Throughput: a group takes the largest of its detector clocks (max(1, non-zeros) a word), its
+      busiest PE's sum of max(1, entries) over the broadcast columns, and its drain (rows times
+      lanes), if the queues are deep enough to even out the columns. See ``docs/timing/csc.md``.
+    * Stalls: by cause in ``status``. After a reset ``command.ready`` stays low for ``acc_depth``
+      clocks, in which the accumulators are zeroed.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family csc.
+
+    Members
+    -------
+    command : ``In(stream.Signature(command_layout(arch)))``
+        One M tile.
+    weight : ``In(stream.Signature(weight_layout(arch)))``
+        The tile's pointers and entries, in any order.
+    act : ``In(stream.Signature(act_layout(arch)))``
+        Words of activations: all words of a group, then the next group. A position beyond K, and
+        a lane beyond the last pixel, must be zero.
+    ofmap : ``Out(stream.Signature(ofmap_layout(arch)))``
+        For each group, for each local row, for each lane: the partial sums of all PEs.
+    status : ``Out``
+        Causes of the current clock: ``control`` (one) and ``pe`` (P).
+    """
+
+    command: stream.Interface
+    weight: stream.Interface
+    act: stream.Interface
+    ofmap: stream.Interface
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        counts = members(arch)
+        status = data.StructLayout(
+            {
+                group: data.ArrayLayout(unsigned(index_width(len(names))), counts[group])
+                for group, names in CAUSES["csc"].items()
+            }
+        )
+        super().__init__(
+            {
+                "command": In(stream.Signature(command_layout(arch))),
+                "weight": In(stream.Signature(weight_layout(arch))),
+                "act": In(stream.Signature(act_layout(arch))),
+                "ofmap": Out(stream.Signature(ofmap_layout(arch))),
+                "status": Out(status),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        array = self.arch.array
+        lnzd = m.submodules.lnzd = LNZD(self.arch)
+        drain = m.submodules.drain = Drain(self.arch)
+        pes = []
+        for p in range(array.pes):
+            m.submodules[f"pe_{p}"] = pe = PE(self.arch)
+            pes.append(pe)
+
+        command = Signal.like(self.command.payload, reset_less=True)
+        weight_left = Signal.like(command.weight_beats)
+        clear_row = Signal(drain_layout(self.arch)["row"].shape)
+        start, clear, run, run_next = Signal(), Signal(), Signal(), Signal()
+        control = Signal.like(self.status.control[0])
+
+        with m.FSM():
+            with m.State("Clear"):
+                m.d.comb += clear.eq(1)
+                m.d.sync += clear_row.eq(clear_row + 1)
+                with m.If(clear_row == array.acc_depth - 1):
+                    m.d.sync += clear_row.eq(0)
+                    m.next = "Idle"
+            with m.State("Idle"):
+                m.d.comb += self.command.ready.eq(1)
+                with m.If(self.command.valid):
+                    m.d.sync += [
+                        command.eq(self.command.payload),
+                        weight_left.eq(self.command.p.weight_beats),
+                    ]
+                    m.next = "Load"
+            with m.State("Load"):
+                m.d.comb += self.weight.ready.eq(1)
+                m.d.comb += control.eq(
+                    Mux(
+                        self.weight.valid,
+                        cause_code("control", "load"),
+                        cause_code("control", "weight"),
+                    )
+                )
+                with m.If(self.weight.valid):
+                    m.d.sync += weight_left.eq(weight_left - 1)
+                    with m.If(weight_left == 1):
+                        m.d.comb += start.eq(1)
+                        m.next = "Run"
+            with m.State("Run"):
+                m.d.comb += [run.eq(1), run_next.eq(~drain.done)]
+                self._running_cause(m, control, lnzd)
+                with m.If(drain.done):
+                    m.next = "Idle"
+
+        self._broadcast(m, lnzd, pes)
+        m.d.comb += [
+            lnzd.start.eq(start),
+            lnzd.words.eq(command.words),
+            lnzd.groups.eq(command.groups),
+            drain.start.eq(start),
+            drain.groups.eq(command.groups),
+            drain.rows.eq(command.rows),
+            drain.tail.eq(command.tail),
+            drain.finished.eq(Cat(pe.finished for pe in pes).all()),
+            drain.finished_two.eq(Cat(pe.finished_two for pe in pes).all()),
+            drain.ready.eq(self.ofmap.ready),
+            self.ofmap.valid.eq(drain.valid),
+            self.status.control[0].eq(control),
+        ]
+        sweep = Signal.like(drain.drain)
+        m.d.comb += sweep.eq(drain.drain)
+        with m.If(clear):
+            m.d.comb += sweep.row.eq(clear_row)
+        for p, pe in enumerate(pes):
+            m.d.comb += [
+                pe.load_en.eq(
+                    self.weight.valid
+                    & self.weight.ready
+                    & (self.weight.p.bank == p // array.load_pes)
+                ),
+                pe.load.kind.eq(self.weight.p.kind),
+                pe.load.addr.eq(self.weight.p.addr),
+                pe.load.data.eq(self.weight.p.data[p % array.load_pes]),
+                pe.run.eq(run),
+                pe.run_next.eq(run_next),
+                pe.more.eq(lnzd.busy),
+                pe.clear.eq(clear),
+                pe.drain.eq(sweep),
+                pe.drained.eq(drain.drained),
+                self.ofmap.p.psum[p].eq(pe.psum),
+                self.status.pe[p].eq(pe.cause),
+            ]
+        return m
+
+    def _broadcast(self, m, lnzd, pes):
+        """Give each token to every queue in the same clock, when none of them is full."""
+        m.d.comb += lnzd.token.ready.eq(Cat(pe.token.ready for pe in pes).all())
+        wiring.connect(m, wiring.flipped(self.act), lnzd.act)
+        for pe in pes:
+            m.d.comb += [
+                pe.token.valid.eq(lnzd.token.valid & lnzd.token.ready),
+                pe.token.payload.eq(lnzd.token.payload),
+            ]
+
+    def _running_cause(self, m, control, lnzd):
+        """Cause of a clock in which a layer runs: what became of the word register."""
+        with m.If(lnzd.scan):
+            m.d.comb += control.eq(cause_code("control", "scan"))
+        with m.Elif(lnzd.token.valid & ~lnzd.token.ready):
+            m.d.comb += control.eq(cause_code("control", "full"))
+        with m.Elif(lnzd.token.valid):
+            m.d.comb += control.eq(
+                Mux(
+                    lnzd.token.p.null,
+                    cause_code("control", "scan"),
+                    cause_code("control", "broadcast"),
+                )
+            )
+        with m.Else():
+            m.d.comb += control.eq(
+                Mux(lnzd.busy, cause_code("control", "act"), cause_code("control", "drain"))
+            )

@@ -1,0 +1,117 @@
+"""Drain of the index-decoding array's accumulators."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from rtl.arrays.csc_layout import command_layout, drain_layout
+
+__all__ = ["Drain"]
+
+
+class Drain(wiring.Component):
+    """Walk a finished accumulator bank, row by row, lane by lane, and leave zeros behind.
+
+    A group is drained once every PE has finished it. A row is fetched once, stays in the memories'
+    output registers while its lanes go out, and is cleared when the last of them is taken; the
+    next row is fetched in that same clock.
+
+    * Latency: one clock from ``finished`` to ``valid``.
+    * Throughput: one lane of one row a clock; no bubble between rows, nor between groups when the
+      next one is finished in time.
+    * Stalls while ``ready`` is low, or no group is finished.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family csc.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin a layer of ``groups`` groups of ``rows`` local rows, from all lanes but for the last
+        group, which has ``tail``. All three hold until it is over.
+    finished, finished_two : ``In(1)``
+        Every PE has finished at least one, or two, groups that are not drained.
+    valid, ready : ``Out(1)``, ``In(1)``
+        Handshake of the row and lane that ``drain`` shows.
+    drain : ``Out(drain_layout(arch))``
+        What every PE's accumulators do.
+    drained : ``Out(1)``
+        The group's last partial sums are taken in this clock.
+    done : ``Out(1)``
+        So are the layer's.
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        command = command_layout(arch)
+        super().__init__(
+            {
+                "start": In(1),
+                "groups": In(command["groups"].shape),
+                "rows": In(command["rows"].shape),
+                "tail": In(command["tail"].shape),
+                "finished": In(1),
+                "finished_two": In(1),
+                "valid": Out(1),
+                "ready": In(1),
+                "drain": Out(drain_layout(arch)),
+                "drained": Out(1),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        drain = self.drain
+
+        bank = Signal()
+        row = Signal.like(drain.row)
+        lane = Signal.like(drain.lane)
+        groups_left = Signal.like(self.groups)
+        valid = Signal()
+
+        is_last_group = groups_left == 1
+        lanes = Mux(is_last_group, self.tail, self.arch.array.lanes)
+        ends_row = Signal()
+        ends_group = Signal()
+        m.d.comb += [
+            ends_row.eq(lane + 1 == lanes),
+            ends_group.eq(row + 1 == self.rows),
+            self.valid.eq(valid),
+            drain.bank.eq(bank),
+            drain.row.eq(row),
+            drain.lane.eq(lane),
+            # Only the enables depend on ``ready``: it arrives late.
+            drain.read_bank.eq(bank ^ (valid & ends_group)),
+            drain.read_row.eq(Mux(valid & ~ends_group, row + 1, 0)),
+        ]
+        with m.If(valid & self.ready):
+            m.d.sync += lane.eq(lane + 1)
+            with m.If(ends_row):
+                m.d.comb += drain.zero.eq(1)
+                m.d.sync += lane.eq(0)
+                with m.If(ends_group):
+                    m.d.comb += [
+                        self.drained.eq(1),
+                        self.done.eq(is_last_group),
+                        drain.read.eq(self.finished_two),
+                    ]
+                    m.d.sync += [
+                        row.eq(0),
+                        bank.eq(~bank),
+                        groups_left.eq(groups_left - 1),
+                        valid.eq(self.finished_two),
+                    ]
+                with m.Else():
+                    m.d.comb += drain.read.eq(1)
+                    m.d.sync += row.eq(row + 1)
+        with m.If(~valid):
+            m.d.comb += drain.read.eq(self.finished)
+            m.d.sync += valid.eq(self.finished)
+        with m.If(self.start):
+            m.d.sync += [bank.eq(0), groups_left.eq(self.groups)]
+
+        return m

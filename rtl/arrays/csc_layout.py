@@ -1,0 +1,130 @@
+"""Words that travel between the parts of the index-decoding array."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from hwsim.config import ArchConfig
+from hwsim.formats.base import index_width
+
+__all__ = [
+    "act_layout",
+    "command_layout",
+    "drain_layout",
+    "entry_layout",
+    "lane_acts",
+    "load_layout",
+    "ofmap_layout",
+    "token_layout",
+    "weight_layout",
+]
+
+
+def command_layout(arch: ArchConfig) -> data.StructLayout:
+    """One M tile.
+
+    ``weight_beats`` to load; then ``words`` of activations for each of ``groups`` groups of pixels;
+    ``rows`` local rows come out of each group, from all lanes, or ``tail`` lanes for the last group.
+    """
+    array = arch.array
+    banks = array.pes // array.load_pes
+    return data.StructLayout(
+        {
+            "weight_beats": range(banks * (array.col_depth + 1 + array.entry_depth) + 1),
+            "words": range(-(-array.col_depth // array.window) + 1),
+            "groups": unsigned(32),
+            "rows": range(array.acc_depth + 1),
+            "tail": range(array.lanes + 1),
+        }
+    )
+
+
+def entry_layout(arch: ArchConfig) -> data.StructLayout:
+    """One word of a PE's weight memory; a ``value`` of 0 is a padding zero."""
+    return data.StructLayout(
+        {"value": signed(arch.numbers.weight_width), "rel_idx": unsigned(arch.array.index_bits)}
+    )
+
+
+def _word_width(arch: ArchConfig) -> int:
+    return max(arch.array.entry_depth.bit_length(), entry_layout(arch).size)
+
+
+def weight_layout(arch: ArchConfig) -> data.StructLayout:
+    """One write to the memories of ``load_pes`` PEs.
+
+    ``kind`` 0 writes column pointer ``addr``, 1 writes entry ``addr``, each with its word of ``data``;
+    ``bank`` b is PEs ``b * load_pes`` on.
+    """
+    array = arch.array
+    return data.StructLayout(
+        {
+            "kind": unsigned(1),
+            "bank": unsigned(index_width(array.pes // array.load_pes)),
+            "addr": unsigned(index_width(max(array.col_depth + 1, array.entry_depth))),
+            "data": data.ArrayLayout(unsigned(_word_width(arch)), array.load_pes),
+        }
+    )
+
+
+def load_layout(arch: ArchConfig) -> data.StructLayout:
+    """What one PE sees of a weight beat."""
+    fields = weight_layout(arch)
+    return data.StructLayout(
+        {
+            "kind": fields["kind"].shape,
+            "addr": fields["addr"].shape,
+            "data": unsigned(_word_width(arch)),
+        }
+    )
+
+
+def lane_acts(arch: ArchConfig) -> data.ArrayLayout:
+    """Activations of one position, one a lane."""
+    return data.ArrayLayout(signed(arch.numbers.act_width), arch.array.lanes)
+
+
+def act_layout(arch: ArchConfig) -> data.StructLayout:
+    """``window`` consecutive positions of one group."""
+    return data.StructLayout({"act": data.ArrayLayout(lane_acts(arch), arch.array.window)})
+
+
+def token_layout(arch: ArchConfig) -> data.StructLayout:
+    """One broadcast: a position with a non-zero activation.
+
+    ``last`` closes the group; ``null`` carries nothing but ``last``.
+    """
+    return data.StructLayout(
+        {
+            "k": unsigned(index_width(arch.array.col_depth)),
+            "act": lane_acts(arch),
+            "last": unsigned(1),
+            "null": unsigned(1),
+        }
+    )
+
+
+def drain_layout(arch: ArchConfig) -> data.StructLayout:
+    """What the drain does to every PE's accumulators in a clock.
+
+    ``read`` fetches row ``read_row`` of bank ``read_bank``; ``zero`` clears row ``row`` of bank
+    ``bank``; the row fetched last is seen through ``bank`` and ``lane``.
+    """
+    row = unsigned(index_width(arch.array.acc_depth))
+    return data.StructLayout(
+        {
+            "read": unsigned(1),
+            "read_bank": unsigned(1),
+            "read_row": row,
+            "zero": unsigned(1),
+            "bank": unsigned(1),
+            "row": row,
+            "lane": unsigned(index_width(arch.array.lanes)),
+        }
+    )
+
+
+def ofmap_layout(arch: ArchConfig) -> data.StructLayout:
+    """Partial sums of one local row and one lane, one a PE."""
+    return data.StructLayout(
+        {"psum": data.ArrayLayout(signed(arch.numbers.psum_width), arch.array.pes)}
+    )

@@ -1,0 +1,102 @@
+"""Index-decoding PE."""
+
+from amaranth import Module, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from rtl.arrays.csc_layout import drain_layout, load_layout, token_layout
+from rtl.arrays.pe.csc_accumulator import Accumulator
+from rtl.arrays.pe.csc_decoder import Decoder, cause_code
+
+__all__ = ["PE"]
+
+
+class PE(wiring.Component):
+    """Multiply broadcast activations by the entries of their columns and add up by local row.
+
+    Behind the stages queue, issue and decode of the :class:`Decoder` come **multiply** (the
+    accumulators are fetched) and **add**, a clock each. They never stall.
+
+    * Latency: two clocks from a token's transfer into an empty queue to its first issue, four more to
+      the sum being stored.
+    * Throughput: one entry a clock, on ``lanes`` multipliers.
+    * Stalls: as the decoder.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family csc.
+
+    Members
+    -------
+    load_en, load, run, run_next, more, token, drained, cause
+        As of :class:`Decoder`.
+    clear : ``In(1)``
+        Zero row ``drain.row`` of both accumulator banks.
+    drain : ``In(drain_layout(arch))``
+        Fetch and zero of the accumulators.
+    finished, finished_two : ``Out(1)``
+        At least one, or two, groups are added up and not drained.
+    psum : ``Out(signed(psum_width))``
+        Partial sum that the drain looks at.
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        super().__init__(
+            {
+                "load_en": In(1),
+                "load": In(load_layout(arch)),
+                "run": In(1),
+                "run_next": In(1),
+                "more": In(1),
+                "token": In(stream.Signature(token_layout(arch))),
+                "clear": In(1),
+                "drain": In(drain_layout(arch)),
+                "drained": In(1),
+                "finished": Out(1),
+                "finished_two": Out(1),
+                "psum": Out(signed(arch.numbers.psum_width)),
+                "cause": Out(cause_code("pe", "idle").shape()),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        decoder = m.submodules.decoder = Decoder(self.arch)
+        accumulator = m.submodules.accumulator = Accumulator(self.arch)
+
+        wiring.connect(m, wiring.flipped(self.token), decoder.token)
+        m.d.comb += [
+            decoder.load_en.eq(self.load_en),
+            decoder.load.eq(self.load),
+            decoder.run.eq(self.run),
+            decoder.run_next.eq(self.run_next),
+            decoder.more.eq(self.more),
+            decoder.drained.eq(self.drained),
+            self.cause.eq(decoder.cause),
+        ]
+
+        entry = decoder.entry
+        for lane in range(self.arch.array.lanes):
+            m.d.sync += accumulator.product[lane].eq(entry.p.value * entry.p.act[lane])
+        m.d.comb += [
+            accumulator.add.eq(entry.valid),
+            accumulator.bank.eq(entry.p.bank),
+            accumulator.row.eq(entry.p.row),
+            accumulator.clear.eq(self.clear),
+            accumulator.drain.eq(self.drain),
+            self.psum.eq(accumulator.psum),
+        ]
+
+        # Groups added up and not drained. One counts from the clock after its last write.
+        finishes_q = Signal()
+        count = Signal(range(3))
+        m.d.sync += [
+            finishes_q.eq(decoder.finishes),
+            count.eq(count + finishes_q - self.drained),
+        ]
+        m.d.comb += [self.finished.eq(count != 0), self.finished_two.eq(count == 2)]
+
+        return m

@@ -1,0 +1,93 @@
+"""Accumulators of an index-decoding PE."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from hwsim.formats.base import index_width
+from rtl.arrays.csc_layout import drain_layout
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator(wiring.Component):
+    """Two banks of ``acc_depth`` rows of ``lanes`` partial sums: one adds up while one is drained.
+
+    A bank is one memory with a read and a write port, shared by the two users in turn: the PE
+    never adds to a bank that is being drained. The memories are transparent, so a row may be
+    addressed in every clock.
+
+    * Latency: two clocks from ``add`` to the sum being stored: fetch, then add ``product`` (which
+      arrives one clock after ``add``) and write.
+    * Throughput: one addition a lane and clock. Never stalls.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family csc.
+
+    Members
+    -------
+    add, bank, row : ``In``
+        Add the next clock's ``product`` to this row of this bank.
+    product : ``In(ArrayLayout(signed(...), lanes))``
+        Products, one a lane.
+    clear : ``In(1)``
+        Zero row ``drain.row`` of both banks.
+    drain : ``In(drain_layout(arch))``
+        Fetch and zero of the bank that is not in use.
+    psum : ``Out(signed(psum_width))``
+        Lane ``drain.lane`` of the row fetched last from bank ``drain.bank``.
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        numbers, array = arch.numbers, arch.array
+        product = signed(numbers.act_width + numbers.weight_width)
+        super().__init__(
+            {
+                "add": In(1),
+                "bank": In(1),
+                "row": In(index_width(array.acc_depth)),
+                "product": In(data.ArrayLayout(product, array.lanes)),
+                "clear": In(1),
+                "drain": In(drain_layout(arch)),
+                "psum": Out(signed(numbers.psum_width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        array, drain = self.arch.array, self.drain
+        psums = data.ArrayLayout(signed(self.arch.numbers.psum_width), array.lanes)
+
+        add_q = Signal()
+        bank_q = Signal.like(self.bank, reset_less=True)
+        row_q = Signal.like(self.row, reset_less=True)
+        m.d.sync += [add_q.eq(self.add), bank_q.eq(self.bank), row_q.eq(self.row)]
+
+        shown = []
+        for index in range(2):
+            m.submodules[f"bank_{index}"] = bank = Memory(
+                shape=psums, depth=array.acc_depth, init=[]
+            )
+            write = bank.write_port()
+            read = bank.read_port(transparent_for=(write,))
+            is_fetching = self.add & (self.bank == index)
+            is_adding = add_q & (bank_q == index)
+            m.d.comb += [
+                read.en.eq(is_fetching | (drain.read & (drain.read_bank == index))),
+                read.addr.eq(Mux(is_fetching, self.row, drain.read_row)),
+                write.en.eq(is_adding | (drain.zero & (drain.bank == index)) | self.clear),
+                write.addr.eq(Mux(is_adding, row_q, drain.row)),
+            ]
+            for lane in range(array.lanes):
+                total = read.data[lane] + self.product[lane]
+                m.d.comb += write.data[lane].eq(Mux(is_adding, total, 0))
+            shown.append(Signal(psums, name=f"shown_{index}"))
+            m.d.comb += shown[index].eq(read.data)
+
+        m.d.comb += self.psum.eq(Mux(drain.bank, shown[1][drain.lane], shown[0][drain.lane]))
+        return m
