@@ -1,0 +1,120 @@
+"""Linear symmetric quantization: float network to the integers of ``hwsim.golden``, and back.
+
+A weight is ``code * weight_scale``, an activation ``code * act_scale``; the input's scale is 1/127,
+so that a pixel of 1.0 is 127. A partial sum is in units of ``act_scale * weight_scale``, and the
+integer ``multiplier / 2**shift`` takes it to the next layer's scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwsim.checkpoint import Checkpoint, LayerWeights
+from models.networks import Network
+
+__all__ = ["calibrate", "dequantize", "fixed_point", "quantize", "scale_of"]
+
+INPUT_SCALE = 1 / 127
+_ACT_CODES = 127
+
+
+@torch.no_grad()
+def quantize(network: Network, images: Tensor, weight_bits: int) -> dict[str, LayerWeights]:
+    """Quantize every layer after training.
+
+    Parameters
+    ----------
+    network
+        Trained float network.
+    images
+        Training images ``(n, C, H, W)`` that give the ranges of the activations.
+    weight_bits
+        Codes are ``-(2**(weight_bits - 1) - 1)`` to its opposite.
+    """
+    act_scales = calibrate(network, images)
+    layers = {}
+    names = [shape.layer.name for shape, _ in network.weighted()]
+    for place, (shape, stage) in enumerate(network.weighted()):
+        weight = stage.weight.double().numpy()
+        codes = 2 ** (weight_bits - 1) - 1
+        weight_scale = scale_of(weight, codes)
+        act_scale = act_scales[shape.layer.name]
+        psum_scale = act_scale * weight_scale
+        last = place == len(names) - 1
+        multiplier, shift = (
+            (1, 0) if last else fixed_point(psum_scale / act_scales[names[place + 1]])
+        )
+        bias = np.zeros(len(weight)) if stage.bias is None else stage.bias.double().numpy()
+        layers[shape.layer.name] = LayerWeights(
+            weight=np.clip(np.rint(weight / weight_scale), -codes, codes).astype(np.int8),
+            bias=np.rint(bias / psum_scale).astype(np.int32),
+            weight_bits=weight_bits,
+            multiplier=multiplier,
+            shift=shift,
+            weight_scale=weight_scale,
+        )
+    return layers
+
+
+@torch.no_grad()
+def calibrate(network: Network, images: Tensor) -> dict[str, float]:
+    """Choose the scale of the activations that enter each weighted layer, by layer name."""
+    scales: dict[str, float] = {}
+    act = images
+    network.eval()
+    for shape, stage in zip(network.shapes, network.stages, strict=True):
+        if shape.has_weights:
+            scale = scale_of(act.double().numpy(), _ACT_CODES) if scales else INPUT_SCALE
+            scales[shape.layer.name] = scale
+        act = stage(act.flatten(1) if shape.layer.type == "fc" else act)
+        if shape.layer.relu:
+            act = torch.relu(act)
+    return scales
+
+
+def scale_of(values: NDArray[np.float64], codes: int) -> float:
+    """Find the scale whose ``codes`` levels on each side of 0 give the least squared error.
+
+    Clipping few large values may serve the many small ones better; 60 clipping points from the
+    largest magnitude down to 0.4 of it are tried, on at most 200,000 values.
+    """
+    flat = np.abs(values.ravel())
+    largest = float(flat.max())
+    if largest == 0:
+        return 1.0
+    sample = flat[:: max(1, len(flat) // 200_000)]
+    candidates = [largest * clip / codes for clip in np.linspace(1, 0.4, 60)]
+    return float(min(candidates, key=lambda scale: _error(sample, scale, codes)))
+
+
+def _error(values: NDArray[np.float64], scale: float, codes: int) -> float:
+    restored = np.minimum(np.rint(values / scale), codes) * scale
+    return float(np.square(values - restored).sum())
+
+
+def fixed_point(factor: float) -> tuple[int, int]:
+    """Write a factor below 2**14 as ``multiplier / 2**shift``, the multiplier below 2**15."""
+    if not 0 < factor < 2**14:
+        raise ValueError(f"factor must be in (0, 2**14), not {factor}")
+    shift = min(47, int(14 - np.floor(np.log2(factor))))
+    multiplier = round(factor * 2.0**shift)
+    if multiplier == 2**15:
+        multiplier, shift = multiplier // 2, shift - 1
+    return max(1, multiplier), shift
+
+
+@torch.no_grad()
+def dequantize(network: Network, checkpoint: Checkpoint) -> None:
+    """Load a checkpoint's weights and biases into a float network, in place."""
+    checkpoint.check(network.config)
+    act_scale = INPUT_SCALE
+    for shape, stage in network.weighted():
+        layer = checkpoint.layers[shape.layer.name]
+        stage.weight.copy_(torch.from_numpy(layer.weight * layer.weight_scale))
+        psum_scale = act_scale * layer.weight_scale
+        if stage.bias is not None:
+            stage.bias.copy_(torch.from_numpy(layer.bias * psum_scale))
+        act_scale = psum_scale * 2.0**layer.shift / layer.multiplier
