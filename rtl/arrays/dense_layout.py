@@ -1,0 +1,93 @@
+"""Words that travel between the parts of the dense array, and the codes of its status."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from hwsim.config.causes import CAUSES
+from hwsim.formats.base import index_width
+
+__all__ = [
+    "act_lanes",
+    "array_members",
+    "cause",
+    "load_layout",
+    "ofmap_lanes",
+    "tag_layout",
+    "weight_lanes",
+]
+
+_NAMES = CAUSES["dense"]["array"]
+
+
+def cause(name: str) -> int:
+    """Status code of a cause."""
+    return _NAMES.index(name)
+
+
+def act_lanes(arch: ArchConfig) -> data.ArrayLayout:
+    """One beat of activations: a pixel's K slice (``ws``), or one k of each pixel (``os``)."""
+    array = arch.array
+    lanes = array.rows if array.dataflow == "ws" else array.cols
+    return data.ArrayLayout(signed(arch.numbers.act_width), lanes)
+
+
+def weight_lanes(arch: ArchConfig) -> data.ArrayLayout:
+    """One beat of weights: one k of each filter."""
+    array = arch.array
+    lanes = array.cols if array.dataflow == "ws" else array.rows
+    return data.ArrayLayout(signed(arch.numbers.weight_width), lanes)
+
+
+def ofmap_lanes(arch: ArchConfig) -> data.ArrayLayout:
+    """One beat of partial sums: a pixel of each filter (``ws``), or a filter of each pixel (``os``)."""
+    return data.ArrayLayout(signed(arch.numbers.psum_width), arch.array.cols)
+
+
+def load_layout(arch: ArchConfig) -> data.StructLayout:
+    """A row of weights on its way down: rows 0 to ``row`` take it, each a clock after the one above."""
+    return data.StructLayout({"valid": 1, "row": range(arch.array.rows)})
+
+
+def tag_layout() -> data.StructLayout:
+    """What the accumulator must know of a pixel: its K fold is the first, the last; its tile ends."""
+    return data.StructLayout({"valid": 1, "first": 1, "last": 1, "end": 1})
+
+
+def command_layout(arch: ArchConfig) -> data.StructLayout:
+    """One job.
+
+    ``ws``: ``n_tiles`` tiles of ``acc_depth`` pixels, ``n_edge`` in the last; ``m_folds`` and
+    ``k_folds`` of each; ``k_edge`` rows hold weights in the last K fold.
+    ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the last
+    M fold; ``k_size`` beats a fold.
+    """
+    array = arch.array
+    count = unsigned(array.COUNT_WIDTH)
+    if array.dataflow == "os":
+        edge = range(array.rows + 1)
+        return data.StructLayout(
+            {"k_size": count, "m_folds": count, "n_folds": count, "m_edge": edge}
+        )
+    return data.StructLayout(
+        {
+            "k_folds": count,
+            "m_folds": count,
+            "n_tiles": count,
+            "k_edge": range(array.rows + 1),
+            "n_edge": range(array.acc_depth + 1),
+        }
+    )
+
+
+def array_members(arch: ArchConfig) -> dict:
+    """Members of the array component of either dataflow."""
+    code = unsigned(index_width(len(_NAMES)))
+    return {
+        "command": In(stream.Signature(command_layout(arch))),
+        "weight": In(stream.Signature(data.StructLayout({"weight": weight_lanes(arch)}))),
+        "act": In(stream.Signature(data.StructLayout({"act": act_lanes(arch)}))),
+        "ofmap": Out(stream.Signature(data.StructLayout({"psum": ofmap_lanes(arch)}))),
+        "status": Out(data.StructLayout({"array": data.ArrayLayout(code, 1)})),
+    }

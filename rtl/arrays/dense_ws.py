@@ -1,0 +1,78 @@
+"""Weight-stationary dataflow of the dense array."""
+
+from amaranth import Module
+from amaranth.lib import data, stream, wiring
+
+from hwsim.config import ArchConfig
+from rtl.arrays.accumulator import Accumulator
+from rtl.arrays.dense_layout import array_members
+from rtl.arrays.dense_ws_control import WSControl
+from rtl.arrays.mesh.ws import WSMesh
+
+__all__ = ["WSArray"]
+
+
+class WSArray(wiring.Component):
+    """Systolic array whose rows hold K and whose columns hold M; pixels stream.
+
+    The next fold's weights are loaded while the current fold's pixels are fed.
+
+    * Throughput: a fold of n pixels every max(n, ``rows``) clocks.
+    * Latency: ``rows + 2`` clocks from the command's transfer to the first activation's;
+      ``rows + cols + 1`` from an activation's to its partial sum's, in a last K fold.
+    * Stalls: ``weight`` and ``act`` are not taken while ``ofmap`` is offered and not taken (their
+      ``ready`` is a combinational function of ``ofmap.ready``). Lack of weights stops the next fold,
+      lack of activations stops the current one; what is under way moves on.
+    * The next command is taken when the last activation is in: its weights load while the last
+      partial sums drain.
+
+    Members
+    -------
+    command : ``In(stream.Signature(command_layout(arch)))``
+        One job.
+    weight : ``In``
+        Rows of weights: n tile, M fold, K fold, bottom row first; no rows at or below ``k_edge``
+        in a last K fold.
+    act : ``In``
+        Pixels: n tile, M fold, K fold, pixel.
+    ofmap : ``Out``
+        Pixels of one partial sum a column: n tile, M fold, pixel.
+    status : ``Out``
+        Cause code of the current clock (:mod:`hwsim.config.causes`).
+    """
+
+    command: stream.Interface
+    weight: stream.Interface
+    act: stream.Interface
+    ofmap: stream.Interface
+    status: data.View
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        super().__init__(array_members(arch))
+
+    def elaborate(self, platform):
+        m = Module()
+        array = self.arch.array
+
+        m.submodules.control = control = WSControl(self.arch)
+        m.submodules.mesh = mesh = WSMesh(self.arch)
+        m.submodules.accumulator = accumulator = Accumulator(self.arch, array.rows + array.cols)
+
+        wiring.connect(m, wiring.flipped(self.command), control.command)
+        wiring.connect(m, wiring.flipped(self.weight), control.weight)
+        wiring.connect(m, wiring.flipped(self.act), control.act)
+        wiring.connect(m, wiring.flipped(self.ofmap), accumulator.ofmap)
+        m.d.comb += self.status.array[0].eq(control.cause)
+
+        m.d.comb += control.enable.eq(accumulator.enable)
+        m.d.comb += control.draining.eq(accumulator.busy)
+        m.d.comb += mesh.enable.eq(accumulator.enable)
+        m.d.comb += mesh.act.eq(self.act.p.act)
+        m.d.comb += mesh.swap.eq(control.swap)
+        m.d.comb += mesh.load.eq(control.load)
+        m.d.comb += mesh.weight.eq(control.weight_row)
+        m.d.comb += accumulator.tag.eq(control.tag)
+        m.d.comb += accumulator.psum.eq(mesh.psum)
+
+        return m

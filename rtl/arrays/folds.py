@@ -1,0 +1,68 @@
+"""Nested loop counter."""
+
+from amaranth import Module, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["FoldCounter"]
+
+
+class FoldCounter(wiring.Component):
+    """Walk through a nest of loops, the innermost (level 0) first.
+
+    * Throughput: one step a clock. After the last fold of the nest it is back at the first.
+
+    Parameters
+    ----------
+    levels : int
+        Loops.
+    width : int
+        Bits of a loop's length.
+
+    Members
+    -------
+    bounds : ``In(ArrayLayout(width, levels))``
+        Lengths of the loops, at least 1; they hold still while the nest is walked.
+    step : ``In(1)``
+        Go to the next fold.
+    first, last : ``Out(levels)``
+        Bit i: loop i is in its first, its last iteration.
+    done : ``Out(1)``
+        This is the last fold of the nest.
+    """
+
+    bounds: data.View
+    step: Signal
+    first: Signal
+    last: Signal
+    done: Signal
+
+    def __init__(self, levels: int, width: int) -> None:
+        self.levels = levels
+        super().__init__(
+            {
+                "bounds": In(data.ArrayLayout(width, levels)),
+                "step": In(1),
+                "first": Out(levels),
+                "last": Out(levels),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        carry: Value = self.step
+        for level in range(self.levels):
+            index = Signal.like(Value.cast(self.bounds[level]), name=f"index_{level}")
+            m.d.comb += self.first[level].eq(index == 0)
+            m.d.comb += self.last[level].eq(index + 1 == self.bounds[level])
+            with m.If(carry):
+                with m.If(self.last[level]):
+                    m.d.sync += index.eq(0)
+                with m.Else():
+                    m.d.sync += index.eq(index + 1)
+            carry = carry & self.last[level]
+        m.d.comb += self.done.eq(self.last.all())
+
+        return m
