@@ -85,9 +85,7 @@ class Checkpoint:
         try:
             tensors = load_tensors(data)
         except (SafetensorError, ValueError, OverflowError) as error:
-            raise InputError(
-                path, "", None, f"must be a whole safetensors file: {error}"
-            ) from error
+            raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
         layers = {name: _layer(path, name, settings[name], tensors) for name in settings}
         checkpoint = cls(metadata["network"], layers, info, str(path))
         if network is not None:
@@ -171,9 +169,7 @@ def _bytes(path: Path) -> bytes:
 def _header(path: Path, data: bytes) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= _MAX_HEADER:
-        raise InputError(
-            path, "", None, "must be a safetensors file: no header length at its start"
-        )
+        raise InputError(path, "", None, "must be a safetensors file: no header at its start")
     if 8 + length > len(data):
         rule = f"is truncated: header of {length} bytes in a file of {len(data)}"
         raise InputError(path, "", None, rule)

@@ -27,9 +27,6 @@ from models.training import Dataset, Epoch, Masks, accuracy, train
 
 __all__ = ["constraint", "run"]
 
-#: Rounds of pruning retrain gently; only the last has the whole schedule.
-_ROUND_RATE = 0.1
-
 Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -78,10 +75,7 @@ def run(
         schedule = config.train
         if not last:
             assert config.prune is not None
-            rate = schedule.learning_rate * _ROUND_RATE
-            schedule = schedule.model_copy(
-                update={"epochs": config.prune.epochs, "learning_rate": rate}
-            )
+            schedule = schedule.model_copy(update={"epochs": config.prune.epochs})
         return train(network, data, schedule, generator, stage, masks, report=report)
 
     if config.prune is None:

@@ -45,7 +45,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the training log; loss and accuracy are running means over the epoch."""
+    """One line of the training log.
+
+    ``learning_rate`` is the largest of the epoch; loss and accuracy are running means over it.
+    """
 
     stage: str
     epoch: int
@@ -92,10 +95,11 @@ def train(
     log = []
     network.train()
     for epoch in range(config.epochs):
-        loss_sum, correct = 0.0, 0
+        loss_sum, correct, top_rate = 0.0, 0, 0.0
         order = torch.randperm(len(data), generator=generator)
         for step, chosen in enumerate(torch.split(order, config.batch), epoch * steps_per_epoch):
             rate = config.learning_rate * _schedule(step, config.epochs * steps_per_epoch)
+            top_rate = max(top_rate, rate)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             labels = data.labels[chosen]
@@ -109,7 +113,7 @@ def train(
             loss_sum += float(loss.detach()) * len(labels)
             correct += int((logits.detach().argmax(1) == labels).sum())
         mean, right = loss_sum / len(data), correct / len(data)
-        log.append(Epoch(stage, epoch + 1, rate, mean, right, kept(network)))
+        log.append(Epoch(stage, epoch + 1, top_rate, mean, right, kept(network)))
         report(log[-1])
     return log
 
