@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 
-from hwsim.plots.style import CYCLE, drawing
+from hwsim.plots.style import colours, figure, save
 from hwsim.study.compare import Comparison
 from hwsim.study.published import Check
 
@@ -16,84 +15,76 @@ __all__ = ["bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "speedup_by
 
 def cycles_by_cause(done: Comparison, folder: Path) -> Path:
     """Stacked bars: cycles of each variant by what its array, or its control, spends them on."""
-    path = folder / "cycles_by_cause.png"
-    with drawing(path) as fig:
-        ax = fig.subplots()
-        names = [v.name for v in done.variants]
-        groups = [next(iter(v.result.counts.causes.values()), {}) for v in done.variants]
-        causes = list(dict.fromkeys(c for g in groups for c, n in g.items() if n))
-        left = np.zeros(len(names))
-        for cause, colour in zip(causes, cycle(CYCLE), strict=False):
-            clocks = np.array([g.get(cause, 0) for g in groups], dtype=float)
-            ax.barh(names, clocks, left=left, label=cause, color=colour)
-            left += clocks
-        ax.invert_yaxis()
-        ax.set_xlabel(f"cycles for {done.config.images} images")
-        ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return path
+    fig, ax = figure()
+    names = [v.name for v in done.variants]
+    groups = [next(iter(v.result.counts.causes.values()), {}) for v in done.variants]
+    causes = list(dict.fromkeys(c for g in groups for c, n in g.items() if n))
+    left = np.zeros(len(names))
+    for cause, colour in zip(causes, colours(len(causes)), strict=True):
+        clocks = np.array([g.get(cause, 0) for g in groups], dtype=float)
+        ax.barh(names, clocks, left=left, label=cause, color=colour)
+        left += clocks
+    ax.invert_yaxis()
+    ax.set_xlabel(f"cycles for {done.config.images} images")
+    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return save(fig, folder / "cycles_by_cause.png")
 
 
 def bits_by_kind(done: Comparison, folder: Path) -> Path:
     """Stacked bars: stored kilobytes of each variant by kind."""
-    path = folder / "bits_by_kind.png"
-    with drawing(path) as fig:
-        ax = fig.subplots()
-        names = [v.name for v in done.variants]
-        left = np.zeros(len(names))
-        for kind, colour in zip(
-            ("values", "indices", "pointers", "padding"), cycle(CYCLE), strict=False
-        ):
-            kilobytes = np.array([v.result.bits.to_dict()[kind] / 8000 for v in done.variants])
-            ax.barh(names, kilobytes, left=left, label=kind, color=colour)
-            left += kilobytes
-        ax.invert_yaxis()
-        ax.set_xlabel("stored weights in KB (1000 bytes)")
-        ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return path
+    fig, ax = figure()
+    names = [v.name for v in done.variants]
+    left = np.zeros(len(names))
+    for kind, colour in zip(("values", "indices", "pointers", "padding"), colours(4), strict=True):
+        kilobytes = np.array([v.result.bits.to_dict()[kind] / 8000 for v in done.variants])
+        ax.barh(names, kilobytes, left=left, label=kind, color=colour)
+        left += kilobytes
+    ax.invert_yaxis()
+    ax.set_xlabel("stored weights in KB (1000 bytes)")
+    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return save(fig, folder / "bits_by_kind.png")
 
 
 def speedup_by_layer(done: Comparison, folder: Path) -> Path:
     """Grouped bars: speedup of each variant over the baseline, layer by layer and in total."""
-    path = folder / "speedup_by_layer.png"
-    with drawing(path) as fig:
-        ax = fig.subplots()
-        baseline = [layer.cycles for layer in done.baseline.result.layers]
-        labels = [layer.name for layer in done.baseline.result.layers] + ["total"]
-        width = 0.8 / len(done.variants)
-        for place, (v, colour) in enumerate(zip(done.variants, cycle(CYCLE), strict=False)):
-            speedups = [
-                b / max(1, layer.cycles) for b, layer in zip(baseline, v.result.layers, strict=True)
-            ]
-            speedups.append(done.speedup(v))
-            ax.bar(
-                np.arange(len(labels)) + (place + 0.5) * width - 0.4,
-                speedups,
-                width,
-                label=v.name,
-                color=colour,
-            )
-        ax.axhline(1, color="black", linewidth=0.8)
-        ax.set_xticks(np.arange(len(labels)), labels)
-        ax.set_yscale("log")
-        ax.set_ylabel(f"speedup over {done.baseline.name}")
-        ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return path
+    fig, ax = figure()
+    baseline = [layer.cycles for layer in done.baseline.result.layers]
+    labels = [layer.name for layer in done.baseline.result.layers] + ["total"]
+    width = 0.8 / len(done.variants)
+    for place, (v, colour) in enumerate(
+        zip(done.variants, colours(len(done.variants)), strict=True)
+    ):
+        speedups = [
+            b / max(1, layer.cycles) for b, layer in zip(baseline, v.result.layers, strict=True)
+        ]
+        speedups.append(done.speedup(v))
+        ax.bar(
+            np.arange(len(labels)) + (place + 0.5) * width - 0.4,
+            speedups,
+            width,
+            label=v.name,
+            color=colour,
+        )
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.set_xticks(np.arange(len(labels)), labels)
+    ax.set_yscale("log")
+    ax.set_ylabel(f"speedup over {done.baseline.name}")
+    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return save(fig, folder / "speedup_by_layer.png")
 
 
 def efficiency_by_depth(check: Check, folder: Path) -> Path:
     """Lines: load-balance efficiency of each layer against the depth of the activation queue."""
-    path = folder / "efficiency_by_depth.png"
-    with drawing(path) as fig:
-        ax = fig.subplots()
-        for layer, colour in zip(check.layers, cycle(CYCLE), strict=False):
-            depths = sorted(layer.efficiency)
-            values = [layer.efficiency[d] for d in depths]
-            ax.plot(depths, values, marker="o", label=layer.layer.name, color=colour)
-        ax.axvline(check.knee, color="black", linewidth=0.8, linestyle=":")
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(depths, [str(d) for d in depths])
-        ax.set_ylim(0, 1)
-        ax.set_xlabel("activation queue depth")
-        ax.set_ylabel("load-balance efficiency")
-        ax.legend()
-    return path
+    fig, ax = figure()
+    for layer, colour in zip(check.layers, colours(len(check.layers)), strict=True):
+        depths = sorted(layer.efficiency)
+        values = [layer.efficiency[d] for d in depths]
+        ax.plot(depths, values, marker="o", label=layer.layer.name, color=colour)
+    ax.axvline(check.knee, color="black", linewidth=0.8, linestyle=":")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(depths, [str(d) for d in depths])
+    ax.set_ylim(0, 1)
+    ax.set_xlabel("activation queue depth")
+    ax.set_ylabel("load-balance efficiency")
+    ax.legend()
+    return save(fig, folder / "efficiency_by_depth.png")

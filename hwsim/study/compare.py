@@ -178,10 +178,9 @@ def run(
                 raise InputError(
                     path, "network", checkpoint.network, f"must be {network.name}: the study's"
                 )
-            logits = golden.run(network, checkpoint, golden.input_act(pixels)).logits
-            right = int(np.count_nonzero(logits.argmax(axis=1) == labels))
+            right = golden.accuracy(network, checkpoint, pixels, labels)
             operands = workload.real(network, checkpoint, pixels[: config.images])
-            cache[item.checkpoint] = checkpoint, 100 * right / len(labels), operands
+            cache[item.checkpoint] = checkpoint, 100 * right, operands
         checkpoint, accuracy_shipped, operands = cache[item.checkpoint]
         arch = archs[item.arch]
         variants.append(
@@ -189,7 +188,7 @@ def run(
                 config=item,
                 arch=arch,
                 kind=str(checkpoint.info.get("kind", "unknown")),
-                accuracy=float(checkpoint.info["accuracy"]),
+                accuracy=100 * float(checkpoint.info["accuracy"]),
                 accuracy_shipped=accuracy_shipped,
                 result=engine.simulate(arch, network, operands, images=config.images),
                 nonzeros=sum(

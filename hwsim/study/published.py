@@ -82,13 +82,17 @@ class Check:
 
     @property
     def knee(self) -> int:
-        """Least queue depth past which doubling it gains less than 3 points of mean efficiency."""
+        """Queue depth at the knee of the mean efficiency, on a logarithmic axis of depth.
+
+        The point farthest above the chord from the first to the last point, both axes scaled to
+        0..1 (Satopaa et al., "Finding a Kneedle in a Haystack", 2011).
+        """
         depths = sorted(self.layers[0].efficiency)
-        mean = [float(np.mean([layer.efficiency[d] for layer in self.layers])) for d in depths]
-        for place in range(len(depths) - 1):
-            if mean[place + 1] - mean[place] < 0.03:
-                return depths[place]
-        return depths[-1]
+        mean = np.array([np.mean([c.efficiency[d] for c in self.layers]) for d in depths])
+        x, y = np.log2(depths), mean - mean[0]
+        if y[-1] <= 0:
+            return depths[0]
+        return depths[int(np.argmax(y / y[-1] - (x - x[0]) / (x[-1] - x[0])))]
 
     def answer(self) -> str:
         """One sentence: how close."""

@@ -1,0 +1,107 @@
+"""``hwsim study``: the main job."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.cli.options import Json, Out
+
+if TYPE_CHECKING:
+    from hwsim.config.study import CompareConfig, PublishedConfig, StudyConfig
+
+__all__ = ["study"]
+
+
+def study(
+    config: Annotated[str, typer.Argument(help="Study: a name in configs/study or a YAML file.")],
+    rtl: Annotated[
+        bool,
+        typer.Option(help="Generate the Verilog, run the study's real layers on it, compare."),
+    ] = True,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Compare families on one network, prove the result in RTL, and write a report.
+
+    Writes report.md, report.html, results.csv and results.json with their pictures. Exits 1 when the
+    RTL differs from the simulator, or a published figure is not met.
+
+    Example: hwsim study configs/study/lenet5.yaml
+    """
+    from hwsim.config.base import resolve
+    from hwsim.config.study import CompareConfig, StudyConfig
+
+    path = resolve(config, "study")
+    read = StudyConfig.read(path)
+    folder = out or Path("build/study") / read.name
+    command = f"hwsim study {config}"
+    if isinstance(read.study, CompareConfig):
+        passed = _compare(read, read.study, path, command, rtl, folder, json)
+    else:
+        passed = _published(read, read.study, command, folder, json)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _compare(
+    read: StudyConfig,
+    config: CompareConfig,
+    path: Path,
+    command: str,
+    rtl: bool,
+    folder: Path,
+    json: bool,
+) -> bool:
+    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.extras import require
+    from hwsim.study import compare, prove
+    from hwsim.study.report import comparison_table, write_comparison
+
+    if rtl:
+        require("rtl")
+    started = time.monotonic()
+    with log().status("reading weights") as status:
+        done = compare.run(config, str(path), lambda name: status.update(f"simulating {name}"))
+        proofs = (
+            prove.run(done, folder / "rtl", lambda what: status.update(f"proving {what}"))
+            if rtl
+            else []
+        )
+        status.update("writing the report")
+        page = write_comparison(done, read.title, command, proofs, folder)
+    if json:
+        emit_json(done.to_dict() | {"rtl": proofs, "report": str(page)})
+    else:
+        console().print(table(read.title, *comparison_table(done)))
+        console().print(f"[bold]{done.answer()}[/bold]")
+        equal = sum(1 for proof in proofs if proof["equal"])
+        if proofs:
+            console().print(f"RTL: {equal} of {len(proofs)} runs of real layers equal")
+        console().print(f"{time.monotonic() - started:.0f} s; report: {page}")
+    different = [proof for proof in proofs if not proof["equal"]]
+    for proof in different[:1]:
+        log().print(f"RTL differs: {proof['variant']}, {proof['layer']}: {proof['difference']}")
+    return not different
+
+
+def _published(
+    read: StudyConfig, config: PublishedConfig, command: str, folder: Path, json: bool
+) -> bool:
+    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.study import published
+    from hwsim.study.report import published_table, write_published
+
+    with log().status("simulating") as status:
+        check = published.run(config, lambda name: status.update(f"simulating {name}"))
+        page = write_published(check, read.title, command, folder)
+    if json:
+        emit_json(check.to_dict() | {"report": str(page)})
+    else:
+        console().print(table(read.title, *published_table(check)))
+        console().print(f"[bold]{check.answer()}[/bold]")
+        console().print(f"report: {page}")
+    return check.passed
