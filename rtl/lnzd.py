@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.csc_layout import act_layout, command_layout, token_layout
+from rtl.arrays.csc_layout import act_layout, array_config, command_layout, token_layout
 
 __all__ = ["LNZD"]
 
@@ -14,7 +14,8 @@ class LNZD(wiring.Component):
     """Turn words of activations into tokens, one for each position that is not zero in every lane.
 
     The word register holds a word and the mask of its positions still to be sent. The last token
-    of a group has ``last`` set; if the group's last word holds no non-zero, a ``null`` token says so.
+    of a group has ``last`` set; if the group's last word holds no non-zero, a ``null`` token says
+    so.
 
     * Latency: one clock from the transfer of a word to its first token.
     * Throughput: one token a clock. A word with z non-zeros stays max(1, z) clocks, and the next
@@ -49,7 +50,7 @@ class LNZD(wiring.Component):
     busy: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+        self.array = array_config(arch)
         command = command_layout(arch)
         super().__init__(
             {
@@ -65,7 +66,7 @@ class LNZD(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = self.arch.array
+        array = self.array
 
         word = Signal.like(self.act.p.act, reset_less=True)
         pending = Signal(array.window, reset_less=True)

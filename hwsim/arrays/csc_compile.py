@@ -22,11 +22,13 @@ class Tile:
     """Rows ``start`` to ``stop`` of the weights, and the entries they make.
 
     ``entries`` is ``(P, K)``: entries of each column on each PE, padding zeros included.
+    ``padding`` is ``(K,)``: padding zeros of each column.
     """
 
     start: int
     stop: int
     entries: NDArray[np.unsignedinteger]
+    padding: NDArray[np.int64]
 
     def rows(self, pes: int) -> int:
         """Local rows."""
@@ -35,7 +37,8 @@ class Tile:
     def weight_beats(self, array: CSCConfig) -> int:
         """Beats of the weight stream: all pointers, then each bank's longest entry memory."""
         per_bank = self.entries.sum(axis=1, dtype=np.int64).reshape(-1, array.load_pes)
-        return len(per_bank) * (self.entries.shape[1] + 1) + int(per_bank.max(axis=1).sum())
+        pointers = len(per_bank) * (self.entries.shape[1] + 1)
+        return int(pointers + per_bank.max(axis=1).sum())
 
 
 def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
@@ -55,7 +58,7 @@ def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray
         )
     if min(gemm.M, gemm.K, gemm.N) < 1:
         raise InputError(gemm.name, "M, K, N", (gemm.M, gemm.K, gemm.N), "must be at least 1")
-    if gemm.K > array.col_depth:
+    if array.col_depth < gemm.K:
         raise InputError(
             gemm.name, "K", gemm.K, f"must be at most col_depth of {arch.name}, {array.col_depth}"
         )
@@ -88,7 +91,7 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
     num_rows, start = len(weight), 0
     while start < num_rows:
         stop = min(num_rows, start + array.pes * array.acc_depth)
-        entries = count_entries(weight[start:stop], array.pes, array.index_bits)
+        entries, padding = count_entries(weight[start:stop], array.pes, array.index_bits)
         if int(entries.sum(axis=1, dtype=np.int64).max()) > array.entry_depth:
             grown = np.cumsum(row_entries(weight[start:stop], array.pes, array.index_bits), axis=0)
             fit = int(np.count_nonzero(grown.max(axis=1) <= array.entry_depth))
@@ -100,8 +103,8 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
                     f"one row must fit entry_depth of {arch.name}, {array.entry_depth}",
                 )
             stop = start + fit * array.pes
-            entries = count_entries(weight[start:stop], array.pes, array.index_bits)
-        yield Tile(start, stop, entries)
+            entries, padding = count_entries(weight[start:stop], array.pes, array.index_bits)
+        yield Tile(start, stop, entries, padding)
         start = stop
 
 

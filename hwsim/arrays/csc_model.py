@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Counts, Job, Pauses, Run, Words, is_paused
-from hwsim.config import ArchConfig, CSCConfig
 from hwsim.arrays.csc_pes import PEs
+from hwsim.config import ArchConfig, CSCConfig
 from hwsim.config.causes import causes
 
 __all__ = ["simulate"]

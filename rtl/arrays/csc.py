@@ -1,6 +1,6 @@
 """Index-decoding array (EIE): P PEs share the broadcast non-zero activations."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,7 @@ from hwsim.formats.base import index_width
 from rtl.arrays.csc_drain import Drain
 from rtl.arrays.csc_layout import (
     act_layout,
+    array_config,
     command_layout,
     drain_layout,
     ofmap_layout,
@@ -61,9 +62,10 @@ class Array(wiring.Component):
     weight: stream.Interface
     act: stream.Interface
     ofmap: stream.Interface
+    status: data.View
 
     def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+        self.arch, self.array = arch, array_config(arch)
         counts = members(arch)
         status = data.StructLayout(
             {
@@ -83,87 +85,42 @@ class Array(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = self.arch.array
         lnzd = m.submodules.lnzd = LNZD(self.arch)
         drain = m.submodules.drain = Drain(self.arch)
-        pes = []
-        for p in range(array.pes):
-            m.submodules[f"pe_{p}"] = pe = PE(self.arch)
-            pes.append(pe)
+        pes = [PE(self.arch) for _ in range(self.array.pes)]
+        run, clear = Signal(), Signal()
+        clear_row = Signal.like(drain.drain.row)
+        self._control(m, lnzd, drain, run, clear, clear_row)
 
-        command = Signal.like(self.command.payload, reset_less=True)
-        weight_left = Signal.like(command.weight_beats)
-        clear_row = Signal(drain_layout(self.arch)["row"].shape)
-        start, clear, run, run_next = Signal(), Signal(), Signal(), Signal()
-        control = Signal.like(self.status.control[0])
+        # A token enters every queue in the same clock, when none of them is full.
+        wiring.connect(m, wiring.flipped(self.act), lnzd.act)
+        m.d.comb += lnzd.token.ready.eq(Cat(pe.token.ready for pe in pes).all())
 
-        with m.FSM():
-            with m.State("Clear"):
-                m.d.comb += clear.eq(1)
-                m.d.sync += clear_row.eq(clear_row + 1)
-                with m.If(clear_row == array.acc_depth - 1):
-                    m.d.sync += clear_row.eq(0)
-                    m.next = "Idle"
-            with m.State("Idle"):
-                m.d.comb += self.command.ready.eq(1)
-                with m.If(self.command.valid):
-                    m.d.sync += [
-                        command.eq(self.command.payload),
-                        weight_left.eq(self.command.p.weight_beats),
-                    ]
-                    m.next = "Load"
-            with m.State("Load"):
-                m.d.comb += self.weight.ready.eq(1)
-                m.d.comb += control.eq(
-                    Mux(
-                        self.weight.valid,
-                        cause_code("control", "load"),
-                        cause_code("control", "weight"),
-                    )
-                )
-                with m.If(self.weight.valid):
-                    m.d.sync += weight_left.eq(weight_left - 1)
-                    with m.If(weight_left == 1):
-                        m.d.comb += start.eq(1)
-                        m.next = "Run"
-            with m.State("Run"):
-                m.d.comb += [run.eq(1), run_next.eq(~drain.done)]
-                self._running_cause(m, control, lnzd)
-                with m.If(drain.done):
-                    m.next = "Idle"
-
-        self._broadcast(m, lnzd, pes)
         m.d.comb += [
-            lnzd.start.eq(start),
-            lnzd.words.eq(command.words),
-            lnzd.groups.eq(command.groups),
-            drain.start.eq(start),
-            drain.groups.eq(command.groups),
-            drain.rows.eq(command.rows),
-            drain.tail.eq(command.tail),
             drain.finished.eq(Cat(pe.finished for pe in pes).all()),
             drain.finished_two.eq(Cat(pe.finished_two for pe in pes).all()),
             drain.ready.eq(self.ofmap.ready),
             self.ofmap.valid.eq(drain.valid),
-            self.status.control[0].eq(control),
         ]
-        sweep = Signal.like(drain.drain)
+        sweep = data.View(drain_layout(self.arch), Signal(drain_layout(self.arch).size))
         m.d.comb += sweep.eq(drain.drain)
         with m.If(clear):
             m.d.comb += sweep.row.eq(clear_row)
+
+        load_pes = self.array.load_pes
+        is_loading = self.weight.valid & self.weight.ready
         for p, pe in enumerate(pes):
+            m.submodules[f"pe_{p}"] = pe
             m.d.comb += [
-                pe.load_en.eq(
-                    self.weight.valid
-                    & self.weight.ready
-                    & (self.weight.p.bank == p // array.load_pes)
-                ),
+                pe.load_en.eq(is_loading & (self.weight.p.bank == p // load_pes)),
                 pe.load.kind.eq(self.weight.p.kind),
                 pe.load.addr.eq(self.weight.p.addr),
-                pe.load.data.eq(self.weight.p.data[p % array.load_pes]),
+                pe.load.data.eq(self.weight.p.data[p % load_pes]),
                 pe.run.eq(run),
-                pe.run_next.eq(run_next),
+                pe.run_next.eq(run & ~drain.done),
                 pe.more.eq(lnzd.busy),
+                pe.token.valid.eq(lnzd.token.valid & lnzd.token.ready),
+                pe.token.payload.eq(lnzd.token.payload),
                 pe.clear.eq(clear),
                 pe.drain.eq(sweep),
                 pe.drained.eq(drain.drained),
@@ -172,31 +129,59 @@ class Array(wiring.Component):
             ]
         return m
 
-    def _broadcast(self, m, lnzd, pes):
-        """Give each token to every queue in the same clock, when none of them is full."""
-        m.d.comb += lnzd.token.ready.eq(Cat(pe.token.ready for pe in pes).all())
-        wiring.connect(m, wiring.flipped(self.act), lnzd.act)
-        for pe in pes:
-            m.d.comb += [
-                pe.token.valid.eq(lnzd.token.valid & lnzd.token.ready),
-                pe.token.payload.eq(lnzd.token.payload),
-            ]
+    def _control(
+        self, m: Module, lnzd: LNZD, drain: Drain, run: Signal, clear: Signal, clear_row: Signal
+    ) -> None:
+        """Sequence the commands; hold the current one for detector and drain."""
+        command = data.View(
+            command_layout(self.arch),
+            Signal(command_layout(self.arch).size, name="command_q", reset_less=True),
+        )
+        weight_left = Signal.like(command.weight_beats)
+        start = Signal()
+        cause = Signal.like(self.status.control[0])
+        m.d.comb += [
+            lnzd.start.eq(start),
+            lnzd.words.eq(command.words),
+            lnzd.groups.eq(command.groups),
+            drain.start.eq(start),
+            drain.groups.eq(command.groups),
+            drain.rows.eq(command.rows),
+            drain.tail.eq(command.tail),
+            self.status.control[0].eq(cause),
+        ]
+        with m.FSM():
+            with m.State("Clear"):
+                m.d.comb += clear.eq(1)
+                m.d.sync += clear_row.eq(clear_row + 1)
+                with m.If(clear_row == self.array.acc_depth - 1):
+                    m.d.sync += clear_row.eq(0)
+                    m.next = "Idle"
+            with m.State("Idle"):
+                m.d.comb += self.command.ready.eq(1)
+                with m.If(self.command.valid):
+                    m.d.sync += command.eq(self.command.payload)
+                    m.d.sync += weight_left.eq(self.command.p.weight_beats)
+                    m.next = "Load"
+            with m.State("Load"):
+                m.d.comb += self.weight.ready.eq(1)
+                m.d.comb += cause.eq(cause_code("control", "weight"))
+                with m.If(self.weight.valid):
+                    m.d.comb += cause.eq(cause_code("control", "load"))
+                    m.d.sync += weight_left.eq(weight_left - 1)
+                    with m.If(weight_left == 1):
+                        m.d.comb += start.eq(1)
+                        m.next = "Run"
+            with m.State("Run"):
+                m.d.comb += run.eq(1)
+                m.d.comb += cause.eq(self._running_cause(lnzd))
+                with m.If(drain.done):
+                    m.next = "Idle"
 
-    def _running_cause(self, m, control, lnzd):
-        """Cause of a clock in which a layer runs: what became of the word register."""
-        with m.If(lnzd.scan):
-            m.d.comb += control.eq(cause_code("control", "scan"))
-        with m.Elif(lnzd.token.valid & ~lnzd.token.ready):
-            m.d.comb += control.eq(cause_code("control", "full"))
-        with m.Elif(lnzd.token.valid):
-            m.d.comb += control.eq(
-                Mux(
-                    lnzd.token.p.null,
-                    cause_code("control", "scan"),
-                    cause_code("control", "broadcast"),
-                )
-            )
-        with m.Else():
-            m.d.comb += control.eq(
-                Mux(lnzd.busy, cause_code("control", "act"), cause_code("control", "drain"))
-            )
+    def _running_cause(self, lnzd: LNZD) -> Value:
+        """Cause of a clock in which a layer runs: what becomes of the detector's word."""
+        code = {name: cause_code("control", name) for name in CAUSES["csc"]["control"]}
+        sent = Mux(lnzd.token.p.null, code["scan"], code["broadcast"])
+        offered = Mux(lnzd.token.ready, sent, code["full"])
+        nothing = Mux(lnzd.busy, code["act"], code["drain"])
+        return Mux(lnzd.token.valid, offered, Mux(lnzd.scan, code["scan"], nothing))

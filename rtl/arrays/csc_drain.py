@@ -1,11 +1,11 @@
 """Drain of the index-decoding array's accumulators."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.csc_layout import command_layout, drain_layout
+from rtl.arrays.csc_layout import array_config, command_layout, drain_layout
 
 __all__ = ["Drain"]
 
@@ -44,8 +44,20 @@ class Drain(wiring.Component):
         So are the layer's.
     """
 
+    start: Signal
+    groups: Signal
+    rows: Signal
+    tail: Signal
+    finished: Signal
+    finished_two: Signal
+    valid: Signal
+    ready: Signal
+    drain: data.View
+    drained: Signal
+    done: Signal
+
     def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+        self.array = array_config(arch)
         command = command_layout(arch)
         super().__init__(
             {
@@ -74,7 +86,7 @@ class Drain(wiring.Component):
         valid = Signal()
 
         is_last_group = groups_left == 1
-        lanes = Mux(is_last_group, self.tail, self.arch.array.lanes)
+        lanes = Mux(is_last_group, self.tail, self.array.lanes)
         ends_row = Signal()
         ends_group = Signal()
         m.d.comb += [

@@ -3,11 +3,12 @@
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, CSCConfig
 from hwsim.formats.base import index_width
 
 __all__ = [
     "act_layout",
+    "array_config",
     "command_layout",
     "drain_layout",
     "entry_layout",
@@ -19,13 +20,27 @@ __all__ = [
 ]
 
 
+def array_config(arch: ArchConfig) -> CSCConfig:
+    """Array of a design that must be of this family.
+
+    Raises
+    ------
+    TypeError
+        It is not.
+    """
+    if not isinstance(arch.array, CSCConfig):
+        raise TypeError(f"design {arch.name!r} must be of the family csc, not {arch.array.family}")
+    return arch.array
+
+
 def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
-    ``weight_beats`` to load; then ``words`` of activations for each of ``groups`` groups of pixels;
-    ``rows`` local rows come out of each group, from all lanes, or ``tail`` lanes for the last group.
+    ``weight_beats`` to load; then ``words`` of activations for each of ``groups`` groups of
+    pixels; ``rows`` local rows come out of each group, from all lanes, or ``tail`` lanes for the
+    last group.
     """
-    array = arch.array
+    array = array_config(arch)
     banks = array.pes // array.load_pes
     return data.StructLayout(
         {
@@ -41,21 +56,24 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 def entry_layout(arch: ArchConfig) -> data.StructLayout:
     """One word of a PE's weight memory; a ``value`` of 0 is a padding zero."""
     return data.StructLayout(
-        {"value": signed(arch.numbers.weight_width), "rel_idx": unsigned(arch.array.index_bits)}
+        {
+            "value": signed(arch.numbers.weight_width),
+            "rel_idx": unsigned(array_config(arch).index_bits),
+        }
     )
 
 
 def _word_width(arch: ArchConfig) -> int:
-    return max(arch.array.entry_depth.bit_length(), entry_layout(arch).size)
+    return max(array_config(arch).entry_depth.bit_length(), entry_layout(arch).size)
 
 
 def weight_layout(arch: ArchConfig) -> data.StructLayout:
     """One write to the memories of ``load_pes`` PEs.
 
-    ``kind`` 0 writes column pointer ``addr``, 1 writes entry ``addr``, each with its word of ``data``;
-    ``bank`` b is PEs ``b * load_pes`` on.
+    ``kind`` 0 writes column pointer ``addr``, 1 writes entry ``addr``, each with its word of
+    ``data``; ``bank`` b is PEs ``b * load_pes`` on.
     """
-    array = arch.array
+    array = array_config(arch)
     return data.StructLayout(
         {
             "kind": unsigned(1),
@@ -80,12 +98,12 @@ def load_layout(arch: ArchConfig) -> data.StructLayout:
 
 def lane_acts(arch: ArchConfig) -> data.ArrayLayout:
     """Activations of one position, one a lane."""
-    return data.ArrayLayout(signed(arch.numbers.act_width), arch.array.lanes)
+    return data.ArrayLayout(signed(arch.numbers.act_width), array_config(arch).lanes)
 
 
 def act_layout(arch: ArchConfig) -> data.StructLayout:
     """``window`` consecutive positions of one group."""
-    return data.StructLayout({"act": data.ArrayLayout(lane_acts(arch), arch.array.window)})
+    return data.StructLayout({"act": data.ArrayLayout(lane_acts(arch), array_config(arch).window)})
 
 
 def token_layout(arch: ArchConfig) -> data.StructLayout:
@@ -95,7 +113,7 @@ def token_layout(arch: ArchConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "k": unsigned(index_width(arch.array.col_depth)),
+            "k": unsigned(index_width(array_config(arch).col_depth)),
             "act": lane_acts(arch),
             "last": unsigned(1),
             "null": unsigned(1),
@@ -109,7 +127,7 @@ def drain_layout(arch: ArchConfig) -> data.StructLayout:
     ``read`` fetches row ``read_row`` of bank ``read_bank``; ``zero`` clears row ``row`` of bank
     ``bank``; the row fetched last is seen through ``bank`` and ``lane``.
     """
-    row = unsigned(index_width(arch.array.acc_depth))
+    row = unsigned(index_width(array_config(arch).acc_depth))
     return data.StructLayout(
         {
             "read": unsigned(1),
@@ -118,7 +136,7 @@ def drain_layout(arch: ArchConfig) -> data.StructLayout:
             "zero": unsigned(1),
             "bank": unsigned(1),
             "row": row,
-            "lane": unsigned(index_width(arch.array.lanes)),
+            "lane": unsigned(index_width(array_config(arch).lanes)),
         }
     )
 
@@ -126,5 +144,5 @@ def drain_layout(arch: ArchConfig) -> data.StructLayout:
 def ofmap_layout(arch: ArchConfig) -> data.StructLayout:
     """Partial sums of one local row and one lane, one a PE."""
     return data.StructLayout(
-        {"psum": data.ArrayLayout(signed(arch.numbers.psum_width), arch.array.pes)}
+        {"psum": data.ArrayLayout(signed(arch.numbers.psum_width), array_config(arch).pes)}
     )

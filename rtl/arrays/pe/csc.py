@@ -1,12 +1,13 @@
 """Index-decoding PE."""
 
 from amaranth import Module, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.csc_layout import drain_layout, load_layout, token_layout
+from rtl.arrays.csc_layout import array_config, drain_layout, load_layout, token_layout
 from rtl.arrays.pe.csc_accumulator import Accumulator
+from rtl.arrays.pe.csc_columns import ColumnQueue
 from rtl.arrays.pe.csc_decoder import Decoder, cause_code
 
 __all__ = ["PE"]
@@ -15,13 +16,15 @@ __all__ = ["PE"]
 class PE(wiring.Component):
     """Multiply broadcast activations by the entries of their columns and add up by local row.
 
-    Behind the stages queue, issue and decode of the :class:`Decoder` come **multiply** (the
-    accumulators are fetched) and **add**, a clock each. They never stall.
+    The pipeline, a clock a stage: **queue** of the :class:`ColumnQueue` (a column's pointers are
+    fetched), **issue** and **decode** of the :class:`Decoder`, **multiply** (the accumulators are
+    fetched) and **add**. The last three never stall. Queue and issue of neighbouring columns
+    overlap, so a column of n entries costs max(1, n) clocks while tokens are waiting.
 
-    * Latency: two clocks from a token's transfer into an empty queue to its first issue, four more to
-      the sum being stored.
+    * Latency: two clocks from a token's transfer into an empty queue to its first issue, four more
+      to the sum being stored.
     * Throughput: one entry a clock, on ``lanes`` multipliers.
-    * Stalls: as the decoder.
+    * Stalls: ``token.ready`` is low while the queue is full; a group waits for its bank.
 
     Parameters
     ----------
@@ -30,7 +33,9 @@ class PE(wiring.Component):
 
     Members
     -------
-    load_en, load, run, run_next, more, token, drained, cause
+    load_en, load, token
+        As of :class:`ColumnQueue` and :class:`Decoder`.
+    run, run_next, more, drained, cause
         As of :class:`Decoder`.
     clear : ``In(1)``
         Zero row ``drain.row`` of both accumulator banks.
@@ -42,8 +47,22 @@ class PE(wiring.Component):
         Partial sum that the drain looks at.
     """
 
+    load_en: Signal
+    load: data.View
+    run: Signal
+    run_next: Signal
+    more: Signal
+    token: stream.Interface
+    clear: Signal
+    drain: data.View
+    drained: Signal
+    finished: Signal
+    finished_two: Signal
+    psum: Signal
+    cause: Signal
+
     def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+        self.arch, self.array = arch, array_config(arch)
         super().__init__(
             {
                 "load_en": In(1),
@@ -64,13 +83,18 @@ class PE(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        columns = m.submodules.columns = ColumnQueue(self.arch)
         decoder = m.submodules.decoder = Decoder(self.arch)
         accumulator = m.submodules.accumulator = Accumulator(self.arch)
 
-        wiring.connect(m, wiring.flipped(self.token), decoder.token)
+        wiring.connect(m, wiring.flipped(self.token), columns.token)
+        wiring.connect(m, columns.column, decoder.column)
         m.d.comb += [
+            columns.load_en.eq(self.load_en),
+            columns.load.eq(self.load),
             decoder.load_en.eq(self.load_en),
             decoder.load.eq(self.load),
+            decoder.waiting.eq(columns.waiting),
             decoder.run.eq(self.run),
             decoder.run_next.eq(self.run_next),
             decoder.more.eq(self.more),
@@ -79,7 +103,7 @@ class PE(wiring.Component):
         ]
 
         entry = decoder.entry
-        for lane in range(self.arch.array.lanes):
+        for lane in range(self.array.lanes):
             m.d.sync += accumulator.product[lane].eq(entry.p.value * entry.p.act[lane])
         m.d.comb += [
             accumulator.add.eq(entry.valid),

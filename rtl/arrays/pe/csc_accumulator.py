@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.formats.base import index_width
-from rtl.arrays.csc_layout import drain_layout
+from rtl.arrays.csc_layout import array_config, drain_layout
 
 __all__ = ["Accumulator"]
 
@@ -42,9 +42,17 @@ class Accumulator(wiring.Component):
         Lane ``drain.lane`` of the row fetched last from bank ``drain.bank``.
     """
 
+    add: Signal
+    bank: Signal
+    row: Signal
+    product: data.View
+    clear: Signal
+    drain: data.View
+    psum: Signal
+
     def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
-        numbers, array = arch.numbers, arch.array
+        self.numbers, self.array = arch.numbers, array_config(arch)
+        numbers, array = self.numbers, self.array
         product = signed(numbers.act_width + numbers.weight_width)
         super().__init__(
             {
@@ -60,19 +68,18 @@ class Accumulator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, drain = self.arch.array, self.drain
-        psums = data.ArrayLayout(signed(self.arch.numbers.psum_width), array.lanes)
+        array, drain = self.array, self.drain
+        psums = data.ArrayLayout(signed(self.numbers.psum_width), array.lanes)
 
         add_q = Signal()
         bank_q = Signal.like(self.bank, reset_less=True)
         row_q = Signal.like(self.row, reset_less=True)
         m.d.sync += [add_q.eq(self.add), bank_q.eq(self.bank), row_q.eq(self.row)]
 
-        shown = []
+        psum = []
         for index in range(2):
-            m.submodules[f"bank_{index}"] = bank = Memory(
-                shape=psums, depth=array.acc_depth, init=[]
-            )
+            bank: Memory = Memory(shape=psums, depth=array.acc_depth, init=[])
+            m.submodules[f"bank_{index}"] = bank
             write = bank.write_port()
             read = bank.read_port(transparent_for=(write,))
             is_fetching = self.add & (self.bank == index)
@@ -86,8 +93,7 @@ class Accumulator(wiring.Component):
             for lane in range(array.lanes):
                 total = read.data[lane] + self.product[lane]
                 m.d.comb += write.data[lane].eq(Mux(is_adding, total, 0))
-            shown.append(Signal(psums, name=f"shown_{index}"))
-            m.d.comb += shown[index].eq(read.data)
+            psum.append(read.data[drain.lane])
 
-        m.d.comb += self.psum.eq(Mux(drain.bank, shown[1][drain.lane], shown[0][drain.lane]))
+        m.d.comb += self.psum.eq(Mux(drain.bank, psum[1], psum[0]))
         return m

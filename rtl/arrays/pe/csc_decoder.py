@@ -1,15 +1,15 @@
-"""Index decoder of an index-decoding PE: from broadcast activations to entries with their rows."""
+"""Index decoder of an index-decoding PE: from columns to entries with their rows."""
 
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.config.causes import CAUSES
 from hwsim.formats.base import index_width
-from rtl.arrays.csc_layout import entry_layout, lane_acts, load_layout, token_layout
+from rtl.arrays.csc_layout import array_config, entry_layout, lane_acts, load_layout
+from rtl.arrays.pe.csc_columns import column_layout
 
 __all__ = ["Decoder", "cause_code", "decoded_layout"]
 
@@ -26,27 +26,23 @@ def decoded_layout(arch: ArchConfig) -> data.StructLayout:
         {
             "value": entry_layout(arch)["value"].shape,
             "act": lane_acts(arch),
-            "row": unsigned(index_width(arch.array.acc_depth)),
+            "row": unsigned(index_width(array_config(arch).acc_depth)),
             "bank": unsigned(1),
         }
     )
 
 
 class Decoder(wiring.Component):
-    """Look up the column of each broadcast position and give its entries, one a clock.
+    """Give the entries of each column, one a clock.
 
-    Three stages, a clock each: **queue** (a token leaves, its two pointers are fetched from the
-    memories of even and odd pointers), **issue** (an entry is fetched), **decode** (the relative
-    indices add up to the row). Queue and issue of neighbouring columns overlap, so a column of n
-    entries takes max(1, n) clocks of the issue stage while the queue has tokens. Padding zeros
-    move the row and are not given on.
+    Two stages, a clock each: **issue** (an entry is fetched) and **decode** (the relative indices
+    add up to the row). A column of n entries stays max(1, n) clocks in the issue stage. Padding
+    zeros move the row and are not given on.
 
-    * Latency: two clocks from a token's transfer into an empty queue to its first issue, two more to
-      ``entry.valid``.
-    * Throughput: one entry a clock.
-    * Stalls: ``token.ready`` is low while the queue is full. It comes from a register: a token
-      that leaves in this clock does not make room in this clock. The issue stage waits for the
-      drain before it begins a group whose bank is not drained.
+    * Latency: two clocks from ``column.valid`` to the first ``entry.valid``.
+    * Throughput: one entry a clock; a column without entries takes a clock.
+    * Stalls: the issue stage waits for the drain before it begins a group whose bank is not
+      drained.
 
     Parameters
     ----------
@@ -56,13 +52,13 @@ class Decoder(wiring.Component):
     Members
     -------
     load_en, load : ``In(1)``, ``In(load_layout(arch))``
-        Write a pointer or an entry; only while no layer runs.
+        Write an entry (``kind`` 1); only while no layer runs.
     run, run_next : ``In(1)``
         A layer is running in this clock, and in the next; ``run`` low rewinds the decoder.
-    more : ``In(1)``
-        Tokens are still to come.
-    token : ``In(stream.Signature(token_layout(arch)))``
-        Broadcast tokens.
+    more, waiting : ``In(1)``
+        Tokens are still to come; one is in the queue. They tell causes apart.
+    column : ``In(stream.Signature(column_layout(arch)))``
+        Columns, taken in the clock of their last fetch.
     drained : ``In(1)``
         A group's last partial sums are taken in this clock.
     entry : ``Out(stream.Signature(decoded_layout(arch), always_ready=True))``
@@ -74,8 +70,20 @@ class Decoder(wiring.Component):
         tells ``mac`` from ``padding``.
     """
 
+    load_en: Signal
+    load: data.View
+    run: Signal
+    run_next: Signal
+    more: Signal
+    waiting: Signal
+    column: stream.Interface
+    drained: Signal
+    entry: stream.Interface
+    finishes: Signal
+    cause: Signal
+
     def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+        self.arch, self.array = arch, array_config(arch)
         super().__init__(
             {
                 "load_en": In(1),
@@ -83,7 +91,8 @@ class Decoder(wiring.Component):
                 "run": In(1),
                 "run_next": In(1),
                 "more": In(1),
-                "token": In(stream.Signature(token_layout(arch))),
+                "waiting": In(1),
+                "column": In(stream.Signature(column_layout(arch))),
                 "drained": In(1),
                 "entry": Out(stream.Signature(decoded_layout(arch), always_ready=True)),
                 "finishes": Out(1),
@@ -93,134 +102,92 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, layout = self.arch.array, token_layout(self.arch)
-        even, odd, entries = self._memories(m)
+        fetched = data.View(entry_layout(self.arch), Signal(entry_layout(self.arch).size))
+        goes, issued = Signal(), Signal()
+        self._issue(m, fetched, goes, issued)
 
-        queue = m.submodules.queue = SyncFIFO(width=layout.size, depth=array.fifo_depth)
-        head = Signal(layout)
-        m.d.comb += [
-            queue.w_data.eq(self.token.payload),
-            queue.w_en.eq(self.token.valid),
-            self.token.ready.eq(queue.w_rdy),
-            head.as_value().eq(queue.r_data),
+        is_padding = Signal()
+        m.d.comb += is_padding.eq(fetched.value == 0)
+        m.d.sync += [
+            self.entry.valid.eq(issued & ~is_padding),
+            self.entry.p.value.eq(fetched.value),
         ]
+        self._cause(m, goes, issued, is_padding)
+        return m
 
-        # Queue stage: a token leaves when the issue stage is free, or becomes free in this clock.
-        column_valid, ends_column, pops = Signal(), Signal(), Signal()
-        column = Signal(layout, reset_less=True)
-        is_first = Signal(reset_less=True)
-        m.d.comb += [
-            pops.eq(queue.r_rdy & (~column_valid | ends_column)),
-            queue.r_en.eq(pops),
-            even.en.eq(pops),
-            odd.en.eq(pops),
-            even.addr.eq((head.k + 1) >> 1),
-            odd.addr.eq(head.k >> 1),
-        ]
-
-        # Issue stage: the column's pointers stay in the memories' output registers.
-        cursor = Signal(range(array.entry_depth + 1), reset_less=True)
-        start, end, addr, addr_next = (Signal.like(cursor, name=n) for n in _CURSORS)
+    def _issue(self, m: Module, fetched: data.View, goes: Signal, issued: Signal) -> None:
+        """Issue stage, and the rows of the decode stage."""
+        column = self.column
+        cursor = Signal(range(self.array.entry_depth + 1), reset_less=True)
+        addr, addr_next = Signal.like(cursor), Signal.like(cursor)
+        is_first = Signal(init=1)
         bank = Signal()
         ahead = Signal(range(3))  # groups issued and not drained: each holds a bank
-        goes, is_empty, is_issuing, ends_group = Signal(), Signal(), Signal(), Signal()
-        is_odd = column.k[0]
+        is_empty, is_issuing, ends_group = Signal(), Signal(), Signal()
         m.d.comb += [
-            start.eq(Mux(is_odd, odd.data, even.data)),
-            end.eq(Mux(is_odd, even.data, odd.data)),
-            addr.eq(Mux(is_first, start, cursor)),
+            addr.eq(Mux(is_first, column.p.start, cursor)),
             addr_next.eq(addr + 1),
-            goes.eq(column_valid & (ahead != 2)),
-            is_empty.eq(column.null | (addr == end)),
+            goes.eq(column.valid & (ahead != 2)),
+            is_empty.eq(column.p.null | (addr == column.p.end)),
             is_issuing.eq(goes & ~is_empty),
-            ends_column.eq(goes & (is_empty | (addr_next == end))),
-            ends_group.eq(ends_column & column.last),
-            entries.en.eq(is_issuing),
-            entries.addr.eq(addr),
+            column.ready.eq(goes & (is_empty | (addr_next == column.p.end))),
+            ends_group.eq(column.ready & column.p.last),
         ]
         m.d.sync += [
-            column_valid.eq(pops | (column_valid & ~ends_column)),
             bank.eq(self.run & (bank ^ ends_group)),
             ahead.eq(Mux(self.run, ahead + ends_group - self.drained, 0)),
         ]
         with m.If(is_issuing):
-            m.d.sync += [cursor.eq(addr_next), is_first.eq(0)]
-        with m.If(pops):
-            m.d.sync += [column.eq(head), is_first.eq(1)]
+            m.d.sync += [cursor.eq(addr_next), is_first.eq(column.ready)]
 
-        # Decode stage.
+        memory: Memory = Memory(
+            shape=entry_layout(self.arch), depth=self.array.entry_depth, init=[]
+        )
+        m.submodules.entries = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.load_en & (self.load.kind == 1)),
+            write.addr.eq(self.load.addr),
+            write.data.as_value().eq(self.load.data),
+            read.addr.eq(addr),
+            read.en.eq(is_issuing),
+            fetched.eq(read.data),
+        ]
+
         is_first_q, bank_q = Signal(reset_less=True), Signal(reset_less=True)
-        act_q = Signal.like(column.act, reset_less=True)
-        issued, finishes_q = Signal(), Signal()
+        act_q = Signal.like(column.p.act, reset_less=True)
+        finishes_q = Signal()
+        row_next, row = Signal.like(self.entry.p.row), Signal.like(self.entry.p.row)
+        m.d.comb += row.eq(Mux(is_first_q, 0, row_next) + fetched.rel_idx)
+        with m.If(issued):
+            m.d.sync += row_next.eq(row + 1)
         m.d.sync += [
             issued.eq(is_issuing),
             finishes_q.eq(ends_group),
             is_first_q.eq(is_first),
-            act_q.eq(column.act),
+            act_q.eq(column.p.act),
             bank_q.eq(bank),
-        ]
-        row, row_next = Signal.like(self.entry.p.row), Signal.like(self.entry.p.row)
-        is_padding = Signal()
-        m.d.comb += [
-            row.eq(Mux(is_first_q, 0, row_next) + entries.data.rel_idx),
-            is_padding.eq(entries.data.value == 0),
-        ]
-        with m.If(issued):
-            m.d.sync += row_next.eq(row + 1)
-        m.d.sync += [
-            self.entry.valid.eq(issued & ~is_padding),
-            self.entry.p.value.eq(entries.data.value),
             self.entry.p.act.eq(act_q),
             self.entry.p.row.eq(row),
             self.entry.p.bank.eq(bank_q),
             self.finishes.eq(finishes_q),
         ]
 
-        # Cause of the clock that the issue stage had.
+    def _cause(self, m: Module, goes: Signal, issued: Signal, is_padding: Signal) -> None:
+        """Cause of the clock that the issue stage had."""
         cause_next, cause_q = Signal.like(self.cause), Signal.like(self.cause)
         with m.If(~(self.run & self.run_next)):
             m.d.comb += cause_next.eq(cause_code("pe", "idle"))
-        with m.Elif(column_valid):
-            m.d.comb += cause_next.eq(
-                Mux(goes, cause_code("pe", "column"), cause_code("pe", "drain"))
-            )
-        with m.Elif(queue.r_rdy):
+        with m.Elif(goes):
+            m.d.comb += cause_next.eq(cause_code("pe", "column"))
+        with m.Elif(self.column.valid):
+            m.d.comb += cause_next.eq(cause_code("pe", "drain"))
+        with m.Elif(self.waiting):
             m.d.comb += cause_next.eq(cause_code("pe", "pointer"))
+        with m.Elif(self.more):
+            m.d.comb += cause_next.eq(cause_code("pe", "empty"))
         with m.Else():
-            m.d.comb += cause_next.eq(
-                Mux(self.more, cause_code("pe", "empty"), cause_code("pe", "done"))
-            )
+            m.d.comb += cause_next.eq(cause_code("pe", "done"))
         entry_cause = Mux(is_padding, cause_code("pe", "padding"), cause_code("pe", "mac"))
         m.d.sync += cause_q.eq(cause_next)
         m.d.comb += self.cause.eq(Mux(issued, entry_cause, cause_q))
-
-        return m
-
-    def _memories(self, m):
-        """Add the pointer and entry memories with their write side; give their read ports."""
-        array, load = self.arch.array, self.load
-        pointer = unsigned(array.entry_depth.bit_length())
-        depths = (array.col_depth // 2 + 1, (array.col_depth + 1) // 2)
-        reads = []
-        for parity, (name, depth) in enumerate(zip(("even", "odd"), depths)):
-            memory = Memory(shape=pointer, depth=depth, init=[])
-            m.submodules[f"pointers_{name}"] = memory
-            write = memory.write_port()
-            m.d.comb += [
-                write.en.eq(self.load_en & (load.kind == 0) & (load.addr[0] == parity)),
-                write.addr.eq(load.addr >> 1),
-                write.data.eq(load.data),
-            ]
-            reads.append(memory.read_port())
-        layout = entry_layout(self.arch)
-        memory = m.submodules.entries = Memory(shape=layout, depth=array.entry_depth, init=[])
-        write = memory.write_port()
-        m.d.comb += [
-            write.en.eq(self.load_en & (load.kind == 1)),
-            write.addr.eq(load.addr),
-            write.data.as_value().eq(load.data),
-        ]
-        return (*reads, memory.read_port())
-
-
-_CURSORS = ("start", "end", "addr", "addr_next")
