@@ -64,6 +64,8 @@ def run(
     network_config = NetworkConfig.read(config.network)
     _names_exist(config, network_config)
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
+    # sums in another order give another network: one thread makes a run repeatable
+    torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     network = Network(network_config)

@@ -70,4 +70,4 @@ def data(
     if json:
         emit_json({"name": str(name), "files": [str(path) for path in paths]})
     else:
-        console().print(f"{DATASETS[name].title}: 4 files verified in {paths[0].parent}")
+        console().print(f"{DATASETS[name].title}: verified in {paths[0].parent}")

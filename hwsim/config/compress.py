@@ -49,7 +49,7 @@ class PruneConfig(Config):
     """Magnitude pruning in rounds; each round prunes further and retrains under the masks."""
 
     rounds: Annotated[int, Field(ge=1, le=100)]
-    #: Of each round but the last, at a tenth of the peak learning rate; the last uses ``train``.
+    #: Of each round but the last, whose retraining is ``train``.
     epochs: Epochs = 1
     #: Layer name -> constraint; a layer not named keeps all its weights.
     layers: Annotated[dict[str, ConstraintConfig], Field(min_length=1)]

@@ -1,0 +1,100 @@
+"""The shipped checkpoints are what they say: size, accuracy, structure, density."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from hwsim import datasets, golden
+from hwsim.checkpoint import Checkpoint
+from hwsim.config import NetworkConfig
+from hwsim.config.compress import CompressConfig
+from hwsim.lowering import lower_weight
+from hwsim.shipped import CHECKPOINTS
+
+NAMES = ["lenet5_dense", "lenet5_structured", "lenet5_nonstructured"]
+
+
+@pytest.fixture(scope="module")
+def lenet5():
+    return NetworkConfig.read("lenet5")
+
+
+def read(name: str, network: NetworkConfig) -> Checkpoint:
+    return Checkpoint.read(CHECKPOINTS / f"{name}.safetensors", network)
+
+
+def matrices(checkpoint: Checkpoint, network: NetworkConfig) -> dict[str, np.ndarray]:
+    """``(M, K)`` weights by layer name."""
+    shapes = [shape for shape in network.shapes() if shape.has_weights]
+    return {
+        s.layer.name: lower_weight(s, checkpoint.layers[s.layer.name].weight)[0] for s in shapes
+    }
+
+
+def test_these_checkpoints_ship():
+    assert {path.stem for path in CHECKPOINTS.glob("*.safetensors")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_size_origin_and_accuracy_are_as_promised(name, lenet5):
+    checkpoint = read(name, lenet5)
+    info = checkpoint.info
+    assert (CHECKPOINTS / f"{name}.safetensors").stat().st_size < 500_000
+    assert info["command"] == f"hwsim compress {name}"
+    assert info["recipe"] == CompressConfig.read(name).model_dump(mode="json", exclude_none=True)
+    assert info["kind"] == name.removeprefix("lenet5_")
+    assert info["test_images"] == 10_000
+    assert info["accuracy_float"] >= 0.99
+    assert info["accuracy"] >= info["accuracy_float"] - 0.002
+    assert info["kept"] == checkpoint.density
+    assert {layer.weight_bits for layer in checkpoint.layers.values()} == {8}
+    rows = list(csv.DictReader((CHECKPOINTS / f"{name}.csv").open()))
+    assert float(rows[-1]["train_accuracy"]) > 0.99
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recorded_accuracy_is_reached_on_the_shipped_images(name, lenet5):
+    checkpoint = read(name, lenet5)
+    images, labels = datasets.shipped("mnist")
+    assert checkpoint.info["shipped_images"] == len(labels) == 1000
+    assert (
+        golden.accuracy(lenet5, checkpoint, images, labels) == checkpoint.info["accuracy_shipped"]
+    )
+
+
+def test_structured_has_whole_rows_and_columns_of_zeros(lenet5):
+    checkpoint = read("lenet5_structured", lenet5)
+    kept = 0
+    for name, weight in matrices(checkpoint, lenet5).items():
+        rows, columns = weight.any(axis=1), weight.any(axis=0)
+        inside = weight[rows][:, columns]
+        kept += inside.size
+        # what is left is dense but for codes that round to 0
+        assert np.count_nonzero(inside) > 0.9 * inside.size
+        assert columns.sum() < weight.shape[1]
+        assert rows.sum() < weight.shape[0] or name == "fc2"
+    assert 6 <= 430_500 / kept <= 10
+
+
+def test_structured_removals_meet_across_layers(lenet5):
+    checkpoint = read("lenet5_structured", lenet5)
+    weight = {name: layer.weight for name, layer in checkpoint.layers.items()}
+    for name, reads in (
+        ("conv1", weight["conv2"].any(axis=(0, 2, 3))),
+        ("conv2", weight["fc1"].reshape(500, 50, 16).any(axis=(0, 2))),
+        ("fc1", weight["fc2"].any(axis=0)),
+    ):
+        rows = weight[name].reshape(len(weight[name]), -1).any(axis=1)
+        np.testing.assert_array_equal(rows, reads)
+        assert not checkpoint.layers[name].bias[~rows].any()
+
+
+def test_nonstructured_keeps_about_a_twelfth(lenet5):
+    checkpoint = read("lenet5_nonstructured", lenet5)
+    assert 11.5 <= 1 / checkpoint.density <= 13.5
+    expected = {"conv1": 0.66, "conv2": 0.12, "fc1": 0.08, "fc2": 0.19}
+    for name, density in expected.items():
+        assert checkpoint.layers[name].density == pytest.approx(density, abs=0.03)

@@ -1,0 +1,155 @@
+"""Recipes become checkpoints, twice the same; on a data set of 240 images."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+import yaml
+
+from hwsim import datasets, golden
+from hwsim.checkpoint import Checkpoint
+from hwsim.config.base import parse
+from hwsim.config.compress import CompressConfig
+from hwsim.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def squares(monkeypatch):
+    """Replace the data sets by three classes: the place of a bright square."""
+    rng = np.random.default_rng(11)
+
+    def load(name, split):
+        labels = np.arange(240 if split == "train" else 60, dtype=np.uint8) % 3
+        images = rng.integers(0, 60, (len(labels), 8, 8), dtype=np.uint8)
+        for place in range(3):
+            images[labels == place, 2 * place : 2 * place + 3, 1:7] += 150
+        return images, labels
+
+    kept = {split: load("mnist", split) for split in ("train", "test")}
+    monkeypatch.setattr(datasets, "load", lambda name, split: kept[split])
+    monkeypatch.setattr(datasets, "shipped_count", lambda name: 20)
+    return kept
+
+
+@pytest.fixture
+def recipe(tmp_path, tiny):
+    """Recipe for the tiny network, with some keys replaced."""
+    network = tmp_path / "tiny.yaml"
+    network.write_text(yaml.safe_dump(tiny.model_dump(mode="json", exclude_unset=True)))
+
+    def make(**changes):
+        raw = {
+            "name": "tiny_dense", "kind": "dense", "network": str(network), "dataset": "mnist",
+            "seed": 3, "train": {"epochs": 6, "learning_rate": 0.02, "batch": 16, "shift": 0},
+        }  # fmt: skip
+        return parse(CompressConfig, raw | changes, "recipe")
+
+    return make
+
+
+def run(config, out, **options):
+    from models import pipeline
+
+    return pipeline.run(config, out, command="hwsim compress x", **options)
+
+
+def test_a_recipe_gives_a_checkpoint_and_a_log(torch, recipe, tmp_path, squares, tiny):
+    made = run(recipe(), tmp_path / "out")
+    read = Checkpoint.read(tmp_path / "out" / "tiny_dense.safetensors", tiny)
+    assert read.info == made.info
+    assert read.info["accuracy"] > 0.95
+    assert read.info["accuracy"] == golden.accuracy(tiny, read, *squares["test"])
+    first = [part[:20] for part in squares["test"]]
+    assert read.info["accuracy_shipped"] == golden.accuracy(tiny, read, *first)
+    assert abs(read.info["accuracy_float"] - read.info["accuracy"]) < 0.05
+    assert (read.info["kind"], read.info["test_images"]) == ("dense", 60)
+    assert read.info["command"] == "hwsim compress x"
+    rows = list(csv.DictReader((tmp_path / "out" / "tiny_dense.csv").open()))
+    assert [row["epoch"] for row in rows] == list("123456")
+    assert float(rows[-1]["train_accuracy"]) > 0.9
+
+
+def test_the_same_recipe_gives_the_same_bytes(torch, recipe, tmp_path):
+    for folder in ("a", "b"):
+        run(recipe(), tmp_path / folder)
+    for name in ("tiny_dense.safetensors", "tiny_dense.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_structured_pruning_starts_from_a_checkpoint(torch, recipe, tmp_path):
+    run(recipe(), tmp_path)
+    config = recipe(
+        name="tiny_structured",
+        kind="structured",
+        start="tiny_dense",
+        prune={
+            "rounds": 2,
+            "layers": {
+                "conv1": {"filters": 0.5},
+                "fc1": {"filters": 0.5, "columns": 0.5},
+            },
+        },
+    )
+    found = []
+
+    def find(name):
+        found.append(name)
+        return tmp_path / f"{name}.safetensors"
+
+    made = run(config, tmp_path, find=find)
+    assert found == ["tiny_dense"]
+    weight = {name: layer.weight for name, layer in made.layers.items()}
+    live_filters = weight["conv1"].reshape(4, -1).any(axis=1)
+    assert live_filters.sum() <= 2
+    assert not weight["conv2"][:, ~live_filters].any()
+    live_neurons = weight["fc1"].any(axis=1)
+    assert live_neurons.sum() <= 4
+    assert weight["fc1"].any(axis=0).sum() <= 12
+    assert not weight["fc2"][:, ~live_neurons].any()
+    assert not made.layers["fc1"].bias[~live_neurons].any()
+    assert made.info["accuracy"] > 0.9
+
+
+def test_unstructured_pruning_reaches_its_density(torch, recipe, tmp_path):
+    layers = {name: {"unstructured": 0.25} for name in ("conv2", "fc1")}
+    config = recipe(name="tiny_ns", kind="nonstructured", prune={"rounds": 2, "layers": layers})
+    made = run(config, tmp_path)
+    assert 0 < made.layers["conv2"].density <= 0.25
+    assert 0 < made.layers["fc1"].density <= 0.25
+    assert made.info["kept"] == made.density
+
+
+def test_an_unknown_layer_is_refused_before_training(torch, recipe, tmp_path):
+    config = recipe(
+        kind="structured", prune={"rounds": 1, "layers": {"conv9": {"unstructured": 0.5}}}
+    )
+    with pytest.raises(InputError, match=r"prune\.layers\.conv9: must be a layer with weights"):
+        run(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "structured"}, "prune must be given for every kind but dense"),
+        ({"dataset": "cifar"}, "dataset = 'cifar'"),
+        ({"prune": {"rounds": 0, "layers": {}}}, r"prune\.rounds = 0"),
+        (
+            {"prune": {"rounds": 1, "layers": {"fc1": {}}}},
+            "must give either unstructured, or filters and/or columns",
+        ),
+        (
+            {"prune": {"rounds": 1, "layers": {"fc1": {"unstructured": 0.5, "filters": 0.5}}}},
+            "must give either unstructured, or filters and/or columns",
+        ),
+        ({"prune": {"rounds": 1, "layers": {"fc1": {"filters": 0.0}}}}, "filters = 0.0"),
+        ({"quantize": {"weight_bits": 7}}, "weight_bits = 7"),
+        ({"rate": 1}, "rate = 1: unknown key"),
+    ],
+    ids=["kind", "dataset", "rounds", "nothing", "both", "zero", "bits", "unknown"],
+)
+def test_a_recipe_that_breaks_a_rule_is_refused(recipe, changes, message):
+    with pytest.raises(InputError, match=message):
+        recipe(**changes)

@@ -1,0 +1,139 @@
+"""Pruning reaches its constraints, keeps them through retraining, and removes dead paths."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def shapes(network):
+    return [shape for shape, _ in network.weighted()]
+
+
+@pytest.fixture
+def masks(torch, network):
+    """Masks that keep everything."""
+    return {n: torch.ones_like(w, dtype=torch.bool) for n, w in network.weights().items()}
+
+
+def test_nothing_is_purified_where_nothing_is_removed(shapes, masks):
+    from models.pruning import purify
+
+    assert all(mask.all() for mask in purify(shapes, masks).values())
+
+
+def test_a_removed_filter_removes_the_next_layers_channel(shapes, masks):
+    from models.pruning import purify
+
+    masks["conv1"][2] = False
+    masks["conv2"][5] = False
+    pure = purify(shapes, masks)
+    assert not pure["conv2"][:, 2].any()
+    assert pure["conv2"][:5, [0, 1, 3]].all()
+    # 2x2 pixels of channel 5: fc1's last four columns
+    assert not pure["fc1"][:, 20:].any()
+    assert pure["fc1"][:, :20].all()
+    assert pure["fc2"].all()
+    assert masks["fc1"].all(), "the argument is left alone"
+
+
+def test_a_channel_nobody_reads_removes_its_filter(shapes, masks):
+    from models.pruning import purify
+
+    masks["fc1"][:, 4:8] = False  # channel 1 of conv2
+    masks["fc2"][:, 7] = False
+    pure = purify(shapes, masks)
+    assert not pure["conv2"][1].any()
+    assert not pure["fc1"][7].any()
+    assert pure["conv1"].all()
+
+
+def test_removal_runs_through_the_whole_network(shapes, masks):
+    from models.pruning import purify
+
+    masks["conv2"][:, 0] = False
+    masks["conv2"][0, 1:] = False  # filter 0 now reads nothing
+    pure = purify(shapes, masks)
+    assert not pure["conv1"][0].any()
+    assert not pure["fc1"][:, :4].any()
+
+
+def test_groups_follow_their_own_channels(torch):
+    from hwsim.config import NetworkConfig
+    from models.pruning import purify
+
+    config = NetworkConfig.model_validate(
+        {
+            "name": "net",
+            "input": {"channels": 1, "height": 4, "width": 4},
+            "layers": [
+                {"name": "conv1", "type": "conv", "M": 4, "R": 1},
+                {"name": "conv2", "type": "conv", "M": 4, "R": 1, "G": 2},
+            ],
+        }
+    )
+    masks = {
+        "conv1": torch.ones(4, 1, 1, 1, dtype=torch.bool),
+        "conv2": torch.ones(4, 2, 1, 1, dtype=torch.bool),
+    }
+    masks["conv1"][3] = False  # second channel of the second group
+    pure = purify(config.shapes(), masks)
+    assert pure["conv2"].flatten(1).tolist() == [[True, True]] * 2 + [[True, False]] * 2
+
+
+def test_prune_tightens_in_rounds_and_ends_at_the_constraints(torch, network):
+    from models.projections import Chain, Columns, Filters, Unstructured
+    from models.pruning import prune
+    from models.training import apply_masks
+
+    rounds = []
+
+    def retrain(stage, masks, last):
+        rounds.append((stage, last, {n: int(m.sum()) for n, m in masks.items()}))
+        with torch.no_grad():  # as an optimizer would, it moves every weight
+            for weight in network.weights().values():
+                weight.add_(0.01 * torch.randn_like(weight))
+        apply_masks(network, masks)
+        return []
+
+    constraints = {
+        "conv2": Unstructured(0.25),
+        "fc1": Chain((Filters(0.5), Columns(0.5))),
+    }
+    masks, log = prune(network, constraints, 3, retrain)
+    assert log == []
+    assert [(stage, last) for stage, last, _ in rounds] == [
+        ("prune 1/3", False), ("prune 2/3", False), ("prune 3/3", True),
+    ]  # fmt: skip
+    counts = [kept["conv2"] for _, _, kept in rounds]
+    assert counts == sorted(counts, reverse=True)
+    assert 0 < int(masks["conv2"].sum()) <= 0.25 * 96
+    assert int(masks["fc1"].flatten(1).any(dim=1).sum()) <= 4
+    assert int(masks["fc1"].any(dim=0).sum()) <= 12
+    assert masks["conv1"].all()
+    for name, weight in network.weights().items():
+        assert not weight[~masks[name]].any()
+    # neurons that went: no bias, and nobody reads them
+    dead = ~masks["fc1"].any(dim=1)
+    assert dead.any()
+    biases = {shape.layer.name: stage.bias for shape, stage in network.weighted()}
+    assert not biases["fc1"][dead].any()
+    assert not masks["fc2"][:, dead].any()
+
+
+def test_dead_filters_do_not_change_the_logits(torch, network):
+    """A network with its dead filters' biases cleared computes what its masks promise."""
+    from models.projections import Filters
+    from models.pruning import clear_dead_biases, find_masks
+    from models.training import apply_masks
+
+    masks = find_masks(network, {"conv1": Filters(0.5), "fc1": Filters(0.5)}, 1.0)
+    apply_masks(network, masks)
+    clear_dead_biases(network, masks)
+    images = torch.rand(4, 1, 8, 8)
+    before = network(images)
+    dead = ~masks["conv1"].flatten(1).any(dim=1)
+    layers = {shape.layer.name: stage for shape, stage in network.weighted()}
+    with torch.no_grad():  # whatever stood in the next layer's dead columns would not matter
+        layers["conv2"].weight[:, dead] = 1.0
+    assert network(images).equal(before)

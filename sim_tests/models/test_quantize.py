@@ -1,0 +1,103 @@
+"""Scales, fixed-point factors, and integers that compute what the float network does."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim import golden
+from hwsim.checkpoint import Checkpoint
+
+
+@settings(deadline=None, max_examples=200)
+@given(factor=st.floats(2**-30, 2**13.99))
+def test_fixed_point_is_within_half_a_unit_of_fifteen_bits(factor):
+    pytest.importorskip("torch")  # the module imports it; its own tests fail without it in CI
+    from models.quantize import fixed_point
+
+    multiplier, shift = fixed_point(factor)
+    assert 1 <= multiplier < 2**15
+    assert 0 <= shift <= 47
+    assert math.isclose(multiplier / 2**shift, factor, rel_tol=2**-15)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 2.0**14])
+def test_a_factor_out_of_range_is_refused(torch, factor):
+    from models.quantize import fixed_point
+
+    with pytest.raises(ValueError, match="factor must be in"):
+        fixed_point(factor)
+
+
+def test_fixed_point_carries_into_the_next_power(torch):
+    from models.quantize import fixed_point
+
+    assert fixed_point(1 - 2**-20) == (2**14, 14)
+    assert fixed_point(1.0) == (2**14, 14)
+    assert fixed_point(2**-60) == (1, 47)
+
+
+def test_scale_covers_even_values_and_clips_outliers(torch):
+    from models.quantize import scale_of
+
+    even = np.linspace(-1, 1, 1001)
+    assert scale_of(even, 127) == pytest.approx(1 / 127, rel=0.02)
+    with_outlier = np.append(np.linspace(-1, 1, 100_001), 1.4)
+    assert scale_of(with_outlier, 7) < 1.4 / 7
+    assert scale_of(np.zeros(5), 127) == 1.0
+
+
+def test_codes_are_symmetric_and_within_their_bits(torch, network):
+    from models.quantize import quantize
+
+    images = torch.rand(20, 1, 8, 8)
+    for bits in (2, 3, 4, 5, 8):
+        layers = quantize(network, images, bits)
+        for shape, stage in network.weighted():
+            layer = layers[shape.layer.name]
+            limit = 2 ** (bits - 1) - 1
+            assert layer.weight_bits == bits
+            assert -limit <= layer.weight.min() <= layer.weight.max() <= limit
+            error = layer.weight * layer.weight_scale - stage.weight.detach().numpy()
+            inside = np.abs(layer.weight) < limit
+            assert np.abs(error[inside]).max() <= layer.weight_scale * 0.5001
+
+
+def test_zero_weights_stay_zero(torch, network):
+    from models.quantize import quantize
+
+    with torch.no_grad():
+        network.weights()["fc1"][:, 3:9] = 0
+    assert not quantize(network, torch.rand(4, 1, 8, 8), 8)["fc1"].weight[:, 3:9].any()
+
+
+def test_integer_logits_follow_the_float_logits(torch, network, tiny):
+    """Eight bits everywhere: the logits agree within a few of the 127 levels of their range."""
+    from models.quantize import quantize
+
+    pixels = np.random.default_rng(3).integers(0, 256, (50, 8, 8), dtype=np.uint8)
+    images = torch.from_numpy(pixels.astype(np.float32) / 255)[:, None]
+    layers = quantize(network, images, 8)
+    expected = network(images).detach().numpy()
+    logits = golden.logits(tiny, Checkpoint("tiny", layers, {}), golden.input_act(pixels))
+    unit = np.linalg.lstsq(logits.reshape(-1, 1), expected.reshape(-1, 1))[0].item()
+    assert np.abs(logits * unit - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_dequantize_restores_the_quantized_network(torch, network, tiny):
+    from models.networks import Network
+    from models.quantize import dequantize, quantize
+
+    images = torch.rand(30, 1, 8, 8)
+    layers = quantize(network, images, 8)
+    restored = Network(tiny)
+    dequantize(restored, Checkpoint("tiny", layers, {}))
+    for (shape, stage), (_, original) in zip(restored.weighted(), network.weighted(), strict=True):
+        layer = layers[shape.layer.name]
+        codes = stage.weight.detach().double().numpy() / layer.weight_scale
+        np.testing.assert_array_equal(np.rint(codes), layer.weight)
+        assert torch.allclose(stage.bias, original.bias, atol=1e-3)
