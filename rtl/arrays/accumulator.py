@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import ofmap_lanes, tag_layout
+from rtl.arrays.dense_layout import acc_depth, ofmap_lanes, tag_layout
 from rtl.delay import delayed
 
 __all__ = ["Accumulator"]
@@ -16,9 +16,9 @@ class Accumulator(wiring.Component):
     """Add up the partial sums of a tile's K folds; offer the sum of the last one.
 
     The memory holds ``acc_depth`` words of one partial sum a column; pixels take its addresses in
-    order, from 0 in every fold. It has one read and one write port: a pixel is read one clock before
-    its partial sum comes and written in the clock in which it comes. A read of the word being
-    written gets the new one, so a fold may be a single pixel.
+    order, from 0 in every fold. It has one read and one write port: a pixel is read one clock
+    before its partial sum comes and written in the clock in which it comes. A read of the word
+    being written gets the new one, so a fold may be a single pixel.
 
     * Throughput: one pixel a clock.
     * Latency: one clock from ``psum`` to ``ofmap``; ``tag`` comes ``delay`` clocks before ``psum``.
@@ -63,11 +63,12 @@ class Accumulator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes, depth = ofmap_lanes(self.arch), self.arch.array.acc_depth
+        lanes, depth = ofmap_lanes(self.arch), acc_depth(self.arch)
         enable, ofmap = self.enable, self.ofmap
         m.d.comb += enable.eq(~ofmap.valid | ofmap.ready)
 
-        m.submodules.acc = acc = Memory(shape=lanes, depth=depth, init=[])
+        acc: Memory = Memory(shape=lanes, depth=depth, init=[])
+        m.submodules.acc = acc
         write = acc.write_port()
         read = acc.read_port(transparent_for=(write,))
 

@@ -3,11 +3,15 @@
 from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig
+from rtl.arrays.dense_layout import dense
+from rtl.arrays.dense_os import OSArray
 from rtl.arrays.dense_ws import WSArray
 
 __all__ = ["Array"]
 
+_DATAFLOWS = {"ws": WSArray, "os": OSArray}
+
 
 def Array(arch: ArchConfig) -> wiring.Component:
     """Array of a design's dataflow; both have the same members."""
-    return WSArray(arch)
+    return _DATAFLOWS[dense(arch).dataflow](arch)

@@ -4,15 +4,19 @@ from amaranth import signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, DenseConfig
 from hwsim.config.causes import CAUSES
 from hwsim.formats.base import index_width
 
 __all__ = [
+    "acc_depth",
     "act_lanes",
     "array_members",
     "cause",
+    "command_layout",
+    "dense",
     "load_layout",
+    "mac_layout",
     "ofmap_lanes",
     "tag_layout",
     "weight_lanes",
@@ -26,33 +30,51 @@ def cause(name: str) -> int:
     return _NAMES.index(name)
 
 
+def dense(arch: ArchConfig) -> DenseConfig:
+    """Array of a design of this family."""
+    assert isinstance(arch.array, DenseConfig)
+    return arch.array
+
+
+def acc_depth(arch: ArchConfig) -> int:
+    """Pixels of a full tile of a ``ws`` array."""
+    depth = dense(arch).acc_depth
+    assert depth is not None
+    return depth
+
+
 def act_lanes(arch: ArchConfig) -> data.ArrayLayout:
     """One beat of activations: a pixel's K slice (``ws``), or one k of each pixel (``os``)."""
-    array = arch.array
+    array = dense(arch)
     lanes = array.rows if array.dataflow == "ws" else array.cols
     return data.ArrayLayout(signed(arch.numbers.act_width), lanes)
 
 
 def weight_lanes(arch: ArchConfig) -> data.ArrayLayout:
     """One beat of weights: one k of each filter."""
-    array = arch.array
+    array = dense(arch)
     lanes = array.cols if array.dataflow == "ws" else array.rows
     return data.ArrayLayout(signed(arch.numbers.weight_width), lanes)
 
 
 def ofmap_lanes(arch: ArchConfig) -> data.ArrayLayout:
-    """One beat of partial sums: a pixel of each filter (``ws``), or a filter of each pixel (``os``)."""
-    return data.ArrayLayout(signed(arch.numbers.psum_width), arch.array.cols)
+    """One beat of partial sums: a pixel of each filter (``ws``) or the reverse (``os``)."""
+    return data.ArrayLayout(signed(arch.numbers.psum_width), dense(arch).cols)
 
 
 def load_layout(arch: ArchConfig) -> data.StructLayout:
-    """A row of weights on its way down: rows 0 to ``row`` take it, each a clock after the one above."""
-    return data.StructLayout({"valid": 1, "row": range(arch.array.rows)})
+    """A row of weights on its way down: rows 0 to ``row`` take it, each a clock after another."""
+    return data.StructLayout({"valid": 1, "row": range(dense(arch).rows)})
 
 
 def tag_layout() -> data.StructLayout:
-    """What the accumulator must know of a pixel: its K fold is the first, the last; its tile ends."""
+    """What the accumulator must know of a pixel: in the first, last K fold; end of its fold."""
     return data.StructLayout({"valid": 1, "first": 1, "last": 1, "end": 1})
+
+
+def mac_layout() -> data.StructLayout:
+    """What an output-stationary PE must know of two operands: the first, the last of a fold."""
+    return data.StructLayout({"valid": 1, "first": 1, "last": 1})
 
 
 def command_layout(arch: ArchConfig) -> data.StructLayout:
@@ -60,10 +82,10 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
     ``ws``: ``n_tiles`` tiles of ``acc_depth`` pixels, ``n_edge`` in the last; ``m_folds`` and
     ``k_folds`` of each; ``k_edge`` rows hold weights in the last K fold.
-    ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the last
-    M fold; ``k_size`` beats a fold.
+    ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the
+    last M fold; ``k_size`` beats a fold.
     """
-    array = arch.array
+    array = dense(arch)
     count = unsigned(array.COUNT_WIDTH)
     if array.dataflow == "os":
         edge = range(array.rows + 1)
@@ -76,7 +98,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "m_folds": count,
             "n_tiles": count,
             "k_edge": range(array.rows + 1),
-            "n_edge": range(array.acc_depth + 1),
+            "n_edge": range(acc_depth(arch) + 1),
         }
     )
 

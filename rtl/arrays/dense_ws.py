@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 
 from hwsim.config import ArchConfig
 from rtl.arrays.accumulator import Accumulator
-from rtl.arrays.dense_layout import array_members
+from rtl.arrays.dense_layout import array_members, dense
 from rtl.arrays.dense_ws_control import WSControl
 from rtl.arrays.mesh.ws import WSMesh
 
@@ -21,8 +21,8 @@ class WSArray(wiring.Component):
     * Latency: ``rows + 2`` clocks from the command's transfer to the first activation's;
       ``rows + cols + 1`` from an activation's to its partial sum's, in a last K fold.
     * Stalls: ``weight`` and ``act`` are not taken while ``ofmap`` is offered and not taken (their
-      ``ready`` is a combinational function of ``ofmap.ready``). Lack of weights stops the next fold,
-      lack of activations stops the current one; what is under way moves on.
+      ``ready`` is a combinational function of ``ofmap.ready``). Lack of weights stops the next
+      fold, lack of activations stops the current one; what is under way moves on.
     * The next command is taken when the last activation is in: its weights load while the last
       partial sums drain.
 
@@ -53,7 +53,7 @@ class WSArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = self.arch.array
+        array = dense(self.arch)
 
         m.submodules.control = control = WSControl(self.arch)
         m.submodules.mesh = mesh = WSMesh(self.arch)

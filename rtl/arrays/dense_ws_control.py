@@ -5,19 +5,28 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import array_members, cause, load_layout, tag_layout, weight_lanes
+from rtl.arrays.dense_layout import (
+    acc_depth,
+    array_members,
+    cause,
+    command_layout,
+    dense,
+    load_layout,
+    tag_layout,
+    weight_lanes,
+)
 from rtl.arrays.folds import FoldCounter
 
 __all__ = ["WSControl"]
 
 
 class WSControl(wiring.Component):
-    """Walk through the folds of a command twice: loading weights, and a fold behind, feeding pixels.
+    """Walk through the folds of a command twice: load weights and, a fold behind, feed pixels.
 
     Loading takes ``rows`` clocks a fold: rows beyond ``k_edge`` in a last K fold are zeros put in
     without a word from the stream. The first load of a fold comes at the earliest with the swap of
-    the fold before; a swap, at the earliest with that fold's last pixel and one clock after the last
-    load.
+    the fold before; a swap, at the earliest with that fold's last pixel and one clock after the
+    last load.
 
     Members
     -------
@@ -65,9 +74,10 @@ class WSControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = self.arch.array
+        array, depth = dense(self.arch), acc_depth(self.arch)
 
-        job = Signal(self.command.payload.shape(), reset_less=True)
+        layout = command_layout(self.arch)
+        job = data.View(layout, Signal(layout.size, reset_less=True))
         busy, waiting = Signal(), Signal()
         loading, full = Signal(), Signal()
         m.submodules.fold = fold = FoldCounter(3, array.COUNT_WIDTH)
@@ -76,9 +86,9 @@ class WSControl(wiring.Component):
             m.d.comb += Cat(counter.bounds).eq(Cat(job.k_folds, job.m_folds, job.n_tiles))
 
         # feeding
-        pixel = Signal(range(array.acc_depth))
+        pixel = Signal(range(depth))
         feed, fold_end = Signal(), Signal()
-        pixels = Mux(fold.last[2], job.n_edge, array.acc_depth)
+        pixels = Mux(fold.last[2], job.n_edge, depth)
         m.d.comb += self.act.ready.eq(self.enable & busy & ~waiting)
         m.d.comb += feed.eq(self.act.ready & self.act.valid)
         m.d.comb += fold_end.eq(feed & (pixel + 1 == pixels))

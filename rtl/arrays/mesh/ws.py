@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import act_lanes, load_layout, ofmap_lanes, weight_lanes
+from rtl.arrays.dense_layout import act_lanes, dense, load_layout, ofmap_lanes, weight_lanes
 from rtl.arrays.pe.ws import WSPE
 from rtl.delay import delayed
 
@@ -15,8 +15,8 @@ __all__ = ["WSMesh"]
 class WSMesh(wiring.Component):
     """``rows x cols`` PEs; rows take one activation each, columns give one partial sum each.
 
-    Row r works r clocks behind row 0, column c works c clocks behind column 0. Weights and flags are
-    delayed on their way in like the activations, so outside the mesh a beat is one clock.
+    Row r works r clocks behind row 0, column c works c clocks behind column 0. Weights and flags
+    are delayed on their way in like the activations, so outside the mesh a beat is one clock.
 
     * Throughput: one beat of activations and one row of weights a clock.
     * Latency: ``rows + cols`` clocks from ``act`` to its sums in ``psum``; ``swap`` works on the
@@ -59,7 +59,8 @@ class WSMesh(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        rows, cols, enable = self.arch.array.rows, self.arch.array.cols, self.enable
+        array, enable = dense(self.arch), self.enable
+        rows, cols = array.rows, array.cols
 
         pes = [[WSPE(self.arch.numbers) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
