@@ -1,0 +1,154 @@
+# amaranth: UnusedElaboratable=no
+"""Index-decoding array in the Amaranth simulator: values and cycles by cause equal the model's."""
+
+import numpy as np
+import pytest
+from array_bench import assert_equal, chain, pause_factors
+
+from hwsim.arrays import csc
+from hwsim.arrays.base import GEMM
+from hwsim.config import ArchConfig
+from rtl.arrays.csc import Array
+from rtl.arrays.csc_layout import command_layout, weight_layout
+
+BASE = {
+    "family": "csc",
+    "pes": 4,
+    "lanes": 2,
+    "index_bits": 2,
+    "fifo_depth": 2,
+    "window": 4,
+    "load_pes": 2,
+    "col_depth": 32,
+    "entry_depth": 64,
+    "acc_depth": 4,
+}
+#: Designs that differ from BASE where the hardware does.
+DESIGNS = {
+    "base": {},
+    "one_pe_one_lane": {
+        "pes": 1, "lanes": 1, "load_pes": 1, "fifo_depth": 1, "window": 1, "acc_depth": 1,
+        "col_depth": 16, "entry_depth": 16,
+    },
+    "odd_sizes": {"pes": 2, "lanes": 3, "load_pes": 1, "fifo_depth": 3, "window": 3},
+    "deep_queue": {
+        "pes": 8, "lanes": 1, "load_pes": 8, "fifo_depth": 8, "window": 8, "acc_depth": 2,
+    },
+    "smallest": {
+        "pes": 1, "lanes": 1, "load_pes": 1, "fifo_depth": 1, "window": 1, "acc_depth": 1,
+        "col_depth": 1, "entry_depth": 1, "index_bits": 1,
+    },
+}  # fmt: skip
+FACTORS = pause_factors(seed=11)
+
+
+def design(name="base", numbers=None):
+    array = BASE | DESIGNS[name]
+    return ArchConfig.model_validate({"name": "csc_test", "array": array, "numbers": numbers or {}})
+
+
+def draw_job(arch, seed, shape, weight_density, act_density):
+    rng = np.random.default_rng(seed)
+    numbers = arch.numbers
+    m, k, n = shape
+    k = min(k, arch.array.col_depth)
+
+    def sparse(size, width, density):
+        half = 1 << (width - 1)
+        return rng.integers(-half, half, size) * (rng.random(size) < density)
+
+    weight = sparse((m, k), numbers.weight_width, weight_density)
+    return csc.compile(arch, GEMM.of(weight, sparse((k, n), numbers.act_width, act_density)))
+
+
+def draw_jobs(arch):
+    """Several M tiles, one row, one pixel, a full matrix, no weights, no activations."""
+    cases = [
+        ((19, 11, 5), 0.4, 0.5),
+        ((1, 1, 1), 1.0, 1.0),
+        ((5, 13, 1), 1.0, 1.0),
+        ((6, 9, 7), 0.1, 0.2),
+        ((4, 5, 3), 0.0, 0.5),
+        ((3, 7, 7), 0.5, 0.0),
+    ]
+    return [draw_job(arch, seed, *case) for seed, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("name", DESIGNS)
+def test_equals_model(drive, name, factor):
+    arch, pauses = design(name), FACTORS[factor]
+    jobs = draw_jobs(arch)
+    for run, job in zip(drive(arch, jobs, pauses), jobs, strict=True):
+        assert_equal(run, csc.simulate(arch, job, pauses))
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_commands_that_wait_while_the_array_works(drive, factor):
+    arch, pauses = design(), FACTORS[factor]
+    job = chain(draw_jobs(arch))
+    (run,) = drive(arch, [job], pauses)
+    assert_equal(run, csc.simulate(arch, job, pauses))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"act_width": 2, "weight_width": 2, "psum_width": 4},
+        {"act_width": 16, "weight_width": 3, "psum_width": 48},
+        {"act_width": 8, "weight_width": 8, "psum_width": 16},
+    ],
+)
+def test_widths(drive, numbers):
+    arch = design(numbers=numbers)
+    jobs = [draw_job(arch, 7, (9, 12, 4), 0.8, 0.9)]
+    assert_equal(drive(arch, jobs)[0], csc.simulate(arch, jobs[0], {}))
+
+
+def test_most_negative_operands_wrap(drive):
+    arch = design(numbers={"act_width": 8, "weight_width": 8, "psum_width": 16})
+    job = csc.compile(arch, GEMM.of(np.full((5, 9), -128), np.full((9, 2), -128)))
+    (run,) = drive(arch, [job])
+    assert_equal(run, csc.simulate(arch, job, {}))
+    assert (run.ofmap == 9 * 2**14 - 2 * 2**16).all()
+
+
+def test_same_row_in_neighbouring_clocks(drive):
+    """Columns of one entry, all of row 0: each addition needs the sum of the clock before."""
+    arch = design("one_pe_one_lane")
+    job = csc.compile(arch, GEMM.of(np.arange(1, 17)[None], np.arange(1, 17)[:, None]))
+    (run,) = drive(arch, [job])
+    assert run.ofmap.tolist() == [[sum(i * i for i in range(1, 17))]]
+
+
+def test_groups_wait_for_their_bank(drive):
+    """Eight rows of two lanes take longer to drain than one column to compute."""
+    arch = design()
+    job = csc.compile(arch, GEMM.of(np.ones((16, 1), np.int8), np.ones((1, 12), np.int8)))
+    (run,) = drive(arch, [job])
+    assert_equal(run, csc.simulate(arch, job, {}))
+    assert run.counts.causes["pe"]["drain"] > 0
+    # once full, the drain has no bubble: six groups of four rows and two lanes
+    assert run.counts.causes["control"]["drain"] <= 6 * 4 * 2 + 8
+
+
+@pytest.mark.parametrize("reset_at", [3, 17, 31, 40, 52, 60])
+def test_reset_in_mid_run_leaves_a_clean_array(drive, reset_at):
+    arch = design()
+    jobs = [draw_job(arch, 21, (16, 12, 8), 0.9, 0.9)]
+    (run,) = drive(arch, jobs, reset_at=reset_at)
+    assert_equal(run, csc.simulate(arch, jobs[0], {}))
+
+
+def test_dense_family_is_refused():
+    with pytest.raises(TypeError, match="'dense_8x8_ws' must be of the family csc, not dense"):
+        Array(ArchConfig.read("dense_8x8_ws"))
+
+
+def test_layouts_of_a_shipped_design():
+    arch = ArchConfig.read("csc_16x4")
+    assert [name for name, _ in command_layout(arch)] == [
+        "weight_beats", "words", "groups", "rows", "tail"
+    ]  # fmt: skip
+    # four words of 13 bits, the pointers to 4096 entries; an entry has 8 + 4
+    assert weight_layout(arch)["data"].shape.as_shape().width == 4 * 13
