@@ -117,7 +117,7 @@ def _fetch_file(name: str, source: DatasetSource, file: File, progress: Progress
         for _ in range(2):
             try:
                 download(url, part, lambda done, total: progress(file.name, done, total))
-                content = _verified(_gunzip(part.read_bytes(), url, file), url, file)
+                content = _verified(_gunzip(_bytes(part), url, file), url, file)
             except TransferError as error:
                 reason = str(error)
             except InputError as error:

@@ -27,8 +27,8 @@ class TransferError(Exception):
 def download(url: str, part: Path, progress: Progress, timeout: float = 30.0) -> None:
     """Fetch ``url`` into ``part``, going on where an earlier attempt broke off.
 
-    A ``part`` that exists is completed by a Range request. A server that ignores Range, or that
-    cannot satisfy it, is asked for the whole file.
+    A ``part`` that exists is completed by a Range request. A server that ignores Range, cannot
+    satisfy it, or answers with another range is asked for the whole file.
 
     Parameters
     ----------
@@ -47,9 +47,12 @@ def download(url: str, part: Path, progress: Progress, timeout: float = 30.0) ->
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            resumed = answer.status == 206 and _starts_at(answer.headers, have)
-            _receive(answer, part, have if resumed else 0, progress)
-            return
+            if answer.status != 206:
+                _receive(answer, part, 0, progress)
+                return
+            if _starts_at(answer.headers, have):
+                _receive(answer, part, have, progress)
+                return
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416 or not have:
@@ -58,7 +61,10 @@ def download(url: str, part: Path, progress: Progress, timeout: float = 30.0) ->
         raise TransferError(f"{url}: {error.reason}") from error
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise TransferError(f"{url}: {error or type(error).__name__}") from error
-    # nothing lies beyond what we have: it is whole, or not this file; only the whole file can tell
+    # Nothing lies beyond what we have, or another part came than we asked for: what we have is the
+    # whole file, or another one. Only the whole file can tell.
+    if not have:
+        raise TransferError(f"{url}: answered with a part of the file")
     part.unlink()
     download(url, part, progress, timeout)
 

@@ -19,6 +19,8 @@ class Web:
     cuts: list[int] = field(default_factory=list)
     #: Whether Range requests are answered with a part.
     ranges: bool = True
+    #: Bytes by which a part that is sent starts before the one that was asked for.
+    early: int = 0
     #: ``Range`` header of every request, ``""`` where absent, in order.
     asked: list[str] = field(default_factory=list)
 
@@ -38,6 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start and start >= len(content):
             self.send_error(416)
             return
+        start = max(0, start - web.early)
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")

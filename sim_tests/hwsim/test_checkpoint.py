@@ -181,7 +181,7 @@ def test_metadata_that_breaks_a_rule_is_refused(path, key, value, message):
     [
         ("weight_bits", 7, "weight_bits = 7: must be one of"),
         ("weight_bits", True, "weight_bits = True: must be one of"),
-        ("weight_bits", 3, "fc1.weight = 12: must be at most 4 in magnitude"),
+        ("weight_bits", 4, "fc1.weight = 12: must be at most 8 in magnitude"),
         ("multiplier", 0, r"multiplier = 0: must be 1\.\.65535"),
         ("multiplier", 65536, r"multiplier = 65536: must be 1\.\.65535"),
         ("multiplier", 1.0, r"multiplier = 1.0: must be 1\.\.65535"),

@@ -56,6 +56,15 @@ def test_starts_again_where_the_server_ignores_ranges(web, tmp_path):
     assert part.read_bytes() == CONTENT
 
 
+def test_starts_again_where_another_range_is_answered(web, tmp_path):
+    part = tmp_path / "file.part"
+    part.write_bytes(CONTENT[:1000])
+    web.early = 300
+    download(web.url + "file.gz", part, quiet)
+    assert part.read_bytes() == CONTENT
+    assert web.asked == ["bytes=1000-", ""]
+
+
 def test_starts_again_where_nothing_lies_beyond_the_part(web, tmp_path):
     part = tmp_path / "file.part"
     part.write_bytes(b"x" * len(CONTENT))

@@ -160,6 +160,11 @@ def test_gemm_is_exact_at_any_depth(m, k, n, extreme, seed):
     )
 
 
+def test_gemm_is_exact_beyond_single_precision():
+    weight, act = np.full((1, 2001), 127, dtype=np.int8), np.full((2001, 1), 127, dtype=np.int8)
+    assert golden.gemm(weight, act).item() == 2001 * 127 * 127  # odd, and above 2**24
+
+
 def test_gemm_wraps_at_the_partial_sum_width():
     weight, act = np.full((1, 5), 127, dtype=np.int8), np.full((5, 1), 127, dtype=np.int8)
     total = 5 * 127 * 127

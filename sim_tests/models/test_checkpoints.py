@@ -51,7 +51,7 @@ def test_size_origin_and_accuracy_are_as_promised(name, lenet5):
     assert info["accuracy"] >= info["accuracy_float"] - 0.002
     assert info["kept"] == checkpoint.density
     assert {layer.weight_bits for layer in checkpoint.layers.values()} == {8}
-    rows = list(csv.DictReader((CHECKPOINTS / f"{name}.csv").open()))
+    rows = list(csv.DictReader((CHECKPOINTS / f"{name}.csv").read_text().splitlines()))
     assert float(rows[-1]["train_accuracy"]) > 0.99
 
 

@@ -66,7 +66,7 @@ def test_a_recipe_gives_a_checkpoint_and_a_log(torch, recipe, tmp_path, squares,
     assert abs(read.info["accuracy_float"] - read.info["accuracy"]) < 0.05
     assert (read.info["kind"], read.info["test_images"]) == ("dense", 60)
     assert read.info["command"] == "hwsim compress x"
-    rows = list(csv.DictReader((tmp_path / "out" / "tiny_dense.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out" / "tiny_dense.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == list("123456")
     assert float(rows[-1]["train_accuracy"]) > 0.9
 

@@ -6,17 +6,18 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwsim import golden
 from hwsim.checkpoint import Checkpoint
 
 
-@settings(deadline=None, max_examples=200)
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(factor=st.floats(2**-30, 2**13.99))
-def test_fixed_point_is_within_half_a_unit_of_fifteen_bits(factor):
-    pytest.importorskip("torch")  # the module imports it; its own tests fail without it in CI
+def test_fixed_point_is_within_half_a_unit_of_fifteen_bits(torch, factor):
     from models.quantize import fixed_point
 
     multiplier, shift = fixed_point(factor)
