@@ -70,6 +70,10 @@ class LayerConfig(Config):
                 raise ValueError(f"{key} must be given for a {self.type} layer")
             if key not in needs and getattr(self, key) is not None:
                 raise ValueError(f"{key} must be absent for a {self.type} layer")
+        if self.type == "fc":
+            for key, value in (("G", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
+                if getattr(self, key) != value:
+                    raise ValueError(f"{key} must be absent for a fc layer")
         if self.type == "add" and len(self.inputs) < 2:
             raise ValueError("inputs must name at least two layers for an add layer")
         if self.type != "add" and len(self.inputs) > 1:

@@ -128,6 +128,12 @@ def test_windows_of_a_pool_that_rounds_up_are_filled():
     np.testing.assert_array_equal(taps[0, 0, 1, 1], [[10, 11, -128], [14, 15, -128], [-128] * 3])
 
 
+@pytest.mark.parametrize("key", ["G", "stride", "padding", "dilation"])
+def test_a_fully_connected_layer_has_no_window(key):
+    with pytest.raises(ValueError, match=f"{key} must be absent for a fc layer"):
+        layer_shape(4, 2, 2, type="fc", M=4, **{key: 2})
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
