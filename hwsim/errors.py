@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 
 __all__ = ["InputError"]
@@ -29,6 +30,18 @@ class InputError(Exception):
         super().__init__(f"{source}: {where}{rule}".replace("\n", " "))
 
 
+class _Brief(reprlib.Repr):
+    """Representation that stays small: YAML aliases can nest a value without end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = self.maxlong = 80
+
+
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = _Brief().repr(value)
+    except ValueError:  # Python refuses to print an integer of thousands of digits
+        text = f"<{type(value).__name__} too long to show>"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dot", "Panel", "pareto"]
 
-Stairs = Literal["post", "pre"]
+Goal = Literal["min", "max"]
 
 #: Labels of one panel; more would hide each other.
 MAX_LABELS = 12
@@ -45,7 +45,8 @@ def pareto(
     networks: Sequence[Panel],
     labels: tuple[str, str],
     title: str,
-    stairs: Stairs | None = None,
+    goals: tuple[Goal, Goal],
+    stairs: bool,
 ) -> Path:
     """Draw one panel a network, at most three a row; return the PNG, which has an SVG beside it.
 
@@ -53,9 +54,10 @@ def pareto(
     ----------
     labels
         What the axes are, with units.
+    goals
+        Whether x and y are to be small or large.
     stairs
-        How the front's staircase runs: ``post`` where x is to be small, ``pre`` where it is to be
-        large. With more than two objectives the front is no staircase: ``None`` draws none.
+        Join the front by its staircase: right where there are no more than these two objectives.
     """
     columns = min(3, len(networks))
     rows = -(-len(networks) // columns)
@@ -64,11 +66,13 @@ def pareto(
     for axes in grid[len(networks) :]:
         axes.set_visible(False)
     for axes, panel in zip(grid, networks, strict=False):
-        _draw(axes, panel, labels, stairs)
+        _draw(axes, panel, labels, goals, stairs)
     return save(made, path)
 
 
-def _draw(axes: Axes, panel: Panel, labels: tuple[str, str], stairs: Stairs | None) -> None:
+def _draw(
+    axes: Axes, panel: Panel, labels: tuple[str, str], goals: tuple[Goal, Goal], stairs: bool
+) -> None:
     axes.set_title(panel.title, loc="left")
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
@@ -93,10 +97,19 @@ def _draw(axes: Axes, panel: Panel, labels: tuple[str, str], stairs: Stairs | No
             )
     front = sorted((dot for dot in panel.dots if dot.best), key=lambda dot: (dot.x, dot.y))
     if stairs:
-        axes.step([d.x for d in front], [d.y for d in front], where=stairs, color="#999999", lw=1.0)
+        where: Literal["post", "pre"] = "post" if goals[0] == "min" else "pre"
+        axes.step([d.x for d in front], [d.y for d in front], where=where, color="#999999", lw=1.0)
+    # beyond the front there are no points to hide
+    left, below = goals[0] == "min", goals[1] == "min"
     for dot in front[:MAX_LABELS]:
         axes.annotate(
-            dot.label, (dot.x, dot.y), xytext=(5, 5), textcoords="offset points", fontsize=7
+            dot.label,
+            (dot.x, dot.y),
+            xytext=(-5 if left else 5, -4 if below else 4),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="top" if below else "bottom",
+            fontsize=7,
         )
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.22, y=0.12)
     axes.legend(fontsize=7, frameon=False)

@@ -83,7 +83,7 @@ def export(sweep: SweepConfig, results: list[Result], folder: Path) -> list[Path
 
 
 def _plot(sweep: SweepConfig, done: list[Result], path: Path) -> Path:
-    (x, goal), (y, _) = list(sweep.objectives.items())[:2]
+    (x, x_goal), (y, y_goal) = list(sweep.objectives.items())[:2]
     panels = []
     for network in dict.fromkeys(result.point.base[1] for result in done):
         dots = [
@@ -98,16 +98,16 @@ def _plot(sweep: SweepConfig, done: list[Result], path: Path) -> Path:
             if result.point.base[1] == network
         ]
         panels.append(plots.Panel(network, dots))
-    stairs: plots.Stairs = "post" if goal == "min" else "pre"
     return plots.pareto(
         path,
         panels,
         (METRICS[x], METRICS[y]),
-        f"{sweep.name}: {x} ({goal}imized) against {y}",
-        stairs if len(sweep.objectives) == 2 else None,
+        f"{sweep.name}: {x} ({x_goal}imized) against {y} ({y_goal}imized)",
+        (x_goal, y_goal),
+        stairs=len(sweep.objectives) == 2,
     )
 
 
 def _label(point: Point, name_arch: bool) -> str:
-    values = [str(value) for name, value in point.values.items()]
-    return " ".join([point.base[0]] * name_arch + values)
+    values = [str(value) for value in point.values.values() if value is not None]
+    return ", ".join([point.base[0]] * name_arch + values)
