@@ -21,7 +21,8 @@ CAUSES = ALL_CAUSES["dense"]
 
 def dense(arch: ArchConfig) -> DenseConfig:
     """Array of a design of this family."""
-    assert isinstance(arch.array, DenseConfig)
+    if not isinstance(arch.array, DenseConfig):
+        raise TypeError(f"{arch.name} must be of family dense, not {arch.array.family}")
     return arch.array
 
 

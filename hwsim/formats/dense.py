@@ -1,8 +1,8 @@
 """Dense codes with no index, of the filters and columns that are left after structured pruning.
 
 A filter (row of ``weight[M, K]``) or a column (one K of every filter) that is all zero is not
-stored and not computed. What is left is a smaller dense matrix and at most two gather lists, one for
-the filters and one for the columns, shared by the whole array.
+stored and not computed. What is left is a smaller dense matrix and at most two gather lists, one
+for the filters and one for the columns, shared by the whole array.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig
+from hwsim.fixedpoint import check_range
 from hwsim.formats.base import Bits, index_width
 
-__all__ = ["DenseMatrix", "bits", "decode", "encode", "measure"]
+__all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure"]
 
 #: A gather list that says nothing: everything is kept.
 ALL: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -59,17 +60,13 @@ def encode(weight: NDArray[np.integer], width: int) -> DenseMatrix:
     Raises
     ------
     ValueError
-        The matrix has no element, is not a matrix, or holds a value that ``width`` bits cannot.
+        The matrix has no element, or is not a matrix.
+    InputError
+        A weight does not fit ``width`` bits.
     """
     if weight.ndim != 2 or weight.size == 0:
         raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
-    half = 1 << (width - 1)
-    if int(weight.min()) < -half or int(weight.max()) >= half:
-        row, col = np.argwhere((weight < -half) | (weight >= half))[0].tolist()
-        raise ValueError(
-            f"weight[{row}, {col}] = {weight[row, col]}: "
-            f"must be within {-half}..{half - 1} ({width} bits)"
-        )
+    check_range("dense format", "weight", weight, width)
     rows, cols = kept(weight)
     codes = weight[np.ix_(rows, cols)].astype(np.int64)
     num_rows, num_cols = weight.shape

@@ -40,6 +40,11 @@ class Accumulator(wiring.Component):
         Everything up to ``psum`` may move.
     busy : ``Out(1)``
         A pixel is on its way or on offer.
+
+    Raises
+    ------
+    ValueError
+        The memory could not be read in time.
     """
 
     tag: data.View
@@ -49,6 +54,8 @@ class Accumulator(wiring.Component):
     busy: Signal
 
     def __init__(self, arch: ArchConfig, delay: int) -> None:
+        if delay < 2:
+            raise ValueError(f"delay must be at least 2, not {delay}")
         self.arch, self.delay = arch, delay
         lanes = ofmap_lanes(arch)
         super().__init__(

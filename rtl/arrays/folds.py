@@ -29,6 +29,11 @@ class FoldCounter(wiring.Component):
         Bit i: loop i is in its first, its last iteration.
     done : ``Out(1)``
         This is the last fold of the nest.
+
+    Raises
+    ------
+    ValueError
+        No loop.
     """
 
     bounds: data.View
@@ -38,6 +43,8 @@ class FoldCounter(wiring.Component):
     done: Signal
 
     def __init__(self, levels: int, width: int) -> None:
+        if levels < 1:
+            raise ValueError(f"levels must be at least 1, not {levels}")
         self.levels = levels
         super().__init__(
             {
