@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,8 @@ def run(
         The data set is not installed, or the recipe does not fit the network.
     """
     network_config = NetworkConfig.read(config.network)
-    _names_exist(config, network_config)
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
+    _fits(config, network_config, pixels)
     # sums in another order give another network: one thread makes a run repeatable
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
@@ -86,32 +86,28 @@ def run(
         log = prune(network, _constraints(config.prune), config.prune.rounds, retrain)[1]
     layers = quantize(network, data.images[: config.quantize.images], config.quantize.weight_bits)
     checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
-    checkpoint.info.update(
-        _info(config, command, checkpoint, network_config, test)
-        | {"accuracy_float": accuracy(network, _dataset(test))}
-    )
+    info = _measure(config, network_config, checkpoint, test)
+    info |= {"accuracy_float": accuracy(network, _dataset(test)), "command": command}
+    checkpoint = replace(checkpoint, info=info)
     checkpoint.write(out / f"{config.name}.safetensors")
     write_text_atomic(out / f"{config.name}.csv", _csv(log))
     return checkpoint
 
 
-def _info(
-    config: CompressConfig,
-    command: str,
-    checkpoint: Checkpoint,
-    network: NetworkConfig,
-    test: Pixels,
+def _measure(
+    config: CompressConfig, network: NetworkConfig, checkpoint: Checkpoint, test: Pixels
 ) -> dict[str, Any]:
-    shipped = datasets.shipped_count(config.dataset)
-    right = golden.logits(network, checkpoint, golden.input_act(test[0])).argmax(axis=1) == test[1]
+    """Run the integers on all test images, and say where they come from."""
+    images, labels = test
+    right = golden.logits(network, checkpoint, golden.input_act(images)).argmax(axis=1) == labels
     info: dict[str, Any] = {
         "kind": config.kind,
-        "command": command,
         "recipe": config.model_dump(mode="json", exclude_none=True),
         "accuracy": int(right.sum()) / len(right),
         "test_images": len(right),
         "kept": checkpoint.density,
     }
+    shipped = datasets.shipped_count(config.dataset)
     if shipped:
         info |= {
             "accuracy_shipped": int(right[:shipped].sum()) / shipped,
@@ -136,12 +132,17 @@ def _constraints(config: PruneConfig) -> Mapping[str, Support]:
     return {name: constraint(each) for name, each in config.layers.items()}
 
 
-def _names_exist(config: CompressConfig, network: NetworkConfig) -> None:
+def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> None:
     weighted = [shape.layer.name for shape in network.shapes() if shape.has_weights]
     for name in config.prune.layers if config.prune is not None else ():
         if name not in weighted:
             rule = f"must be a layer with weights of {network.name}: {', '.join(weighted)}"
             raise InputError(config.name, f"prune.layers.{name}", None, rule)
+    size = (network.input.channels, network.input.height, network.input.width)
+    found, classes = (1, *pixels[0].shape[1:]), int(pixels[1].max()) + 1
+    if size != found or network.shapes()[-1].ofmap.size < classes:
+        rule = f"must take images of {found} to {classes} classes for {config.dataset}"
+        raise InputError(config.name, "network", config.network, rule)
 
 
 def _dataset(pixels: Pixels) -> Dataset:

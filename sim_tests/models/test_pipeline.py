@@ -131,6 +131,19 @@ def test_an_unknown_layer_is_refused_before_training(torch, recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("images", "labels"),
+    [(np.zeros((9, 28, 28), np.uint8), np.zeros(9, np.uint8)),
+     (np.zeros((9, 8, 8), np.uint8), np.full(9, 3, np.uint8))],
+    ids=["size", "classes"],
+)  # fmt: skip
+def test_a_network_for_other_images_is_refused(torch, recipe, tmp_path, squares, images, labels):
+    squares["train"] = (images, labels)
+    with pytest.raises(InputError, match=r"network = .*: must take images of \(1, .* classes for"):
+        run(recipe(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"kind": "structured"}, "prune must be given for every kind but dense"),
