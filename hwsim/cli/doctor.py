@@ -1,0 +1,128 @@
+"""``hwsim doctor``: what is there, what is missing, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from hwsim.cli.options import Json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["doctor"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the command's table."""
+
+    name: str
+    found: bool
+    required: bool
+    version: str
+    purpose: str
+    #: Where it is, or how to get it.
+    remark: str
+
+
+def doctor(json: Json = False) -> None:
+    """List the tools, packages, data sets and checkpoints: found, missing, and what to do.
+
+    Exits 1 when something is missing without which designs cannot be simulated, generated and
+    verified.
+
+    Example: hwsim doctor
+    """
+    from hwsim.cli.output import console, emit_json
+
+    findings = [*_tools(), *_torch(), *_data(), *_checkpoints()]
+    missing = [finding.name for finding in findings if finding.required and not finding.found]
+    if json:
+        emit_json({"missing": missing, "findings": [asdict(finding) for finding in findings]})
+    else:
+        console().print(_table(findings))
+    if missing:
+        typer.echo(f"error: missing: {', '.join(missing)}", err=True)
+        raise typer.Exit(1)
+
+
+def _table(findings: list[Finding]) -> Table:
+    """All findings; long paths break over lines rather than being cut."""
+    from rich.table import Table
+
+    made = Table(title="hwsim doctor", title_justify="left")
+    for title in ("what", "state", "version", "for"):
+        made.add_column(title, no_wrap=True)
+    made.add_column("where, or what to do", overflow="fold")
+    for finding in findings:
+        made.add_row(
+            finding.name, _state(finding), finding.version, finding.purpose, finding.remark
+        )
+    return made
+
+
+def _state(finding: Finding) -> str:
+    if finding.found:
+        return "found"
+    return "missing" if finding.required else "missing, optional"
+
+
+def _tools() -> list[Finding]:
+    from rtl.cosim.toolchain import tools
+
+    return [
+        Finding(
+            tool.name, tool.found, tool.required, tool.version, tool.purpose,
+            str(tool.path) if tool.found else tool.advice,
+        )
+        for tool in tools()
+    ]  # fmt: skip
+
+
+def _torch() -> list[Finding]:
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
+    found = find_spec("torch") is not None
+    return [
+        Finding(
+            "torch", found, False, version("torch") if found else "", "trains and compresses",
+            "" if found else "pip install 'hwsim[compress]'",
+        )
+    ]  # fmt: skip
+
+
+def _data() -> list[Finding]:
+    from hwsim import datasets
+    from hwsim.errors import InputError
+
+    findings = []
+    for name in ("mnist", "fashion"):
+        try:
+            datasets.load(name, "test")
+            remark, found = str(datasets.cache()), True
+        except InputError:
+            remark, found = f"hwsim data {name}", False
+        findings.append(Finding(f"data set {name}", found, False, "", "training, accuracy", remark))
+    return findings
+
+
+def _checkpoints() -> list[Finding]:
+    from hwsim.checkpoint import Checkpoint
+    from hwsim.errors import InputError
+    from hwsim.shipped import CHECKPOINTS
+
+    findings = []
+    for path in sorted(CHECKPOINTS.glob("*.safetensors")):
+        try:
+            Checkpoint.read(path)
+            remark, found = str(path), True
+        except InputError as error:
+            remark, found = str(error), False
+        findings.append(
+            Finding(f"checkpoint {path.stem}", found, False, "", "real layers, studies", remark)
+        )
+    return findings
