@@ -94,7 +94,7 @@ def run(network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8]
 
 
 def logits(
-    network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8], batch: int = 250
+    network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8], batch: int = 100
 ) -> NDArray[np.int32]:
     """Infer any number of images, ``batch`` at a time to bound the memory."""
     parts = [run(network, checkpoint, chunk).logits for chunk in _chunks(images, batch)]
@@ -124,7 +124,8 @@ def gemm(
     if bound >= 1 << 53:
         raise ValueError(f"a sum may reach {bound}, beyond exact double precision")
     exact = np.float32 if bound < 1 << 24 else np.float64
-    return wrap((weight.astype(exact) @ act.astype(exact)).astype(np.int64), psum_width)
+    psum = (weight.astype(exact) @ act.astype(exact)).astype(np.int64)
+    return psum if bound < 1 << (psum_width - 1) else wrap(psum, psum_width)
 
 
 def add_bias(psum: NDArray[np.int32], bias: NDArray[np.int32]) -> NDArray[np.int32]:
