@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import Counts, Job, Pauses, Run, Words, is_paused
+from hwsim.arrays.base import Counts, Job, Pauses, Run
 from hwsim.arrays.csc_pes import PEs
+from hwsim.arrays.streams import Sink, Source
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.config.causes import causes
 
@@ -18,27 +19,6 @@ Ints = NDArray[np.int64]
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
     """Run a job clock by clock, to the clock of its last ``ofmap`` transfer."""
     return _Model(arch, job, pauses).run()
-
-
-class _Source:
-    """An input stream: its words, and whether an offer is held."""
-
-    def __init__(self, name: str, words: Words, pauses: Pauses) -> None:
-        self.name, self.words, self.pauses = name, words, pauses
-        self.left = len(next(iter(words.values())))
-        self.taken = 0
-        self.valid = False
-
-    def offer(self, clock: int) -> None:
-        """Offer a word, unless there is none or an idle source is paused."""
-        self.valid = self.left > 0 and (self.valid or not is_paused(self.pauses, self.name, clock))
-
-    def take(self) -> int:
-        """Transfer the offered word; give its place."""
-        self.left -= 1
-        self.taken += 1
-        self.valid = False
-        return self.taken - 1
 
 
 class _LNZD:
@@ -68,16 +48,16 @@ class _LNZD:
         """Words are still to come, or one is in the register."""
         return self.valid or self.groups_left > 0
 
-    def step(self, is_taken: bool, act: _Source) -> None:
+    def step(self, is_taken: bool, act: Source, act_valid: bool) -> None:
         """Pass one clock in which the token was taken, or not."""
         if is_taken and self.pending:
             self.pending = self.pending[1:]
         is_scan = self.valid and not self.pending and not self.is_last
         if self.valid and not self.pending and (is_taken or is_scan):
             self.valid = False
-        if self.valid or not self.groups_left or not act.valid:
+        if self.valid or not self.groups_left or not act_valid:
             return
-        self.word = act.words["act"][act.take()]
+        self.word = act.take()["act"]
         self.pending = np.flatnonzero(self.word.any(axis=1)).tolist()
         self.valid, self.base, self.is_last = True, self.next_base, self.words_left == 1
         self.next_base = 0 if self.is_last else self.next_base + self.window
@@ -136,15 +116,15 @@ class _Model:
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
         array = arch.array
         assert isinstance(array, CSCConfig)
-        self.arch, self.array, self.job, self.pauses = arch, array, job, pauses
-        self.sources = {name: _Source(name, job.inputs[name], pauses) for name in job.inputs}
+        self.arch, self.job = arch, job
+        self.sources = {name: Source(job, name, pauses) for name in job.inputs}
+        self.sink = Sink(job, pauses)
         depth = int(job.inputs["weight"]["addr"].max()) + 1
         self.pes = PEs(arch, max(depth, array.col_depth + 1), depth)
         self.lnzd, self.drain = _LNZD(array), _Drain(array)
         self.state = "Idle"
         self.weight_left = 0
         self.command: dict[str, int] = {}
-        self.psums: list[Ints] = []
 
     def run(self) -> Run:
         """Run to the clock of the last ``ofmap`` transfer."""
@@ -152,35 +132,32 @@ class _Model:
         control = dict.fromkeys(names["control"], 0)
         pe = np.zeros(len(names["pe"]), dtype=np.int64)
         clock = 0
-        while len(self.psums) < self.job.transfers:
+        while not self.sink.done:
             pe += np.bincount(self.pes.cause, minlength=len(pe))
-            for source in self.sources.values():
-                source.offer(clock)
-            control[self.step(not is_paused(self.pauses, "ofmap", clock))] += 1
+            control[self.step(clock)] += 1
             clock += 1
         by_pe = dict(zip(names["pe"], pe.tolist(), strict=True))
-        ofmap = np.array(self.psums, dtype=np.int64).reshape(self.job.ofmap_index.shape)
-        return Run(self.job.gather(ofmap), Counts(clock, {"control": control, "pe": by_pe}))
+        counts = Counts(clock, {"control": control, "pe": by_pe})
+        return Run(self.job.gather(self.sink.payloads), counts)
 
-    def step(self, ready: bool) -> str:
+    def step(self, clock: int) -> str:
         """Pass one clock; give the cause of ``control``."""
+        valid = {name: source.valid(clock) for name, source in self.sources.items()}
         if self.state == "Run":
-            return self._run(ready)
+            return self._run(self.sink.ready(clock), valid["act"])
         if self.state == "Load":
-            return self._load()
-        command = self.sources["command"]
-        if command.valid:
-            place = command.take()
-            self.command = {name: int(words[place]) for name, words in command.words.items()}
+            return self._load(valid["weight"])
+        if valid["command"]:
+            word = self.sources["command"].take()
+            self.command = {name: int(value) for name, value in word.items()}
             self.weight_left = self.command["weight_beats"]
             self.state = "Load"
         return "idle"
 
-    def _load(self) -> str:
-        weight = self.sources["weight"]
-        if not weight.valid:
+    def _load(self, weight_valid: bool) -> str:
+        if not weight_valid:
             return "weight"
-        self.pes.load(weight.words, weight.take())
+        self.pes.load(self.sources["weight"].take())
         self.weight_left -= 1
         if self.weight_left == 0:
             command = self.command
@@ -189,18 +166,18 @@ class _Model:
             self.state = "Run"
         return "load"
 
-    def _run(self, ready: bool) -> str:
+    def _run(self, ready: bool, act_valid: bool) -> str:
         lnzd, drain, pes = self.lnzd, self.drain, self.pes
         is_taken = lnzd.token_valid and not pes.full
         cause = self._cause(is_taken)
         if drain.valid and ready:
-            self.psums.append(drain.shown[:, drain.lane].copy())
+            self.sink.take(drain.shown[:, drain.lane])
         is_drained = drain.drained(ready)
         drain.step(ready, pes.finished(), pes.acc)
         pes.step(is_drained, lnzd.busy)
         if is_taken:
             self._broadcast()
-        lnzd.step(is_taken, self.sources["act"])
+        lnzd.step(is_taken, self.sources["act"], act_valid)
         if is_drained and drain.groups_left == 0:
             pes.stop()
             self.state = "Idle"

@@ -73,12 +73,12 @@ class PEs:
     def _bools(self) -> Bools:
         return np.zeros(self.array.pes, dtype=np.bool_)
 
-    def load(self, beat: Words, place: int) -> None:
+    def load(self, beat: Words) -> None:
         """Write one beat of the weight stream into the memories of a bank."""
-        first = int(beat["bank"][place]) * self.array.load_pes
+        first = int(beat["bank"]) * self.array.load_pes
         bank = slice(first, first + self.array.load_pes)
-        addr, word = int(beat["addr"][place]), beat["data"][place]
-        if beat["kind"][place] == 0:
+        addr, word = int(beat["addr"]), beat["data"]
+        if beat["kind"] == 0:
             self.pointers[bank, addr] = word
         else:
             width = self.numbers.weight_width

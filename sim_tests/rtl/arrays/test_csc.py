@@ -132,7 +132,7 @@ def test_groups_wait_for_their_bank(drive):
     assert run.counts.causes["control"]["drain"] <= 6 * 4 * 2 + 8
 
 
-@pytest.mark.parametrize("clocks", [-50, 1, 40, 80, 120, 150])
+@pytest.mark.parametrize("clocks", [-50, 1, 40, 84, 120, 150])
 def test_reset_in_mid_run_leaves_a_clean_array(drive, clocks):
     """Reset that many clocks after the load: most times with sums in the accumulators."""
     arch = design()
