@@ -1,0 +1,56 @@
+"""What the benchmarks share: timing, and the log of measured results."""
+
+from __future__ import annotations
+
+import csv
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hwsim import __version__
+
+__all__ = ["ROOT", "append_log", "machine", "timed"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def timed(work: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Best and median wall time of ``work`` in seconds, after one run that is not counted."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds), statistics.median(seconds)
+
+
+def machine() -> str:
+    """Processor and Python, in a few words."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    processor = names[0] if names else platform.machine()
+    return f"{processor}, Python {platform.python_version()}"
+
+
+def append_log(name: str, row: dict[str, object]) -> Path:
+    """Append one measurement to ``benchmarks/results/<name>.csv``, kept in the repository."""
+    path = ROOT / "benchmarks" / "results" / f"{name}.csv"
+    row = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "hwsim": __version__,
+        "machine": machine(),
+    } | row
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+    return path
