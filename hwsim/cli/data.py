@@ -33,7 +33,7 @@ def data(
     cache: Annotated[
         Path | None,
         typer.Option(
-            help="Folder to keep data sets in [default: $HWSIM_CACHE or the user's cache]."
+            help="Folder to keep data sets in (default: $HWSIM_CACHE, or the user's cache)."
         ),
     ] = None,
     json: Json = False,
