@@ -27,8 +27,8 @@ def study(
 ) -> None:
     """Compare families on one network, prove the result in RTL, and write a report.
 
-    Writes report.md, report.html, results.csv and results.json with their pictures. Exits 1 when the
-    RTL differs from the simulator, or a published figure is not met.
+    Writes report.md, report.html, results.csv and results.json with their pictures. Exits 1 when
+    the RTL differs from the simulator, or a published figure is not met.
 
     Example: hwsim study configs/study/lenet5.yaml
     """
@@ -59,7 +59,7 @@ def _compare(
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.extras import require
     from hwsim.study import compare, prove
-    from hwsim.study.report import comparison_table, write_comparison
+    from hwsim.study.report import cycles_table, storage_table, write_comparison
 
     if rtl:
         require("rtl")
@@ -76,7 +76,8 @@ def _compare(
     if json:
         emit_json(done.to_dict() | {"rtl": proofs, "report": str(page)})
     else:
-        console().print(table(read.title, *comparison_table(done)))
+        console().print(table(read.title, *cycles_table(done)))
+        console().print(table("Stored weights, KB of 1000 bytes", *storage_table(done)))
         console().print(f"[bold]{done.answer()}[/bold]")
         equal = sum(1 for proof in proofs if proof["equal"])
         if proofs:
@@ -84,7 +85,7 @@ def _compare(
         console().print(f"{time.monotonic() - started:.0f} s; report: {page}")
     different = [proof for proof in proofs if not proof["equal"]]
     for proof in different[:1]:
-        log().print(f"RTL differs: {proof['variant']}, {proof['layer']}: {proof['difference']}")
+        log().print(f"RTL differs: {proof['variant']}, {proof['case']}: {proof['difference']}")
     return not different
 
 

@@ -77,27 +77,25 @@ class Comparison:
         """Which one wins, by how much, on this network: one sentence."""
         fast = min(self.eligible, key=lambda v: v.result.cycles)
         small = min(self.eligible, key=lambda v: v.result.bits.total)
-        rivals = [v for v in self.eligible if v.kind != fast.kind]
-        parts = [
-            f"On {self.network.name} ({self.config.images} images, "
-            f"{fast.arch.array.multipliers} multipliers) the {fast.name} variant wins in cycles: "
-            f"{fast.result.cycles:,}, {self.speedup(fast):.2f}x fewer than {self.baseline.name}"
-        ]
-        if rivals:
-            rival = min(rivals, key=lambda v: v.result.cycles)
-            ratio = rival.result.cycles / max(1, fast.result.cycles)
-            parts.append(f" and {ratio:.2f}x fewer than {rival.name}, the best of another kind")
-        if small is fast:
-            others = [v for v in rivals if v.kind != self.baseline.kind] or rivals
-            parts.append(f"; it is also the smallest, {small.result.bits.total / 8000:.1f} KB")
-        else:
-            others = [fast]
-            parts.append(f"; the smallest is {small.name}, {small.result.bits.total / 8000:.1f} KB")
-        if others:
-            other = min(others, key=lambda v: v.result.bits.total)
-            parts.append(f" against {other.result.bits.total / 8000:.1f} KB of {other.name}")
         bound = self.config.accuracy_bound
-        return "".join(parts) + f", all within {bound:g} points of the best accuracy."
+        return (
+            f"On {self.network.name} ({self.config.images} images, "
+            f"{fast.arch.array.multipliers} multipliers, accuracy within {bound:g} points of the "
+            f"best) the fewest cycles are those of {fast.name}: {fast.result.cycles:,}, "
+            f"{self.speedup(fast):.2f}x fewer than {self.baseline.name}"
+            f"{self._against_rival(fast, lambda v: v.result.cycles, '{:.2f}x fewer than {}')}; "
+            f"the smallest weights are those of {small.name}: "
+            f"{small.result.bits.total / 8000:.1f} KB with indices"
+            f"{self._against_rival(small, lambda v: v.result.bits.total, '{:.2f}x less than {}')}."
+        )
+
+    def _against_rival(self, winner: Variant, cost: Callable[[Variant], int], words: str) -> str:
+        """Compare a winner with the best variant whose weights are of another kind of sparsity."""
+        rivals = [v for v in self.eligible if v.kind not in (winner.kind, self.baseline.kind)]
+        if not rivals:
+            return ""
+        rival = min(rivals, key=cost)
+        return " and " + words.format(cost(rival) / max(1, cost(winner)), rival.name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""

@@ -11,31 +11,53 @@ from hwsim.report import Report, write_csv, write_json
 from hwsim.study.compare import Comparison, Variant
 from hwsim.study.published import Check
 
-__all__ = ["comparison_table", "published_table", "write_comparison", "write_published"]
+__all__ = [
+    "cycles_table",
+    "published_table",
+    "storage_table",
+    "write_comparison",
+    "write_published",
+]
 
 KINDS = ("values", "indices", "pointers", "padding")
 
 
-def comparison_table(done: Comparison) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of the summary: one row a variant."""
+Table = tuple[list[str], list[list[object]]]
+
+
+def cycles_table(done: Comparison) -> Table:
+    """Columns and rows of the summary of time: one row a variant."""
     columns = [
-        "variant", "accuracy %", "weights", "cycles", "of them loading", "speedup", "utilization",
-        "us/image", *(f"{kind} KB" for kind in KINDS), "total KB",
+        "variant", "accuracy %", "weights", "cycles", "loading", "speedup", "utilization",
+        "us/image",
     ]  # fmt: skip
+    return columns, [
+        [
+            v.name, f"{v.accuracy:.2f}", v.nonzeros, v.result.cycles, v.load_cycles,
+            f"{done.speedup(v):.2f}x", v.result.utilization,
+            v.result.microseconds / done.config.images,
+        ]
+        for v in done.variants
+    ]  # fmt: skip
+
+
+def storage_table(done: Comparison) -> Table:
+    """Columns and rows of the summary of storage in KB: one row a variant."""
+    columns = ["variant", *(f"{kind} KB" for kind in KINDS), "total KB", "smaller"]
+    baseline = done.baseline.result.bits.total
     rows: list[list[object]] = []
     for v in done.variants:
         bits = v.result.bits.to_dict()
         rows.append(
             [
-                v.name, f"{v.accuracy:.2f}", v.nonzeros, v.result.cycles, v.load_cycles,
-                done.speedup(v), v.result.utilization, v.result.microseconds / done.config.images,
-                *(bits[kind] / 8000 for kind in KINDS), bits["total"] / 8000,
+                v.name, *(bits[kind] / 8000 for kind in (*KINDS, "total")),
+                f"{baseline / max(1, bits['total']):.2f}x",
             ]
         )  # fmt: skip
     return columns, rows
 
 
-def published_table(check: Check) -> tuple[list[str], list[list[object]]]:
+def published_table(check: Check) -> Table:
     """Columns and rows of the published check: one row a layer."""
     columns = [
         "layer", "theoretical us", "published", "difference", "actual us", "published",
@@ -63,7 +85,7 @@ def write_comparison(
     command
         The command that reproduces the report.
     proofs
-        One record for each RTL run: variant, layer, shape, cycles of simulator and RTL, ``equal``.
+        One record for each RTL run: :func:`hwsim.study.prove.run`.
     """
     document = done.to_dict() | {"title": title, "command": command, "rtl": proofs}
     write_json(folder / "results.json", document)
@@ -78,7 +100,8 @@ def write_comparison(
         "weight memories costs; a systolic array streams its weights in every fold instead, "
         "which its cycles contain. KB = 1000 bytes."
     )
-    report.table(*comparison_table(done))
+    report.table(*cycles_table(done))
+    report.table(*storage_table(done))
     report.picture(plots.cycles_by_cause(done, folder), "Cycles by cause")
     report.picture(plots.bits_by_kind(done, folder), "Stored bits by kind")
     report.picture(plots.speedup_by_layer(done, folder), "Speedup over the baseline, by layer")
@@ -103,10 +126,7 @@ def write_published(check: Check, title: str, command: str, folder: Path) -> Pat
     columns, rows = published_table(check)
     write_csv(
         folder / "results.csv",
-        [
-            {k: v for k, v in layer.to_dict().items() if k != "efficiency"}
-            for layer in check.layers
-        ],
+        [{k: v for k, v in layer.to_dict().items() if k != "efficiency"} for layer in check.layers],
     )
     report = Report(title)
     report.text(f"**{check.answer()}**")
@@ -129,20 +149,12 @@ def _proof(report: Report, proofs: list[dict[str, Any]]) -> None:
         f"{equal} of {len(proofs)} runs of real layers on the generated Verilog gave the "
         "simulator's outputs and cycles by cause, compared with `==`."
     )
-    columns = ["variant", "layer", "M", "K", "N", "outputs", "cycles simulated", "RTL", "equal"]
-    report.table(
-        columns,
-        [
-            [
-                p["variant"], p["layer"], *p["shape"], p["outputs"], p["cycles"],
-                p["rtl_cycles"], p["equal"],
-            ]
-            for p in proofs
-        ],
-    )  # fmt: skip
+    columns = ["variant", "layer", "M", "K", "N", "cycles simulated", "cycles RTL", "equal"]
+    keys = ["variant", "case", "M", "K", "N", "cycles_simulator", "cycles_rtl", "equal"]
+    report.table(columns, [[proof[key] for key in keys] for proof in proofs])
 
 
-def _causes_table(variant: Variant, group: str) -> tuple[list[str], list[list[object]]]:
+def _causes_table(variant: Variant, group: str) -> Table:
     totals = variant.result.counts.causes[group]
     causes = [cause for cause, clocks in totals.items() if clocks]
     columns = ["layer", "M", "K", "N", "MACs", "useful", "cycles", "utilization"]

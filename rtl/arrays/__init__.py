@@ -15,4 +15,5 @@ def build(arch: ArchConfig) -> wiring.Component:
     Members are the streams ``command``, ``weight``, ``act`` and ``ofmap``, and ``status``: the cause
     code of the current clock for each member of each status group.
     """
-    return import_module(f"rtl.arrays.{arch.array.family}").Array(arch)
+    component: wiring.Component = import_module(f"rtl.arrays.{arch.array.family}").Array(arch)
+    return component

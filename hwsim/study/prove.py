@@ -1,0 +1,63 @@
+"""Run a study's real layers on the generated RTL and hold them to the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hwsim import shipped, verify
+from hwsim.study.compare import Comparison, Variant
+
+__all__ = ["run"]
+
+
+def run(
+    done: Comparison, folder: Path, progress: Callable[[str], None] = lambda what: None
+) -> list[dict[str, Any]]:
+    """Run the study's layers on the RTL of every variant that asks for it.
+
+    Variants on the same design share one build and one simulation.
+
+    Parameters
+    ----------
+    folder
+        Gets one folder a design: its Verilog, and the build.
+    progress
+        Called with what begins.
+
+    Returns
+    -------
+    list of dict
+        One record a variant and layer, as of :meth:`hwsim.verify.Comparison.to_dict`.
+
+    Raises
+    ------
+    InputError
+        A tool is missing.
+    """
+    wanted: dict[str, list[Variant]] = {}
+    for variant in done.variants:
+        if variant.config.verify:
+            wanted.setdefault(variant.arch.name, []).append(variant)
+    proofs = []
+    for name, variants in wanted.items():
+        cases, owners = [], []
+        for variant in variants:
+            operands = shipped.checkpoint_operands(
+                done.network, variant.config.checkpoint, done.config.verify.images
+            )
+            found = verify.layer_cases(operands, done.config.verify.layers)
+            cases += found
+            owners += [variant.name] * len(found)
+        results = verify.verify(
+            variants[0].arch,
+            cases,
+            folder / name,
+            notify=lambda stage, place, total, name=name: progress(f"{name}: {stage}"),  # type: ignore[misc]
+        )
+        proofs += [
+            {"variant": owner, "arch": name} | result.to_dict()
+            for owner, result in zip(owners, results, strict=True)
+        ]
+    return proofs
