@@ -30,7 +30,7 @@ def test_packs_by_the_layout():
     ],
 )
 def test_refuses_what_does_not_fit(value):
-    with pytest.raises(ValueError, match="does not fit|for 2 lanes"):
+    with pytest.raises(ValueError, match=r"does not fit|for 2 lanes"):
         pack(LAYOUT, value)
 
 
