@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from hwsim.cli.compress import compress
 from hwsim.cli.data import data
 from hwsim.cli.doctor import doctor
 from hwsim.cli.generate import generate
@@ -21,12 +22,13 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="hwsim",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (study, simulate, generate, verify, sweep, storage, data, doctor):
+for command in (study, simulate, generate, verify, sweep, compress, storage, data, doctor):
     app.command()(command)
 
 
