@@ -13,7 +13,7 @@ from hwsim.arrays.streams import Sink, Source
 from hwsim.config import ArchConfig, DenseConfig
 from hwsim.config.causes import CAUSES as ALL_CAUSES
 
-__all__ = ["CAUSES", "DenseModel", "FoldCounter", "counts", "dense", "split"]
+__all__ = ["CAUSES", "DenseModel", "FoldCounter", "counts", "dense", "shifted", "split"]
 
 #: Status group -> cause names of the family.
 CAUSES = ALL_CAUSES["dense"]
