@@ -29,14 +29,15 @@ __all__ = [
 #: the same field names in the same order, so packing needs no table.
 Words = dict[str, NDArray[np.int64]]
 
-#: Stall pattern of each stream, repeated for ever: ``True`` at clock ``t % len`` keeps an idle source
-#: from offering, or a sink from being ready. A source that has offered holds on until the transfer.
+#: Stall pattern of each stream, repeated for ever: ``True`` at clock ``t % len`` keeps an idle
+#: source from offering, or a sink from being ready. A source that has offered holds on until the
+#: transfer.
 Pauses = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class GEMM:
-    """``ofmap[M, N] = weight[M, K] @ act[K, N]``; operands may be absent where only a shape is known."""
+    """``ofmap[M, N] = weight[M, K] @ act[K, N]``; a shape alone where operands are absent."""
 
     M: int
     K: int
@@ -46,9 +47,7 @@ class GEMM:
     name: str = "gemm"
 
     @classmethod
-    def of(
-        cls, weight: NDArray[np.integer], act: NDArray[np.integer], name: str = "gemm"
-    ) -> GEMM:
+    def of(cls, weight: NDArray[np.integer], act: NDArray[np.integer], name: str = "gemm") -> GEMM:
         """GEMM of two matrices that agree in K."""
         (m, k), (k_act, n) = weight.shape, act.shape
         if k != k_act:
@@ -65,9 +64,9 @@ class GEMM:
 class Job:
     """One GEMM compiled for one array: what each input stream carries, and what comes out.
 
-    ``inputs`` maps ``command``, ``weight`` and ``act`` to their payloads. ``ofmap_index`` has one row a
-    transfer of the ``ofmap`` stream and one column a lane: the flat index into ``ofmap[M, N]``, or -1
-    for a lane that carries nothing.
+    ``inputs`` maps ``command``, ``weight`` and ``act`` to their payloads. ``ofmap_index`` has one
+    row a transfer of the ``ofmap`` stream and one column a lane: the flat index into
+    ``ofmap[M, N]``, or -1 for a lane that carries nothing.
     """
 
     inputs: dict[str, Words]
@@ -80,7 +79,7 @@ class Job:
         return len(self.ofmap_index)
 
     def gather(self, ofmap: NDArray[np.int64]) -> NDArray[np.int64]:
-        """``ofmap[M, N]`` from the transfers seen, ``(transfers, lanes)``; rows nobody wrote are 0."""
+        """``ofmap[M, N]`` from the transfers seen, ``(transfers, lanes)``; 0 where nobody wrote."""
         flat = np.zeros(self.shape[0] * self.shape[1], dtype=np.int64)
         used = self.ofmap_index >= 0
         flat[self.ofmap_index[used]] = ofmap[used]
@@ -91,8 +90,8 @@ class Job:
 class Counts:
     """Cycles of a run, in total and by cause.
 
-    ``causes`` maps a status group (``array``; or ``control`` and ``pe``) to cycles by cause. A group
-    of one member sums to ``cycles``; the group of P PEs sums to ``P * cycles``.
+    ``causes`` maps a status group (``array``; or ``control`` and ``pe``) to cycles by cause. A
+    group of one member sums to ``cycles``; the group of P PEs sums to ``P * cycles``.
     """
 
     cycles: int
@@ -148,6 +147,6 @@ def family(arch: ArchConfig) -> Family:
 
 
 def is_paused(pauses: Pauses, stream: str, clock: int) -> bool:
-    """Whether the pattern pauses ``stream`` at ``clock``; a stream without a pattern never pauses."""
+    """Whether the pattern pauses ``stream`` at ``clock``; without a pattern nothing is paused."""
     pattern = pauses.get(stream)
     return pattern is not None and len(pattern) > 0 and bool(pattern[clock % len(pattern)])

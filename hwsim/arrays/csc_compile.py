@@ -127,7 +127,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         "words": [-(-gemm.K // array.window)] * len(parts),
         "groups": [groups] * len(parts),
         "rows": [tile.rows(array.pes) for tile in parts],
-        "tail": [gemm.N - (groups - 1) * array.lanes] * len(parts),
+        "tail": [array.drain_beats(gemm.N - (groups - 1) * array.lanes)] * len(parts),
     }
     beats = [
         _weight_words(arch, encode(weight[tile.start : tile.stop], array.pes, array.index_bits))
@@ -177,11 +177,15 @@ def _weight_words(arch: ArchConfig, matrix: CSCMatrix) -> Words:
 
 
 def _ofmap_index(array: CSCConfig, tile: Tile, pixels: int) -> NDArray[np.int64]:
-    """Flat index of each partial sum: by group, local row, used lane; ``(transfers, P)``."""
+    """Flat index of each partial sum: a beat a group, local row and ``drain_lanes`` used lanes.
+
+    ``(transfers, P * drain_lanes)``, PE after PE.
+    """
     groups, rows = -(-pixels // array.lanes), tile.rows(array.pes)
-    group, row, lane, pe = np.ogrid[:groups, :rows, : array.lanes, : array.pes]
-    pixel = group * array.lanes + lane
+    beats = array.lanes // array.drain_lanes
+    group, row, beat, pe, lane = np.ogrid[:groups, :rows, :beats, : array.pes, : array.drain_lanes]
+    pixel = group * array.lanes + beat * array.drain_lanes + lane
     out = tile.start + row * array.pes + pe
-    index = np.where(out < tile.stop, out * pixels + pixel, -1)
-    used = np.broadcast_to(pixel < pixels, (groups, rows, array.lanes, 1))[..., 0]
-    return index[used]
+    index = np.where((out < tile.stop) & (pixel < pixels), out * pixels + pixel, -1)
+    used = np.broadcast_to(pixel < pixels, (groups, rows, beats, 1, array.drain_lanes)).any((3, 4))
+    return index[used].reshape(-1, array.pes * array.drain_lanes)

@@ -64,6 +64,7 @@ def _count_tile(arch: ArchConfig, tile: Tile, act: NDArray[np.int8]) -> Counts:
         np.count_nonzero(tile.entries == 0, axis=0),
         np.arange(len(act)) // array.window,
         array.lanes,
+        array.drain_lanes,
         array.fifo_depth,
         tile.rows(array.pes),
         FAR,
@@ -138,7 +139,7 @@ def _wait_for_bank(free, ready, drained, total):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _recur(  # type: ignore[no-untyped-def]
-    act, service, work, padding, empty, word_of, lanes, fifo_depth, rows, far
+    act, service, work, padding, empty, word_of, lanes, drain_lanes, fifo_depth, rows, far
 ):
     """Run every group. Clock 0 is the first of the run; ``far`` bounds clocks less the origin."""
     num_cols, pixels = act.shape
@@ -197,7 +198,7 @@ def _recur(  # type: ignore[no-untyped-def]
                 drained_q -= broadcast
                 broadcast = 0
         used = min(lanes, pixels - group * lanes)
-        drained_q, drained = drained, max(latest + 3, drained) + rows * used
+        drained_q, drained = drained, max(latest + 3, drained) + rows * -(-used // drain_lanes)
     total[LAST] = origin + drained
     for p in range(pes):
         total[DONE] += drained - free[p]

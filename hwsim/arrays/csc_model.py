@@ -69,9 +69,10 @@ class _Drain:
     """Drain: the row that the accumulators' output registers hold, and what is taken of it."""
 
     def __init__(self, array: CSCConfig) -> None:
-        self.lanes = array.lanes
+        self.beats = array.lanes // array.drain_lanes
+        self.drain_lanes = array.drain_lanes
         self.valid = False
-        self.bank = self.row = self.lane = 0
+        self.bank = self.row = self.beat = 0
         self.groups_left = self.rows = self.tail = 0
         self.shown: Ints = np.zeros((array.pes, array.lanes), dtype=np.int64)
 
@@ -80,10 +81,15 @@ class _Drain:
         self.groups_left, self.rows, self.tail = groups, rows, tail
         self.bank = 0
 
+    def psum(self) -> Ints:
+        """Lanes of the current beat, PE after PE."""
+        first = self.beat * self.drain_lanes
+        return self.shown[:, first : first + self.drain_lanes].reshape(-1)
+
     def drained(self, ready: bool) -> bool:
         """Whether a group's last partial sums are taken in this clock."""
-        lanes = self.tail if self.groups_left == 1 else self.lanes
-        return self.valid and ready and self.row + 1 == self.rows and self.lane + 1 == lanes
+        beats = self.tail if self.groups_left == 1 else self.beats
+        return self.valid and ready and self.row + 1 == self.rows and self.beat + 1 == beats
 
     def step(self, ready: bool, finished: int, acc: Ints) -> None:
         """Pass one clock; ``finished`` groups, this one included, are ready to be drained."""
@@ -94,12 +100,12 @@ class _Drain:
             return
         if not ready:
             return
-        lanes = self.tail if self.groups_left == 1 else self.lanes
-        self.lane += 1
-        if self.lane < lanes:
+        beats = self.tail if self.groups_left == 1 else self.beats
+        self.beat += 1
+        if self.beat < beats:
             return
         acc[self.bank, self.row] = 0
-        self.lane = 0
+        self.beat = 0
         self.row += 1
         if self.row == self.rows:
             self.row = 0
@@ -171,7 +177,7 @@ class _Model:
         is_taken = lnzd.token_valid and not pes.full
         cause = self._cause(is_taken)
         if drain.valid and ready:
-            self.sink.take(drain.shown[:, drain.lane])
+            self.sink.take(drain.psum())
         is_drained = drain.drained(ready)
         drain.step(ready, pes.finished(), pes.acc)
         pes.step(is_drained, lnzd.busy)

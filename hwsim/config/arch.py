@@ -83,6 +83,8 @@ class CSCConfig(Config):
     window: Annotated[int, Field(ge=1, le=64)] = 8
     #: PEs whose weight memories one beat of the weight stream writes.
     load_pes: Count = 1
+    #: Lanes of each PE whose partial sums one beat of the ofmap stream carries.
+    drain_lanes: Count = 1
     #: Columns (K) that the pointer memory of a PE holds.
     col_depth: Annotated[int, Field(ge=1, le=65536)]
     #: Entries that the weight memory of a PE holds.
@@ -96,12 +98,20 @@ class CSCConfig(Config):
             _power_of_two(getattr(self, key), key)
         if self.pes % self.load_pes:
             raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
+        if self.lanes % self.drain_lanes:
+            raise ValueError(
+                f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"
+            )
         return self
 
     @property
     def multipliers(self) -> int:
         """Number of multipliers."""
         return self.pes * self.lanes
+
+    def drain_beats(self, pixels: int) -> int:
+        """Beats of the ofmap stream for one local row of a group of ``pixels`` pixels."""
+        return -(-pixels // self.drain_lanes)
 
 
 #: The registry of families: a new one is added here and found everywhere else by its name.

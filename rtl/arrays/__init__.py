@@ -12,8 +12,8 @@ __all__ = ["build"]
 def build(arch: ArchConfig) -> wiring.Component:
     """Array component of a design.
 
-    Members are the streams ``command``, ``weight``, ``act`` and ``ofmap``, and ``status``: the cause
-    code of the current clock for each member of each status group.
+    Members are the streams ``command``, ``weight``, ``act`` and ``ofmap``, and ``status``: the
+    cause code of the current clock for each member of each status group.
     """
     component: wiring.Component = import_module(f"rtl.arrays.{arch.array.family}").Array(arch)
     return component

@@ -34,7 +34,8 @@ class Array(wiring.Component):
       to the first issue; from the last issue of a group five clocks to its first ``ofmap.valid``.
     * Throughput: a group takes the largest of its detector clocks (max(1, non-zeros) a word), its
       busiest PE's sum of max(1, entries) over the broadcast columns, and its drain (rows times
-      lanes), if the queues are deep enough to even out the columns. See ``docs/timing/csc.md``.
+      lanes / drain_lanes), if the queues are deep enough to even out the columns. See
+      ``docs/timing/csc.md``.
     * Stalls: by cause in ``status``. After a reset ``command.ready`` stays low for ``acc_depth``
       clocks, in which the accumulators are zeroed.
 
@@ -53,7 +54,8 @@ class Array(wiring.Component):
         Words of activations: all words of a group, then the next group. A position beyond K, and
         a lane beyond the last pixel, must be zero.
     ofmap : ``Out(stream.Signature(ofmap_layout(arch)))``
-        For each group, for each local row, for each lane: the partial sums of all PEs.
+        For each group, for each local row, ``drain_lanes`` lanes at a time: the partial sums of
+        all PEs.
     status : ``Out``
         Causes of the current clock: ``control`` (one) and ``pe`` (P).
     """
@@ -124,7 +126,10 @@ class Array(wiring.Component):
                 pe.clear.eq(clear),
                 pe.drain.eq(sweep),
                 pe.drained.eq(drain.drained),
-                self.ofmap.p.psum[p].eq(pe.psum),
+                *(
+                    self.ofmap.p.psum[p * self.array.drain_lanes + lane].eq(pe.psum[lane])
+                    for lane in range(self.array.drain_lanes)
+                ),
                 self.status.pe[p].eq(pe.cause),
             ]
         return m

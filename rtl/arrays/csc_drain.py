@@ -11,15 +11,16 @@ __all__ = ["Drain"]
 
 
 class Drain(wiring.Component):
-    """Walk a finished accumulator bank, row by row, lane by lane, and leave zeros behind.
+    """Walk a finished accumulator bank, row by row, and leave zeros behind.
 
     A group is drained once every PE has finished it. A row is fetched once, stays in the memories'
-    output registers while its lanes go out, and is cleared when the last of them is taken; the
+    output registers while its lanes go out, ``drain_lanes`` in a beat, and is cleared when the last
+    beat is taken; the
     next row is fetched in that same clock.
 
     * Latency: one clock from ``finished`` to ``valid``.
-    * Throughput: one lane of one row a clock; no bubble between rows, nor between groups when the
-      next one is finished in time.
+    * Throughput: ``drain_lanes`` lanes of one row a clock; no bubble between rows, nor between
+      groups when the next one is finished in time.
     * Stalls while ``ready`` is low, or no group is finished.
 
     Parameters
@@ -30,12 +31,12 @@ class Drain(wiring.Component):
     Members
     -------
     start : ``In(1)``
-        Begin a layer of ``groups`` groups of ``rows`` local rows, from all lanes but for the last
-        group, which has ``tail``. All three hold until it is over.
+        Begin a layer of ``groups`` groups of ``rows`` local rows, each of all beats but for the
+        last group's, which have ``tail``. All three hold until it is over.
     finished, finished_two : ``In(1)``
         Every PE has finished at least one, or two, groups that are not drained.
     valid, ready : ``Out(1)``, ``In(1)``
-        Handshake of the row and lane that ``drain`` shows.
+        Handshake of the row and beat that ``drain`` shows.
     drain : ``Out(drain_layout(arch))``
         What every PE's accumulators do.
     drained : ``Out(1)``
@@ -81,30 +82,30 @@ class Drain(wiring.Component):
 
         bank = Signal()
         row = Signal.like(drain.row)
-        lane = Signal.like(drain.lane)
+        beat = Signal.like(drain.beat)
         groups_left = Signal.like(self.groups)
         valid = Signal()
 
         is_last_group = groups_left == 1
-        lanes = Mux(is_last_group, self.tail, self.array.lanes)
+        beats = Mux(is_last_group, self.tail, self.array.lanes // self.array.drain_lanes)
         ends_row = Signal()
         ends_group = Signal()
         m.d.comb += [
-            ends_row.eq(lane + 1 == lanes),
+            ends_row.eq(beat + 1 == beats),
             ends_group.eq(row + 1 == self.rows),
             self.valid.eq(valid),
             drain.bank.eq(bank),
             drain.row.eq(row),
-            drain.lane.eq(lane),
+            drain.beat.eq(beat),
             # Only the enables depend on ``ready``: it arrives late.
             drain.read_bank.eq(bank ^ (valid & ends_group)),
             drain.read_row.eq(Mux(valid & ~ends_group, row + 1, 0)),
         ]
         with m.If(valid & self.ready):
-            m.d.sync += lane.eq(lane + 1)
+            m.d.sync += beat.eq(beat + 1)
             with m.If(ends_row):
                 m.d.comb += drain.zero.eq(1)
-                m.d.sync += lane.eq(0)
+                m.d.sync += beat.eq(0)
                 with m.If(ends_group):
                     m.d.comb += [
                         self.drained.eq(1),

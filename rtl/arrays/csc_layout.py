@@ -13,6 +13,7 @@ __all__ = [
     "drain_layout",
     "entry_layout",
     "lane_acts",
+    "lane_psums",
     "load_layout",
     "ofmap_layout",
     "token_layout",
@@ -37,8 +38,8 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
     ``weight_beats`` to load; then ``words`` of activations for each of ``groups`` groups of
-    pixels; ``rows`` local rows come out of each group, from all lanes, or ``tail`` lanes for the
-    last group.
+    pixels; ``rows`` local rows come out of each group, each in ``lanes / drain_lanes`` beats, or
+    ``tail`` beats for the last group.
     """
     array = array_config(arch)
     banks = array.pes // array.load_pes
@@ -48,7 +49,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "words": range(-(-array.col_depth // array.window) + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
-            "tail": range(array.lanes + 1),
+            "tail": range(array.lanes // array.drain_lanes + 1),
         }
     )
 
@@ -125,9 +126,10 @@ def drain_layout(arch: ArchConfig) -> data.StructLayout:
     """What the drain does to every PE's accumulators in a clock.
 
     ``read`` fetches row ``read_row`` of bank ``read_bank``; ``zero`` clears row ``row`` of bank
-    ``bank``; the row fetched last is seen through ``bank`` and ``lane``.
+    ``bank``; the row fetched last is seen through ``bank`` and ``beat``.
     """
-    row = unsigned(index_width(array_config(arch).acc_depth))
+    array = array_config(arch)
+    row = unsigned(index_width(array.acc_depth))
     return data.StructLayout(
         {
             "read": unsigned(1),
@@ -136,13 +138,18 @@ def drain_layout(arch: ArchConfig) -> data.StructLayout:
             "zero": unsigned(1),
             "bank": unsigned(1),
             "row": row,
-            "lane": unsigned(index_width(array_config(arch).lanes)),
+            "beat": unsigned(index_width(array.lanes // array.drain_lanes)),
         }
     )
 
 
+def lane_psums(arch: ArchConfig) -> data.ArrayLayout:
+    """Partial sums of the lanes of one PE that go out together."""
+    return data.ArrayLayout(signed(arch.numbers.psum_width), array_config(arch).drain_lanes)
+
+
 def ofmap_layout(arch: ArchConfig) -> data.StructLayout:
-    """Partial sums of one local row and one lane, one a PE."""
-    return data.StructLayout(
-        {"psum": data.ArrayLayout(signed(arch.numbers.psum_width), array_config(arch).pes)}
-    )
+    """Partial sums of one local row and ``drain_lanes`` lanes, PE after PE."""
+    array = array_config(arch)
+    psum = signed(arch.numbers.psum_width)
+    return data.StructLayout({"psum": data.ArrayLayout(psum, array.pes * array.drain_lanes)})

@@ -1,11 +1,17 @@
 """Index-decoding PE."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.csc_layout import array_config, drain_layout, load_layout, token_layout
+from rtl.arrays.csc_layout import (
+    array_config,
+    drain_layout,
+    lane_psums,
+    load_layout,
+    token_layout,
+)
 from rtl.arrays.pe.csc_accumulator import Accumulator
 from rtl.arrays.pe.csc_columns import ColumnQueue
 from rtl.arrays.pe.csc_decoder import Decoder, cause_code
@@ -43,8 +49,8 @@ class PE(wiring.Component):
         Fetch and zero of the accumulators.
     finished, finished_two : ``Out(1)``
         At least one, or two, groups are added up and not drained.
-    psum : ``Out(signed(psum_width))``
-        Partial sum that the drain looks at.
+    psum : ``Out(lane_psums(arch))``
+        Partial sums that the drain looks at.
     """
 
     load_en: Signal
@@ -58,7 +64,7 @@ class PE(wiring.Component):
     drained: Signal
     finished: Signal
     finished_two: Signal
-    psum: Signal
+    psum: data.View
     cause: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
@@ -76,7 +82,7 @@ class PE(wiring.Component):
                 "drained": In(1),
                 "finished": Out(1),
                 "finished_two": Out(1),
-                "psum": Out(signed(arch.numbers.psum_width)),
+                "psum": Out(lane_psums(arch)),
                 "cause": Out(cause_code("pe", "idle").shape()),
             }
         )

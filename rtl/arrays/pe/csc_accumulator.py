@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.formats.base import index_width
-from rtl.arrays.csc_layout import array_config, drain_layout
+from rtl.arrays.csc_layout import array_config, drain_layout, lane_psums
 
 __all__ = ["Accumulator"]
 
@@ -38,8 +38,8 @@ class Accumulator(wiring.Component):
         Zero row ``drain.row`` of both banks.
     drain : ``In(drain_layout(arch))``
         Fetch and zero of the bank that is not in use.
-    psum : ``Out(signed(psum_width))``
-        Lane ``drain.lane`` of the row fetched last from bank ``drain.bank``.
+    psum : ``Out(lane_psums(arch))``
+        Lanes of beat ``drain.beat`` of the row fetched last from bank ``drain.bank``.
     """
 
     add: Signal
@@ -48,7 +48,7 @@ class Accumulator(wiring.Component):
     product: data.View
     clear: Signal
     drain: data.View
-    psum: Signal
+    psum: data.View
 
     def __init__(self, arch: ArchConfig) -> None:
         self.numbers, self.array = arch.numbers, array_config(arch)
@@ -62,7 +62,7 @@ class Accumulator(wiring.Component):
                 "product": In(data.ArrayLayout(product, array.lanes)),
                 "clear": In(1),
                 "drain": In(drain_layout(arch)),
-                "psum": Out(signed(numbers.psum_width)),
+                "psum": Out(lane_psums(arch)),
             }
         )
 
@@ -70,6 +70,7 @@ class Accumulator(wiring.Component):
         m = Module()
         array, drain = self.array, self.drain
         psums = data.ArrayLayout(signed(self.numbers.psum_width), array.lanes)
+        beats = data.ArrayLayout(self.psum.shape(), array.lanes // array.drain_lanes)
 
         add_q = Signal()
         bank_q = Signal.like(self.bank, reset_less=True)
@@ -93,7 +94,7 @@ class Accumulator(wiring.Component):
             for lane in range(array.lanes):
                 total = read.data[lane] + self.product[lane]
                 m.d.comb += write.data[lane].eq(Mux(is_adding, total, 0))
-            psum.append(read.data[drain.lane])
+            psum.append(data.View(beats, read.data.as_value())[drain.beat].as_value())
 
-        m.d.comb += self.psum.eq(Mux(drain.bank, psum[1], psum[0]))
+        m.d.comb += self.psum.as_value().eq(Mux(drain.bank, psum[1], psum[0]))
         return m
