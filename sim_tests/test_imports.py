@@ -11,7 +11,14 @@ ROOT = Path(__file__).parents[1]
 #: Package -> modules of ours that it may import at all (prefixes).
 ALLOWED = {
     "hwsim": ("hwsim",),
-    "rtl": ("hwsim.config", "hwsim.formats", "hwsim.files", "hwsim.errors", "rtl"),
+    "rtl": (
+        "hwsim.__version__",
+        "hwsim.config",
+        "hwsim.formats",
+        "hwsim.files",
+        "hwsim.errors",
+        "rtl",
+    ),
     # test equipment: it plays jobs and gives back runs
     "rtl/cosim": (
         "hwsim.arrays.base",

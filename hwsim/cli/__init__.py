@@ -55,7 +55,3 @@ def main() -> None:
         # the reader of our output has gone (`hwsim ... | head`); nothing is wrong with the run
         sys.stderr.close()
         sys.exit(141)
-
-
-if __name__ == "__main__":
-    main()

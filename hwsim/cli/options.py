@@ -14,5 +14,5 @@ Network = Annotated[str, typer.Argument(help="Network: a name in configs/network
 Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run together.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
 Out = Annotated[
-    Path | None, typer.Option(help="Folder to write to [default: build/<command>/<name>].")
+    Path | None, typer.Option(help="Folder to write to (default: build/<command>/<name>).")
 ]

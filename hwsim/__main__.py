@@ -1,0 +1,5 @@
+"""``python -m hwsim``: the command line."""
+
+from hwsim.cli import main
+
+main()

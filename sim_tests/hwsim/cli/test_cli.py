@@ -1,0 +1,182 @@
+"""The command line as a user meets it: help, JSON, exit codes, one line for bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hwsim import cli
+from hwsim.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands]
+
+
+@pytest.fixture
+def hwsim(tmp_path, monkeypatch):
+    """Run a command in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+
+    def run(*arguments):
+        done = runner.invoke(cli.app, [str(a) for a in arguments])
+        if isinstance(done.exception, InputError):
+            return 2, done.stdout, f"error: {done.exception}\n"
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_a_worked_example(hwsim, command):
+    code, out, _ = hwsim(command, "--help")
+    assert code == 0
+    assert f"Example: hwsim {command}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_speak_json(hwsim, command):
+    _, out, _ = hwsim(command, "--help")
+    assert "--json" in out
+
+
+def test_simulate_prints_a_table_and_writes_json(hwsim, tmp_path):
+    code, out, _ = hwsim("simulate", "dense_8x8_ws", "lenet5")
+    assert code == 0
+    assert "conv2" in out
+    assert "total" in out
+    document = json.loads(
+        (tmp_path / "build/simulate/dense_8x8_ws-lenet5/results.json").read_text()
+    )
+    assert document["cycles"] == sum(layer["cycles"] for layer in document["layers"])
+
+
+def test_simulate_json_is_one_document(hwsim):
+    code, out, _ = hwsim(
+        "simulate", "csc_16x4", "lenet5", "--checkpoint", "lenet5_nonstructured", "--json"
+    )
+    assert code == 0
+    document = json.loads(out)
+    assert document["operands"] == "lenet5_nonstructured"
+    assert sum(document["causes"]["pe"].values()) == 16 * document["cycles"]
+
+
+STUDY = """
+name: small
+title: A small study
+study:
+  kind: compare
+  network: lenet5
+  images: 2
+  baseline: dense
+  accuracy_bound: 5
+  variants:
+    - {name: dense, arch: dense_8x8_ws, checkpoint: lenet5_dense}
+    - {name: structured, arch: dense_8x8_os, checkpoint: lenet5_structured}
+    - {name: csc, arch: csc_16x4, checkpoint: lenet5_nonstructured}
+  verify: {layers: [fc2], images: 1}
+"""
+
+
+def test_study_leaves_a_report_tables_and_pictures(hwsim, tmp_path):
+    (tmp_path / "small.yaml").write_text(STUDY)
+    code, out, _ = hwsim("study", "small.yaml", "--no-rtl")
+    assert code == 0
+    assert "On lenet5 (2 images, 64 multipliers" in " ".join(out.split())
+    folder = tmp_path / "build/study/small"
+    written = {path.name for path in folder.iterdir()}
+    assert {"report.md", "report.html", "results.csv", "results.json"} <= written
+    assert {"cycles_by_cause.png", "bits_by_kind.png", "speedup_by_layer.png"} <= written
+    assert "nothing here is proved" in (folder / "report.md").read_text()
+    assert (folder / "report.html").read_text().count("data:image/png;base64") == 3
+    with (folder / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["layer"] for row in rows[:5]] == ["conv1", "conv2", "fc1", "fc2", "total"]
+    document = json.loads((folder / "results.json").read_text())
+    for variant in document["variants"]:
+        total = next(r for r in rows if (r["variant"], r["layer"]) == (variant["variant"], "total"))
+        assert int(total["cycles"]) == variant["cycles"]
+        parts = [int(total[f"bits_{k}"]) for k in ("values", "indices", "pointers", "padding")]
+        assert sum(parts) == variant["bits"]["total"] == int(total["bits_total"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("baseline: dense", "baseline: nobody", "baseline must name a variant"),
+        ("arch: csc_16x4", "arch: dense_32x32_ws", "must have the same number of multipliers"),
+        ("[fc2]", "[fc9]", "study.verify.layers = 'fc9': must be one of: conv1, conv2, fc1, fc2"),
+        ("images: 2", "images: two", "study.images = 'two': Input should be a valid integer"),
+        ("network: lenet5", "network: alexnet", "study.verify.layers = 'fc2': must be one of"),
+        ("checkpoint: lenet5_dense}", "checkpoint: nowhere}", "must be a file or one of"),
+        ("title: A small study", "titel: x", "title: Field required"),
+    ],
+)
+def test_bad_study_is_one_line(hwsim, tmp_path, old, new, line):
+    assert old in STUDY
+    (tmp_path / "bad.yaml").write_text(STUDY.replace(old, new, 1))
+    code, _, err = hwsim("study", "bad.yaml", "--no-rtl")
+    assert code == 2
+    assert line in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate", "nowhere", "lenet5"),
+        ("simulate", "dense_8x8_ws", "nowhere.yaml"),
+        ("storage", "nowhere"),
+        ("study", "nowhere"),
+        ("verify", "dense_8x8_ws", "--layer", "conv1"),
+        ("generate", "nowhere"),
+    ],
+)
+def test_bad_arguments_exit_2(hwsim, arguments):
+    code, _, err = hwsim(*arguments)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_main_prints_bad_input_and_exits_2(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "hwsim", "simulate", "nowhere", "lenet5"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: configs/arch: name = 'nowhere': must be a file or one of")
+    assert done.stderr.count("\n") == 1
+
+
+def test_published_check_fails_with_1_beyond_the_tolerance(hwsim, tmp_path):
+    text = """
+name: strict
+title: A layer nobody published
+study:
+  kind: published
+  source: nobody
+  arch: csc_eie
+  tolerance: 0.01
+  layers:
+    - {name: x, K: 256, M: 256, weight_density: 0.1, act_density: 0.5, theoretical_us: 9,
+       actual_us: 9}
+  fifo_depths: [1, 8]
+"""
+    (tmp_path / "strict.yaml").write_text(text)
+    code, out, _ = hwsim("study", "strict.yaml")
+    assert code == 1
+    assert "NOT within 1%" in " ".join(out.split())
+    document = json.loads((tmp_path / "build/study/strict/results.json").read_text())
+    assert not document["passed"]
