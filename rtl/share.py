@@ -19,7 +19,7 @@ def share_modules(rtlil: str) -> str:
     parents are equal when their own text is, once their children are merged. The first module of
     equal ones gives its name.
     """
-    texts = {_NAME.search(text)[1]: text for text in _MODULE.findall(rtlil)}
+    texts = {_NAME.findall(text)[0]: text for text in _MODULE.findall(rtlil)}
     merged: dict[str, str] = {}
     ports: dict[str, dict[str, str]] = {}
     bodies: dict[str, str] = {}

@@ -41,7 +41,7 @@ def pack(words: Mapping[str, NDArray[np.integer]], layout: Layout) -> Limbs:
             )
         _check_range(values, field)
         mask = np.uint64((1 << field["width"]) - 1)
-        bits = values.reshape(transfers, -1).view(np.uint64) & mask
+        bits = values.reshape(transfers, _elements(field)).view(np.uint64) & mask
         for column, limb, shift, spill in _places(field):
             limbs[:, limb] |= bits[:, column] << shift
             if spill:
@@ -53,8 +53,7 @@ def unpack(limbs: Limbs, layout: Layout) -> dict[str, NDArray[np.int64]]:
     """Unpack ``(transfers, limbs)``: the inverse of :func:`pack`."""
     words = {}
     for field in layout["fields"]:
-        count = int(np.prod(field["shape"], dtype=int))
-        bits = np.zeros((len(limbs), count), dtype=np.uint64)
+        bits = np.zeros((len(limbs), _elements(field)), dtype=np.uint64)
         for column, limb, shift, spill in _places(field):
             bits[:, column] = limbs[:, limb] >> shift
             if spill:
@@ -98,10 +97,14 @@ def _limbs(layout: Layout) -> int:
     return -(-int(layout["width"]) // 64)
 
 
+def _elements(field: Mapping[str, Any]) -> int:
+    return int(np.prod(field["shape"], dtype=int))
+
+
 def _places(field: Mapping[str, Any]) -> Iterator[tuple[int, int, np.uint64, np.uint64 | None]]:
     """Element, limb, its shift in it, and the shift of what spills to the next limb."""
     width = field["width"]
-    for element in range(int(np.prod(field["shape"], dtype=int))):
+    for element in range(_elements(field)):
         limb, shift = divmod(field["offset"] + element * width, 64)
         spill = np.uint64(64 - shift) if shift + width > 64 else None
         yield element, limb, np.uint64(shift), spill

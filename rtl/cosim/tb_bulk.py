@@ -16,6 +16,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
+from cocotb.handle import Immediate
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hwsim.files import write_bytes_atomic
@@ -50,7 +51,7 @@ async def play_case(dut: Any, cases: Any, case: int, results: dict[str, Limbs]) 
     for name in SOURCES:
         word = dut[f"memory_{name}"].word
         for place, value in enumerate(to_ints(cases[f"{case}.{name}"])):
-            word[place].value = value
+            word[place].value = Immediate(value)
     dut.job.value = to_ints(cases[f"{case}.job"])[0]
     if cut >= 0:
         if not await start(dut):

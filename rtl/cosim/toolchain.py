@@ -32,7 +32,10 @@ BUILD_ARGS = {
         "--x-assign", "fast",
         "--x-initial", "fast",
         "--noassert",
-        # small designs: compiling costs more than running, and -O1 runs within 10 % of -O2
+        # compiling costs more than running: each kind of module once, in one C++ file without a
+        # precompiled header, and no more than -O1
+        "-fno-inline",
+        "--output-split", "0",
         "-CFLAGS", "-O1",
     ],
     # with SystemVerilog semantics Icarus 11 never starts an `always @*` without a changing input

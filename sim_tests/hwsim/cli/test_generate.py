@@ -1,0 +1,31 @@
+"""``hwsim generate`` writes both files, and nothing on bad input."""
+
+import json
+
+from typer.testing import CliRunner
+
+from hwsim.cli import app
+from hwsim.errors import InputError
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["generate", *map(str, arguments)])
+
+
+def test_writes_verilog_and_sidecar(tmp_path):
+    done = invoke("dense_8x8_os", "--out", tmp_path, "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["verilog"] == str(tmp_path / "dense_8x8_os.v")
+    assert document["multipliers"] == 64
+    assert json.loads((tmp_path / "dense_8x8_os.json").read_text())["name"] == "dense_8x8_os"
+    assert "module dense_8x8_os(" in (tmp_path / "dense_8x8_os.v").read_text()
+
+
+def test_bad_design_writes_nothing(tmp_path):
+    config = tmp_path / "bad.yaml"
+    config.write_text("name: bad\narray: {family: dense, dataflow: os, rows: 0, cols: 2}\n")
+    done = invoke(config, "--out", tmp_path / "out")
+    assert isinstance(done.exception, InputError)
+    assert "array.rows = 0" in str(done.exception)
+    assert not (tmp_path / "out").exists()
