@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import StrMethodFormatter
 
+from hwsim.arrays.base import Counts
 from hwsim.plots.style import colours, figure, save
 from hwsim.study.compare import Comparison
 from hwsim.study.published import Check
@@ -14,20 +16,36 @@ __all__ = ["bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "speedup_by
 
 
 def cycles_by_cause(done: Comparison, folder: Path) -> Path:
-    """Stacked bars: cycles of each variant by what its array, or its control, spends them on."""
-    fig, ax = figure()
+    """Stacked bars: cycles of each variant by what its array, or its mean PE, spends them on.
+
+    A cause of less than half a per cent of every variant is drawn under *other*.
+    """
+    fig, ax = figure((7.2, 1.6 + 0.32 * len(done.variants)))
     names = [v.name for v in done.variants]
-    groups = [next(iter(v.result.counts.causes.values()), {}) for v in done.variants]
-    causes = list(dict.fromkeys(c for g in groups for c, n in g.items() if n))
+    spent = [_mean_causes(v.result.counts) for v in done.variants]
+    causes = list(dict.fromkeys(cause for shares in spent for cause in shares))
     left = np.zeros(len(names))
     for cause, colour in zip(causes, colours(len(causes)), strict=True):
-        clocks = np.array([g.get(cause, 0) for g in groups], dtype=float)
+        clocks = np.array([shares.get(cause, 0.0) for shares in spent])
         ax.barh(names, clocks, left=left, label=cause, color=colour)
         left += clocks
     ax.invert_yaxis()
     ax.set_xlabel(f"cycles for {done.config.images} images")
-    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return save(fig, folder / "cycles_by_cause.png")
+
+
+def _mean_causes(counts: Counts) -> dict[str, float]:
+    """Cycles by cause of the innermost group, its mean member; small causes are put together."""
+    clocks = list(counts.causes.values())[-1]
+    members = sum(clocks.values()) / max(1, counts.cycles)
+    shares: dict[str, float] = {}
+    for cause, total in clocks.items():
+        small = total < 0.005 * members * counts.cycles
+        name = "other" if small else cause
+        shares[name] = shares.get(name, 0.0) + total / max(1.0, members)
+    return {cause: share for cause, share in shares.items() if share}
 
 
 def bits_by_kind(done: Comparison, folder: Path) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from hwsim.files import write_bytes_atomic
@@ -43,8 +43,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def colours(count: int) -> list[str]:
-    """Colours for ``count`` things side by side; from the ninth on they repeat."""
-    return list(islice(cycle(_CYCLE), count))
+    """Colours for ``count`` things side by side: all different up to twenty."""
+    if count <= len(_CYCLE):
+        return list(_CYCLE[:count])
+    return [to_hex(colormaps["tab20"](place % 20)) for place in range(count)]
 
 
 def family_colour(family: str) -> str:
