@@ -32,6 +32,8 @@ def check_range(source: str, key: str, value: NDArray[np.integer], width: int) -
     InputError
         Naming ``source``, the first place in ``key`` that does not fit, and its value.
     """
+    if value.dtype.kind == "i" and value.dtype.itemsize * 8 <= width:
+        return  # the type itself is narrow enough: no pass over the values
     half = 1 << (width - 1)
     if value.size and (int(value.min()) < -half or int(value.max()) >= half):
         place = tuple(np.argwhere((value < -half) | (value >= half))[0].tolist())

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import NumberConfig
+from hwsim.errors import InputError
+from hwsim.fixedpoint import check_range
 
-__all__ = ["decode", "encode", "levels"]
+__all__ = ["check", "decode", "encode", "levels"]
 
 
 def levels(numbers: NumberConfig) -> NDArray[np.int64]:
@@ -54,6 +56,31 @@ def encode(values: NDArray[np.integer], numbers: NumberConfig) -> NDArray[np.int
         )
     patterns: NDArray[np.int64] = _patterns(allowed, numbers)[place]
     return patterns
+
+
+def check(source: str, weight: NDArray[np.integer], numbers: NumberConfig) -> None:
+    """Make sure that every weight that is not zero has a code.
+
+    Whether a zero needs one is the format's question, not the code's.
+
+    Raises
+    ------
+    InputError
+        Naming ``source``, the first place without a code, its value, and the rule.
+    """
+    if numbers.weight_code == "int":
+        check_range(source, "weight", weight, numbers.weight_width)
+        return
+    allowed = levels(numbers)
+    low, high = int(allowed[0]), int(allowed[-1])
+    is_level = np.zeros(high - low + 1, dtype=np.bool_)
+    is_level[allowed - low] = is_level[-low] = True
+    fine = (weight >= low) & (weight <= high)
+    fine[fine] = is_level[weight[fine].astype(np.int64) - low]
+    if not fine.all():
+        place = tuple(np.argwhere(~fine)[0].tolist())
+        rule = f"must be zero or a level of {numbers.weight_width}-bit {numbers.weight_code}"
+        raise InputError(source, f"weight{list(place)}", int(weight[place]), rule)
 
 
 def decode(codes: NDArray[np.integer], numbers: NumberConfig) -> NDArray[np.int64]:
