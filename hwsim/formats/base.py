@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-__all__ = ["Bits", "index_width"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Bits", "check_matrix", "index_width"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,9 @@ class Bits:
 def index_width(choices: int) -> int:
     """Bits that tell ``choices`` things apart; at least one."""
     return max(1, (choices - 1).bit_length())
+
+
+def check_matrix(weight: NDArray[np.integer]) -> None:
+    """Refuse, with ``ValueError``, what is no matrix with elements."""
+    if weight.ndim != 2 or weight.size == 0:
+        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")

@@ -1,0 +1,110 @@
+"""Relative index: every non-zero with the number of zeros before it (Deep Compression, ICLR 2016).
+
+The matrix is read row after row as one line, so there are no pointers. A gap that ``index_bits``
+cannot tell is broken by padding zeros: entries of value 0, each of which stands for
+``2**index_bits`` zeros. Zeros behind the last non-zero are not stored. A narrow index is cheap for
+every entry and pads often; :func:`best_width` finds the width with the smallest total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.formats.base import Bits, check_matrix, index_width
+
+__all__ = [
+    "RelativeMatrix",
+    "best_width",
+    "bits",
+    "decode",
+    "encode",
+    "gaps",
+    "size",
+    "size_of_gaps",
+]
+
+
+@dataclass(frozen=True)
+class RelativeMatrix:
+    """A weight matrix of ``shape`` ``(M, K)``; entries of value 0 are padding."""
+
+    shape: tuple[int, int]
+    index_bits: int
+    values: NDArray[np.int64]
+    rel_idx: NDArray[np.int64]
+
+    @property
+    def padding(self) -> int:
+        """Padding zeros."""
+        return int(np.count_nonzero(self.values == 0))
+
+
+def gaps(positions: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Zeros before each non-zero, from the ascending flat positions of the non-zeros."""
+    between: NDArray[np.int64] = np.diff(positions, prepend=-1).astype(np.int64) - 1
+    return between
+
+
+def encode(weight: NDArray[np.integer], index_bits: int) -> RelativeMatrix:
+    """Encode ``weight[M, K]`` with indices of ``index_bits``.
+
+    Raises
+    ------
+    ValueError
+        The matrix has no element, or is not a matrix.
+    """
+    check_matrix(weight)
+    num_rows, num_cols = weight.shape
+    flat = weight.reshape(-1)
+    positions = np.flatnonzero(flat)
+    gap = gaps(positions)
+    place = np.cumsum((gap >> index_bits) + 1) - 1
+    total = int(place[-1]) + 1 if len(place) else 0
+    values = np.zeros(total, dtype=np.int64)
+    rel_idx = np.full(total, (1 << index_bits) - 1, dtype=np.int64)
+    values[place] = flat[positions]
+    rel_idx[place] = gap & ((1 << index_bits) - 1)
+    return RelativeMatrix((num_rows, num_cols), index_bits, values, rel_idx)
+
+
+def decode(matrix: RelativeMatrix) -> NDArray[np.int64]:
+    """Weight matrix ``(M, K)`` of an encoded one; the inverse of :func:`encode`."""
+    weight = np.zeros(matrix.shape[0] * matrix.shape[1], dtype=np.int64)
+    weight[np.cumsum(matrix.rel_idx + 1) - 1] = matrix.values
+    return weight.reshape(matrix.shape)
+
+
+def bits(matrix: RelativeMatrix, weight_width: int) -> Bits:
+    """Size by kind: value and index of each non-zero, and both words of each padding zero."""
+    nonzeros = len(matrix.values) - matrix.padding
+    return _bits(nonzeros, matrix.padding, matrix.index_bits, weight_width)
+
+
+def size_of_gaps(gap: NDArray[np.integer], index_bits: int, weight_width: int) -> Bits:
+    """Size of a matrix known by the zeros before each of its non-zeros, without encoding it."""
+    return _bits(len(gap), int((gap >> index_bits).sum()), index_bits, weight_width)
+
+
+def best_width(gap: NDArray[np.integer], weight_width: int) -> int:
+    """Index width with the smallest total, the narrowest of equals."""
+    widest = index_width(int(gap.max(initial=0)) + 1)
+    return min(range(1, widest + 1), key=lambda w: size_of_gaps(gap, w, weight_width).total)
+
+
+def size(matrices: Sequence[NDArray[np.integer]], weight_width: int) -> tuple[Bits, int]:
+    """Size of a layer, one matrix a group, at the one index width that suits it best."""
+    lines = [gaps(np.flatnonzero(m)) for m in matrices]
+    width = best_width(np.concatenate(lines), weight_width)
+    return sum((size_of_gaps(gap, width, weight_width) for gap in lines), Bits()), width
+
+
+def _bits(nonzeros: int, padding: int, index_bits: int, weight_width: int) -> Bits:
+    return Bits(
+        values=nonzeros * weight_width,
+        indices=nonzeros * index_bits,
+        padding=padding * (weight_width + index_bits),
+    )
