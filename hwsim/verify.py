@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim import extras
+from hwsim import extras, workload
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, family
 from hwsim.config import ArchConfig, CSCConfig, DenseConfig
 from hwsim.fixedpoint import wrap
+from hwsim.formats import codes, project
 
 if TYPE_CHECKING:
     from rtl.cosim.run import RTLRun
@@ -32,6 +33,9 @@ STALLS: dict[str, tuple[str, ...]] = {
 STEP_LIMIT = 20_000
 #: Largest N, and with ``csc`` M, that random cases go to in order to exceed a memory.
 MAX_EXTENT = 2048
+#: Families that store a weight at every place they keep, zeros included: where the code has no
+#: zero, no weight there may be one.
+STORES_ZEROS = ("dense", "nm")
 #: One case in so many is first cut by a reset.
 RESET_EVERY = 9
 
@@ -229,16 +233,22 @@ def _draw(arch: ArchConfig, place: int, rng: np.random.Generator) -> Case:
     m, k, n = shape
     extremes = kind == "extreme" or rng.random() < 0.1
     numbers = arch.numbers
-    weight = _values(rng, (m, k), densities[0], numbers.weight_width, extremes)
-    act = _values(rng, (k, n), densities[1], numbers.act_width, extremes)
+    weight_density, act_density = densities
+    if not numbers.has_zero and arch.array.family in STORES_ZEROS:
+        weight_density = float(weight_density > 0)
+    if numbers.act_width == 1:
+        act_density = 1
+    weight = _values(rng, (m, k), weight_density, codes.levels(numbers), extremes)
+    act = _values(rng, (k, n), act_density, workload.act_levels(numbers), extremes)
     if kind == "zero-lines":
         weight[rng.random(m) < 0.5] = 0
         weight[:, rng.random(k) < 0.5] = 0
-        act[rng.random(k) < 0.5] = 0
+        act[rng.random(k) < 0.5] *= int(numbers.act_width > 1)
+    gemm = GEMM.of(project(arch, weight), act, f"random {place}")
     stalls = list(STALLS)[place % len(STALLS)]
     pauses = {stream: _pattern(rng) for stream in STALLS[stalls]}
     cut = float(rng.random()) if place % RESET_EVERY == RESET_EVERY - 1 else None
-    return Case(f"{place} {kind}", GEMM.of(weight, act, f"random {place}"), stalls, pauses, cut)
+    return Case(f"{place} {kind}", gemm, stalls, pauses, cut)
 
 
 def _shape(
@@ -290,15 +300,14 @@ def _depths(arch: ArchConfig) -> tuple[int, int]:
 
 
 def _values(
-    rng: np.random.Generator, size: tuple[int, int], density: float, width: int, extremes: bool
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    density: float,
+    levels: NDArray[np.int64],
+    extremes: bool,
 ) -> NDArray[np.int64]:
     """Matrix that is non-zero with probability ``density``; ``extremes``: the two ends only."""
-    half = 1 << (width - 1)
-    if extremes:
-        values = rng.choice(np.array([-half, half - 1]), size)
-    else:
-        values = rng.integers(-half, half - 1, size)
-        values += values >= 0
+    values = rng.choice(levels[[0, -1]] if extremes else levels[levels != 0], size)
     return np.where(rng.random(size) < density, values, 0)
 
 

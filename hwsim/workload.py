@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import GEMM
 from hwsim.config import LayerShape, NetworkConfig, NumberConfig
+from hwsim.formats import codes
 
 if TYPE_CHECKING:
     from hwsim.checkpoint import Checkpoint
 
-__all__ = ["real", "shapes_only", "sparse", "synthetic", "synthetic_weight"]
+__all__ = ["act_levels", "real", "shapes_only", "sparse", "synthetic", "synthetic_weight"]
 
 
 def shapes_only(shape: LayerShape, images: int) -> list[GEMM]:
@@ -44,10 +45,7 @@ def synthetic_weight(
     """Random weights of one layer at its density, ``(M, K)`` for each group."""
     rng = _rng(shape, seed, "weight")
     size = (shape.M, shape.K)
-    return [
-        sparse(rng, size, shape.layer.weight_density, numbers.weight_width)
-        for _ in range(shape.layer.G)
-    ]
+    return [_weight(rng, size, shape.layer.weight_density, numbers) for _ in range(shape.layer.G)]
 
 
 def _rng(shape: LayerShape, seed: int, operand: str) -> np.random.Generator:
@@ -57,7 +55,13 @@ def _rng(shape: LayerShape, seed: int, operand: str) -> np.random.Generator:
 def sparse(
     rng: np.random.Generator, size: tuple[int, int], density: float, width: int
 ) -> NDArray[np.integer]:
-    """Matrix non-zero with probability ``density`` at each place, uniform over ``width`` bits."""
+    """Matrix non-zero with probability ``density`` at each place, uniform over ``width`` bits.
+
+    One bit is binary: +1 and -1 everywhere.
+    """
+    if width == 1:
+        binary: NDArray[np.int8] = rng.choice(np.array([-1, 1], dtype=np.int8), size)
+        return binary
     dtype = np.int8 if width <= 8 else np.int16
     high = 1 << (width - 1)
     values = rng.integers(-high, high - 1, size, dtype=dtype)
@@ -65,6 +69,29 @@ def sparse(
     if density < 1:
         values *= rng.random(size, dtype=np.float32) < density
     return values
+
+
+def _weight(
+    rng: np.random.Generator, size: tuple[int, int], density: float, numbers: NumberConfig
+) -> NDArray[np.integer]:
+    """Weights non-zero with probability ``density``, uniform over the levels of their code."""
+    if numbers.weight_code == "int":
+        return sparse(rng, size, density, numbers.weight_width)
+    levels = codes.levels(numbers)
+    dtype = np.int8 if levels[-1] < 128 else np.int16
+    choices: NDArray[np.signedinteger] = levels[levels != 0].astype(dtype)
+    values: NDArray[np.signedinteger] = choices[rng.integers(0, np.count_nonzero(levels), size)]
+    if density < 1:
+        values *= rng.random(size, dtype=np.float32) < density
+    return values
+
+
+def act_levels(numbers: NumberConfig) -> NDArray[np.int64]:
+    """Every integer that an activation may be, ascending."""
+    if numbers.act_width == 1:
+        return np.array([-1, 1])
+    half = 1 << (numbers.act_width - 1)
+    return np.arange(-half, half)
 
 
 def real(

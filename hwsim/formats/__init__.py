@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig
 from hwsim.formats.base import Bits
 
-__all__ = ["Bits", "measure"]
+__all__ = ["Bits", "measure", "project"]
 
 
 def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
@@ -26,3 +26,11 @@ def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[i
     """
     module = import_module(f"hwsim.formats.{arch.array.family}")
     return cast(Bits, module.measure(arch, weight, shape))
+
+
+def project(arch: ArchConfig, weight: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Nearest weights that a design's format can hold; as they are where it holds any."""
+    module = import_module(f"hwsim.formats.{arch.array.family}")
+    if not hasattr(module, "project"):
+        return weight
+    return cast("NDArray[np.integer]", module.project(weight, arch.array))
