@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays import dense_os, dense_ws
-from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run
-from hwsim.arrays.dense_model import CAUSES, counts, dense
+from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, Words
+from hwsim.arrays.dense_model import CAUSES, Ints, counts, systolic
+from hwsim.arrays.operands import act_codes, weight_codes
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
-from hwsim.fixedpoint import check_range
-from hwsim.formats.dense import encode, kept
+from hwsim.formats.codes import levels
+from hwsim.formats.dense import kept
 
-__all__ = ["CAUSES", "compile", "count", "count_shape", "simulate"]
+__all__ = ["CAUSES", "compile", "compile_words", "count", "count_shape", "operands", "simulate"]
 
 _DATAFLOWS = {
     "ws": (dense_ws.compile_streams, dense_ws.WSModel, dense_ws.count_cycles),
@@ -34,30 +35,62 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     Raises
     ------
     InputError
-        A value does not fit its width, or the layer has more folds than a command can say.
+        A value has no code, or the layer has more folds than a command can say.
     """
+    weight, act = operands(gemm)
+    rows, cols = kept(weight)
+    stays = np.zeros(weight.shape, dtype=np.bool_)
+    stays[np.ix_(rows, cols)] = True
+    # a zero that is removed needs no code
+    values = np.where(stays, weight, levels(arch.numbers)[0])
+    codes = weight_codes(gemm.name, values, arch.numbers)[np.ix_(rows, cols)]
+    acts = act_codes(gemm.name, act, arch.numbers)[cols]
+    return compile_words(arch, gemm, rows, {"weight": codes}, acts)
+
+
+def operands(gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Weights and activations of a GEMM; one without them is refused with an ``InputError``."""
     if gemm.weight is None or gemm.act is None:
         raise InputError(gemm.name, "", None, "must have weights and activations to be compiled")
-    check_range(gemm.name, "weight", gemm.weight, arch.numbers.weight_width)
-    check_range(gemm.name, "act", gemm.act, arch.numbers.act_width)
-    matrix = encode(gemm.weight, arch.numbers.weight_width)
-    streams, _, _ = _DATAFLOWS[dense(arch).dataflow]
-    if matrix.codes.size == 0:
-        return _nothing(arch, gemm)
-    act = gemm.act[matrix.col_list()].astype(np.int64)
-    inputs, places = streams(arch, matrix.codes, act)
-    limit = 1 << dense(arch).COUNT_WIDTH
+    return gemm.weight, gemm.act
+
+
+def compile_words(arch: ArchConfig, gemm: GEMM, rows: Ints, weight: Words, act: Ints) -> Job:
+    """Job of a GEMM whose operands are in the words of a systolic array.
+
+    Parameters
+    ----------
+    rows
+        ``(M',)``: the row of ``ofmap`` that each row of ``weight`` is; without a row no words.
+    weight
+        Fields of the weight stream, each ``(M', K', ...)``.
+    act
+        Activation codes, ``(K', N, ...)``.
+
+    Raises
+    ------
+    InputError
+        The layer has more folds than a command can say.
+    """
+    streams, _, _ = _DATAFLOWS[systolic(arch).dataflow]
+    shape = (gemm.M, gemm.N)
+    if len(rows) == 0:
+        one = {field: np.zeros((1, 1, *w.shape[2:]), np.int64) for field, w in weight.items()}
+        inputs, places = streams(arch, one, np.zeros((1, 1, *act.shape[2:]), np.int64))
+        empty = {stream: {f: v[:0] for f, v in words.items()} for stream, words in inputs.items()}
+        return Job(empty, places[:0, :, 0], shape)
+    inputs, places = streams(arch, weight, act)
+    limit = 1 << systolic(arch).COUNT_WIDTH
     for field, values in inputs["command"].items():
         if int(values[0]) >= limit:
             raise InputError(gemm.name, field, int(values[0]), f"must be below {limit}")
     row, pixel = places[..., 0], places[..., 1]
-    index = np.where(row < 0, -1, matrix.row_list()[row] * gemm.N + pixel)
-    return Job(inputs, index, (gemm.M, gemm.N))
+    return Job(inputs, np.where(row < 0, -1, rows[row] * gemm.N + pixel), shape)
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
     """Run a job clock by clock."""
-    _, model, _ = _DATAFLOWS[dense(arch).dataflow]
+    _, model, _ = _DATAFLOWS[systolic(arch).dataflow]
     return model(arch, job, pauses).run()
 
 
@@ -76,14 +109,5 @@ def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     """
     if 0 in (m, k, n):
         return counts()
-    _, _, cycles = _DATAFLOWS[dense(arch).dataflow]
+    _, _, cycles = _DATAFLOWS[systolic(arch).dataflow]
     return cycles(arch, m, k, n)
-
-
-def _nothing(arch: ArchConfig, gemm: GEMM) -> Job:
-    """Job of a GEMM whose weights are all zero: the same streams with no words."""
-    streams, _, _ = _DATAFLOWS[dense(arch).dataflow]
-    one: NDArray[np.int64] = np.ones((1, 1), dtype=np.int64)
-    inputs, places = streams(arch, one, one)
-    empty = {stream: {f: v[:0] for f, v in words.items()} for stream, words in inputs.items()}
-    return Job(empty, places[:0, :, 0], (gemm.M, gemm.N))

@@ -1,4 +1,9 @@
-"""What the two dataflows of the dense family share: the loop over folds and the clocked model."""
+"""What the systolic families and their two dataflows share: folds, and the clocked model.
+
+A PE multiplies a *block* of ``block`` neighbouring activations of K with the weights it holds for
+them, and adds the products up. In the dense family a block is one position. Wherever the models
+hold operands, the last axis is the place in the block.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +13,36 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import Counts, Job, Pauses, Run
+from hwsim.arrays.base import Counts, Job, Pauses, Run, Words
+from hwsim.arrays.operands import act_values
 from hwsim.arrays.streams import Sink, Source
-from hwsim.config import ArchConfig, DenseConfig
+from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.causes import CAUSES as ALL_CAUSES
+from hwsim.formats import codes
 
-__all__ = ["CAUSES", "DenseModel", "FoldCounter", "counts", "dense", "shifted", "split"]
+__all__ = [
+    "CAUSES",
+    "DenseModel",
+    "FoldCounter",
+    "Ints",
+    "counts",
+    "diagonal",
+    "padded",
+    "shifted",
+    "split",
+    "systolic",
+]
 
-#: Status group -> cause names of the family.
+Ints = NDArray[np.int64]
+
+#: Status group -> cause names of the systolic families.
 CAUSES = ALL_CAUSES["dense"]
 
 
-def dense(arch: ArchConfig) -> DenseConfig:
-    """Array of a design of this family."""
-    if not isinstance(arch.array, DenseConfig):
-        raise TypeError(f"{arch.name} must be of family dense, not {arch.array.family}")
+def systolic(arch: ArchConfig) -> SystolicConfig:
+    """Array of a design of a systolic family."""
+    if not isinstance(arch.array, SystolicConfig):
+        raise TypeError(f"{arch.name} must be of family dense or nm, not {arch.array.family}")
     return arch.array
 
 
@@ -72,18 +92,35 @@ class FoldCounter:
 
 
 class DenseModel(ABC):
-    """Clock-by-clock model of one array; its state is named like the RTL's registers."""
+    """Clock-by-clock model of one array; its state is named like the RTL's registers.
+
+    It holds integers where the RTL holds codes: the streams are decoded when the model is made, and
+    a PE's weights are the ``block`` integers that they stand for.
+    """
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
-        array = dense(arch)
-        self.rows, self.cols = array.rows, array.cols
+        array = systolic(arch)
+        self.rows, self.cols, self.block = array.rows, array.cols, array.block
         self.psum_width = arch.numbers.psum_width
+        #: Binary activations have no zero to pad with: the control gates what lies beyond K.
+        self.gated = arch.numbers.act_width == 1
         self.clock = 0
-        self.command = Source(job, "command", pauses)
-        self.weight_stream = Source(job, "weight", pauses)
-        self.act_stream = Source(job, "act", pauses)
-        self.sink = Sink(job, pauses)
-        self._job = job
+        act = act_values(job.inputs["act"]["act"], arch.numbers)
+        words = job.inputs | {
+            "weight": {"weight": self.weight_values(arch, job.inputs["weight"])},
+            "act": {"act": act.reshape(*act.shape[:2], self.block)},
+        }
+        decoded = Job(words, job.ofmap_index, job.shape)
+        self.command = Source(decoded, "command", pauses)
+        self.weight_stream = Source(decoded, "weight", pauses)
+        self.act_stream = Source(decoded, "act", pauses)
+        self.sink = Sink(decoded, pauses)
+        self._job = decoded
+
+    @staticmethod
+    def weight_values(arch: ArchConfig, words: Words) -> Ints:
+        """Integers ``(transfers, lanes, block)`` of the words of the weight stream."""
+        return codes.decode(words["weight"], arch.numbers)[:, :, None]
 
     @abstractmethod
     def step(self) -> str:
@@ -98,13 +135,24 @@ class DenseModel(ABC):
         return Run(self._job.gather(self.sink.payloads), counts(**spent))
 
 
-def shifted(
-    line: NDArray[np.int64], value: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Put ``value`` into delay lines ``(lines, registers)``.
+def shifted(line: Ints, value: Ints) -> tuple[Ints, Ints]:
+    """Put ``value`` into delay lines ``(lines, registers, ...)``.
 
-    Returns the taps ``(lines, 1 + registers)``, tap d being the input d clocks ago, and the
+    Returns the taps ``(lines, 1 + registers, ...)``, tap d being the input d clocks ago, and the
     registers after the clock.
     """
     taps = np.concatenate((value[:, None], line), axis=1)
     return taps, taps[:, :-1]
+
+
+def diagonal(taps: Ints) -> Ints:
+    """Tap i of line i: what leaves a skew, ``(lines, ...)``."""
+    lines = np.arange(len(taps))
+    return taps[lines, lines]
+
+
+def padded(words: Ints, axis: int, size: int) -> Ints:
+    """Words with zeros behind them, so that ``axis`` is ``size`` long."""
+    room = [(0, 0)] * words.ndim
+    room[axis] = (0, size - words.shape[axis])
+    return np.pad(words, room)

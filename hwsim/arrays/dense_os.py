@@ -1,4 +1,4 @@
-"""Output-stationary dataflow of the dense array: rows hold M, columns hold pixels, K streams.
+"""Output-stationary dataflow of the systolic arrays: rows hold M, columns hold pixels, K streams.
 
 A fold is ``rows x cols`` partial sums. Each beat of ``weight`` and of ``act`` is one k of one fold.
 Folds run over pixel folds (outer) and M folds (inner). The derivation of the counts, register by
@@ -11,13 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Counts, Job, Pauses, Words
-from hwsim.arrays.dense_model import DenseModel, FoldCounter, counts, dense, shifted, split
+from hwsim.arrays.dense_model import (
+    DenseModel,
+    FoldCounter,
+    Ints,
+    counts,
+    diagonal,
+    padded,
+    shifted,
+    split,
+    systolic,
+)
 from hwsim.config import ArchConfig
 from hwsim.fixedpoint import wrap
 
 __all__ = ["OSModel", "compile_streams", "count_cycles"]
-
-Ints = NDArray[np.int64]
 
 
 def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
@@ -31,7 +39,7 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     * ``drain`` 2 * rows + cols - 1: the last k's way through the skew and the PE, then ``rows``
       partial sums of each column through the drain registers and the deskew.
     """
-    array = dense(arch)
+    array = systolic(arch)
     folds = split(m, array.rows)[0] * split(n, array.cols)[0]
     return counts(
         idle=1,
@@ -41,8 +49,15 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     )
 
 
-def compile_streams(arch: ArchConfig, weight: Ints, act: Ints) -> tuple[dict[str, Words], Ints]:
+def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[str, Words], Ints]:
     """Contents of the streams for ``weight[M, K] @ act[K, N]``.
+
+    Parameters
+    ----------
+    weight
+        Fields of the weight stream, each ``(M, K, ...)``; where a PE sees blocks, K counts them.
+    act
+        Activation codes, ``(K, N, ...)``.
 
     Returns
     -------
@@ -51,19 +66,21 @@ def compile_streams(arch: ArchConfig, weight: Ints, act: Ints) -> tuple[dict[str
     places
         ``(transfers, lanes, 2)``: the row and pixel that each lane of ``ofmap`` is, or -1, -1.
     """
-    array = dense(arch)
-    (m, k), n = weight.shape, act.shape[1]
+    array = systolic(arch)
+    (m, k), n = next(iter(weight.values())).shape[:2], act.shape[1]
     rows, cols = array.rows, array.cols
     m_folds, m_edge = split(m, rows)
     n_folds, _ = split(n, cols)
+    command = {"k_size": k, "m_folds": m_folds, "n_folds": n_folds, "m_edge": m_edge}
 
-    padded = np.zeros((m_folds * rows, k), dtype=np.int64)
-    padded[:m] = weight
-    weights = padded.reshape(m_folds, rows, k).transpose(0, 2, 1).reshape(-1, rows)
-    lanes = np.zeros((k, n_folds * cols), dtype=np.int64)
-    lanes[:, :n] = act
-    beats = lanes.reshape(k, n_folds, cols).transpose(1, 0, 2)  # pixel fold, k, lane
-    beats = np.broadcast_to(beats[:, None], (n_folds, m_folds, k, cols))
+    beats = {}
+    for field, words in weight.items():
+        lanes = padded(words, 0, m_folds * rows).reshape(m_folds, rows, *words.shape[1:])
+        fold = lanes.swapaxes(1, 2).reshape(-1, rows, *words.shape[2:])
+        beats[field] = np.concatenate([fold] * n_folds)
+    lanes = padded(act, 1, n_folds * cols).reshape(k, n_folds, cols, *act.shape[2:])
+    lanes = lanes.swapaxes(0, 1)[:, None]  # pixel fold, M fold, k, lane
+    lanes = np.broadcast_to(lanes, (n_folds, m_folds, *lanes.shape[2:]))
 
     # the bottom row of each fold comes first
     row = [r for r0 in range(0, m, rows) for r in reversed(range(r0, min(r0 + rows, m)))]
@@ -71,11 +88,10 @@ def compile_streams(arch: ArchConfig, weight: Ints, act: Ints) -> tuple[dict[str
     places = np.stack(np.broadcast_arrays(np.array(row)[None, :, None], pixel), axis=-1)
     places = np.where(pixel[..., None] < n, places, -1).reshape(-1, cols, 2)
 
-    command = {"k_size": k, "m_folds": m_folds, "n_folds": n_folds, "m_edge": m_edge}
     return {
         "command": {key: np.array([value], dtype=np.int64) for key, value in command.items()},
-        "weight": {"weight": np.tile(weights, (n_folds, 1))},
-        "act": {"act": beats.reshape(-1, cols)},
+        "weight": beats,
+        "act": {"act": lanes.reshape(-1, cols, *act.shape[2:])},
     }, places
 
 
@@ -85,19 +101,20 @@ class OSModel(DenseModel):
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
         super().__init__(arch, job, pauses)
         rows, cols = self.rows, self.cols
-        pes = (rows, cols)
+        pes, held = (rows, cols), (rows, cols, self.block)
         # control: the fold being fed, and the clocks until a last k may follow the previous one
         self.busy = False
         self.fold = FoldCounter(2)
-        self.k = self.k_size = self.m_edge = self.drain_wait = 0
+        self.k = self.k_size = self.m_edge = self.block_edge = self.drain_wait = 0
         # skew: row r of weight and of the flags is late by r, column c of act by c
-        self.weight_skew = np.zeros((rows, rows - 1), dtype=np.int64)
-        self.act_skew = np.zeros((cols, cols - 1), dtype=np.int64)
+        self.weight_skew = np.zeros((rows, rows - 1, self.block), dtype=np.int64)
+        self.act_skew = np.zeros((cols, cols - 1, self.block), dtype=np.int64)
         self.mac_skew, self.first_skew, self.last_skew = (
             np.zeros((1, rows - 1), dtype=np.int64) for _ in range(3)
         )
         # PEs
-        self.act, self.weight, self.acc, self.drain = (np.zeros(pes, np.int64) for _ in range(4))
+        self.act, self.weight = (np.zeros(held, np.int64) for _ in range(2))
+        self.acc, self.drain = (np.zeros(pes, np.int64) for _ in range(2))
         self.mac, self.first, self.last, self.shift = (np.zeros(pes, bool) for _ in range(4))
         # drain of a fold: its start, a line behind the last k; rows that shift; rows left to offer
         self.start = np.zeros(rows, dtype=bool)
@@ -130,12 +147,15 @@ class OSModel(DenseModel):
 
         if ofmap_valid and ofmap_ready:
             taps, _ = shifted(self.deskew, self.drain[-1])
-            self.sink.take(taps[:, ::-1].diagonal())
+            self.sink.take(diagonal(taps[:, ::-1]))
         if enable:
-            weight, act = np.zeros(self.rows, np.int64), np.zeros(self.cols, np.int64)
+            weight = np.zeros((self.rows, self.block), np.int64)
+            act = np.zeros((self.cols, self.block), np.int64)
             if feed:
                 weight = self.weight_stream.take()["weight"]
                 act = self.act_stream.take()["act"]
+                if self.gated and last:  # beyond K
+                    act = np.where(np.arange(self.block) < self.block_edge, act, 0)
             shift_in = self._drain(feed and last)
             self._move(weight, act, feed, self.k == 0, feed and last, shift_in)
         if self.busy:
@@ -150,6 +170,7 @@ class OSModel(DenseModel):
         command = {field: int(value) for field, value in self.command.take().items()}
         self.fold.start([command["m_folds"], command["n_folds"]])
         self.k_size, self.m_edge = command["k_size"], command["m_edge"]
+        self.block_edge = command.get("block_edge", self.block)
         self.busy, self.k = True, 0
 
     def _control(self, feed: bool, last: bool) -> None:
@@ -192,21 +213,21 @@ class OSModel(DenseModel):
     ) -> None:
         """Move everything in the PEs, before and behind them by one clock."""
         taps, self.weight_skew = shifted(self.weight_skew, weight)
-        weight_in = taps.diagonal()
+        weight_in = diagonal(taps)
         taps, self.act_skew = shifted(self.act_skew, act)
-        act_in = taps.diagonal()
+        act_in = diagonal(taps)
         mac_in, self.mac_skew = shifted(self.mac_skew, np.array([mac], np.int64))
         first_in, self.first_skew = shifted(self.first_skew, np.array([first], np.int64))
         last_in, self.last_skew = shifted(self.last_skew, np.array([last], np.int64))
         _, self.deskew = shifted(self.deskew, self.drain[-1])
 
         kept = np.where(self.first, 0, self.acc)
-        total = wrap(kept + self.weight * self.act, self.psum_width)
+        total = wrap(kept + (self.weight * self.act).sum(axis=-1), self.psum_width)
         drain_above = np.vstack((np.zeros(self.cols, np.int64), self.drain[:-1]))
         self.acc = np.where(self.mac, total, self.acc)
         self.drain = np.where(self.last, total, np.where(self.shift, drain_above, self.drain))
-        self.act = np.vstack((act_in, self.act[:-1]))
-        self.weight = np.column_stack((weight_in, self.weight[:, :-1]))
+        self.act = np.concatenate((act_in[None], self.act[:-1]))
+        self.weight = np.concatenate((weight_in[:, None], self.weight[:, :-1]), axis=1)
         self.mac = np.column_stack((mac_in[0] != 0, self.mac[:, :-1]))
         self.first = np.column_stack((first_in[0] != 0, self.first[:, :-1]))
         self.last = np.column_stack((last_in[0] != 0, self.last[:, :-1]))

@@ -1,4 +1,4 @@
-"""Weight-stationary dataflow of the dense array: rows hold K, columns hold M, pixels stream.
+"""Weight-stationary dataflow of the systolic arrays: rows hold K, columns hold M, pixels stream.
 
 A fold is ``rows x cols`` weights and the pixels of one tile of at most ``acc_depth``. Folds run
 over pixel tiles (outer), M folds and K folds (inner); the partial sums of a tile rest in the
@@ -9,16 +9,23 @@ by register, is in ``docs/timing/dense.md``.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwsim.arrays.base import Counts, Job, Pauses, Words
-from hwsim.arrays.dense_model import DenseModel, FoldCounter, counts, dense, shifted, split
+from hwsim.arrays.dense_model import (
+    DenseModel,
+    FoldCounter,
+    Ints,
+    counts,
+    diagonal,
+    padded,
+    shifted,
+    split,
+    systolic,
+)
 from hwsim.config import ArchConfig
 from hwsim.fixedpoint import wrap
 
 __all__ = ["WSModel", "compile_streams", "count_cycles"]
-
-Ints = NDArray[np.int64]
 
 
 def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
@@ -33,7 +40,7 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     * ``drain`` rows + cols + 1: the last pixel's way through the skew, the PEs, the deskew, the
       accumulator and the output register.
     """
-    array = dense(arch)
+    array = systolic(arch)
     assert array.acc_depth is not None
     tiles, n_edge = split(n, array.acc_depth)
     folds = split(k, array.rows)[0] * split(m, array.cols)[0]  # of each tile
@@ -47,8 +54,15 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     )
 
 
-def compile_streams(arch: ArchConfig, weight: Ints, act: Ints) -> tuple[dict[str, Words], Ints]:
+def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[str, Words], Ints]:
     """Contents of the streams for ``weight[M, K] @ act[K, N]``.
+
+    Parameters
+    ----------
+    weight
+        Fields of the weight stream, each ``(M, K, ...)``; where a PE sees blocks, K counts them.
+    act
+        Activation codes, ``(K, N, ...)``.
 
     Returns
     -------
@@ -57,24 +71,33 @@ def compile_streams(arch: ArchConfig, weight: Ints, act: Ints) -> tuple[dict[str
     places
         ``(transfers, lanes, 2)``: the row and pixel that each lane of ``ofmap`` is, or -1, -1.
     """
-    array = dense(arch)
+    array = systolic(arch)
     assert array.acc_depth is not None
-    (m, k), n = weight.shape, act.shape[1]
+    (m, k), n = next(iter(weight.values())).shape[:2], act.shape[1]
     rows, cols = array.rows, array.cols
     k_folds, k_edge = split(k, rows)
     m_folds, _ = split(m, cols)
     n_tiles, n_edge = split(n, array.acc_depth)
     starts = range(0, n, array.acc_depth)
+    command = {
+        "k_folds": k_folds, "m_folds": m_folds, "n_tiles": n_tiles,
+        "k_edge": k_edge, "n_edge": n_edge,
+    }  # fmt: skip
 
-    padded = np.zeros((m_folds * cols, k), dtype=np.int64)
-    padded[:m] = weight
     bottom_first = [i for k0 in range(0, k, rows) for i in reversed(range(k0, min(k0 + rows, k)))]
-    tile = padded.reshape(m_folds, cols, k)[:, :, bottom_first].transpose(0, 2, 1).reshape(-1, cols)
+    beats = {}
+    for field, words in weight.items():
+        lanes = padded(words[:, bottom_first], 0, m_folds * cols)
+        lanes = lanes.reshape(m_folds, cols, k, *words.shape[2:]).swapaxes(1, 2)
+        tile = lanes.reshape(-1, cols, *words.shape[2:])
+        beats[field] = np.concatenate([tile] * n_tiles)
 
-    lanes = np.zeros((k_folds * rows, n), dtype=np.int64)
-    lanes[:k] = act
-    beats = lanes.reshape(k_folds, rows, n).transpose(0, 2, 1)  # k fold, pixel, lane
-    tiles = [beats[:, n0 : n0 + array.acc_depth].reshape(-1, rows) for n0 in starts]
+    lanes = padded(act, 0, k_folds * rows).reshape(k_folds, rows, *act.shape[1:])
+    lanes = lanes.swapaxes(1, 2)  # k fold, pixel, lane
+    tiles = []
+    for n0 in starts:
+        tile = lanes[:, n0 : n0 + array.acc_depth].reshape(-1, rows, *act.shape[2:])
+        tiles += [tile] * m_folds
 
     row = np.arange(m_folds * cols).reshape(m_folds, 1, cols)
     places = []
@@ -83,14 +106,10 @@ def compile_streams(arch: ArchConfig, weight: Ints, act: Ints) -> tuple[dict[str
         both = np.stack(np.broadcast_arrays(row, pixel), axis=-1)
         places.append(np.where(row[..., None] < m, both, -1).reshape(-1, cols, 2))
 
-    command = {
-        "k_folds": k_folds, "m_folds": m_folds, "n_tiles": n_tiles,
-        "k_edge": k_edge, "n_edge": n_edge,
-    }  # fmt: skip
     return {
         "command": {key: np.array([value], dtype=np.int64) for key, value in command.items()},
-        "weight": {"weight": np.tile(tile, (n_tiles, 1))},
-        "act": {"act": np.concatenate([np.tile(t, (m_folds, 1)) for t in tiles])},
+        "weight": beats,
+        "act": {"act": np.concatenate(tiles)},
     }, np.concatenate(places)
 
 
@@ -103,22 +122,23 @@ class WSModel(DenseModel):
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
         super().__init__(arch, job, pauses)
-        acc_depth = dense(arch).acc_depth
+        acc_depth = systolic(arch).acc_depth
         assert acc_depth is not None
         rows, cols = self.rows, self.cols
-        pes = (rows, cols)
+        pes, held = (rows, cols), (rows, cols, self.block)
         # control: the fold being fed, and the loader, at most one fold ahead
         self.busy = self.waiting = self.loading = self.full = False
         self.fold, self.load_fold = FoldCounter(3), FoldCounter(3)
-        self.k_edge = self.n_edge = self.pixel = self.load_row = 0
+        self.k_edge = self.n_edge = self.block_edge = self.pixel = self.load_row = 0
         self.acc_depth = acc_depth
         # skew: row r of act and of the flags is late by r, column c of weight by c + 1
-        self.act_skew = np.zeros((rows, rows - 1), dtype=np.int64)
-        self.weight_skew = np.zeros((cols, cols), dtype=np.int64)
+        self.act_skew = np.zeros((rows, rows - 1, self.block), dtype=np.int64)
+        self.weight_skew = np.zeros((cols, cols, self.block), dtype=np.int64)
         self.swap_skew = np.zeros((1, rows - 1), dtype=np.int64)
         self.load_skew = np.full((1, rows - 1), -1, dtype=np.int64)  # destination row; -1: no load
         # PEs
-        self.act, self.active, self.shadow, self.psum = (np.zeros(pes, np.int64) for _ in range(4))
+        self.act, self.active, self.shadow = (np.zeros(held, np.int64) for _ in range(3))
+        self.psum = np.zeros(pes, np.int64)
         self.swap, self.load = np.zeros(pes, dtype=bool), np.zeros(pes, dtype=bool)
         # what leaves them: deskew, tags of the pixels in flight, accumulator, output register
         self.deskew = np.zeros((cols, cols - 1), dtype=np.int64)
@@ -158,9 +178,10 @@ class WSModel(DenseModel):
         if self.ofmap_valid and ofmap_ready:
             self.sink.take(self.ofmap)
         if enable:
-            act, weight = np.zeros(self.rows, np.int64), np.zeros(self.cols, np.int64)
+            act = np.zeros((self.rows, self.block), np.int64)
+            weight = np.zeros((self.cols, self.block), np.int64)
             if feed:
-                act = self.act_stream.take()["act"]
+                act = self._gate(self.act_stream.take()["act"])
             if load and not inject:
                 weight = self.weight_stream.take()["weight"]
             self._accumulate(feed, fold_end)
@@ -171,12 +192,20 @@ class WSModel(DenseModel):
             self._accept()
         return cause
 
+    def _gate(self, act: Ints) -> Ints:
+        """Put zeros where a binary activation lies beyond K."""
+        if not self.gated or not self.fold.last(0):
+            return act
+        place = np.arange(self.rows * self.block).reshape(self.rows, self.block)
+        return np.where(place < (self.k_edge - 1) * self.block + self.block_edge, act, 0)
+
     def _accept(self) -> None:
         command = {field: int(value) for field, value in self.command.take().items()}
         bounds = [command["k_folds"], command["m_folds"], command["n_tiles"]]
         self.fold.start(bounds)
         self.load_fold.start(bounds)
         self.k_edge, self.n_edge = command["k_edge"], command["n_edge"]
+        self.block_edge = command.get("block_edge", self.block)
         self.busy = self.waiting = self.loading = True
         self.pixel, self.load_row = 0, self.rows - 1
 
@@ -200,25 +229,25 @@ class WSModel(DenseModel):
     def _move(self, act: Ints, weight: Ints, swap: bool, load_row: int) -> None:
         """Move everything in the PEs and before them by one clock."""
         taps, self.act_skew = shifted(self.act_skew, act)
-        act_in = taps.diagonal()
+        act_in = diagonal(taps)
         taps, self.weight_skew = shifted(self.weight_skew, weight)
-        weight_in = taps[:, 1:].diagonal()
+        weight_in = diagonal(taps[:, 1:])
         swap_in, self.swap_skew = shifted(self.swap_skew, np.array([swap], np.int64))
         load_in, self.load_skew = shifted(self.load_skew, np.array([load_row], np.int64))
 
         psum_above = np.vstack((np.zeros(self.cols, np.int64), self.psum[:-1]))
-        shadow_above = np.vstack((weight_in, self.shadow[:-1]))
-        self.psum = psum_above + self.act * self.active
-        self.active = np.where(self.swap, self.shadow, self.active)
-        self.shadow = np.where(self.load, shadow_above, self.shadow)
-        self.act = np.column_stack((act_in, self.act[:, :-1]))
+        shadow_above = np.concatenate((weight_in[None], self.shadow[:-1]))
+        self.psum = psum_above + (self.act * self.active).sum(axis=-1)
+        self.active = np.where(self.swap[..., None], self.shadow, self.active)
+        self.shadow = np.where(self.load[..., None], shadow_above, self.shadow)
+        self.act = np.concatenate((act_in[:, None], self.act[:, :-1]), axis=1)
         self.swap = np.column_stack((swap_in[0] != 0, self.swap[:, :-1]))
         self.load = np.column_stack((load_in[0] >= np.arange(self.rows), self.load[:, :-1]))
 
     def _accumulate(self, feed: bool, fold_end: bool) -> None:
         """Move everything behind the PEs by one clock: deskew, tags, accumulator, output."""
         taps, self.deskew = shifted(self.deskew, self.psum[-1])
-        psum = taps[:, ::-1].diagonal()
+        psum = diagonal(taps[:, ::-1])
         kept = np.int64(0) if self.tag_first[-1] else self.read_data
         total = wrap(kept + psum, self.psum_width)
         self.ofmap_valid = bool(self.tag_valid[-1] and self.tag_last[-1])

@@ -9,7 +9,15 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load, resolve
 
-__all__ = ["ArchConfig", "ArrayConfig", "CSCConfig", "DenseConfig", "NumberConfig"]
+__all__ = [
+    "ArchConfig",
+    "ArrayConfig",
+    "BitmaskConfig",
+    "CSCConfig",
+    "DenseConfig",
+    "NumberConfig",
+    "SystolicConfig",
+]
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -25,7 +33,7 @@ class NumberConfig(Config):
     #: Activations, two's complement; 1 is binary: +1 and -1, no zero.
     act_width: Annotated[int, Field(ge=1, le=16)] = 8
     #: Weight codes.
-    weight_width: Annotated[int, Field(ge=1, le=8)] = 8
+    weight_width: Annotated[int, Field(ge=1, le=16)] = 8
     #: ``int``: two's complement. ``levels``: +-1 .. +-2**(n-1) without zero (ADMM-NN, section 4);
     #: one bit is binary. ``ternary``: -1, 0, +1 in two bits. ``pow2``: zero and +-2**e.
     weight_code: Literal["int", "levels", "ternary", "pow2"] = "int"
@@ -34,7 +42,7 @@ class NumberConfig(Config):
 
     @model_validator(mode="after")
     def _widths_agree(self) -> Self:
-        widths = {"int": (2, 8), "levels": (1, 8), "ternary": (2, 2), "pow2": (2, 4)}
+        widths = {"int": (2, 16), "levels": (1, 8), "ternary": (2, 2), "pow2": (2, 4)}
         low, high = widths[self.weight_code]
         if not low <= self.weight_width <= high:
             bounds = str(low) if low == high else f"{low}..{high}"
@@ -69,13 +77,13 @@ class NumberConfig(Config):
         return self.weight_code != "levels"
 
 
-class DenseConfig(Config):
-    """Systolic array of ``rows x cols`` PEs that consumes dense weights."""
+class SystolicConfig(Config):
+    """What the systolic arrays share: ``rows x cols`` PEs in one of two dataflows."""
 
     #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
     COUNT_WIDTH: ClassVar[int] = 24
 
-    family: Literal["dense"]
+    family: str
     #: ``ws``: rows hold K, columns hold M, pixels stream. ``os``: rows hold M, columns hold pixels.
     dataflow: Literal["ws", "os"]
     rows: Annotated[int, Field(ge=1, le=256)]
@@ -94,9 +102,20 @@ class DenseConfig(Config):
         return self
 
     @property
+    def block(self) -> int:
+        """Positions of K that one PE sees in a clock."""
+        return 1
+
+    @property
     def multipliers(self) -> int:
         """Number of multipliers."""
         return self.rows * self.cols
+
+
+class DenseConfig(SystolicConfig):
+    """Systolic array that consumes dense weights."""
+
+    family: Literal["dense"]
 
 
 class CSCConfig(Config):
@@ -107,6 +126,9 @@ class CSCConfig(Config):
     lanes: Annotated[int, Field(ge=1, le=64)] = 1
     #: Bits of the relative index: zeros since the previous entry of the column.
     index_bits: Annotated[int, Field(ge=1, le=16)] = 4
+    #: Bits of an entry's code into a table of the layer's distinct weights, at most
+    #: ``2**codebook_bits - 1`` and zero. Absent: an entry holds the weight's own code.
+    codebook_bits: Annotated[int, Field(ge=1, le=8)] | None = None
     #: Non-zero activations each PE can queue.
     fifo_depth: Annotated[int, Field(ge=1, le=1024)] = 8
     #: Activation positions that the leading non-zero detector sees at once.
@@ -144,8 +166,69 @@ class CSCConfig(Config):
         return -(-pixels // self.drain_lanes)
 
 
+class BitmaskConfig(Config):
+    """Index-decoding array (SparTen): each PE joins the masks of its filters and of the pixels.
+
+    The PEs form ``clusters`` that hold the same weights and take neighbouring pixels.
+    """
+
+    family: Literal["bitmask"]
+    #: All PEs; each has one multiplier.
+    pes: Annotated[int, Field(ge=1, le=256)]
+    clusters: Annotated[int, Field(ge=1, le=64)] = 1
+    #: Positions of K that one mask covers.
+    chunk: Annotated[int, Field(ge=8, le=128)] = 128
+    #: Non-zero activations of each cluster in one beat of the activation stream.
+    window: Count = 16
+    #: Activation chunks that each PE can hold.
+    buffer_depth: Annotated[int, Field(ge=1, le=64)] = 4
+    #: PEs of every cluster whose weight memories one beat of the weight stream writes.
+    load_pes: Count = 1
+    #: Masks that the weight memory of a PE holds: local filters times chunks.
+    mask_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: Non-zero weights that the weight memory of a PE holds.
+    entry_depth: Annotated[int, Field(ge=1, le=1048576)]
+    #: Local filters of a PE: rows of its accumulator, in each of its two banks.
+    acc_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: How the compiler deals filters to PEs. ``none``: in turn. ``greedy``: the densest first, each
+    #: to the PE with the least work.
+    balance: Literal["none", "greedy"] = "none"
+
+    #: A PE computes one pixel, and the drain takes it whole.
+    lanes: ClassVar[int] = 1
+    drain_lanes: ClassVar[int] = 1
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        for key in ("chunk", "window", "mask_depth", "entry_depth", "acc_depth"):
+            _power_of_two(getattr(self, key), key)
+        if self.window > self.chunk:
+            raise ValueError(f"window must be at most chunk ({self.chunk}), not {self.window}")
+        if self.pes % self.clusters:
+            raise ValueError(f"clusters must divide pes ({self.pes}), not {self.clusters}")
+        if self.cluster_pes % self.load_pes:
+            raise ValueError(
+                f"load_pes must divide pes / clusters ({self.cluster_pes}), not {self.load_pes}"
+            )
+        return self
+
+    @property
+    def cluster_pes(self) -> int:
+        """PEs of one cluster."""
+        return self.pes // self.clusters
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.pes
+
+
 #: The registry of families: a new one is added here and found everywhere else by its name.
-ArrayConfig = Annotated[DenseConfig | CSCConfig, Field(discriminator="family")]
+ArrayConfig = Annotated[DenseConfig | CSCConfig | BitmaskConfig, Field(discriminator="family")]
+
+
+#: Families that compute with activations of one bit, +1 and -1.
+BINARY = ("dense", "nm")
 
 
 class ArchConfig(Config):
@@ -157,6 +240,21 @@ class ArchConfig(Config):
     clock_mhz: Annotated[float, Field(gt=0, le=10000)] = 800.0
     numbers: NumberConfig = NumberConfig()
     array: ArrayConfig
+
+    @model_validator(mode="after")
+    def _array_takes_the_numbers(self) -> Self:
+        array, numbers = self.array, self.numbers
+        if numbers.act_width == 1 and array.family not in BINARY:
+            raise ValueError(
+                f"act_width must be at least 2 for family {array.family}: "
+                f"binary activations are for {' and '.join(BINARY)}"
+            )
+        if isinstance(array, CSCConfig) and (array.codebook_bits or 0) >= numbers.weight_width:
+            raise ValueError(
+                f"codebook_bits must be less than weight_width ({numbers.weight_width}), "
+                f"not {array.codebook_bits}"
+            )
+        return self
 
     @classmethod
     def read(cls, name: str | Path) -> Self:

@@ -3,7 +3,7 @@
 from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import dense
+from rtl.arrays.dense_layout import systolic
 from rtl.arrays.dense_os import OSArray
 from rtl.arrays.dense_ws import WSArray
 
@@ -14,4 +14,4 @@ _DATAFLOWS = {"ws": WSArray, "os": OSArray}
 
 def Array(arch: ArchConfig) -> wiring.Component:
     """Array of a design's dataflow; both have the same members."""
-    return _DATAFLOWS[dense(arch).dataflow](arch)
+    return _DATAFLOWS[systolic(arch).dataflow](arch)

@@ -1,12 +1,16 @@
-"""Words that travel between the parts of the dense array, and the codes of its status."""
+"""Words that travel between the parts of the systolic arrays, and the codes of their status.
+
+The families differ in what a PE holds and sees alone: :mod:`rtl.arrays.cells`.
+"""
 
 from amaranth import signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, DenseConfig
+from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.causes import CAUSES
 from hwsim.formats.base import index_width
+from rtl.arrays.cells import cell_of
 
 __all__ = [
     "acc_depth",
@@ -14,10 +18,10 @@ __all__ = [
     "array_members",
     "cause",
     "command_layout",
-    "dense",
     "load_layout",
     "mac_layout",
     "ofmap_lanes",
+    "systolic",
     "tag_layout",
     "weight_lanes",
 ]
@@ -30,42 +34,44 @@ def cause(name: str) -> int:
     return _NAMES.index(name)
 
 
-def dense(arch: ArchConfig) -> DenseConfig:
-    """Array of a design of this family."""
-    if not isinstance(arch.array, DenseConfig):
-        raise TypeError(f"{arch.name} must be of family dense, not {arch.array.family}")
+def systolic(arch: ArchConfig) -> SystolicConfig:
+    """Array of a design of a systolic family."""
+    if not isinstance(arch.array, SystolicConfig):
+        raise TypeError(f"{arch.name} must be of family dense or nm, not {arch.array.family}")
     return arch.array
 
 
 def acc_depth(arch: ArchConfig) -> int:
     """Pixels of a full tile of a ``ws`` array."""
-    depth = dense(arch).acc_depth
+    depth = systolic(arch).acc_depth
     assert depth is not None
     return depth
 
 
+def _lanes(arch: ArchConfig) -> tuple[int, int]:
+    """PEs that a beat of weights, of activations is for."""
+    array = systolic(arch)
+    return (array.cols, array.rows) if array.dataflow == "ws" else (array.rows, array.cols)
+
+
 def act_lanes(arch: ArchConfig) -> data.ArrayLayout:
     """One beat of activations: a pixel's K slice (``ws``), or one k of each pixel (``os``)."""
-    array = dense(arch)
-    lanes = array.rows if array.dataflow == "ws" else array.cols
-    return data.ArrayLayout(signed(arch.numbers.act_width), lanes)
+    return data.ArrayLayout(cell_of(arch).act, _lanes(arch)[1])
 
 
 def weight_lanes(arch: ArchConfig) -> data.ArrayLayout:
     """One beat of weights: one k of each filter."""
-    array = dense(arch)
-    lanes = array.cols if array.dataflow == "ws" else array.rows
-    return data.ArrayLayout(signed(arch.numbers.weight_width), lanes)
+    return data.ArrayLayout(cell_of(arch).weight, _lanes(arch)[0])
 
 
 def ofmap_lanes(arch: ArchConfig) -> data.ArrayLayout:
     """One beat of partial sums: a pixel of each filter (``ws``) or the reverse (``os``)."""
-    return data.ArrayLayout(signed(arch.numbers.psum_width), dense(arch).cols)
+    return data.ArrayLayout(signed(arch.numbers.psum_width), systolic(arch).cols)
 
 
 def load_layout(arch: ArchConfig) -> data.StructLayout:
     """A row of weights on its way down: rows 0 to ``row`` take it, each a clock after another."""
-    return data.StructLayout({"valid": 1, "row": range(dense(arch).rows)})
+    return data.StructLayout({"valid": 1, "row": range(systolic(arch).rows)})
 
 
 def tag_layout() -> data.StructLayout:
@@ -85,32 +91,34 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     ``k_folds`` of each; ``k_edge`` rows hold weights in the last K fold.
     ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the
     last M fold; ``k_size`` beats a fold.
+    A PE's k is a block of K where it sees one; then, with binary activations, ``block_edge`` is the
+    number of positions in the last block.
     """
-    array = dense(arch)
-    count = unsigned(array.COUNT_WIDTH)
+    array = systolic(arch)
+    count, edge = unsigned(array.COUNT_WIDTH), range(array.rows + 1)
     if array.dataflow == "os":
-        edge = range(array.rows + 1)
-        return data.StructLayout(
-            {"k_size": count, "m_folds": count, "n_folds": count, "m_edge": edge}
-        )
-    return data.StructLayout(
-        {
+        fields = {"k_size": count, "m_folds": count, "n_folds": count, "m_edge": edge}
+    else:
+        fields = {
             "k_folds": count,
             "m_folds": count,
             "n_tiles": count,
-            "k_edge": range(array.rows + 1),
+            "k_edge": edge,
             "n_edge": range(acc_depth(arch) + 1),
         }
-    )
+    if array.block > 1 and arch.numbers.act_width == 1:
+        fields["block_edge"] = range(array.block + 1)
+    return data.StructLayout(fields)
 
 
 def array_members(arch: ArchConfig) -> dict:
     """Members of the array component of either dataflow."""
     code = unsigned(index_width(len(_NAMES)))
+    cell, (weights, acts) = cell_of(arch), _lanes(arch)
     return {
         "command": In(stream.Signature(command_layout(arch))),
-        "weight": In(stream.Signature(data.StructLayout({"weight": weight_lanes(arch)}))),
-        "act": In(stream.Signature(data.StructLayout({"act": act_lanes(arch)}))),
+        "weight": In(stream.Signature(cell.weight_stream(weights))),
+        "act": In(stream.Signature(cell.act_stream(acts))),
         "ofmap": Out(stream.Signature(data.StructLayout({"psum": ofmap_lanes(arch)}))),
         "status": Out(data.StructLayout({"array": data.ArrayLayout(code, 1)})),
     }

@@ -1,9 +1,10 @@
-"""Output-stationary dataflow of the dense array."""
+"""Output-stationary dataflow of the systolic arrays."""
 
 from amaranth import Module
 from amaranth.lib import data, stream, wiring
 
 from hwsim.config import ArchConfig
+from rtl.arrays.cells import cell_of
 from rtl.arrays.dense_layout import array_members
 from rtl.arrays.dense_os_control import OSControl
 from rtl.arrays.mesh.os import OSMesh
@@ -62,8 +63,8 @@ class OSArray(wiring.Component):
         m.d.comb += control.enable.eq(~self.ofmap.valid | self.ofmap.ready)
         m.d.comb += mesh.enable.eq(control.enable)
         m.d.comb += mesh.mac.eq(control.mac)
-        m.d.comb += mesh.weight.eq(self.weight.p.weight)
-        m.d.comb += mesh.act.eq(self.act.p.act)
+        cell_of(self.arch).weights(m, mesh.weight, self.weight.p)
+        m.d.comb += mesh.act.eq(control.act_row)
         m.d.comb += mesh.drain.eq(control.drain)
         m.d.comb += self.ofmap.valid.eq(control.psum_valid)
         m.d.comb += self.ofmap.p.psum.eq(mesh.psum)

@@ -5,7 +5,15 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import array_members, cause, command_layout, dense, mac_layout
+from rtl.arrays.cells import cell_of
+from rtl.arrays.dense_layout import (
+    act_lanes,
+    array_members,
+    cause,
+    command_layout,
+    mac_layout,
+    systolic,
+)
 from rtl.arrays.folds import FoldCounter
 from rtl.delay import delayed
 
@@ -24,8 +32,9 @@ class OSControl(wiring.Component):
         The array's streams.
     enable : ``In(1)``
         Nothing but the command's transfer happens while this is 0.
-    mac, drain : ``Out``
-        To the mesh; ``mac`` in the clock of the operands' transfers.
+    act_row, mac, drain : ``Out``
+        To the mesh; ``act_row`` and ``mac`` in the clock of the operands' transfers. Binary
+        activations beyond K are zeros in ``act_row``.
     psum_valid : ``Out(1)``
         A row of the fold leaves the mesh.
     cause : ``Out``
@@ -36,6 +45,7 @@ class OSControl(wiring.Component):
     weight: stream.Interface
     act: stream.Interface
     enable: Signal
+    act_row: data.View
     mac: data.View
     drain: Signal
     psum_valid: Signal
@@ -51,6 +61,7 @@ class OSControl(wiring.Component):
                 "weight": members["weight"],
                 "act": members["act"],
                 "enable": In(1),
+                "act_row": Out(act_lanes(arch)),
                 "mac": Out(mac_layout()),
                 "drain": Out(1),
                 "psum_valid": Out(1),
@@ -60,7 +71,7 @@ class OSControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = dense(self.arch)
+        array, cell = systolic(self.arch), cell_of(self.arch)
         rows = array.rows
 
         layout = command_layout(self.arch)
@@ -85,6 +96,11 @@ class OSControl(wiring.Component):
         m.d.comb += self.mac.valid.eq(feed)
         m.d.comb += self.mac.first.eq(k == 0)
         m.d.comb += self.mac.last.eq(fold_end)
+
+        def live(_, place: int):
+            return ~last | (place < getattr(job, "block_edge", cell.block))
+
+        cell.acts(m, self.act_row, self.act.p, live)
 
         m.d.comb += self.command.ready.eq(~busy)
         with m.If(self.command.ready & self.command.valid):
@@ -118,7 +134,7 @@ class OSControl(wiring.Component):
         ``fold_rows`` may belong to the next fold from the clock after ``drain`` on, so the count
         keeps its own copy.
         """
-        rows, cols, enable = dense(self.arch).rows, dense(self.arch).cols, self.enable
+        rows, cols, enable = systolic(self.arch).rows, systolic(self.arch).cols, self.enable
 
         start, starting = fold_end, 0
         for clock in range(rows):

@@ -1,11 +1,11 @@
-"""Weight-stationary dataflow of the dense array."""
+"""Weight-stationary dataflow of the systolic arrays."""
 
 from amaranth import Module
 from amaranth.lib import data, stream, wiring
 
 from hwsim.config import ArchConfig
 from rtl.arrays.accumulator import Accumulator
-from rtl.arrays.dense_layout import array_members, dense
+from rtl.arrays.dense_layout import array_members, systolic
 from rtl.arrays.dense_ws_control import WSControl
 from rtl.arrays.mesh.ws import WSMesh
 
@@ -53,7 +53,7 @@ class WSArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = dense(self.arch)
+        array = systolic(self.arch)
 
         m.submodules.control = control = WSControl(self.arch)
         m.submodules.mesh = mesh = WSMesh(self.arch)
@@ -68,7 +68,7 @@ class WSArray(wiring.Component):
         m.d.comb += control.enable.eq(accumulator.enable)
         m.d.comb += control.draining.eq(accumulator.busy)
         m.d.comb += mesh.enable.eq(accumulator.enable)
-        m.d.comb += mesh.act.eq(self.act.p.act)
+        m.d.comb += mesh.act.eq(control.act_row)
         m.d.comb += mesh.swap.eq(control.swap)
         m.d.comb += mesh.load.eq(control.load)
         m.d.comb += mesh.weight.eq(control.weight_row)

@@ -5,13 +5,15 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
+from rtl.arrays.cells import cell_of
 from rtl.arrays.dense_layout import (
     acc_depth,
+    act_lanes,
     array_members,
     cause,
     command_layout,
-    dense,
     load_layout,
+    systolic,
     tag_layout,
     weight_lanes,
 )
@@ -36,8 +38,9 @@ class WSControl(wiring.Component):
         Nothing but the command's transfer happens while this is 0.
     draining : ``In(1)``
         Pixels are on their way behind the mesh.
-    swap, load, weight_row, tag : ``Out``
-        To the mesh and to the accumulator, in the clock of the transfers they belong to.
+    act_row, swap, load, weight_row, tag : ``Out``
+        To the mesh and to the accumulator, in the clock of the transfers they belong to. Binary
+        activations beyond K are zeros in ``act_row``.
     cause : ``Out``
         Code of the current clock.
     """
@@ -47,6 +50,7 @@ class WSControl(wiring.Component):
     act: stream.Interface
     enable: Signal
     draining: Signal
+    act_row: data.View
     swap: Signal
     load: data.View
     weight_row: data.View
@@ -64,6 +68,7 @@ class WSControl(wiring.Component):
                 "act": members["act"],
                 "enable": In(1),
                 "draining": In(1),
+                "act_row": Out(act_lanes(arch)),
                 "swap": Out(1),
                 "load": Out(load_layout(arch)),
                 "weight_row": Out(weight_lanes(arch)),
@@ -74,7 +79,7 @@ class WSControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, depth = dense(self.arch), acc_depth(self.arch)
+        array, depth, cell = systolic(self.arch), acc_depth(self.arch), cell_of(self.arch)
 
         layout = command_layout(self.arch)
         job = data.View(layout, Signal(layout.size, reset_less=True))
@@ -99,6 +104,14 @@ class WSControl(wiring.Component):
         m.d.comb += self.tag.last.eq(fold.last[0])
         m.d.comb += self.tag.end.eq(fold_end)
 
+        def live(lane: int, place: int):
+            within = (lane + 1 < job.k_edge) | (
+                (lane + 1 == job.k_edge) & (place < getattr(job, "block_edge", cell.block))
+            )
+            return ~fold.last[0] | within
+
+        cell.acts(m, self.act_row, self.act.p, live)
+
         # loading
         load_row = Signal(range(array.rows), init=array.rows - 1)
         room, inject, fold_loaded = Signal(), Signal(), Signal()
@@ -110,7 +123,7 @@ class WSControl(wiring.Component):
         m.d.comb += fold_loaded.eq(self.load.valid & (load_row == 0))
         m.d.comb += load_fold.step.eq(fold_loaded)
         with m.If(~inject):
-            m.d.comb += self.weight_row.eq(self.weight.p.weight)
+            cell.weights(m, self.weight_row, self.weight.p)
 
         m.d.comb += self.command.ready.eq(~busy)
         with m.If(self.command.ready & self.command.valid):

@@ -5,7 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import act_lanes, dense, mac_layout, ofmap_lanes, weight_lanes
+from rtl.arrays.cells import cell_of
+from rtl.arrays.dense_layout import act_lanes, mac_layout, ofmap_lanes, systolic, weight_lanes
 from rtl.arrays.pe.os import OSPE
 from rtl.delay import delayed
 
@@ -13,7 +14,7 @@ __all__ = ["OSMesh"]
 
 
 class OSMesh(wiring.Component):
-    """``rows x cols`` PEs; rows take one weight each, columns one activation each.
+    """``rows x cols`` PEs; rows take weights, columns activations.
 
     Row r works r clocks behind row 0, column c works c clocks behind column 0. Partial sums leave
     at the bottom, a row of the fold a clock, the bottom row first. Outside the mesh a beat is one
@@ -29,9 +30,9 @@ class OSMesh(wiring.Component):
     mac : ``In(mac_layout())``
         ``weight`` and ``act`` are a pair to multiply: the first, the last of their fold.
     weight : ``In(weight_lanes(arch))``
-        One weight a row.
+        One PE's weights a row.
     act : ``In(act_lanes(arch))``
-        One activation a column.
+        One PE's activations a column.
     drain : ``In(1)``
         Begin to drain a fold, ``rows`` clocks after its last beat.
     psum : ``Out(ofmap_lanes(arch))``
@@ -60,10 +61,11 @@ class OSMesh(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, enable = dense(self.arch), self.enable
+        array, enable = systolic(self.arch), self.enable
         rows, cols = array.rows, array.cols
 
-        pes = [[OSPE(self.arch.numbers) for _ in range(cols)] for _ in range(rows)]
+        cell, width = cell_of(self.arch), self.arch.numbers.psum_width
+        pes = [[OSPE(cell, width) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
             for c, pe in enumerate(row):
                 m.submodules[f"pe_{r}_{c}"] = pe

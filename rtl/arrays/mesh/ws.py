@@ -5,7 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.dense_layout import act_lanes, dense, load_layout, ofmap_lanes, weight_lanes
+from rtl.arrays.cells import cell_of
+from rtl.arrays.dense_layout import act_lanes, load_layout, ofmap_lanes, systolic, weight_lanes
 from rtl.arrays.pe.ws import WSPE
 from rtl.delay import delayed
 
@@ -13,7 +14,7 @@ __all__ = ["WSMesh"]
 
 
 class WSMesh(wiring.Component):
-    """``rows x cols`` PEs; rows take one activation each, columns give one partial sum each.
+    """``rows x cols`` PEs; rows take activations, columns give one partial sum each.
 
     Row r works r clocks behind row 0, column c works c clocks behind column 0. Weights and flags
     are delayed on their way in like the activations, so outside the mesh a beat is one clock.
@@ -26,7 +27,7 @@ class WSMesh(wiring.Component):
     Members
     -------
     act : ``In(act_lanes(arch))``
-        One activation a row.
+        One PE's activations a row.
     swap : ``In(1)``
         Copy every shadow weight into the active one. The last load must have come a clock before.
     load : ``In(load_layout(arch))``
@@ -59,10 +60,11 @@ class WSMesh(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, enable = dense(self.arch), self.enable
+        array, enable = systolic(self.arch), self.enable
         rows, cols = array.rows, array.cols
 
-        pes = [[WSPE(self.arch.numbers) for _ in range(cols)] for _ in range(rows)]
+        cell, width = cell_of(self.arch), self.arch.numbers.psum_width
+        pes = [[WSPE(cell, width) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
             for c, pe in enumerate(row):
                 m.submodules[f"pe_{r}_{c}"] = pe

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import NumberConfig
+from rtl.arrays.cells import Cell
 
 __all__ = ["OSPE"]
 
@@ -15,21 +15,23 @@ class OSPE(wiring.Component):
     The ``last`` product's sum goes to ``drain``, where it waits for its turn to shift down the
     column while ``acc`` already takes the next fold, whose ``first`` product replaces what it held.
 
-    * Throughput: one MAC a clock.
+    * Throughput: one ``cell.dot`` a clock.
     * Latency: one clock from ``act`` and ``weight`` with ``last`` to ``drain``.
     * Stalls while ``enable`` is 0: every register holds.
 
     Parameters
     ----------
-    numbers : :class:`~hwsim.config.NumberConfig`
-        Word widths. The sum wraps modulo ``2**psum_width``.
+    cell : :class:`~rtl.arrays.cells.Cell`
+        What the PE sees, and the products of it.
+    psum_width : int
+        The sum wraps modulo ``2**psum_width``.
 
     Members
     -------
     weight_in, mac_in, first_in, last_in, shift_in : ``In``
         From the PE to the left; the registers behind them are taken by the PE to the right. ``mac``
         says that ``weight`` and ``act`` are a pair to multiply; ``last`` comes only with ``mac``.
-    act_in : ``In(signed(act_width))``
+    act_in : ``In(cell.act)``
         From the PE above; ``act`` is the register behind it.
     drain_in : ``In(signed(psum_width))``
         ``drain`` of the PE above: taken while ``shift`` is 1.
@@ -51,9 +53,9 @@ class OSPE(wiring.Component):
     shift: Signal
     drain: Signal
 
-    def __init__(self, numbers: NumberConfig) -> None:
-        act, weight = signed(numbers.act_width), signed(numbers.weight_width)
-        psum = signed(numbers.psum_width)
+    def __init__(self, cell: Cell, psum_width: int) -> None:
+        self.cell = cell
+        act, weight, psum = cell.act, cell.weight, signed(psum_width)
         super().__init__(
             {
                 "enable": In(1),
@@ -84,7 +86,7 @@ class OSPE(wiring.Component):
         drain = Signal.like(self.drain, name="drain_q", reset_less=True)
         m.d.comb += [self.act.eq(act), self.weight.eq(weight), self.drain.eq(drain)]
         total = Signal.like(self.drain)
-        m.d.comb += total.eq(Mux(self.first, 0, acc) + weight * act)
+        m.d.comb += total.eq(Mux(self.first, 0, acc) + self.cell.dot(act, weight))
         with m.If(self.enable):
             m.d.sync += act.eq(self.act_in)
             m.d.sync += weight.eq(self.weight_in)

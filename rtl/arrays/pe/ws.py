@@ -4,33 +4,35 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import NumberConfig
+from rtl.arrays.cells import Cell
 
 __all__ = ["WSPE"]
 
 
 class WSPE(wiring.Component):
-    """Multiply a stationary weight with the activations that pass; add to the sum from above.
+    """Multiply stationary weights with the activations that pass; add to the sum from above.
 
-    Two weights: ``active`` multiplies while ``shadow`` takes the next fold's. ``swap`` copies one
-    into the other, one clock before the first activation of the fold is in ``act``.
+    Two sets of weights: ``active`` multiplies while ``shadow`` takes the next fold's. ``swap``
+    copies one into the other, one clock before the first activation of the fold is in ``act``.
 
-    * Throughput: one MAC a clock.
+    * Throughput: one ``cell.dot`` a clock.
     * Latency: one clock from ``act`` and ``psum_in`` to ``psum``.
     * Stalls while ``enable`` is 0: every register holds.
 
     Parameters
     ----------
-    numbers : :class:`~hwsim.config.NumberConfig`
-        Word widths. The sum wraps modulo ``2**psum_width``.
+    cell : :class:`~rtl.arrays.cells.Cell`
+        What the PE holds and sees, and the products of both.
+    psum_width : int
+        The sum wraps modulo ``2**psum_width``.
 
     Members
     -------
     act_in, swap_in, load_in : ``In``
         From the PE to the left; ``act``, ``swap`` and ``load`` are the registers behind them, which
         the PE to the right takes.
-    shadow_in : ``In(signed(weight_width))``
-        ``shadow`` of the PE above, or the top's weight: taken while ``load`` is 1.
+    shadow_in : ``In(cell.weight)``
+        ``shadow`` of the PE above, or the top's weights: taken while ``load`` is 1.
     psum_in : ``In(signed(psum_width))``
         ``psum`` of the PE above, or 0.
     """
@@ -47,9 +49,9 @@ class WSPE(wiring.Component):
     shadow: Signal
     psum: Signal
 
-    def __init__(self, numbers: NumberConfig) -> None:
-        act, weight = signed(numbers.act_width), signed(numbers.weight_width)
-        psum = signed(numbers.psum_width)
+    def __init__(self, cell: Cell, psum_width: int) -> None:
+        self.cell = cell
+        act, weight, psum = cell.act, cell.weight, signed(psum_width)
         super().__init__(
             {
                 "enable": In(1),
@@ -79,7 +81,7 @@ class WSPE(wiring.Component):
             m.d.sync += act.eq(self.act_in)
             m.d.sync += self.swap.eq(self.swap_in)
             m.d.sync += self.load.eq(self.load_in)
-            m.d.sync += psum.eq(self.psum_in + act * active)
+            m.d.sync += psum.eq(self.psum_in + self.cell.dot(act, active))
             with m.If(self.swap):
                 m.d.sync += active.eq(shadow)
             with m.If(self.load):

@@ -233,5 +233,5 @@ def test_refuses_a_stream_that_never_moves():
 
 
 def test_refuses_another_family():
-    with pytest.raises(TypeError, match="csc_64x1 must be of family dense, not csc"):
+    with pytest.raises(TypeError, match="csc_64x1 must be of family dense or nm, not csc"):
         dense.count_shape(ArchConfig.read("csc_64x1"), 1, 1, 1)

@@ -10,6 +10,7 @@ from hwsim.arrays import dense
 from hwsim.arrays.base import GEMM
 from hwsim.config import ArchConfig, NumberConfig
 from rtl.arrays.accumulator import Accumulator
+from rtl.arrays.cells import DenseCell
 from rtl.arrays.folds import FoldCounter
 from rtl.arrays.pe.os import OSPE
 from rtl.arrays.pe.ws import WSPE
@@ -122,7 +123,7 @@ def test_takes_nothing_while_an_offer_waits(drive, dataflow):
 
 def test_ws_pe_swaps_and_loads_in_one_clock(simulate):
     """The next fold's load may come with the swap: the old shadow becomes active."""
-    dut = WSPE(NumberConfig())
+    dut = WSPE(DenseCell(NumberConfig()), 32)
 
     async def testbench(ctx):
         ctx.set(dut.enable, 1)
@@ -132,12 +133,12 @@ def test_ws_pe_swaps_and_loads_in_one_clock(simulate):
         ctx.set(dut.swap_in, 1)
         await ctx.tick()
         assert ctx.get(dut.shadow) == 3
-        ctx.set(dut.shadow_in, -7)
+        ctx.set(dut.shadow_in, 0xF9)  # -7
         ctx.set(dut.load_in, 0)
         ctx.set(dut.swap_in, 0)
         ctx.set(dut.act_in, 5)
         await ctx.tick()
-        assert ctx.get(dut.shadow) == -7
+        assert ctx.get(dut.shadow) == 0xF9
         ctx.set(dut.psum_in, 100)
         await ctx.tick()
         assert ctx.get(dut.psum) == 100 + 5 * 3
@@ -146,10 +147,10 @@ def test_ws_pe_swaps_and_loads_in_one_clock(simulate):
 
 
 def test_os_pe_drains_while_it_accumulates(simulate):
-    dut = OSPE(NumberConfig())
+    dut = OSPE(DenseCell(NumberConfig()), 32)
 
     async def put(ctx, weight, act, **flags):
-        ctx.set(dut.weight_in, weight)
+        ctx.set(dut.weight_in, weight & 0xFF)
         ctx.set(dut.act_in, act)
         ctx.set(dut.mac_in, 1)
         ctx.set(dut.first_in, flags.get("first", 0))
@@ -204,5 +205,5 @@ def test_refuses_wrong_parameters():
         FoldCounter(0, 4)
     with pytest.raises(ValueError, match="delay must be at least 2, not 1"):
         Accumulator(arch_of("ws", 1, 1), delay=1)
-    with pytest.raises(TypeError, match="csc_64x1 must be of family dense, not csc"):
+    with pytest.raises(TypeError, match="csc_64x1 must be of family dense or nm, not csc"):
         Accumulator(ArchConfig.read("csc_64x1"), delay=2)

@@ -1,0 +1,98 @@
+"""What a PE of each systolic family holds, sees and adds up in a clock."""
+
+from amaranth import Const, Mux, Shape, Value, signed, unsigned
+from amaranth.lib import data
+
+from hwsim.config import ArchConfig, NumberConfig
+from rtl.multiplier import act_shape, code_shape, product
+
+__all__ = ["Cell", "DenseCell", "cell_of"]
+
+
+class Cell:
+    """The operands of one PE; everything that differs between the systolic families.
+
+    Attributes
+    ----------
+    weight, act
+        Shapes of the weights that a PE holds and of the activations that it sees in a clock.
+    block : int
+        Positions of K in ``act``.
+    """
+
+    numbers: NumberConfig
+    block: int
+    weight: object
+    act: object
+
+    def dot(self, act, weight) -> Value:
+        """Sum of a PE's products, combinational."""
+        raise NotImplementedError
+
+    def weight_stream(self, lanes: int) -> data.StructLayout:
+        """Payload of the weight stream, ``lanes`` PEs a beat."""
+        raise NotImplementedError
+
+    def act_stream(self, lanes: int) -> data.StructLayout:
+        """Payload of the activation stream, ``lanes`` PEs a beat."""
+        raise NotImplementedError
+
+    def weights(self, m, lanes, payload) -> None:
+        """Drive ``lanes``, an array of ``weight``, from a payload of the weight stream."""
+        raise NotImplementedError
+
+    def acts(self, m, lanes, payload, live) -> None:
+        """Drive ``lanes``, an array of ``act``, from a payload of the activation stream.
+
+        Where activations are binary, those at places ``p`` (of lane ``i``) for which
+        ``live(i, p)`` is 0 are put to 0.
+        """
+        raise NotImplementedError
+
+    def act_code(self) -> Shape:
+        """Shape of an activation in the stream."""
+        width = self.numbers.act_width
+        return unsigned(1) if width == 1 else signed(width)
+
+    def act_value(self, code: Value, live: Value) -> Value:
+        """Activation that a code stands for; 0 for a binary one that is not ``live``."""
+        if self.numbers.act_width > 1:
+            return code
+        value = Mux(code, Const(-1, act_shape(self.numbers)), Const(1, act_shape(self.numbers)))
+        return Mux(live, value, 0)
+
+
+class DenseCell(Cell):
+    """One weight, one activation, one multiplier."""
+
+    block = 1
+
+    def __init__(self, numbers: NumberConfig) -> None:
+        self.numbers = numbers
+        self.weight, self.act = code_shape(numbers), act_shape(numbers)
+
+    def dot(self, act, weight) -> Value:
+        """Product of the two."""
+        return product(act, weight, self.numbers)
+
+    def weight_stream(self, lanes: int) -> data.StructLayout:
+        """One code a PE."""
+        return data.StructLayout({"weight": data.ArrayLayout(self.weight, lanes)})
+
+    def act_stream(self, lanes: int) -> data.StructLayout:
+        """One activation a PE."""
+        return data.StructLayout({"act": data.ArrayLayout(self.act_code(), lanes)})
+
+    def weights(self, m, lanes, payload) -> None:
+        """Pass the codes on."""
+        m.d.comb += lanes.eq(payload.weight)
+
+    def acts(self, m, lanes, payload, live) -> None:
+        """Pass the activations on."""
+        for lane, code in enumerate(payload.act):
+            m.d.comb += lanes[lane].eq(self.act_value(code, live(lane, 0)))
+
+
+def cell_of(arch: ArchConfig) -> Cell:
+    """Cell of a design of a systolic family."""
+    return DenseCell(arch.numbers)
