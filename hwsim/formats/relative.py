@@ -91,8 +91,14 @@ def size_of_gaps(gap: NDArray[np.integer], index_bits: int, weight_width: int) -
 
 def best_width(gap: NDArray[np.integer], weight_width: int) -> int:
     """Index width with the smallest total, the narrowest of equals."""
-    widest = index_width(int(gap.max(initial=0)) + 1)
-    return min(range(1, widest + 1), key=lambda w: size_of_gaps(gap, w, weight_width).total)
+    times = np.bincount(gap)
+    zeros = np.arange(len(times))
+
+    def total(width: int) -> int:
+        padding = int(times @ (zeros >> width))
+        return _bits(len(gap), padding, width, weight_width).total
+
+    return min(range(1, index_width(len(times)) + 1), key=total)
 
 
 def size(matrices: Sequence[NDArray[np.integer]], weight_width: int) -> tuple[Bits, int]:
