@@ -45,6 +45,27 @@ CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
             "done",  # every column is through; the array drains
         ),
     },
+    "bitmask": {
+        "control": (
+            "idle",  # no command yet
+            "load",  # a beat of masks or values is written
+            "weight",  # loading, but the weight stream is empty
+            "broadcast",  # a beat of activations entered every PE's buffer
+            "full",  # a buffer is full: the broadcast stalls
+            "act",  # no beat is at hand: the activation stream is empty
+            "drain",  # everything is broadcast; buffers, PEs and accumulators empty
+        ),
+        # Of the join stage.
+        "pe": (
+            "idle",  # no layer is running
+            "mac",  # a pair was found: a useful multiply-accumulate
+            "empty",  # the two masks have no position in common
+            "fetch",  # masks are fetched with nothing before them to hide that
+            "buffer",  # no chunk is in the buffer, and chunks are still to come
+            "drain",  # the pixel's accumulator bank still waits to be drained
+            "done",  # every chunk is through; the array drains
+        ),
+    },
 }
 
 

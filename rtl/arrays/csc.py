@@ -7,15 +7,14 @@ from amaranth.lib.wiring import In, Out
 from hwsim.config import ArchConfig
 from hwsim.config.causes import CAUSES, members
 from hwsim.formats.base import index_width
-from rtl.arrays.csc_drain import Drain
 from rtl.arrays.csc_layout import (
     act_layout,
     array_config,
     command_layout,
-    drain_layout,
-    ofmap_layout,
     weight_layout,
 )
+from rtl.arrays.drain import Drain
+from rtl.arrays.drain_layout import drain_layout, ofmap_layout
 from rtl.arrays.pe.csc import PE
 from rtl.arrays.pe.csc_decoder import cause_code
 from rtl.lnzd import LNZD

@@ -10,12 +10,9 @@ __all__ = [
     "act_layout",
     "array_config",
     "command_layout",
-    "drain_layout",
     "entry_layout",
     "lane_acts",
-    "lane_psums",
     "load_layout",
-    "ofmap_layout",
     "token_layout",
     "weight_layout",
 ]
@@ -120,36 +117,3 @@ def token_layout(arch: ArchConfig) -> data.StructLayout:
             "null": unsigned(1),
         }
     )
-
-
-def drain_layout(arch: ArchConfig) -> data.StructLayout:
-    """What the drain does to every PE's accumulators in a clock.
-
-    ``read`` fetches row ``read_row`` of bank ``read_bank``; ``zero`` clears row ``row`` of bank
-    ``bank``; the row fetched last is seen through ``bank`` and ``beat``.
-    """
-    array = array_config(arch)
-    row = unsigned(index_width(array.acc_depth))
-    return data.StructLayout(
-        {
-            "read": unsigned(1),
-            "read_bank": unsigned(1),
-            "read_row": row,
-            "zero": unsigned(1),
-            "bank": unsigned(1),
-            "row": row,
-            "beat": unsigned(index_width(array.lanes // array.drain_lanes)),
-        }
-    )
-
-
-def lane_psums(arch: ArchConfig) -> data.ArrayLayout:
-    """Partial sums of the lanes of one PE that go out together."""
-    return data.ArrayLayout(signed(arch.numbers.psum_width), array_config(arch).drain_lanes)
-
-
-def ofmap_layout(arch: ArchConfig) -> data.StructLayout:
-    """Partial sums of one local row and ``drain_lanes`` lanes, PE after PE."""
-    array = array_config(arch)
-    psum = signed(arch.numbers.psum_width)
-    return data.StructLayout({"psum": data.ArrayLayout(psum, array.pes * array.drain_lanes)})

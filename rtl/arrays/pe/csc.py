@@ -7,12 +7,11 @@ from amaranth.lib.wiring import In, Out
 from hwsim.config import ArchConfig
 from rtl.arrays.csc_layout import (
     array_config,
-    drain_layout,
-    lane_psums,
     load_layout,
     token_layout,
 )
-from rtl.arrays.pe.csc_accumulator import Accumulator
+from rtl.arrays.drain_layout import drain_layout, lane_psums
+from rtl.arrays.pe.accumulator import Accumulator
 from rtl.arrays.pe.csc_columns import ColumnQueue
 from rtl.arrays.pe.csc_decoder import Decoder, cause_code
 

@@ -1,11 +1,11 @@
-"""Drain of the index-decoding array's accumulators."""
+"""Drain of the index-decoding arrays' accumulators: csc and bitmask."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
-from rtl.arrays.csc_layout import array_config, command_layout, drain_layout
+from rtl.arrays.drain_layout import array_config, drain_layout
 
 __all__ = ["Drain"]
 
@@ -15,8 +15,7 @@ class Drain(wiring.Component):
 
     A group is drained once every PE has finished it. A row is fetched once, stays in the memories'
     output registers while its lanes go out, ``drain_lanes`` in a beat, and is cleared when the last
-    beat is taken; the
-    next row is fetched in that same clock.
+    beat is taken; the next row is fetched in that same clock.
 
     * Latency: one clock from ``finished`` to ``valid``.
     * Throughput: ``drain_lanes`` lanes of one row a clock; no bubble between rows, nor between
@@ -26,7 +25,7 @@ class Drain(wiring.Component):
     Parameters
     ----------
     arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc.
+        A design of the family csc or bitmask.
 
     Members
     -------
@@ -59,13 +58,12 @@ class Drain(wiring.Component):
 
     def __init__(self, arch: ArchConfig) -> None:
         self.array = array_config(arch)
-        command = command_layout(arch)
         super().__init__(
             {
                 "start": In(1),
-                "groups": In(command["groups"].shape),
-                "rows": In(command["rows"].shape),
-                "tail": In(command["tail"].shape),
+                "groups": In(unsigned(32)),
+                "rows": In(range(self.array.acc_depth + 1)),
+                "tail": In(range(self.array.lanes // self.array.drain_lanes + 1)),
                 "finished": In(1),
                 "finished_two": In(1),
                 "valid": Out(1),

@@ -1,4 +1,4 @@
-"""Accumulators of an index-decoding PE."""
+"""Accumulators of an index-decoding PE: csc and bitmask."""
 
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.formats.base import index_width
-from rtl.arrays.csc_layout import array_config, drain_layout, lane_psums
+from rtl.arrays.drain_layout import array_config, drain_layout, lane_psums
+from rtl.multiplier import product_shape
 
 __all__ = ["Accumulator"]
 
@@ -26,7 +27,7 @@ class Accumulator(wiring.Component):
     Parameters
     ----------
     arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc.
+        A design of the family csc or bitmask.
 
     Members
     -------
@@ -53,7 +54,7 @@ class Accumulator(wiring.Component):
     def __init__(self, arch: ArchConfig) -> None:
         self.numbers, self.array = arch.numbers, array_config(arch)
         numbers, array = self.numbers, self.array
-        product = signed(numbers.act_width + numbers.weight_width)
+        product = product_shape(numbers)
         super().__init__(
             {
                 "add": In(1),
