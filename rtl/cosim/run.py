@@ -186,7 +186,7 @@ def _play(built: Build, plans: list[_Plan]) -> list[RTLRun]:
             limbs = pack(plan.job.inputs[name], sidecar["streams"][name])
             cases[f"{index}.{name}"] = limbs
         cases[f"{index}.job"] = pack(_settings(plan), job_words)
-        cases[f"{index}.plan"] = np.array([plan.job.transfers, plan.cut])
+        cases[f"{index}.plan"] = np.array([plan.job.transfers, plan.cut, plan.limit])
     results = _simulate(built, cases)
     return [_collect(sidecar, plan, results, index) for index, plan in enumerate(plans)]
 

@@ -2,10 +2,10 @@
 
 Run by :mod:`rtl.cosim.run` in a folder, ``HWSIM_RUN``, that holds ``cases.npz``. Case i has the
 words ``i.command``, ``i.weight``, ``i.act`` and ``i.job`` (one word) as limbs, and ``i.plan``: the
-transfers expected, and the clock in which a reset cuts a first try of the case, or -1. Out comes
-``results.npz`` with ``i.result`` and ``i.ofmap``. A case whose array never became idle has neither;
-one that hung, or whose output holds unknown bits, has no ``i.ofmap``. There is no reset between
-two cases, except after one of those.
+transfers expected, the clock in which a reset cuts a first try of the case, or -1, and the limit
+of cycles. Out comes ``results.npz`` with ``i.result`` and ``i.ofmap``. A case whose array never
+became idle has neither; one that hung, or whose output holds unknown bits, has no ``i.ofmap``.
+There is no reset between two cases, except after one of those.
 """
 
 import os
@@ -17,7 +17,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.handle import Immediate
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
 from hwsim.files import write_bytes_atomic
 from rtl.cosim.bench import SOURCES
@@ -25,6 +25,8 @@ from rtl.cosim.pack import Limbs, from_ints, to_ints, to_npz
 
 #: Clocks given to an array to become idle: after a reset it may clear its memories.
 IDLE_LIMIT = 1 << 17
+#: Nanoseconds of a clock.
+PERIOD = 2
 #: Clocks watched after a run, for an output nobody asked for.
 TAIL = 4
 
@@ -38,7 +40,7 @@ async def play(dut: Any) -> None:
         dut.rst.value = 1
         dut.run.value = 0
         dut.job.value = 0
-        Clock(dut.clk, 2, unit="ns").start()
+        Clock(dut.clk, PERIOD, unit="ns").start()
         await reset(dut)
         for case in range(total):
             await play_case(dut, cases, case, results)
@@ -47,7 +49,7 @@ async def play(dut: Any) -> None:
 
 async def play_case(dut: Any, cases: Any, case: int, results: dict[str, Limbs]) -> None:
     """Load the memories, run to the end, perhaps after a try that is cut; read the memories."""
-    transfers, cut = cases[f"{case}.plan"].tolist()
+    transfers, cut, limit = cases[f"{case}.plan"].tolist()
     for name in SOURCES:
         word = dut[f"memory_{name}"].word
         for place, value in enumerate(to_ints(cases[f"{case}.{name}"])):
@@ -61,7 +63,8 @@ async def play_case(dut: Any, cases: Any, case: int, results: dict[str, Limbs]) 
     if not await start(dut):
         await reset(dut)
         return
-    await RisingEdge(dut.stop)
+    # the bench stops by itself at the limit; this one is for a bench that does not
+    await with_timeout(RisingEdge(dut.stop), PERIOD * (limit + 100), "ns")
     await ClockCycles(dut.clk, TAIL)
     results[f"{case}.result"] = read([dut.result], len(dut.result))
     if dut.hung.value == 0:
