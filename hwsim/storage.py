@@ -1,9 +1,15 @@
-"""Stored bits of a network's weights in the format of each design."""
+"""Stored bits of one network's weights in every format that can hold them.
+
+Formats of designs hold what their arrays consume, in codes as wide as the design's; the others have
+no array and take each layer's own bits. ``plain`` is the reference: every weight, zeros too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial, reduce
+from importlib import import_module
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -12,59 +18,213 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim import workload
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config import ArchConfig, NetworkConfig, NumberConfig
 from hwsim.config.base import CONFIGS
-from hwsim.formats import measure
+from hwsim.errors import InputError
+from hwsim.formats import codes, measure
 from hwsim.formats.base import Bits
 
-__all__ = ["measure_designs"]
+__all__ = ["GENERIC", "KINDS", "FormatSize", "LayerSize", "Storage", "designs_of", "run"]
 
-Matrices = dict[str, list[NDArray[np.integer]]]
+#: Formats without an array, by module name: ``size(matrices, width) -> (Bits, searched width)``.
+GENERIC = ("coo", "csr", "run_length", "relative")
+KINDS = ("values", "indices", "pointers", "padding")
+
+Matrices = list[NDArray[np.integer]]
 
 
-def measure_designs(weights: str, designs: list[ArchConfig], seed: int = 0) -> dict[str, Any]:
-    """Bits by kind of a checkpoint's or a synthetic network's weights, for each design's format.
+@dataclass(frozen=True)
+class LayerSize:
+    """One layer in one format; ``searched`` is the index width that was found best, if any."""
+
+    name: str
+    bits: Bits
+    searched: int | None = None
+
+
+@dataclass
+class FormatSize:
+    """A network in one format.
+
+    ``violation`` is the first reason why the format cannot hold it, with the layer; ``""``: it can.
+    """
+
+    name: str
+    family: str | None
+    design: ArchConfig | None
+    layers: list[LayerSize] = field(default_factory=list)
+    violation: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the format holds every layer."""
+        return not self.violation
+
+    @property
+    def total(self) -> Bits:
+        """Bits of all layers."""
+        return reduce(add, (layer.bits for layer in self.layers), Bits())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: one format of ``results.json``; no sizes where it does not fit."""
+        return {
+            "format": self.name,
+            "family": self.family,
+            "arch": self.design.name if self.design else None,
+            "weight_width": self.design.numbers.weight_width if self.design else None,
+            "fits": self.fits,
+            "violation": self.violation,
+            "layers": [
+                {"layer": row.name, "searched_width": row.searched, "bits": row.bits.to_dict()}
+                for row in self.layers
+            ],
+            "total": self.total.to_dict() if self.fits else None,
+        }
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A network's layers ``(name, weights, non-zeros, bits of a weight)`` in every format."""
+
+    name: str
+    layers: list[tuple[str, int, int, int]]
+    formats: list[FormatSize]
+
+    @property
+    def plain(self) -> Bits:
+        """Every weight, zeros too, in its layer's bits."""
+        return Bits(values=sum(weights * width for _, weights, _, width in self.layers))
+
+    @property
+    def fitting(self) -> list[FormatSize]:
+        """Formats that hold the network, the smallest first; designs with equal sizes once."""
+        distinct: dict[object, FormatSize] = {}
+        for size in self.formats:
+            if size.fits:
+                bits = tuple(layer.bits for layer in size.layers)
+                distinct.setdefault((size.family or size.name, bits), size)
+        return sorted(distinct.values(), key=lambda size: size.total.total)
+
+    @property
+    def representatives(self) -> list[FormatSize]:
+        """Of :attr:`fitting`, the smallest design of each family and every format without one."""
+        smallest: dict[str, FormatSize] = {}
+        for size in self.fitting:
+            smallest.setdefault(size.family or size.name, size)
+        return list(smallest.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        keys = ("layer", "weights", "nonzeros", "weight_width")
+        return {
+            "name": self.name,
+            "layers": [dict(zip(keys, layer, strict=True)) for layer in self.layers],
+            "plain": self.plain.to_dict(),
+            "formats": [size.to_dict() for size in self.formats],
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of ``results.csv``: one for each layer of each format that holds the network."""
+        return [
+            {
+                "format": size.name,
+                "family": size.family or "",
+                "layer": name,
+                "weights": weights,
+                "nonzeros": nonzeros,
+                "searched_width": layer.searched or "",
+                **layer.bits.to_dict(),
+                "plain": weights * width,
+            }
+            for size in self.formats
+            if size.fits
+            for (name, weights, nonzeros, width), layer in zip(
+                self.layers, size.layers, strict=True
+            )
+        ]
+
+
+def designs_of(multipliers: int) -> list[ArchConfig]:
+    """Shipped designs of so many multipliers, by name."""
+    found = (ArchConfig.read(path) for path in sorted((CONFIGS / "arch").glob("*.yaml")))
+    return [design for design in found if design.array.multipliers == multipliers]
+
+
+def run(
+    weights: str,
+    designs: Sequence[ArchConfig],
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Storage:
+    """Measure a checkpoint's or a synthetic network's weights in every format.
 
     Parameters
     ----------
     weights
         Name or path of a checkpoint or of a network.
+    designs
+        Their formats are measured beside the generic ones.
+    progress
+        Called with each layer's name before it is measured.
     """
-    return {
-        "name": Path(weights).stem,
-        "designs": [
-            _measure_design(design, _matrices(weights, design, seed)) for design in designs
-        ],
-    }
+    formats = [FormatSize(name, None, None) for name in GENERIC]
+    formats += [FormatSize(d.name, d.array.family, d) for d in designs]
+    layers = []
+    for layer in _layers(weights, seed):
+        progress(layer.name)
+        own = layer.matrices(NumberConfig())
+        nonzeros = sum(int(np.count_nonzero(matrix)) for matrix in own)
+        layers.append((layer.name, sum(m.size for m in own), nonzeros, layer.width))
+        for size in formats:
+            if size.design is None:
+                bits, searched = import_module(f"hwsim.formats.{size.name}").size(own, layer.width)
+                size.layers.append(LayerSize(layer.name, bits, searched))
+            elif size.fits:
+                _measure_design(size, layer.name, size.design, layer.matrices(size.design.numbers))
+    return Storage(Path(weights).stem, layers, formats)
 
 
-def _measure_design(design: ArchConfig, layers: Iterator[tuple[str, Any]]) -> dict[str, Any]:
-    rows = []
-    total = Bits()
-    for name, matrices in layers:
+def _measure_design(
+    size: FormatSize, name: str, design: ArchConfig, matrices: Sequence[NDArray[np.integer]]
+) -> None:
+    """Add a layer's size, or the reason why there is none."""
+    try:
+        for matrix in matrices:
+            codes.check(name, matrix, design.numbers)
         bits = reduce(add, (measure(design, m, (m.shape[0], m.shape[1])) for m in matrices))
-        total += bits
-        rows.append(_row(name, sum(m.size for m in matrices), sum(map(_nonzeros, matrices)), bits))
-    weights, nonzeros = (sum(row[key] for row in rows) for key in ("weights", "nonzeros"))
-    return {
-        "arch": design.name,
-        "family": design.array.family,
-        "weight_width": design.numbers.weight_width,
-        "layers": rows,
-        "total": _row("total", weights, nonzeros, total),
-    }
+    except (InputError, ValueError) as error:
+        text = str(error)
+        size.violation = text if text.startswith(name) else f"{name}: {text}"
+        size.layers.clear()
+    else:
+        size.layers.append(LayerSize(name, bits))
 
 
-def _matrices(
-    weights: str, design: ArchConfig, seed: int
-) -> Iterator[tuple[str, list[NDArray[np.integer]]]]:
+class _Layer:
+    """One layer's weights: a checkpoint's, or drawn anew for each design's numbers."""
+
+    def __init__(self, name: str, width: int, draw: Callable[[NumberConfig], Matrices]) -> None:
+        self.name = name
+        self.width = width
+        self._draw = draw
+        self._drawn: dict[NumberConfig, Matrices] = {}
+
+    def matrices(self, numbers: NumberConfig) -> Matrices:
+        """Weights ``(M, K)`` of each group."""
+        if numbers not in self._drawn:
+            self._drawn[numbers] = self._draw(numbers)
+        return self._drawn[numbers]
+
+
+def _layers(weights: str, seed: int) -> Iterator[_Layer]:
     is_network = weights.endswith((".yaml", ".yml")) or (
         (CONFIGS / "network" / f"{weights}.yaml").is_file()
     )
     if is_network:
         for shape in NetworkConfig.read(weights).shapes():
             if shape.has_weights:
-                yield shape.layer.name, workload.synthetic_weight(shape, design.numbers, seed)
+                draw = partial(workload.synthetic_weight, shape, seed=seed)
+                yield _Layer(shape.layer.name, NumberConfig().weight_width, draw)
         return
     from hwsim import lowering
     from hwsim.checkpoint import Checkpoint
@@ -73,13 +233,10 @@ def _matrices(
     checkpoint = Checkpoint.read(find_checkpoint(weights))
     for shape in NetworkConfig.read(checkpoint.network).shapes():
         if shape.has_weights:
-            name = shape.layer.name
-            yield name, lowering.lower_weight(shape, checkpoint.layers[name].weight)
+            layer = checkpoint.layers[shape.layer.name]
+            lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))
+            yield _Layer(shape.layer.name, layer.weight_bits, partial(_same, lowered))
 
 
-def _nonzeros(matrix: NDArray[np.integer]) -> int:
-    return int(np.count_nonzero(matrix))
-
-
-def _row(name: str, weights: int, nonzeros: int, bits: Bits) -> dict[str, Any]:
-    return {"layer": name, "weights": weights, "nonzeros": nonzeros, "bits": bits.to_dict()}
+def _same(matrices: Matrices, numbers: NumberConfig) -> Matrices:
+    return matrices

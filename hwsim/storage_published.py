@@ -41,7 +41,7 @@ class LayerSize:
     entropy: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: one row of ``results.csv``."""
+        """Plain data for ``results.json``."""
         return {
             "layer": self.name,
             "weights": self.weights,
@@ -137,6 +137,19 @@ class RowSize:
             "explanation": self.explanation(),
             "layers": [layer.to_dict() for layer in self.layers],
         }
+
+    def csv(self) -> list[dict[str, Any]]:
+        """Rows of ``results.csv``: one a layer."""
+        rows = []
+        for layer in self.layers:
+            row: dict[str, Any] = {"network": self.row.name}
+            for key, value in layer.to_dict().items():
+                if isinstance(value, dict):
+                    row |= {f"{key}.{kind}": bits for kind, bits in value.items()}
+                else:
+                    row[key] = value
+            rows.append(row)
+        return rows
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
-"""``hwsim storage``: bits per format of a network's weights."""
+"""``hwsim storage``: bits per format of a network's weights; published sizes rebuilt."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hwsim.cli.options import Json, Out
+
+if TYPE_CHECKING:
+    from hwsim.storage import Storage
+    from hwsim.storage_published import Table
 
 __all__ = ["storage"]
 
@@ -16,50 +20,157 @@ def storage(
     weights: Annotated[
         str,
         typer.Argument(
-            help="Checkpoint (a name in models/checkpoints or a file), or network (synthetic)."
+            help="Checkpoint (a name in models/checkpoints or a file), network (synthetic), or "
+            "table of published sizes (in configs/storage)."
         ),
     ],
     arch: Annotated[
         list[str] | None,
-        typer.Option(help="Designs whose formats are measured; repeat for more."),
+        typer.Option(
+            help="Designs whose formats are measured; repeat for more [default: all that ship "
+            "with 64 multipliers]."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of synthetic weights.")] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Measure stored bits by kind: values, indices, pointers, padding; per layer and in total.
+    """Measure stored bits in every format, by kind: values, indices, pointers, padding.
 
-    Example: hwsim storage lenet5_nonstructured --arch dense_8x8_ws --arch csc_16x4
+    Says which designs the weights fit, and why not. Of a table of published sizes it rebuilds each
+    row, and exits 1 when one is missed. Writes results.json, results.csv and a picture.
+
+    Examples: hwsim storage lenet5_nonstructured; hwsim storage configs/storage/admm_nn.yaml
     """
-    from hwsim.cli.output import console, emit_json, table
-    from hwsim.config import ArchConfig
-    from hwsim.report import write_json
-    from hwsim.storage import measure_designs
+    from hwsim.config.base import CONFIGS
 
-    designs = [ArchConfig.read(name) for name in arch or ["dense_8x8_ws", "csc_16x4"]]
-    document = measure_designs(weights, designs, seed)
-    folder = out or Path("build/storage") / Path(weights).stem
-    path = write_json(folder / "results.json", document)
+    path = Path(weights)
+    is_table = path.suffix in {".yaml", ".yml"} and path.parent.name == "storage"
+    if is_table or (CONFIGS / "storage" / f"{weights}.yaml").is_file():
+        _published(weights, out, json)
+    else:
+        _measure(weights, arch or [], seed, out, json)
+
+
+def _measure(weights: str, arch: list[str], seed: int, out: Path | None, json: bool) -> None:
+    from hwsim.cli.output import console, emit_json, log
+    from hwsim.config import ArchConfig
+    from hwsim.plots.storage import bits_by_format
+    from hwsim.report import write_csv, write_json
+    from hwsim.storage import designs_of, run
+
+    designs = [ArchConfig.read(name) for name in arch] or designs_of(64)
+    with log().status("measuring") as status:
+        found = run(weights, designs, seed, lambda name: status.update(f"measuring {name}"))
+        folder = out or Path("build/storage") / found.name
+        path = write_json(folder / "results.json", found.to_dict())
+        write_csv(folder / "results.csv", found.rows())
+        picture = bits_by_format(found, folder)
     if json:
-        emit_json(document)
+        emit_json(found.to_dict())
         return
-    kinds = ["values", "indices", "pointers", "padding", "total"]
-    for design in document["designs"]:
-        rows = [
-            [row["layer"], row["weights"], row["nonzeros"], *(row["bits"][kind] for kind in kinds)]
-            for row in [*design["layers"], design["total"]]
+    _show(found)
+    console().print(f"wrote {path}, results.csv and {picture.name}")
+
+
+def _show(found: Storage) -> None:
+    from hwsim.cli.output import console, table
+    from hwsim.storage import KINDS
+
+    plain = found.plain
+    rows: list[list[object]] = [["plain", "", *_kinds(plain.to_dict()), plain.total / 8000, 1.0]]
+    rows += [
+        [
+            size.name,
+            size.family or "",
+            *_kinds(size.total.to_dict()),
+            size.total.total / 8000,
+            plain.total / max(1, size.total.total),
         ]
-        console().print(
-            table(
-                f"{document['name']} in the format of {design['arch']} ({design['family']}), bits",
-                ["layer", "weights", "non-zero", *kinds],
-                rows,
-            )
-        )
-        dense = design["total"]["weights"] * design["weight_width"]
-        console().print(
-            f"{design['total']['bits']['total'] / 8000:.2f} KB (1000 B), "
-            f"{dense / max(1, design['total']['bits']['total']):.2f}x smaller than "
-            f"dense at {design['weight_width']} bits"
-        )
-    console().print(f"wrote {path}")
+        for size in found.fitting
+    ]
+    columns = ["format", "family", *KINDS, "total", "KB", "smaller"]
+    title = (
+        f"{found.name}: bits in all; KB of 1000 bytes; times smaller than plain: dense, zeros too"
+    )
+    console().print(table(title, columns, rows))
+
+    by_layer: list[list[object]] = []
+    for place, (name, weights, nonzeros, width) in enumerate(found.layers):
+        sizes = [size.layers[place] for size in found.representatives]
+        shown = [
+            f"{layer.bits.total:,}" + (f" ({layer.searched} b)" if layer.searched else "")
+            for layer in sizes
+        ]
+        by_layer.append([name, weights, nonzeros, weights * width, *shown])
+    columns = [
+        "layer",
+        "weights",
+        "non-zero",
+        "plain",
+        *(size.name for size in found.representatives),
+    ]
+    title = "Bits by layer, the smallest design of each family (width of the index, searched)"
+    console().print(table(title, columns, by_layer))
+
+    fits = [
+        [size.name, size.family, size.fits, size.violation] for size in found.formats if size.family
+    ]
+    if fits:
+        console().print(table("Designs", ["design", "family", "fits", "first violation"], fits))
+
+
+def _kinds(bits: dict[str, int]) -> list[int]:
+    from hwsim.storage import KINDS
+
+    return [bits[kind] for kind in (*KINDS, "total")]
+
+
+def _published(name: str, out: Path | None, json: bool) -> None:
+    from hwsim.cli.output import console, emit_json, log
+    from hwsim.config.storage import StorageConfig
+    from hwsim.plots.storage import published_sizes
+    from hwsim.report import write_csv, write_json
+    from hwsim.storage_published import run
+
+    config = StorageConfig.read(name)
+    with log().status("drawing masks") as status:
+        found = run(config, lambda row: status.update(f"measuring {row}"))
+        folder = out or Path("build/storage") / config.name
+        path = write_json(folder / "results.json", found.to_dict())
+        write_csv(folder / "results.csv", [layer for row in found.rows for layer in row.csv()])
+        picture = published_sizes(found, folder)
+    if json:
+        emit_json(found.to_dict())
+    else:
+        _show_published(found)
+        console().print(f"wrote {path}, results.csv and {picture.name}")
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _show_published(found: Table) -> None:
+    from hwsim.cli.output import console, table
+
+    columns = [
+        "KB of 1000 bytes", "kept", "data", "published (we)", "with indices", "published (we)",
+        "with padding", "best widths", "entropy",
+    ]  # fmt: skip
+    rows = [
+        [
+            row.row.name,
+            row.kept,
+            f"{row.data_kb:,.2f}",
+            f"{row.row.published.data_kb:,.2f} ({row.differences[0]:+.1%})",
+            f"{row.indexed_kb:,.2f}",
+            f"{row.row.published.indexed_kb:,.2f} ({row.differences[1]:+.1%})",
+            f"{row.padded_kb:,.2f}",
+            f"{row.best_kb:,.2f}",
+            f"{row.bound_kb:,.2f}",
+        ]
+        for row in found.rows
+    ]
+    console().print(table(f"{found.config.title} (seed {found.config.seed})", columns, rows))
+    for row in found.rows:
+        console().print(f"{row.row.name}: {row.explanation()}")
+    console().print(f"[bold]{found.answer()}[/bold]")
