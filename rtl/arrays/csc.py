@@ -48,7 +48,7 @@ class Array(wiring.Component):
     command : ``In(stream.Signature(command_layout(arch)))``
         One M tile.
     weight : ``In(stream.Signature(weight_layout(arch)))``
-        The tile's pointers and entries, in any order.
+        The tile's pointers and entries, before the first tile also the codebook; in any order.
     act : ``In(stream.Signature(act_layout(arch)))``
         Words of activations: all words of a group, then the next group. A position beyond K, and
         a lane beyond the last pixel, must be zero.
@@ -110,10 +110,11 @@ class Array(wiring.Component):
 
         load_pes = self.array.load_pes
         is_loading = self.weight.valid & self.weight.ready
+        is_table = self.weight.p.kind == 2  # for every PE; never, without a codebook
         for p, pe in enumerate(pes):
             m.submodules[f"pe_{p}"] = pe
             m.d.comb += [
-                pe.load_en.eq(is_loading & (self.weight.p.bank == p // load_pes)),
+                pe.load_en.eq(is_loading & (is_table | (self.weight.p.bank == p // load_pes))),
                 pe.load.kind.eq(self.weight.p.kind),
                 pe.load.addr.eq(self.weight.p.addr),
                 pe.load.data.eq(self.weight.p.data[p % load_pes]),
