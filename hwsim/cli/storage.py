@@ -27,8 +27,8 @@ def storage(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help="Designs whose formats are measured; repeat for more [default: all that ship "
-            "with 64 multipliers]."
+            help="Designs whose formats are measured; repeat for more (default: all that ship "
+            "with 64 multipliers)."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of synthetic weights.")] = 0,
@@ -40,12 +40,14 @@ def storage(
     Says which designs the weights fit, and why not. Of a table of published sizes it rebuilds each
     row, and exits 1 when one is missed. Writes results.json, results.csv and a picture.
 
-    Examples: hwsim storage lenet5_nonstructured; hwsim storage configs/storage/admm_nn.yaml
+    Example: hwsim storage lenet5_nonstructured; hwsim storage configs/storage/admm_nn.yaml
     """
     from hwsim.config.base import CONFIGS
 
     path = Path(weights)
-    is_table = path.suffix in {".yaml", ".yml"} and path.parent.name == "storage"
+    is_table = (
+        path.suffix in {".yaml", ".yml"} and path.is_file() and b"\nrows:" in path.read_bytes()
+    )
     if is_table or (CONFIGS / "storage" / f"{weights}.yaml").is_file():
         _published(weights, out, json)
     else:

@@ -118,15 +118,13 @@ def test_command_prints_one_json_document(tiny, tmp_path):
 
 
 def test_command_rebuilds_a_published_table_and_fails_where_it_is_missed(tmp_path):
-    folder = tmp_path / "storage"
-    folder.mkdir()
     raw = (
         "name: small\ntitle: t\nsource: s\nrows:\n"
         "  - name: LeNet-5\n    network: lenet5\n    tolerance: 0.02\n"
         "    published: {weights: 2575, data_kb: %s, indexed_kb: 2.6}\n"
         "    uniform: {kept_weights: 2575, weight_bits: 3, index_bits: 5}\n"
     )
-    table = folder / "small.yaml"
+    table = tmp_path / "small.yaml"
     for data_kb, code in ((0.966, 0), (0.90, 1)):
         table.write_text(raw % data_kb)
         out = tmp_path / str(code)
