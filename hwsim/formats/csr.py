@@ -18,7 +18,7 @@ __all__ = ["CSRMatrix", "bits", "decode", "encode", "size"]
 
 @dataclass(frozen=True)
 class CSRMatrix:
-    """A weight matrix of ``shape`` ``(M, K)``; ``values`` and ``cols`` are as long as each other."""
+    """A weight matrix of ``shape`` ``(M, K)``; one value and one column for each entry."""
 
     shape: tuple[int, int]
     pointers: NDArray[np.int64]

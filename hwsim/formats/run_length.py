@@ -21,7 +21,7 @@ __all__ = ["RunLengthMatrix", "best_width", "bits", "decode", "encode", "size"]
 
 @dataclass(frozen=True)
 class RunLengthMatrix:
-    """A weight matrix of ``shape`` ``(M, K)``: counts of zeros and of others in turn, and values."""
+    """A weight matrix of ``shape`` ``(M, K)``: counts of zeros and others in turn, and values."""
 
     shape: tuple[int, int]
     run_bits: int
