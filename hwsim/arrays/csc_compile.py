@@ -12,7 +12,16 @@ from hwsim.arrays.base import GEMM, Job, Words
 from hwsim.arrays.csc_entries import count_entries, row_entries
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.errors import InputError
-from hwsim.formats.csc import CSCMatrix, encode
+from hwsim.fixedpoint import check_range
+from hwsim.formats import codes
+from hwsim.formats.csc import (
+    codebook,
+    encode,
+    entry_codes,
+    entry_has_zero,
+    entry_width,
+    zero_run,
+)
 
 __all__ = ["Tile", "compile", "operands", "tiles"]
 
@@ -21,24 +30,26 @@ __all__ = ["Tile", "compile", "operands", "tiles"]
 class Tile:
     """Rows ``start`` to ``stop`` of the weights, and the entries they make.
 
-    ``entries`` is ``(P, K)``: entries of each column on each PE, padding zeros included.
-    ``padding`` is ``(K,)``: padding zeros of each column.
+    ``entries`` is ``(P, K)``: entries of each column on each PE, padding included.
+    ``padding`` is ``(K,)``: padding of each column. ``table`` is the words of the layer's codebook
+    that are loaded with the tile: all with the first one, none with the others.
     """
 
     start: int
     stop: int
     entries: NDArray[np.unsignedinteger]
     padding: NDArray[np.int64]
+    table: int
 
     def rows(self, pes: int) -> int:
         """Local rows."""
         return -(-(self.stop - self.start) // pes)
 
     def weight_beats(self, array: CSCConfig) -> int:
-        """Beats of the weight stream: all pointers, then each bank's longest entry memory."""
+        """Beats of the weight stream: table, all pointers, each bank's longest entry memory."""
         per_bank = self.entries.sum(axis=1, dtype=np.int64).reshape(-1, array.load_pes)
         pointers = len(per_bank) * (self.entries.shape[1] + 1)
-        return int(pointers + per_bank.max(axis=1).sum())
+        return int(self.table + pointers + per_bank.max(axis=1).sum())
 
 
 def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
@@ -47,8 +58,8 @@ def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray
     Raises
     ------
     InputError
-        No operands, K too large for the pointer memories, too many pixels, or a value that its
-        width cannot hold.
+        No operands, K too large for the pointer memories, too many pixels, a weight without a code
+        or an activation that its width cannot hold.
     """
     array, numbers = arch.array, arch.numbers
     assert isinstance(array, CSCConfig)
@@ -64,18 +75,26 @@ def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray
         )
     if -(-gemm.N // array.lanes) >> 32:
         raise InputError(gemm.name, "N", gemm.N, "must make fewer than 2**32 groups of lanes")
-    _check_range(gemm.name, "weight", gemm.weight, numbers.weight_width)
-    _check_range(gemm.name, "act", gemm.act, numbers.act_width)
+    codes.check(gemm.name, gemm.weight, numbers)
+    check_range(gemm.name, "act", gemm.act, numbers.act_width)
     return gemm.weight, gemm.act
 
 
-def _check_range(name: str, key: str, value: NDArray[np.integer], width: int) -> None:
-    if value.dtype.kind == "i" and value.dtype.itemsize * 8 <= width:
-        return
-    half = 1 << (width - 1)
-    for extreme in (int(value.min()), int(value.max())):
-        if not -half <= extreme < half:
-            raise InputError(name, key, extreme, f"must fit {key}_width, {width} bits")
+def _table(array: CSCConfig, weight: NDArray[np.integer], name: str) -> NDArray[np.int64] | None:
+    """Codebook of a layer, if the design has one.
+
+    Raises
+    ------
+    InputError
+        The layer has too many distinct weights.
+    """
+    if array.codebook_bits is None:
+        return None
+    try:
+        return codebook(weight, array.codebook_bits)
+    except ValueError as error:
+        what, _, rule = str(error).partition(": ")
+        raise InputError(name, "", None, f"{what}: {rule}") from error
 
 
 def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[Tile]:
@@ -84,16 +103,19 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
     Raises
     ------
     InputError
-        One local row alone overflows the entry memory.
+        One local row alone overflows the entry memory, or the weights overflow the codebook.
     """
     array = arch.array
     assert isinstance(array, CSCConfig)
+    run = zero_run(array.index_bits, entry_has_zero(arch))
+    table = _table(array, weight, name)
+    words = 0 if table is None else len(table)
     num_rows, start = len(weight), 0
     while start < num_rows:
         stop = min(num_rows, start + array.pes * array.acc_depth)
-        entries, padding = count_entries(weight[start:stop], array.pes, array.index_bits)
+        entries, padding = count_entries(weight[start:stop], array.pes, run)
         if int(entries.sum(axis=1, dtype=np.int64).max()) > array.entry_depth:
-            grown = np.cumsum(row_entries(weight[start:stop], array.pes, array.index_bits), axis=0)
+            grown = np.cumsum(row_entries(weight[start:stop], array.pes, run), axis=0)
             fit = int(np.count_nonzero(grown.max(axis=1) <= array.entry_depth))
             if fit == 0:
                 raise InputError(
@@ -103,8 +125,8 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
                     f"one row must fit entry_depth of {arch.name}, {array.entry_depth}",
                 )
             stop = start + fit * array.pes
-            entries, padding = count_entries(weight[start:stop], array.pes, array.index_bits)
-        yield Tile(start, stop, entries, padding)
+            entries, padding = count_entries(weight[start:stop], array.pes, run)
+        yield Tile(start, stop, entries, padding, words if start == 0 else 0)
         start = stop
 
 
@@ -129,10 +151,9 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         "rows": [tile.rows(array.pes) for tile in parts],
         "tail": [array.drain_beats(gemm.N - (groups - 1) * array.lanes)] * len(parts),
     }
-    beats = [
-        _weight_words(arch, encode(weight[tile.start : tile.stop], array.pes, array.index_bits))
-        for tile in parts
-    ]
+    table = _table(array, weight, gemm.name)
+    beats = [_table_words(arch, table)] if table is not None else []
+    beats += [_weight_words(arch, weight[tile.start : tile.stop], table) for tile in parts]
     return Job(
         inputs={
             "command": {name: np.array(column, np.int64) for name, column in command.items()},
@@ -154,12 +175,27 @@ def _act_words(array: CSCConfig, act: NDArray[np.integer]) -> NDArray[np.int64]:
     return split.transpose(2, 0, 1, 3).reshape(-1, array.window, array.lanes)
 
 
-def _weight_words(arch: ArchConfig, matrix: CSCMatrix) -> Words:
+def _table_words(arch: ArchConfig, table: NDArray[np.int64]) -> Words:
+    """Writes of the codebook, each to every PE; address 0 is the zero and needs none."""
+    array, size = arch.array, len(table)
+    assert isinstance(array, CSCConfig)
+    words = codes.encode(table, arch.numbers)
+    return {
+        "kind": np.full(size, 2),
+        "bank": np.zeros(size, dtype=np.int64),
+        "addr": np.arange(1, size + 1),
+        "data": np.broadcast_to(words[:, None], (size, array.load_pes)),
+    }
+
+
+def _weight_words(
+    arch: ArchConfig, weight: NDArray[np.integer], table: NDArray[np.int64] | None
+) -> Words:
     """Memory writes of one tile, bank after bank: pointers, then entries."""
     array = arch.array
     assert isinstance(array, CSCConfig)
-    code = matrix.values & ((1 << arch.numbers.weight_width) - 1)
-    code |= matrix.rel_idx << arch.numbers.weight_width
+    matrix = encode(weight, array.pes, array.index_bits, entry_has_zero(arch))
+    code = entry_codes(matrix, arch.numbers, table) | matrix.rel_idx << entry_width(arch)
     parts = []
     for bank in range(array.pes // array.load_pes):
         pes = range(bank * array.load_pes, (bank + 1) * array.load_pes)

@@ -9,6 +9,8 @@ from hwsim.arrays.base import Words
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.config.causes import CAUSES
 from hwsim.fixedpoint import wrap
+from hwsim.formats.codes import decode
+from hwsim.formats.csc import entry_has_zero, entry_width, zero_run
 
 __all__ = ["PEs"]
 
@@ -32,8 +34,15 @@ class PEs:
         self.pe = np.arange(array.pes)
         size, lanes = array.pes, array.lanes
         self.pointers = np.zeros((size, pointers), dtype=np.int64)
-        self.value = np.zeros((size, entries), dtype=np.int64)
+        self.code = np.zeros((size, entries), dtype=np.int64)
         self.rel_idx = np.zeros((size, entries), dtype=np.int64)
+
+        # integer of each code of an entry: fixed, or the codebook that a layer loads
+        self.entry_width = entry_width(arch)
+        every = np.arange(1 << self.entry_width)
+        has_codebook = array.codebook_bits is not None
+        self.table = np.zeros_like(every) if has_codebook else decode(every, arch.numbers)
+        self.marker = None if entry_has_zero(arch) else zero_run(array.index_bits, False)
 
         # queue
         depth = array.fifo_depth
@@ -52,7 +61,7 @@ class PEs:
         # decode
         self.issued, self.finishes_q = self._bools(), self._bools()
         self.is_first_q, self.bank_q = self._bools(), self._ints()
-        self.value_q, self.rel_idx_q = self._ints(), self._ints()
+        self.code_q, self.rel_idx_q = self._ints(), self._ints()
         self.act_q = np.zeros((size, lanes), dtype=np.int64)
         self.row_next = self._ints()
         self.cause_q = self._ints()
@@ -80,10 +89,18 @@ class PEs:
         addr, word = int(beat["addr"]), beat["data"]
         if beat["kind"] == 0:
             self.pointers[bank, addr] = word
+        elif beat["kind"] == 1:
+            self.code[bank, addr] = word & ((1 << self.entry_width) - 1)
+            self.rel_idx[bank, addr] = word >> self.entry_width
         else:
-            width = self.numbers.weight_width
-            self.value[bank, addr] = wrap(word, width)
-            self.rel_idx[bank, addr] = word >> width
+            self.table[addr] = decode(word[0], self.numbers)
+
+    @property
+    def is_padding(self) -> Bools:
+        """The entry fetched last is padding."""
+        if self.marker is None:
+            return np.equal(self.code_q, 0)
+        return np.equal(self.rel_idx_q, self.marker)
 
     @property
     def full(self) -> bool:
@@ -93,7 +110,7 @@ class PEs:
     @property
     def cause(self) -> Ints:
         """Cause of the clock before, ``(P,)`` status codes."""
-        entry = np.where(self.value_q == 0, CODE["padding"], CODE["mac"])
+        entry = np.where(self.is_padding, CODE["padding"], CODE["mac"])
         return np.where(self.issued, entry, self.cause_q)
 
     def finished(self) -> int:
@@ -135,11 +152,13 @@ class PEs:
 
     def _decode(self) -> None:
         row = np.where(self.is_first_q, 0, self.row_next) + self.rel_idx_q
-        self.entry_valid = self.issued & (self.value_q != 0)
+        self.entry_valid = self.issued & ~self.is_padding
         self.finishes = self.finishes_q
-        self.entry_value, self.entry_row = self.value_q, row
+        self.entry_value, self.entry_row = self.table[self.code_q], row
         self.entry_bank, self.entry_act = self.bank_q, self.act_q
-        self.row_next = np.where(self.issued, row + 1, self.row_next)
+        # padding that the index marks stands for no position of its own
+        position = 1 if self.marker is None else ~self.is_padding
+        self.row_next = np.where(self.issued, row + position, self.row_next)
 
     def _issue(self, is_drained: bool, is_busy: bool) -> None:
         addr = np.where(self.is_first, self.start, self.cursor)
@@ -158,8 +177,8 @@ class PEs:
         self.issued, self.finishes_q = is_issuing, ends_group
         self.is_first_q, self.bank_q, self.act_q = self.is_first, self.bank, self.column_act
         pe = np.flatnonzero(is_issuing)
-        self.value_q, self.rel_idx_q = self.value_q.copy(), self.rel_idx_q.copy()
-        self.value_q[pe] = self.value[pe, addr[pe]]
+        self.code_q, self.rel_idx_q = self.code_q.copy(), self.rel_idx_q.copy()
+        self.code_q[pe] = self.code[pe, addr[pe]]
         self.rel_idx_q[pe] = self.rel_idx[pe, addr[pe]]
         self.cursor = np.where(is_issuing, addr + 1, self.cursor)
         self.is_first = self.is_first & ~is_issuing

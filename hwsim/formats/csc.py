@@ -3,8 +3,15 @@
 Row m of the matrix lies on PE m mod P as its local row m div P. A PE stores, column after column,
 its non-zeros as entries: the value, and a relative index of ``index_bits``, the zeros since the
 previous entry of that column on that PE (since local row 0 for the first). A run longer than the
-index can tell is broken by padding zeros: entries of value 0, each of which stands for
-``2**index_bits`` zeros. ``K + 1`` column pointers a PE say where each column begins and ends.
+index can tell is broken by padding: entries that stand for zeros alone. ``K + 1`` column pointers a
+PE say where each column begins and ends.
+
+A padding entry has the value 0 and stands for ``2**index_bits`` zeros. Where the code of a weight
+has no zero, the largest relative index marks padding instead and stands for ``2**index_bits - 1``
+zeros, and the relative index of a weight is less than that.
+
+With a codebook an entry's code is the place of its value, from 1, in a table of the layer's
+distinct non-zero weights; code 0 is zero.
 """
 
 from __future__ import annotations
@@ -14,10 +21,43 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import ArchConfig, CSCConfig
+from hwsim.config import ArchConfig, CSCConfig, NumberConfig
+from hwsim.formats import codes
 from hwsim.formats.base import Bits, index_width
 
-__all__ = ["CSCMatrix", "bits", "decode", "encode", "measure"]
+__all__ = [
+    "CSCMatrix",
+    "bits",
+    "codebook",
+    "decode",
+    "encode",
+    "entry_codes",
+    "entry_has_zero",
+    "entry_width",
+    "measure",
+    "project",
+    "zero_run",
+]
+
+#: Rounds of k-means after which a projection onto a codebook stops at the latest.
+ROUNDS = 50
+
+
+def entry_width(arch: ArchConfig) -> int:
+    """Bits of the code in an entry."""
+    assert isinstance(arch.array, CSCConfig)
+    return arch.array.codebook_bits or arch.numbers.weight_width
+
+
+def entry_has_zero(arch: ArchConfig) -> bool:
+    """Whether an entry's code has a zero, which then marks padding; else the index does."""
+    assert isinstance(arch.array, CSCConfig)
+    return arch.array.codebook_bits is not None or arch.numbers.has_zero
+
+
+def zero_run(index_bits: int, has_zero: bool) -> int:
+    """Zeros that one padding entry stands for; a weight's relative index is less."""
+    return (1 << index_bits) - (not has_zero)
 
 
 @dataclass(frozen=True)
@@ -26,11 +66,13 @@ class CSCMatrix:
 
     ``pointers`` is ``(P, K + 1)``: entries of column k on PE p are ``pointers[p, k]`` to
     ``pointers[p, k + 1]``, exclusive, of that PE's memory. ``values`` and ``rel_idx`` hold the
-    memories of all PEs one after the other.
+    memories of all PEs one after the other; padding has the value 0. ``has_zero`` tells which of
+    the two kinds of padding it is.
     """
 
     shape: tuple[int, int]
     index_bits: int
+    has_zero: bool
     pointers: NDArray[np.int64]
     values: NDArray[np.int64]
     rel_idx: NDArray[np.int64]
@@ -42,12 +84,12 @@ class CSCMatrix:
 
     @property
     def entries(self) -> NDArray[np.int64]:
-        """Entries of each PE, padding zeros included, ``(P,)``."""
+        """Entries of each PE, padding included, ``(P,)``."""
         return self.pointers[:, -1]
 
     @property
     def padding(self) -> int:
-        """Padding zeros on all PEs."""
+        """Padding entries on all PEs."""
         return int(np.count_nonzero(self.values == 0))
 
     def memory(self, pe: int) -> slice:
@@ -56,8 +98,15 @@ class CSCMatrix:
         return slice(start, start + int(self.entries[pe]))
 
 
-def encode(weight: NDArray[np.integer], pes: int, index_bits: int) -> CSCMatrix:
+def encode(
+    weight: NDArray[np.integer], pes: int, index_bits: int, has_zero: bool = True
+) -> CSCMatrix:
     """Encode ``weight[M, K]`` for ``pes`` PEs.
+
+    Parameters
+    ----------
+    has_zero
+        Whether the code of a weight has a zero for padding.
 
     Raises
     ------
@@ -77,19 +126,20 @@ def encode(weight: NDArray[np.integer], pes: int, index_bits: int) -> CSCMatrix:
     column = pe_of * num_cols + col_of
     is_first = np.diff(column, prepend=-1) != 0
     gap = row_of - np.where(is_first, 0, np.roll(row_of, 1) + 1)
-    pads = gap >> index_bits
+    run = zero_run(index_bits, has_zero)
+    pads = gap // run
     place = np.cumsum(pads + 1) - 1
 
     total = int(place[-1]) + 1 if len(place) else 0
     values = np.zeros(total, dtype=np.int64)
     rel_idx = np.full(total, (1 << index_bits) - 1, dtype=np.int64)
     values[place] = by_pe[pe_of, col_of, row_of]
-    rel_idx[place] = gap & ((1 << index_bits) - 1)
+    rel_idx[place] = gap % run
 
     sizes = np.bincount(column, pads + 1, pes * num_cols).astype(np.int64).reshape(pes, num_cols)
     pointers = np.zeros((pes, num_cols + 1), dtype=np.int64)
     np.cumsum(sizes, axis=1, out=pointers[:, 1:])
-    return CSCMatrix((num_rows, num_cols), index_bits, pointers, values, rel_idx)
+    return CSCMatrix((num_rows, num_cols), index_bits, has_zero, pointers, values, rel_idx)
 
 
 def decode(matrix: CSCMatrix) -> NDArray[np.int64]:
@@ -98,7 +148,7 @@ def decode(matrix: CSCMatrix) -> NDArray[np.int64]:
     sizes = np.diff(matrix.pointers, axis=1).reshape(-1)
     column = np.repeat(np.arange(pes * num_cols), sizes)
     # positions passed since the start of the first memory, less those passed before the column
-    passed = np.cumsum(matrix.rel_idx + 1)
+    passed = np.cumsum(matrix.rel_idx + ((matrix.values != 0) | matrix.has_zero))
     before = np.concatenate(([0], passed))[np.cumsum(sizes) - sizes]
     local_row = passed - 1 - before[column]
     weight = np.zeros((num_rows, num_cols), dtype=np.int64)
@@ -109,11 +159,78 @@ def decode(matrix: CSCMatrix) -> NDArray[np.int64]:
     return weight
 
 
-def bits(matrix: CSCMatrix, weight_width: int, pointer_width: int | None = None) -> Bits:
+def codebook(weight: NDArray[np.integer], codebook_bits: int) -> NDArray[np.int64]:
+    """Distinct non-zero weights of a layer, ascending: the table that its entries' codes select.
+
+    Raises
+    ------
+    ValueError
+        There are more than codes of ``codebook_bits``, less the one for zero.
+    """
+    low, high = min(0, int(weight.min())), max(0, int(weight.max()))
+    occurs = np.zeros(high - low + 1, dtype=np.bool_)
+    for row in weight:  # a layer's rows together would need eight times the memory
+        occurs[row.astype(np.int64) - low] = True
+    occurs[-low] = False
+    table = np.flatnonzero(occurs) + low
+    limit = (1 << codebook_bits) - 1
+    if len(table) > limit:
+        raise ValueError(
+            f"weight has {len(table)} distinct non-zero values: "
+            f"must be at most {limit} for a codebook of {codebook_bits} bits"
+        )
+    return table
+
+
+def entry_codes(
+    matrix: CSCMatrix, numbers: NumberConfig, table: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """Codes of all entries, unsigned; 0 in padding. ``table`` is the layer's codebook, if any."""
+    patterns = np.zeros(len(matrix.values), dtype=np.int64)
+    used = matrix.values != 0
+    if table is None:
+        patterns[used] = codes.encode(matrix.values[used], numbers)
+    else:
+        patterns[used] = np.searchsorted(table, matrix.values[used]) + 1
+    return patterns
+
+
+def project(weight: NDArray[np.integer], array: CSCConfig) -> NDArray[np.integer]:
+    """Weights with few enough distinct values for the design's codebook; zeros stay zero.
+
+    One-dimensional k-means (Han et al., Deep Compression, ICLR 2016, section 3) from clusters of
+    equal size; every centre is a value that occurs, so it has a code where the weights have one.
+    """
+    if array.codebook_bits is None:
+        return weight
+    values, counts = np.unique(weight[weight != 0], return_counts=True)
+    values = values.astype(np.int64)
+    size = (1 << array.codebook_bits) - 1
+    if len(values) <= size:
+        return weight
+    quantiles = (np.arange(size) + 0.5) / size * counts.sum()
+    centres = np.unique(values[np.searchsorted(np.cumsum(counts), quantiles)])
+    for _ in range(ROUNDS):
+        label = np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
+        means = np.bincount(label, counts * values) / np.bincount(label, counts)
+        nearest = np.abs(values[None] - means[:, None]).argmin(axis=1)
+        moved = np.unique(values[nearest])
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    label = np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
+    place = np.minimum(np.searchsorted(values, weight), len(values) - 1)
+    shared: NDArray[np.integer] = np.where(weight != 0, centres[label][place], 0)
+    return shared.astype(weight.dtype)
+
+
+def bits(matrix: CSCMatrix, code_width: int, pointer_width: int | None = None) -> Bits:
     """Size by kind: values and indices of the non-zeros, pointers, and both words of the padding.
 
     Parameters
     ----------
+    code_width
+        Bits of the code in an entry.
     pointer_width
         Bits of a column pointer; by default what the largest pointer needs.
     """
@@ -121,22 +238,29 @@ def bits(matrix: CSCMatrix, weight_width: int, pointer_width: int | None = None)
         pointer_width = index_width(int(matrix.entries.max()) + 1)
     nonzeros = len(matrix.values) - matrix.padding
     return Bits(
-        values=nonzeros * weight_width,
+        values=nonzeros * code_width,
         indices=nonzeros * matrix.index_bits,
         pointers=matrix.pointers.size * pointer_width,
-        padding=matrix.padding * (weight_width + matrix.index_bits),
+        padding=matrix.padding * (code_width + matrix.index_bits),
     )
 
 
 def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
     """Size of a weight matrix for a design's PEs; needs the weights, for their places count.
 
+    A codebook counts under *values*, once, whatever the number of PEs that hold a copy.
+
     Raises
     ------
     ValueError
-        No weights.
+        No weights, or too many different ones for the codebook.
     """
     assert isinstance(arch.array, CSCConfig)
     if weight is None:
         raise ValueError(f"csc needs the weights of a {shape[0]} x {shape[1]} matrix to size it")
-    return bits(encode(weight, arch.array.pes, arch.array.index_bits), arch.numbers.weight_width)
+    matrix = encode(weight, arch.array.pes, arch.array.index_bits, entry_has_zero(arch))
+    size = bits(matrix, entry_width(arch))
+    if arch.array.codebook_bits is None:
+        return size
+    table = codebook(weight, arch.array.codebook_bits)
+    return size + Bits(values=len(table) * arch.numbers.weight_width)

@@ -5,6 +5,7 @@ from amaranth.lib import data
 
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.formats.base import index_width
+from hwsim.formats.csc import entry_width
 
 __all__ = [
     "act_layout",
@@ -40,9 +41,10 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     """
     array = array_config(arch)
     banks = array.pes // array.load_pes
+    table = _table_size(array)
     return data.StructLayout(
         {
-            "weight_beats": range(banks * (array.col_depth + 1 + array.entry_depth) + 1),
+            "weight_beats": range(table + banks * (array.col_depth + 1 + array.entry_depth) + 1),
             "words": range(-(-array.col_depth // array.window) + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
@@ -51,32 +53,41 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     )
 
 
+def _table_size(array: CSCConfig) -> int:
+    return 0 if array.codebook_bits is None else 1 << array.codebook_bits
+
+
 def entry_layout(arch: ArchConfig) -> data.StructLayout:
-    """One word of a PE's weight memory; a ``value`` of 0 is a padding zero."""
+    """One word of a PE's weight memory; :mod:`hwsim.formats.csc` says which is padding."""
     return data.StructLayout(
         {
-            "value": signed(arch.numbers.weight_width),
+            "code": unsigned(entry_width(arch)),
             "rel_idx": unsigned(array_config(arch).index_bits),
         }
     )
 
 
 def _word_width(arch: ArchConfig) -> int:
-    return max(array_config(arch).entry_depth.bit_length(), entry_layout(arch).size)
+    widths = [array_config(arch).entry_depth.bit_length(), entry_layout(arch).size]
+    if array_config(arch).codebook_bits is not None:
+        widths.append(arch.numbers.weight_width)
+    return max(widths)
 
 
 def weight_layout(arch: ArchConfig) -> data.StructLayout:
     """One write to the memories of ``load_pes`` PEs.
 
     ``kind`` 0 writes column pointer ``addr``, 1 writes entry ``addr``, each with its word of
-    ``data``; ``bank`` b is PEs ``b * load_pes`` on.
+    ``data``; ``bank`` b is PEs ``b * load_pes`` on. With a codebook, 2 writes weight ``addr`` of
+    the table of every PE, whatever the bank; each word of ``data`` must be the same.
     """
     array = array_config(arch)
+    depths = (array.col_depth + 1, array.entry_depth, _table_size(array))
     return data.StructLayout(
         {
-            "kind": unsigned(1),
+            "kind": unsigned(1 if array.codebook_bits is None else 2),
             "bank": unsigned(index_width(array.pes // array.load_pes)),
-            "addr": unsigned(index_width(max(array.col_depth + 1, array.entry_depth))),
+            "addr": unsigned(index_width(max(depths))),
             "data": data.ArrayLayout(unsigned(_word_width(arch)), array.load_pes),
         }
     )

@@ -14,6 +14,7 @@ from rtl.arrays.drain_layout import drain_layout, lane_psums
 from rtl.arrays.pe.accumulator import Accumulator
 from rtl.arrays.pe.csc_columns import ColumnQueue
 from rtl.arrays.pe.csc_decoder import Decoder, cause_code
+from rtl.multiplier import product
 
 __all__ = ["PE"]
 
@@ -109,7 +110,8 @@ class PE(wiring.Component):
 
         entry = decoder.entry
         for lane in range(self.array.lanes):
-            m.d.sync += accumulator.product[lane].eq(entry.p.value * entry.p.act[lane])
+            result = product(entry.p.act[lane], entry.p.code, self.arch.numbers)
+            m.d.sync += accumulator.product[lane].eq(result)
         m.d.comb += [
             accumulator.add.eq(entry.valid),
             accumulator.bank.eq(entry.p.bank),

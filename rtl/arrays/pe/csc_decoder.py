@@ -1,6 +1,6 @@
 """Index decoder of an index-decoding PE: from columns to entries with their rows."""
 
-from amaranth import Const, Module, Mux, Signal, unsigned
+from amaranth import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -8,8 +8,10 @@ from amaranth.lib.wiring import In, Out
 from hwsim.config import ArchConfig
 from hwsim.config.causes import CAUSES
 from hwsim.formats.base import index_width
+from hwsim.formats.csc import entry_has_zero
 from rtl.arrays.csc_layout import array_config, entry_layout, lane_acts, load_layout
 from rtl.arrays.pe.csc_columns import column_layout
+from rtl.multiplier import code_shape
 
 __all__ = ["Decoder", "cause_code", "decoded_layout"]
 
@@ -21,10 +23,10 @@ def cause_code(group: str, name: str) -> Const:
 
 
 def decoded_layout(arch: ArchConfig) -> data.StructLayout:
-    """An entry's value, the activations it multiplies, and the sums it belongs to."""
+    """A weight's code, the activations it multiplies, and the sums it belongs to."""
     return data.StructLayout(
         {
-            "value": entry_layout(arch)["value"].shape,
+            "code": code_shape(arch.numbers),
             "act": lane_acts(arch),
             "row": unsigned(index_width(array_config(arch).acc_depth)),
             "bank": unsigned(1),
@@ -36,8 +38,8 @@ class Decoder(wiring.Component):
     """Give the entries of each column, one a clock.
 
     Two stages, a clock each: **issue** (an entry is fetched) and **decode** (the relative indices
-    add up to the row). A column of n entries stays max(1, n) clocks in the issue stage. Padding
-    zeros move the row and are not given on.
+    add up to the row; with a codebook the weight is fetched). A column of n entries stays
+    max(1, n) clocks in the issue stage. Padding moves the row and is not given on.
 
     * Latency: two clocks from ``column.valid`` to the first ``entry.valid``.
     * Throughput: one entry a clock; a column without entries takes a clock.
@@ -52,7 +54,7 @@ class Decoder(wiring.Component):
     Members
     -------
     load_en, load : ``In(1)``, ``In(load_layout(arch))``
-        Write an entry (``kind`` 1); only while no layer runs.
+        Write an entry (``kind`` 1) or a word of the codebook (2); only while no layer runs.
     run, run_next : ``In(1)``
         A layer is running in this clock, and in the next; ``run`` low rewinds the decoder.
     more, waiting : ``In(1)``
@@ -62,12 +64,12 @@ class Decoder(wiring.Component):
     drained : ``In(1)``
         A group's last partial sums are taken in this clock.
     entry : ``Out(stream.Signature(decoded_layout(arch), always_ready=True))``
-        Entries, without padding zeros.
+        Entries, without padding.
     finishes : ``Out(1)``
         The group's last entry, if it has one, is given in this clock; none comes later.
     cause : ``Out``
-        Cause of the issue stage's clock before this one: a clock late, since an entry's value
-        tells ``mac`` from ``padding``.
+        Cause of the issue stage's clock before this one: a clock late, since the entry tells
+        ``mac`` from ``padding``.
     """
 
     load_en: Signal
@@ -103,20 +105,37 @@ class Decoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         fetched = data.View(entry_layout(self.arch), Signal(entry_layout(self.arch).size))
-        goes, issued = Signal(), Signal()
-        self._issue(m, fetched, goes, issued)
-
-        is_padding = Signal()
-        m.d.comb += is_padding.eq(fetched.value == 0)
-        m.d.sync += [
-            self.entry.valid.eq(issued & ~is_padding),
-            self.entry.p.value.eq(fetched.value),
-        ]
+        goes, issued, is_padding = Signal(), Signal(), Signal()
+        has_zero = entry_has_zero(self.arch)
+        m.d.comb += is_padding.eq(fetched.code == 0 if has_zero else fetched.rel_idx.all())
+        # padding that the index marks stands for no position of its own
+        position = Const(1) if has_zero else ~is_padding
+        self._issue(m, fetched, goes, issued, position)
+        m.d.sync += self.entry.valid.eq(issued & ~is_padding)
+        if self.array.codebook_bits is None:
+            m.d.sync += self.entry.p.code.eq(fetched.code)
+        else:
+            self._look_up(m, fetched.code)
         self._cause(m, goes, issued, is_padding)
         return m
 
-    def _issue(self, m: Module, fetched: data.View, goes: Signal, issued: Signal) -> None:
-        """Issue stage, and the rows of the decode stage."""
+    def _look_up(self, m: Module, code: Value) -> None:
+        """Codebook: its memory's output register is that of the decode stage."""
+        memory: Memory = Memory(shape=code_shape(self.arch.numbers), depth=1 << len(code), init=[])
+        m.submodules.codebook = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.load_en & (self.load.kind == 2)),
+            write.addr.eq(self.load.addr),
+            write.data.eq(self.load.data),
+            read.addr.eq(code),
+            self.entry.p.code.eq(read.data),
+        ]
+
+    def _issue(
+        self, m: Module, fetched: data.View, goes: Signal, issued: Signal, position: Value
+    ) -> None:
+        """Issue stage, and the rows of the decode stage; ``position`` is the entry's own."""
         column = self.column
         cursor = Signal(range(self.array.entry_depth + 1), reset_less=True)
         addr, addr_next = Signal.like(cursor), Signal.like(cursor)
@@ -160,7 +179,7 @@ class Decoder(wiring.Component):
         row_next, row = Signal.like(self.entry.p.row), Signal.like(self.entry.p.row)
         m.d.comb += row.eq(Mux(is_first_q, 0, row_next) + fetched.rel_idx)
         with m.If(issued):
-            m.d.sync += row_next.eq(row + 1)
+            m.d.sync += row_next.eq(row + position)
         m.d.sync += [
             issued.eq(is_issuing),
             finishes_q.eq(ends_group),

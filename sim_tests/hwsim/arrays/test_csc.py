@@ -11,11 +11,13 @@ from hwsim.arrays import csc
 from hwsim.arrays.base import GEMM, Counts, family
 from hwsim.arrays.csc_compile import tiles
 from hwsim.arrays.csc_count import _recur
-from hwsim.arrays.csc_entries import count_entries
+from hwsim.arrays.csc_entries import count_entries, row_entries
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import wrap
-from hwsim.formats.csc import encode
+from hwsim.formats import project
+from hwsim.formats.codes import levels
+from hwsim.formats.csc import encode, zero_run
 
 BASE = {
     "family": "csc",
@@ -100,12 +102,21 @@ def test_pauses_change_no_value_and_every_clock_has_a_cause(case, seed, probabil
         assert pe[cause] == unpaused["pe"][cause]
 
 
-@given(st.integers(1, 600), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=60)
-def test_entries_are_counted_without_encoding(rows, pes, index_bits, seed):
+@given(
+    st.integers(1, 600),
+    st.integers(1, 5),
+    st.integers(1, 9),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=120)
+def test_entries_are_counted_without_encoding(rows, pes, index_bits, has_zero, seed):
     gemm = draw_gemm(np.random.default_rng(seed), (rows, 5, 1), 0.03, 1.0)
-    matrix = encode(gemm.weight, pes, index_bits)
-    entries, padding = count_entries(gemm.weight, pes, index_bits)
+    matrix = encode(gemm.weight, pes, index_bits, has_zero)
+    run = zero_run(index_bits, has_zero)
+    entries, padding = count_entries(gemm.weight, pes, run)
+    added = row_entries(gemm.weight, pes, run)
+    assert (added.sum(axis=0) == matrix.entries).all()
     assert (entries == np.diff(matrix.pointers, axis=1)).all()
     assert padding.sum() == matrix.padding
 
@@ -121,6 +132,53 @@ def test_operands_of_any_type_and_order(dtype, order):
     assert csc.count(arch, other) == csc.count(arch, gemm)
 
 
+#: Codes of entries beside plain integers, and the values that their weights are drawn from.
+CODES = {
+    "levels": ({"weight_code": "levels", "weight_width": 4}, {}),
+    "binary": ({"weight_code": "levels", "weight_width": 1}, {}),
+    "ternary": ({"weight_code": "ternary", "weight_width": 2}, {}),
+    "pow2": ({"weight_code": "pow2", "weight_width": 4}, {}),
+    "codebook": ({"weight_width": 8}, {"codebook_bits": 3}),
+    "codebook_of_levels": ({"weight_code": "levels", "weight_width": 5}, {"codebook_bits": 2}),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 4),
+    st.tuples(st.integers(1, 60), st.integers(1, 32), st.integers(1, 9)),
+    st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+)
+@settings(deadline=None, max_examples=40)
+def test_codes_give_the_product_and_the_cycles(code, seed, index_bits, shape, density):
+    numbers, array = CODES[code]
+    arch = design(numbers, index_bits=index_bits, acc_depth=8, **array)
+    rng = np.random.default_rng(seed)
+    m, k, n = shape
+    weight = rng.choice(levels(arch.numbers), (m, k)) * (rng.random((m, k)) < density)
+    act = rng.integers(-128, 128, (k, n)) * (rng.random((k, n)) < 0.5)
+    gemm = GEMM.of(project(arch, weight), act)
+    run = csc.simulate(arch, csc.compile(arch, gemm), {})
+    assert (run.ofmap == product(arch, gemm)).all()
+    assert csc.count(arch, gemm) == run.counts
+
+
+def test_codebook_is_loaded_once_and_with_every_layer():
+    arch = design(codebook_bits=2, acc_depth=1)
+    plain = design(acc_depth=1)
+    weight = np.tile(np.array([[3, -5, 0], [3, 3, 90]], np.int8), (4, 1))  # two tiles
+    gemm = GEMM.of(weight, np.ones((3, 2), np.int8))
+    beats = [csc.count(a, gemm).causes["control"]["load"] for a in (arch, plain)]
+    assert beats[0] == beats[1] + 3
+    words = csc.compile(arch, gemm).inputs["weight"]
+    table = words["kind"] == 2
+    assert words["addr"][table].tolist() == [1, 2, 3]
+    assert words["data"][table].tolist() == [[251, 251], [3, 3], [90, 90]]
+    other = GEMM.of(np.where(weight == 90, -128, weight), gemm.act)
+    assert csc.compile(arch, other).inputs["weight"]["data"][0].tolist() == [128, 128]
+
+
 def test_partial_sums_wrap():
     numbers = {"act_width": 8, "weight_width": 8, "psum_width": 16}
     arch = design(numbers)
@@ -132,7 +190,7 @@ def test_partial_sums_wrap():
 def test_moving_the_origin_of_time_changes_nothing():
     rng = np.random.default_rng(5)
     gemm = draw_gemm(rng, (30, 24, 40), 0.5, 0.6)
-    entries, padding = count_entries(gemm.weight, 4, 2)
+    entries, padding = count_entries(gemm.weight, 4, 4)
     operands = (
         gemm.act,
         np.ascontiguousarray(np.maximum(entries, 1).T),
@@ -209,11 +267,11 @@ def test_family_is_found_by_name():
         ),
         (
             GEMM.of(np.full((4, 4), 128), np.ones((4, 1), np.int8), "fc1"),
-            "fc1: weight = 128: must fit weight_width, 8 bits",
+            r"fc1: weight\[0, 0\] = 128: must be within -128..127",
         ),
         (
             GEMM.of(np.ones((4, 4), np.int8), np.full((4, 1), -129), "fc1"),
-            "fc1: act = -129: must fit act_width, 8 bits",
+            r"fc1: act\[0, 0\] = -129: must be within -128..127",
         ),
         (
             GEMM.of(np.ones((4, 20), np.int8), np.ones((20, 1), np.int8), "fc1"),
@@ -223,12 +281,30 @@ def test_family_is_found_by_name():
             GEMM(4, 4, 0, np.ones((4, 4), np.int8), np.ones((4, 0), np.int8), "fc1"),
             "must be at least 1",
         ),
+        (
+            GEMM.of(np.arange(8).reshape(4, 2), np.ones((2, 1), np.int8), "fc1"),
+            "^fc1: weight has 7 distinct non-zero values: must be at most 3 for a codebook of 2",
+        ),
     ],
 )
 @pytest.mark.parametrize("function", [csc.compile, csc.count])
 def test_bad_input_is_named(function, gemm, message):
     with pytest.raises(InputError, match=message):
-        function(design(entry_depth=16), gemm)
+        function(design(entry_depth=16, codebook_bits=2), gemm)
+
+
+@pytest.mark.parametrize("function", [csc.compile, csc.count])
+def test_weight_without_a_code_is_named(function):
+    gemm = GEMM.of(np.array([[1, 0], [3, 0]]), np.ones((2, 1), np.int8), "fc1")
+    with pytest.raises(InputError, match=r"^fc1: weight\[1, 0\] = 3: must be zero or a level of"):
+        function(design({"weight_code": "pow2", "weight_width": 4}), gemm)
+
+
+def test_designs_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match=r"codebook_bits must be less than weight_width \(8\)"):
+        design(codebook_bits=8)
+    with pytest.raises(ValueError, match="act_width must be at least 2 for family csc"):
+        design({"act_width": 1, "weight_code": "levels", "weight_width": 1})
 
 
 def test_pinned_layer():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, NumberConfig
 from hwsim.formats import measure
-from hwsim.formats.csc import bits, decode, encode
+from hwsim.formats.csc import bits, codebook, decode, encode, entry_codes, project
 
 
-def reference(weight, pes, index_bits):
+def reference(weight, pes, index_bits, has_zero=True):
     """Entries ``(value, rel_idx)`` of each PE and column by counting zeros one at a time."""
     limit = (1 << index_bits) - 1
     memory = [[[] for _ in range(weight.shape[1])] for _ in range(pes)]
@@ -23,7 +23,7 @@ def reference(weight, pes, index_bits):
                 if value:
                     memory[pe][k].append((value, zeros))
                     zeros = 0
-                elif zeros == limit:
+                elif zeros + (not has_zero) == limit:
                     memory[pe][k].append((0, limit))
                     zeros = 0
                 else:
@@ -43,19 +43,21 @@ def matrices(draw):
     return values * (rng.random(size) < density)
 
 
-@given(matrices(), st.integers(1, 9), st.integers(1, 5))
+@given(matrices(), st.integers(1, 9), st.integers(1, 5), st.booleans())
 @settings(deadline=None, max_examples=150)
-def test_decodes_to_the_same_matrix(weight, pes, index_bits):
-    matrix = encode(weight, pes, index_bits)
+def test_decodes_to_the_same_matrix(weight, pes, index_bits, has_zero):
+    matrix = encode(weight, pes, index_bits, has_zero)
     assert (decode(matrix) == weight).all()
     assert matrix.rel_idx.max(initial=0) < 1 << index_bits
+    if not has_zero:
+        assert ((matrix.values == 0) == (matrix.rel_idx == (1 << index_bits) - 1)).all()
 
 
-@given(matrices(), st.integers(1, 9), st.integers(1, 3))
+@given(matrices(), st.integers(1, 9), st.integers(1, 3), st.booleans())
 @settings(deadline=None, max_examples=100)
-def test_entries_match_counting_zeros(weight, pes, index_bits):
-    matrix = encode(weight, pes, index_bits)
-    memory = reference(weight, pes, index_bits)
+def test_entries_match_counting_zeros(weight, pes, index_bits, has_zero):
+    matrix = encode(weight, pes, index_bits, has_zero)
+    memory = reference(weight, pes, index_bits, has_zero)
     for pe, columns in enumerate(memory):
         assert np.diff(matrix.pointers[pe]).tolist() == [len(column) for column in columns]
         place = matrix.memory(pe)
@@ -76,6 +78,17 @@ def test_run_of_exactly_the_longest_index_needs_no_padding():
     weight = np.zeros((16, 1), dtype=np.int8)
     weight[15] = 1
     assert encode(weight, 1, 4).rel_idx.tolist() == [15]
+
+
+def test_largest_index_marks_padding_where_the_code_has_no_zero():
+    weight = np.zeros((48, 2), dtype=np.int8)
+    weight[35, 0] = 7  # 35 zeros: two padding entries stand for 30 of them
+    weight[14, 1] = 7
+    weight[30, 1] = 7  # 15 zeros: one more than the index of a weight can tell
+    matrix = encode(weight, 1, 4, has_zero=False)
+    assert matrix.values.tolist() == [0, 0, 7, 7, 0, 7]
+    assert matrix.rel_idx.tolist() == [15, 15, 5, 14, 15, 0]
+    assert matrix.padding == 3
 
 
 def test_rows_are_interleaved_over_pes():
@@ -103,7 +116,7 @@ def test_bits_by_kind():
     weight = np.zeros((20, 2), dtype=np.int8)
     weight[[3, 19], 0] = 5  # 3 zeros, then 15: three padding zeros of 4 and 3 left
     matrix = encode(weight, 1, 2)
-    size = bits(matrix, weight_width=8)
+    size = bits(matrix, code_width=8)
     assert matrix.entries.tolist() == [5]
     assert (size.values, size.indices, size.padding) == (2 * 8, 2 * 2, 3 * (8 + 2))
     assert size.pointers == 3 * 3  # up to 5: three bits
@@ -116,6 +129,70 @@ def test_measure_takes_pes_and_widths_from_the_design():
     assert measure(arch, weight, (50, 30)) == bits(encode(weight, 16, 4), 8)
     with pytest.raises(ValueError, match="csc needs the weights of a 50 x 30 matrix"):
         measure(arch, None, (50, 30))
+
+
+def design(numbers, **array):
+    fields = {"name": "csc_test", "numbers": numbers}
+    base = ArchConfig.read("csc_16x4").array.model_dump()
+    return ArchConfig.model_validate(fields | {"array": base | array})
+
+
+def test_measure_without_a_zero_code_pads_sooner():
+    weight = np.zeros((16 * 17, 1), dtype=np.int8)
+    weight[16 * 15] = 1  # 15 zeros on PE 0
+    plain = measure(design({"weight_code": "int", "weight_width": 4}), weight, weight.shape)
+    marked = measure(design({"weight_code": "levels", "weight_width": 4}), weight, weight.shape)
+    assert (plain.values, plain.padding) == (4, 0)
+    assert (marked.values, marked.padding) == (4, 8)
+
+
+def test_codebook_is_the_distinct_weights():
+    weight = np.array([[5, 0, -3], [5, 5, 127]], dtype=np.int8)
+    assert codebook(weight, 2).tolist() == [-3, 5, 127]
+    assert codebook(np.zeros((2, 2), np.int8), 1).tolist() == []
+    with pytest.raises(ValueError, match="3 distinct non-zero values: must be at most 1 for a"):
+        codebook(weight, 1)
+
+
+def test_codebook_counts_once_under_values():
+    weight = np.array([[5, 0, -3], [5, 5, 127]], dtype=np.int8)
+    shared = measure(design({"weight_width": 8}, codebook_bits=2), weight, (2, 3))
+    plain = measure(design({"weight_width": 8}), weight, (2, 3))
+    assert shared.values == 5 * 2 + 3 * 8
+    assert plain.values == 5 * 8
+    assert (shared.indices, shared.pointers) == (plain.indices, plain.pointers)
+
+
+def test_entry_codes_are_places_in_the_table_or_weight_codes():
+    weight = np.zeros((40, 1), dtype=np.int8)
+    weight[[0, 1, 39], 0] = 6, -4, 6
+    matrix = encode(weight, 1, 4)
+    assert matrix.values.tolist() == [6, -4, 0, 0, 6]
+    numbers = NumberConfig(weight_width=4)
+    assert entry_codes(matrix, numbers, np.array([-4, 6])).tolist() == [2, 1, 0, 0, 2]
+    assert entry_codes(matrix, numbers, None).tolist() == [6, 12, 0, 0, 6]
+
+
+@given(matrices(), st.integers(1, 6))
+@settings(deadline=None, max_examples=80)
+def test_projection_fits_the_codebook(weight, codebook_bits):
+    arch = design({"weight_width": 8}, codebook_bits=codebook_bits)
+    projected = project(weight, arch.array)
+    assert len(codebook(projected, codebook_bits)) <= (1 << codebook_bits) - 1
+    assert ((projected == 0) == (weight == 0)).all()
+    assert projected.dtype == weight.dtype
+    assert set(np.unique(projected)) <= set(np.unique(weight))
+    assert (project(projected, arch.array) == projected).all()
+    if len(np.unique(weight[weight != 0])) < 1 << codebook_bits:
+        assert (projected == weight).all()
+
+
+def test_projection_finds_the_clusters():
+    arch = design({"weight_width": 8}, codebook_bits=2)
+    weight = np.array([[-101, -100, -99, 9, 10, 11, 79, 80, 81, 0]])
+    expected = [[-100] * 3 + [10] * 3 + [80] * 3 + [0]]
+    assert project(weight, arch.array).tolist() == expected
+    assert project(weight, design({"weight_width": 8}).array) is weight
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,)])

@@ -8,6 +8,9 @@ from array_bench import assert_equal, chain, pause_factors
 from hwsim.arrays import csc
 from hwsim.arrays.base import GEMM
 from hwsim.config import ArchConfig
+from hwsim.formats import project
+from hwsim.formats.codes import levels
+from hwsim.workload import act_levels
 from rtl.arrays.csc import Array
 from rtl.arrays.csc_layout import command_layout, weight_layout
 
@@ -44,8 +47,8 @@ DESIGNS = {
 FACTORS = pause_factors(seed=11)
 
 
-def design(name="base", numbers=None):
-    array = BASE | DESIGNS[name]
+def design(name="base", numbers=None, **changes):
+    array = BASE | DESIGNS[name] | changes
     return ArchConfig.model_validate({"name": "csc_test", "array": array, "numbers": numbers or {}})
 
 
@@ -55,12 +58,11 @@ def draw_job(arch, seed, shape, weight_density, act_density):
     m, k, n = shape
     k = min(k, arch.array.col_depth)
 
-    def sparse(size, width, density):
-        half = 1 << (width - 1)
-        return rng.integers(-half, half, size) * (rng.random(size) < density)
+    def sparse(size, values, density):
+        return rng.choice(values, size) * (rng.random(size) < density)
 
-    weight = sparse((m, k), numbers.weight_width, weight_density)
-    return csc.compile(arch, GEMM.of(weight, sparse((k, n), numbers.act_width, act_density)))
+    weight = project(arch, sparse((m, k), levels(numbers), weight_density))
+    return csc.compile(arch, GEMM.of(weight, sparse((k, n), act_levels(numbers), act_density)))
 
 
 def draw_jobs(arch):
@@ -105,6 +107,46 @@ def test_widths(drive, numbers):
     arch = design(numbers=numbers)
     jobs = [draw_job(arch, 7, (9, 12, 4), 0.8, 0.9)]
     assert_equal(drive(arch, jobs)[0], csc.simulate(arch, jobs[0], {}))
+
+
+#: Weight codes, some with a table of shared weights.
+CODES = {
+    "levels": ({"weight_code": "levels", "weight_width": 4}, {}),
+    "binary": ({"weight_code": "levels", "weight_width": 1}, {"index_bits": 1}),
+    "ternary": ({"weight_code": "ternary", "weight_width": 2}, {}),
+    "pow2": ({"weight_code": "pow2", "weight_width": 4}, {}),
+    "codebook": ({"weight_width": 8}, {"codebook_bits": 3}),
+    "wide_codebook": ({"weight_width": 16}, {"codebook_bits": 5, "col_depth": 16, "load_pes": 4}),
+    "codebook_of_levels": ({"weight_code": "levels", "weight_width": 5}, {"codebook_bits": 2}),
+    "codebook_of_pow2": ({"weight_code": "pow2", "weight_width": 4}, {"codebook_bits": 1}),
+}
+
+
+@pytest.mark.parametrize("factor", ["none", "both"])
+@pytest.mark.parametrize("code", CODES)
+def test_codes(drive, code, factor):
+    numbers, array = CODES[code]
+    arch, pauses = design(numbers=numbers, **array), FACTORS[factor]
+    jobs = draw_jobs(arch)
+    for run, job in zip(drive(arch, jobs, pauses), jobs, strict=True):
+        assert_equal(run, csc.simulate(arch, job, pauses))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_long_gaps(drive, code):
+    """Runs of zeros that need one padding entry and more, on one PE."""
+    numbers, array = CODES[code]
+    one_pe = {"pes": 1, "load_pes": 1, "acc_depth": 16, "index_bits": 2}
+    arch = design(numbers=numbers, **(array | one_pe))
+    weight = np.zeros((16, 3), np.int64)
+    value = int(levels(arch.numbers)[0])
+    weight[[2, 15], 0] = weight[[3, 4], 1] = weight[[0, 7, 14], 2] = value
+    gemm = GEMM.of(weight, np.arange(1, 7).reshape(3, 2))
+    job = csc.compile(arch, gemm)
+    (run,) = drive(arch, [job])
+    assert_equal(run, csc.simulate(arch, job, {}))
+    assert (run.ofmap == gemm.weight @ gemm.act).all()
+    assert run.counts.causes["pe"]["padding"] > 0
 
 
 def test_most_negative_operands_wrap(drive):
