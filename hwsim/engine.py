@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -14,7 +14,7 @@ from hwsim import workload
 from hwsim.arrays.base import GEMM, Counts, family
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.errors import InputError
-from hwsim.formats import measure
+from hwsim.formats import measure, project
 from hwsim.formats.base import Bits
 
 __all__ = ["LayerResult", "NetworkResult", "simulate", "simulate_layer"]
@@ -190,7 +190,11 @@ def _draw(arch: ArchConfig, shape: LayerShape, images: int, seed: int) -> list[G
     layer = shape.layer
     if arch.array.family == "dense" and layer.weight_density == layer.act_density == 1.0:
         return workload.shapes_only(shape, images)
-    return workload.synthetic(shape, arch.numbers, images, seed)
+    gemms = []
+    for gemm in workload.synthetic(shape, arch.numbers, images, seed):
+        assert gemm.weight is not None
+        gemms.append(replace(gemm, weight=project(arch, gemm.weight)))
+    return gemms
 
 
 def _useful(gemm: GEMM) -> int:

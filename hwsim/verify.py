@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hwsim import extras, workload
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, family
-from hwsim.config import ArchConfig, CSCConfig, DenseConfig
+from hwsim.config import ArchConfig, CSCConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 from hwsim.formats import codes, project
 
@@ -242,7 +242,8 @@ def _draw(arch: ArchConfig, place: int, rng: np.random.Generator) -> Case:
     act = _values(rng, (k, n), act_density, workload.act_levels(numbers), extremes)
     if kind == "zero-lines":
         weight[rng.random(m) < 0.5] = 0
-        weight[:, rng.random(k) < 0.5] = 0
+        block = getattr(arch.array, "block", 1)
+        weight[:, np.repeat(rng.random(-(-k // block)) < 0.5, block)[:k]] = 0
         act[rng.random(k) < 0.5] *= int(numbers.act_width > 1)
     gemm = GEMM.of(project(arch, weight), act, f"random {place}")
     stalls = list(STALLS)[place % len(STALLS)]
@@ -282,10 +283,10 @@ def _shape(
 def _extents(arch: ArchConfig) -> tuple[int, int, int]:
     """M, K and N that one pass of the array takes, or what stands for it where nothing limits."""
     array = arch.array
-    if isinstance(array, DenseConfig):
+    if isinstance(array, SystolicConfig):
         if array.dataflow == "ws":
-            return array.cols, array.rows, 8
-        return array.rows, 8, array.cols
+            return array.cols, array.rows * array.block, 8
+        return array.rows, 8 * array.block, array.cols
     return array.pes, array.window, array.lanes
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from hwsim.arrays import dense_os, dense_ws
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, Words
 from hwsim.arrays.dense_model import CAUSES, Ints, counts, systolic
-from hwsim.arrays.operands import act_codes, weight_codes
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.formats.codes import levels
 from hwsim.formats.dense import kept
+from hwsim.formats.operands import act_codes, weight_codes
 
 __all__ = ["CAUSES", "compile", "compile_words", "count", "count_shape", "operands", "simulate"]
 

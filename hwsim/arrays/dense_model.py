@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Counts, Job, Pauses, Run, Words
-from hwsim.arrays.operands import act_values
 from hwsim.arrays.streams import Sink, Source
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.causes import CAUSES as ALL_CAUSES
 from hwsim.formats import codes
+from hwsim.formats.operands import act_values
 
 __all__ = [
     "CAUSES",
@@ -105,17 +105,20 @@ class DenseModel(ABC):
         #: Binary activations have no zero to pad with: the control gates what lies beyond K.
         self.gated = arch.numbers.act_width == 1
         self.clock = 0
-        act = act_values(job.inputs["act"]["act"], arch.numbers)
-        words = job.inputs | {
-            "weight": {"weight": self.weight_values(arch, job.inputs["weight"])},
-            "act": {"act": act.reshape(*act.shape[:2], self.block)},
-        }
-        decoded = Job(words, job.ofmap_index, job.shape)
+        decoded = Job(self.decoded(arch, job), job.ofmap_index, job.shape)
         self.command = Source(decoded, "command", pauses)
         self.weight_stream = Source(decoded, "weight", pauses)
         self.act_stream = Source(decoded, "act", pauses)
         self.sink = Sink(decoded, pauses)
         self._job = decoded
+
+    def decoded(self, arch: ArchConfig, job: Job) -> dict[str, Words]:
+        """Contents of the streams in integers, as the model takes them."""
+        act = act_values(job.inputs["act"]["act"], arch.numbers)
+        return job.inputs | {
+            "weight": {"weight": self.weight_values(arch, job.inputs["weight"])},
+            "act": {"act": act.reshape(*act.shape[:2], self.block)},
+        }
 
     @staticmethod
     def weight_values(arch: ArchConfig, words: Words) -> Ints:

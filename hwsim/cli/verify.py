@@ -118,11 +118,19 @@ def _cases(
             if name not in known:
                 rule = f"must be a layer with weights: {', '.join(known)}"
                 raise InputError("command line", "--layer", name, rule)
-        weights = checkpoint or f"{net.name}_{_CHECKPOINTS[design.array.family]}"
+        weights = checkpoint or f"{net.name}_{_checkpoint(design)}"
         cases += layer_cases(checkpoint_operands(net, weights, images), layers)
     if not cases:
         raise InputError("command line", "--random", random, "must be at least 1 without NETWORK")
     return cases
+
+
+def _checkpoint(design: ArchConfig) -> str:
+    """Checkpoint of a network that suits a design's family, without the network's name."""
+    array = design.array
+    if array.family == "nm":
+        return "nm_2x4" if 2 * array.n >= array.m else "nm_1x4"
+    return _CHECKPOINTS[array.family]
 
 
 def _run(design: ArchConfig, cases: list[Case], folder: Path, simulator: str) -> list[Comparison]:

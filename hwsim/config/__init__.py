@@ -6,7 +6,9 @@ from hwsim.config.arch import (
     BitmaskConfig,
     CSCConfig,
     DenseConfig,
+    NMConfig,
     NumberConfig,
+    PatternConfig,
     SystolicConfig,
 )
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
@@ -19,8 +21,10 @@ __all__ = [
     "DenseConfig",
     "LayerConfig",
     "LayerShape",
+    "NMConfig",
     "NetworkConfig",
     "NumberConfig",
+    "PatternConfig",
     "SystolicConfig",
     "TensorShape",
 ]

@@ -15,11 +15,22 @@ __all__ = [
     "BitmaskConfig",
     "CSCConfig",
     "DenseConfig",
+    "NMConfig",
     "NumberConfig",
+    "PatternConfig",
     "SystolicConfig",
 ]
 
 Count = Annotated[int, Field(ge=1)]
+
+WeightCode = Literal["int", "levels", "ternary", "pow2"]
+#: Fewest and most bits of each code.
+WEIGHT_WIDTHS: dict[str, tuple[int, int]] = {
+    "int": (2, 16),
+    "levels": (1, 8),
+    "ternary": (2, 2),
+    "pow2": (2, 4),
+}
 
 
 def _power_of_two(value: int, key: str) -> None:
@@ -36,14 +47,13 @@ class NumberConfig(Config):
     weight_width: Annotated[int, Field(ge=1, le=16)] = 8
     #: ``int``: two's complement. ``levels``: +-1 .. +-2**(n-1) without zero (ADMM-NN, section 4);
     #: one bit is binary. ``ternary``: -1, 0, +1 in two bits. ``pow2``: zero and +-2**e.
-    weight_code: Literal["int", "levels", "ternary", "pow2"] = "int"
+    weight_code: WeightCode = "int"
     #: Partial sums; they wrap modulo ``2**psum_width``.
     psum_width: Annotated[int, Field(ge=4, le=48)] = 32
 
     @model_validator(mode="after")
     def _widths_agree(self) -> Self:
-        widths = {"int": (2, 16), "levels": (1, 8), "ternary": (2, 2), "pow2": (2, 4)}
-        low, high = widths[self.weight_code]
+        low, high = WEIGHT_WIDTHS[self.weight_code]
         if not low <= self.weight_width <= high:
             bounds = str(low) if low == high else f"{low}..{high}"
             raise ValueError(
@@ -116,6 +126,73 @@ class DenseConfig(SystolicConfig):
     """Systolic array that consumes dense weights."""
 
     family: Literal["dense"]
+
+
+class PatternConfig(SystolicConfig):
+    """Systolic array whose PEs hold four weights of a 3x3 kernel, and which taps they are.
+
+    Rows hold input channels, columns hold filters, windows of nine taps stream.
+    """
+
+    #: Bits of a command's counts of windows, and of pixels that they are made of.
+    WINDOW_WIDTH: ClassVar[int] = 32
+
+    family: Literal["pattern"]
+    dataflow: Literal["ws"] = "ws"
+    #: Patterns that the library holds.
+    patterns: Annotated[int, Field(ge=1, le=16)] = 8
+    #: Pixels of one line of a tile, its edges included, that the window unit's buffers hold.
+    line_depth: Annotated[int, Field(ge=4, le=4096)]
+
+    @model_validator(mode="after")
+    def _lines_are_a_power_of_two(self) -> Self:
+        _power_of_two(self.line_depth, "line_depth")
+        return self
+
+    @property
+    def block(self) -> int:
+        """Taps that one PE sees in a clock."""
+        return 9
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers: four a PE."""
+        return 4 * self.rows * self.cols
+
+
+class NMConfig(SystolicConfig):
+    """Systolic array whose PEs hold ``n`` of every ``m`` weights along K and see ``m`` activations.
+
+    A K fold takes ``rows * m`` positions.
+    """
+
+    family: Literal["nm"]
+    #: Weights, and multipliers, of a PE.
+    n: Annotated[int, Field(ge=1, le=16)]
+    #: Neighbouring positions of K that they come from.
+    m: Annotated[int, Field(ge=1, le=16)]
+
+    @model_validator(mode="after")
+    def _n_of_m(self) -> Self:
+        _power_of_two(self.m, "m")
+        if self.n > self.m:
+            raise ValueError(f"n must be at most m ({self.m}), not {self.n}")
+        return self
+
+    @property
+    def block(self) -> int:
+        """Positions of K that one PE sees in a clock."""
+        return self.m
+
+    @property
+    def position_width(self) -> int:
+        """Bits of a weight's position in its block; with n = m its place says it."""
+        return 0 if self.n == self.m else (self.m - 1).bit_length()
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.rows * self.cols * self.n
 
 
 class CSCConfig(Config):
@@ -224,7 +301,10 @@ class BitmaskConfig(Config):
 
 
 #: The registry of families: a new one is added here and found everywhere else by its name.
-ArrayConfig = Annotated[DenseConfig | CSCConfig | BitmaskConfig, Field(discriminator="family")]
+ArrayConfig = Annotated[
+    DenseConfig | NMConfig | CSCConfig | BitmaskConfig | PatternConfig,
+    Field(discriminator="family"),
+]
 
 
 #: Families that compute with activations of one bit, +1 and -1.

@@ -22,6 +22,19 @@ CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
             "drain",  # all operands are in; the last partial sums travel out
         )
     },
+    "pattern": {
+        "array": (
+            "idle",  # no command yet
+            "library",  # an entry of the pattern library is written
+            "compute",  # a window of each row entered the array
+            "preload",  # waiting for the fold's weights
+            "weight",  # the weight stream is empty
+            "window",  # a pixel entered the window unit and completed no window
+            "act",  # the activation stream is empty
+            "ofmap",  # frozen: the ofmap stream is not taken
+            "drain",  # all windows are in; the last partial sums travel out
+        )
+    },
     "csc": {
         "control": (
             "idle",  # no command yet
@@ -67,6 +80,9 @@ CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
 }
+
+#: Dense is ``nm`` with one multiplier and nothing to select.
+CAUSES["nm"] = CAUSES["dense"]
 
 
 def causes(arch: ArchConfig) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bits", "check_matrix", "index_width"]
+__all__ = ["Bits", "check_matrix", "gather_bits", "index_width"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ class Bits:
 def index_width(choices: int) -> int:
     """Bits that tell ``choices`` things apart; at least one."""
     return max(1, (choices - 1).bit_length())
+
+
+def gather_bits(kept: int, count: int) -> int:
+    """Size of the list that says which of ``count`` things stay; none where all do.
+
+    A list of indices or a bitmap, whichever is smaller.
+    """
+    return 0 if kept == count else min(kept * index_width(count), count)
 
 
 def check_matrix(weight: NDArray[np.integer]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig
 from hwsim.fixedpoint import check_range
-from hwsim.formats.base import Bits, index_width
+from hwsim.formats.base import Bits, gather_bits
 
 __all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure"]
 
@@ -100,7 +100,7 @@ def bits(matrix: DenseMatrix) -> Bits:
     (num_rows, num_cols), (kept_rows, kept_cols) = matrix.shape, matrix.codes.shape
     return Bits(
         values=matrix.codes.size * matrix.width,
-        indices=_gather_bits(kept_rows, num_rows) + _gather_bits(kept_cols, num_cols),
+        indices=gather_bits(kept_rows, num_rows) + gather_bits(kept_cols, num_cols),
     )
 
 
@@ -110,7 +110,3 @@ def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[i
     if weight is None:
         return Bits(values=shape[0] * shape[1] * width)
     return bits(encode(weight, width))
-
-
-def _gather_bits(kept_count: int, count: int) -> int:
-    return 0 if kept_count == count else min(kept_count * index_width(count), count)

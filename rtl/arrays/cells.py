@@ -3,10 +3,10 @@
 from amaranth import Const, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import data
 
-from hwsim.config import ArchConfig, NumberConfig
+from hwsim.config import ArchConfig, NMConfig, NumberConfig
 from rtl.multiplier import act_shape, code_shape, product
 
-__all__ = ["Cell", "DenseCell", "cell_of"]
+__all__ = ["Cell", "DenseCell", "NMCell", "cell_of"]
 
 
 class Cell:
@@ -93,6 +93,65 @@ class DenseCell(Cell):
             m.d.comb += lanes[lane].eq(self.act_value(code, live(lane, 0)))
 
 
+class NMCell(Cell):
+    """``n`` weights, each with its position in a block of ``m`` activations; ``n`` multipliers.
+
+    With n = m a weight's place is its position, and there is nothing to select.
+    """
+
+    def __init__(self, numbers: NumberConfig, array: NMConfig) -> None:
+        self.numbers, self.array, self.block = numbers, array, array.m
+        self.weight = data.StructLayout(
+            {name: data.ArrayLayout(shape, array.n) for name, shape in self._fields().items()}
+        )
+        self.act = data.ArrayLayout(act_shape(numbers), array.m)
+
+    def dot(self, act, weight) -> Value:
+        """Tree of the products of each weight and the activation at its position."""
+        terms = []
+        for slot in range(self.array.n):
+            chosen = act[weight.position[slot] if self.array.position_width else slot]
+            terms.append(product(chosen, weight.weight[slot], self.numbers))
+        while len(terms) > 1:
+            pairs = zip(terms[::2], terms[1::2], strict=False)
+            terms = [a + b for a, b in pairs] + terms[len(terms) & ~1 :]
+        return terms[0]
+
+    def weight_stream(self, lanes: int) -> data.StructLayout:
+        """``n`` codes and ``n`` positions a PE."""
+        return data.StructLayout(
+            {
+                name: data.ArrayLayout(data.ArrayLayout(shape, self.array.n), lanes)
+                for name, shape in self._fields().items()
+            }
+        )
+
+    def act_stream(self, lanes: int) -> data.StructLayout:
+        """``m`` activations a PE."""
+        block = data.ArrayLayout(self.act_code(), self.block)
+        return data.StructLayout({"act": data.ArrayLayout(block, lanes)})
+
+    def weights(self, m, lanes, payload) -> None:
+        """Bring codes and positions of each PE together."""
+        for name in self._fields():
+            for lane, words in enumerate(payload[name]):
+                m.d.comb += lanes[lane][name].eq(words)
+
+    def acts(self, m, lanes, payload, live) -> None:
+        """Pass the blocks on."""
+        for lane, block in enumerate(payload.act):
+            for place, code in enumerate(block):
+                m.d.comb += lanes[lane][place].eq(self.act_value(code, live(lane, place)))
+
+    def _fields(self) -> dict:
+        fields = {"weight": code_shape(self.numbers)}
+        if self.array.position_width:
+            fields["position"] = unsigned(self.array.position_width)
+        return fields
+
+
 def cell_of(arch: ArchConfig) -> Cell:
     """Cell of a design of a systolic family."""
+    if isinstance(arch.array, NMConfig):
+        return NMCell(arch.numbers, arch.array)
     return DenseCell(arch.numbers)

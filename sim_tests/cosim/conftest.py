@@ -8,6 +8,7 @@ from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 
 DENSE = {"family": "dense", "rows": 3, "cols": 2}
+NM = DENSE | {"family": "nm", "n": 2, "m": 4}
 CSC = {
     "family": "csc",
     "pes": 4,
@@ -25,6 +26,8 @@ SMALL = {
     for name, array in {
         "tiny_ws": DENSE | {"dataflow": "ws", "acc_depth": 8},
         "tiny_os": DENSE | {"dataflow": "os"},
+        "tiny_nm_ws": NM | {"dataflow": "ws", "acc_depth": 8},
+        "tiny_nm_os": NM | {"dataflow": "os"},
         "tiny_csc": CSC,
         "tiny_csc_lanes": CSC | {"lanes": 3, "index_bits": 4},
     }.items()

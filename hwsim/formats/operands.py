@@ -1,4 +1,4 @@
-"""Operands of a GEMM as the bits that streams and memories carry."""
+"""Operands of a layer as the codes that streams and memories carry."""
 
 from __future__ import annotations
 

@@ -1,0 +1,184 @@
+"""n of every m weights along K: n codes and n positions for each block of m neighbouring K.
+
+K is padded to whole blocks. Every block stores exactly n weights, in ascending position: a block
+with fewer non-zeros stores zeros at positions that it has left, the last ones first. Where the
+code has no zero (``levels``), only positions beyond K may be left: their activations are 0.
+With n = m a position is its place, and none is stored. A filter or a column of blocks that is all
+zero is not stored at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import ArchConfig, NMConfig, NumberConfig
+from hwsim.errors import InputError
+from hwsim.formats.base import Bits, check_matrix, gather_bits
+from hwsim.formats.codes import decode as values_of
+from hwsim.formats.codes import encode as codes_of
+from hwsim.formats.codes import levels
+from hwsim.formats.operands import weight_codes
+
+__all__ = ["NMMatrix", "bits", "blocks", "decode", "encode", "measure", "occupancy", "project"]
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NMMatrix:
+    """A weight matrix as n of every m.
+
+    Attributes
+    ----------
+    shape
+        ``(M, K)`` of the whole matrix.
+    n, m
+        Weights that a block of ``m`` positions holds.
+    codes, positions
+        ``(M', B', n)``: code, and position 0 .. m - 1 in the block, ascending, of each weight.
+    kept_rows, kept_blocks
+        Row (filter) and block of K of the whole matrix that each row and block of ``codes`` is,
+        ascending; both are empty when every weight is zero.
+    nonzeros
+        Weights stored that are not zero; the others are padding.
+    """
+
+    shape: tuple[int, int]
+    n: int
+    m: int
+    codes: Ints
+    positions: Ints
+    kept_rows: Ints
+    kept_blocks: Ints
+    nonzeros: int
+
+
+def encode(
+    weight: NDArray[np.integer], array: NMConfig, numbers: NumberConfig, name: str = "nm format"
+) -> NMMatrix:
+    """Store n weights of every block of ``weight[M, K]``.
+
+    Raises
+    ------
+    ValueError
+        The matrix has no element, or is not a matrix.
+    InputError
+        A block has more than n non-zeros, or fewer where the code has no zero; or a weight has no
+        code. Names ``name`` (the layer), the place and the rule.
+    """
+    filler = levels(numbers)[0]
+    rows, cols, nonzeros = occupancy(weight, array, numbers, name)
+    weight_codes(name, np.where(weight == 0, filler, weight), numbers)
+    block = blocks(weight.astype(np.int64), array.m)[np.ix_(rows, cols)]
+    # the non-zeros, then the last positions, n of them in ascending order
+    place = np.where(block != 0, 0, np.arange(array.m, 0, -1))
+    order = np.argsort(place, axis=2, kind="stable")[:, :, : array.n]
+    positions = np.sort(order, axis=2).astype(np.int64)
+    values = np.take_along_axis(block, positions, axis=2)
+    if not numbers.has_zero:
+        values = np.where(values == 0, filler, values)  # beyond K
+    return NMMatrix(
+        (weight.shape[0], weight.shape[1]),
+        array.n,
+        array.m,
+        codes_of(values, numbers),
+        positions,
+        rows,
+        cols,
+        int(nonzeros.sum()),
+    )
+
+
+def decode(matrix: NMMatrix, numbers: NumberConfig) -> Ints:
+    """Weight matrix ``(M, K)`` of an encoded one; the inverse of :func:`encode`."""
+    rows, k = matrix.shape
+    weight = np.zeros((rows, -(-k // matrix.m), matrix.m), dtype=np.int64)
+    block = np.zeros((*matrix.codes.shape[:2], matrix.m), dtype=np.int64)
+    np.put_along_axis(block, matrix.positions, values_of(matrix.codes, numbers), axis=2)
+    weight[np.ix_(matrix.kept_rows, matrix.kept_blocks)] = block
+    return weight.reshape(rows, -1)[:, :k]
+
+
+def bits(matrix: NMMatrix, array: NMConfig, numbers: NumberConfig) -> Bits:
+    """Size by kind; a zero that fills up a block is padding, its code and its position."""
+    (num_rows, k), padding = matrix.shape, matrix.codes.size - matrix.nonzeros
+    gather = gather_bits(len(matrix.kept_rows), num_rows)
+    gather += gather_bits(len(matrix.kept_blocks), -(-k // matrix.m))
+    return Bits(
+        values=matrix.nonzeros * numbers.weight_width,
+        indices=matrix.nonzeros * array.position_width + gather,
+        padding=padding * (numbers.weight_width + array.position_width),
+    )
+
+
+def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+    """Size of a weight matrix for a design; where only the shape is known, every block is full.
+
+    Raises
+    ------
+    InputError
+        The matrix breaks the constraint.
+    """
+    array, numbers = _array(arch), arch.numbers
+    if weight is None:
+        stored = shape[0] * -(-shape[1] // array.m) * array.n
+        return Bits(values=stored * numbers.weight_width, indices=stored * array.position_width)
+    return bits(encode(weight, array, numbers), array, numbers)
+
+
+def project(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]:
+    """Nearest weights with at most n of every m: the largest magnitudes of each block stay.
+
+    Of equal magnitudes the first stays.
+    """
+    block = blocks(weight, array.m)
+    order = np.argsort(-np.abs(block.astype(np.int64)), axis=2, kind="stable")
+    stays = np.zeros(block.shape, dtype=np.bool_)
+    np.put_along_axis(stays, order[:, :, : array.n], True, axis=2)
+    kept_weight: NDArray[np.integer] = np.where(stays, block, 0).astype(weight.dtype)
+    return kept_weight.reshape(len(weight), -1)[:, : weight.shape[1]]
+
+
+def occupancy(
+    weight: NDArray[np.integer], array: NMConfig, numbers: NumberConfig, name: str = "nm format"
+) -> tuple[Ints, Ints, Ints]:
+    """Rows and blocks of ``weight[M, K]`` that are not all zero, and their non-zeros ``(M', B')``.
+
+    Raises
+    ------
+    ValueError
+        The matrix has no element, or is not a matrix.
+    InputError
+        A block has more than n non-zeros, or fewer where the code has no zero.
+    """
+    check_matrix(weight)
+    nonzeros = blocks(weight != 0, array.m).sum(axis=2)
+    rows, cols = np.flatnonzero(nonzeros.any(axis=1)), np.flatnonzero(nonzeros.any(axis=0))
+    nonzeros = nonzeros[np.ix_(rows, cols)]
+    rule = f"must be at most {array.n} of {array.m}"
+    wrong = nonzeros > array.n
+    if not numbers.has_zero and not wrong.any():
+        rule = f"must be {array.n} of {array.m}: {numbers.weight_code} codes have no zero"
+        wrong = nonzeros + np.maximum(0, (cols + 1) * array.m - weight.shape[1]) < array.n
+    if wrong.any():
+        row, col = (int(place) for place in np.argwhere(wrong)[0])
+        first = int(cols[col]) * array.m
+        key = f"non-zeros of weight[{rows[row]}, {first}:{first + array.m}]"
+        raise InputError(name, key, int(nonzeros[row, col]), rule)
+    return rows, cols, nonzeros
+
+
+def blocks(weight: NDArray[Any], m: int) -> NDArray[Any]:
+    """Matrix ``(M, K)`` as blocks ``(M, B, m)``, zeros behind K."""
+    rows, k = weight.shape
+    return np.pad(weight, [(0, 0), (0, -k % m)]).reshape(rows, -1, m)
+
+
+def _array(arch: ArchConfig) -> NMConfig:
+    if not isinstance(arch.array, NMConfig):
+        raise TypeError(f"{arch.name} must be of family nm, not {arch.array.family}")
+    return arch.array
