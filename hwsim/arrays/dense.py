@@ -15,9 +15,8 @@ from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, Words
 from hwsim.arrays.dense_model import CAUSES, Ints, counts, systolic
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
-from hwsim.formats.codes import levels
-from hwsim.formats.dense import kept
-from hwsim.formats.operands import act_codes, weight_codes
+from hwsim.formats.dense import encode, kept
+from hwsim.formats.operands import act_codes
 
 __all__ = ["CAUSES", "compile", "compile_words", "count", "count_shape", "operands", "simulate"]
 
@@ -38,14 +37,9 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         A value has no code, or the layer has more folds than a command can say.
     """
     weight, act = operands(gemm)
-    rows, cols = kept(weight)
-    stays = np.zeros(weight.shape, dtype=np.bool_)
-    stays[np.ix_(rows, cols)] = True
-    # a zero that is removed needs no code
-    values = np.where(stays, weight, levels(arch.numbers)[0])
-    codes = weight_codes(gemm.name, values, arch.numbers)[np.ix_(rows, cols)]
-    acts = act_codes(gemm.name, act, arch.numbers)[cols]
-    return compile_words(arch, gemm, rows, {"weight": codes}, acts)
+    matrix = encode(weight, arch.numbers, gemm.name)
+    acts = act_codes(gemm.name, act, arch.numbers)[matrix.col_list()]
+    return compile_words(arch, gemm, matrix.row_list(), {"weight": matrix.codes}, acts)
 
 
 def operands(gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:

@@ -2,7 +2,8 @@
 
 A filter (row of ``weight[M, K]``) or a column (one K of every filter) that is all zero is not
 stored and not computed. What is left is a smaller dense matrix and at most two gather lists, one
-for the filters and one for the columns, shared by the whole array.
+for the filters and one for the columns, shared by the whole array. A zero that is left is stored
+like any other weight, so its code must have one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import ArchConfig
-from hwsim.fixedpoint import check_range
+from hwsim.config import ArchConfig, NumberConfig
+from hwsim.errors import InputError
+from hwsim.formats import codes
 from hwsim.formats.base import Bits, gather_bits
 
 __all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure"]
@@ -30,8 +32,8 @@ class DenseMatrix:
     ----------
     shape
         ``(M, K)`` of the whole matrix.
-    width
-        Bits of a code.
+    numbers
+        What a code means.
     codes
         ``(M', K')``; neither is 0 unless both are, when every weight is zero.
     kept_rows, kept_cols
@@ -40,7 +42,7 @@ class DenseMatrix:
     """
 
     shape: tuple[int, int]
-    width: int
+    numbers: NumberConfig
     codes: NDArray[np.int64]
     kept_rows: NDArray[np.int64]
     kept_cols: NDArray[np.int64]
@@ -54,29 +56,47 @@ class DenseMatrix:
         return self.kept_cols if len(self.kept_cols) else np.arange(self.codes.shape[1])
 
 
-def encode(weight: NDArray[np.integer], width: int) -> DenseMatrix:
-    """Remove the all-zero rows and columns of ``weight[M, K]``.
+def encode(
+    weight: NDArray[np.integer], numbers: NumberConfig, name: str = "dense format"
+) -> DenseMatrix:
+    """Remove the all-zero rows and columns of ``weight[M, K]`` and encode what is left.
 
     Raises
     ------
     ValueError
         The matrix has no element, or is not a matrix.
     InputError
-        A weight does not fit ``width`` bits.
+        A weight has no code, naming ``name`` (the layer), the place and the rule.
     """
-    if weight.ndim != 2 or weight.size == 0:
-        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
-    check_range("dense format", "weight", weight, width)
-    rows, cols = kept(weight)
-    codes = weight[np.ix_(rows, cols)].astype(np.int64)
+    rows, cols = _stored(weight, numbers, name)
     num_rows, num_cols = weight.shape
     return DenseMatrix(
         (num_rows, num_cols),
-        width,
-        codes,
+        numbers,
+        codes.encode(weight[np.ix_(rows, cols)], numbers),
         rows if 0 < len(rows) < num_rows else ALL,
         cols if 0 < len(cols) < num_cols else ALL,
     )
+
+
+def _stored(
+    weight: NDArray[np.integer], numbers: NumberConfig, name: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns to be stored, every weight at their crossings known to have a code."""
+    if weight.ndim != 2 or weight.size == 0:
+        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
+    codes.check(name, weight, numbers)
+    rows, cols = kept(weight)
+    if not numbers.has_zero:
+        zeros = np.argwhere(weight[np.ix_(rows, cols)] == 0)
+        if len(zeros):
+            place = [int(rows[zeros[0, 0]]), int(cols[zeros[0, 1]])]
+            rule = (
+                f"must not be zero in a row and a column that are kept: "
+                f"{numbers.weight_width}-bit {numbers.weight_code} has no zero"
+            )
+            raise InputError(name, f"weight{place}", 0, rule)
+    return rows, cols
 
 
 def kept(weight: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -88,7 +108,8 @@ def kept(weight: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int
 def decode(matrix: DenseMatrix) -> NDArray[np.int64]:
     """Weight matrix ``(M, K)`` of an encoded one; the inverse of :func:`encode`."""
     weight = np.zeros(matrix.shape, dtype=np.int64)
-    weight[np.ix_(matrix.row_list(), matrix.col_list())] = matrix.codes
+    values = codes.decode(matrix.codes, matrix.numbers)
+    weight[np.ix_(matrix.row_list(), matrix.col_list())] = values
     return weight
 
 
@@ -97,16 +118,21 @@ def bits(matrix: DenseMatrix) -> Bits:
 
     M' and K' themselves belong to the layer's description and are not counted.
     """
-    (num_rows, num_cols), (kept_rows, kept_cols) = matrix.shape, matrix.codes.shape
+    kept_rows, kept_cols = matrix.codes.shape
+    return _size(matrix.shape, (kept_rows, kept_cols), matrix.numbers.weight_width)
+
+
+def _size(shape: tuple[int, int], kept: tuple[int, int], width: int) -> Bits:
     return Bits(
-        values=matrix.codes.size * matrix.width,
-        indices=gather_bits(kept_rows, num_rows) + gather_bits(kept_cols, num_cols),
+        values=kept[0] * kept[1] * width,
+        indices=gather_bits(kept[0], shape[0]) + gather_bits(kept[1], shape[1]),
     )
 
 
 def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
     """Size of a weight matrix for a design; where only the shape is known, nothing is removed."""
-    width = arch.numbers.weight_width
+    numbers = arch.numbers
     if weight is None:
-        return Bits(values=shape[0] * shape[1] * width)
-    return bits(encode(weight, width))
+        return _size(shape, shape, numbers.weight_width)
+    rows, cols = _stored(weight, numbers, "dense format")
+    return _size(shape, (len(rows), len(cols)), numbers.weight_width)
