@@ -115,7 +115,10 @@ def verify(
         The build or the Verilog simulation failed by itself.
     """
     extras.require("rtl")
+    from rtl.cosim import toolchain
     from rtl.cosim.run import simulate_rtl
+
+    toolchain.require(simulator)
 
     jobs, models = [], []
     for place, case in enumerate(cases):
@@ -244,7 +247,7 @@ def _draw(arch: ArchConfig, place: int, rng: np.random.Generator) -> Case:
         weight[rng.random(m) < 0.5] = 0
         block = getattr(arch.array, "block", 1)
         weight[:, np.repeat(rng.random(-(-k // block)) < 0.5, block)[:k]] = 0
-        act[rng.random(k) < 0.5] *= int(numbers.act_width > 1)
+        act[rng.random(k) < 0.5] *= int(numbers.act_width == 1)
     gemm = GEMM.of(project(arch, weight), act, f"random {place}")
     stalls = list(STALLS)[place % len(STALLS)]
     pauses = {stream: _pattern(rng) for stream in STALLS[stalls]}
@@ -277,6 +280,10 @@ def _shape(
     ]
     if place < len(STALLS) * len(kinds):
         return kinds[place % len(kinds)]
+    if isinstance(arch.array, CSCConfig) and place % 3 == 0:
+        # runs of zeros that outgrow the relative index: two padding entries and more
+        tall = min(2 * m << arch.array.index_bits, MAX_EXTENT)
+        return "gaps", (tall + any_m, any_k, any_n), (min(weight, 0.1), act)
     return "any", (any_m, any_k, any_n), (weight, act)
 
 
