@@ -40,7 +40,7 @@ class Gather:
     @property
     def folds(self) -> int:
         """K folds that the array runs."""
-        return int(self.entries.shape[0])
+        return len(self.entries)
 
     @property
     def kept(self) -> int:
@@ -50,7 +50,8 @@ class Gather:
     @property
     def ideal(self) -> int:
         """K folds that as many columns would take without banks, ``ceil(K' / rows)``."""
-        return -(-self.kept // self.entries.shape[1])
+        rows: int = self.entries.shape[1]
+        return -(-self.kept // rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: sizes, and how much longer than the ideal."""

@@ -7,7 +7,7 @@ no array and take each layer's own bits. ``plain`` is the reference: every weigh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial, reduce
 from importlib import import_module
 from operator import add
@@ -17,14 +17,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim import workload
-from hwsim.config import ArchConfig, NetworkConfig, NumberConfig
+from hwsim import gather, workload
+from hwsim.config import ArchConfig, DenseConfig, NetworkConfig, NumberConfig
 from hwsim.config.base import CONFIGS
 from hwsim.errors import InputError
 from hwsim.formats import codes, measure
 from hwsim.formats.base import Bits
+from hwsim.formats.dense import kept
 
-__all__ = ["GENERIC", "KINDS", "FormatSize", "LayerSize", "Storage", "designs_of", "run"]
+__all__ = [
+    "GENERIC",
+    "KINDS",
+    "FormatSize",
+    "GatherSize",
+    "LayerSize",
+    "Storage",
+    "designs_of",
+    "run",
+]
 
 #: Formats without an array, by module name: ``size(matrices, width) -> (Bits, searched width)``.
 GENERIC = ("coo", "csr", "run_length", "relative")
@@ -83,12 +93,32 @@ class FormatSize:
 
 
 @dataclass(frozen=True)
+class GatherSize:
+    """K folds of one layer on an array of ``rows`` that gathers from as many activation banks.
+
+    ``columns`` are K, all groups; ``kept`` those with a weight; ``ideal`` the folds that these
+    would take without banks.
+    """
+
+    layer: str
+    rows: int
+    columns: int
+    kept: int
+    folds: int
+    ideal: int
+
+
+@dataclass(frozen=True)
 class Storage:
-    """A network's layers ``(name, weights, non-zeros, bits of a weight)`` in every format."""
+    """A network's layers ``(name, weights, non-zeros, bits of a weight)`` in every format.
+
+    ``gathers`` are of the weight-stationary dense designs among the formats.
+    """
 
     name: str
     layers: list[tuple[str, int, int, int]]
     formats: list[FormatSize]
+    gathers: list[GatherSize]
 
     @property
     def plain(self) -> Bits:
@@ -121,6 +151,7 @@ class Storage:
             "layers": [dict(zip(keys, layer, strict=True)) for layer in self.layers],
             "plain": self.plain.to_dict(),
             "formats": [size.to_dict() for size in self.formats],
+            "gathers": [asdict(size) for size in self.gathers],
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -169,19 +200,39 @@ def run(
     """
     formats = [FormatSize(name, None, None) for name in GENERIC]
     formats += [FormatSize(d.name, d.array.family, d) for d in designs]
-    layers = []
+    layers, gathers = [], []
+    rows = sorted(
+        {
+            d.array.rows
+            for d in designs
+            if isinstance(d.array, DenseConfig) and d.array.dataflow == "ws"
+        }
+    )
     for layer in _layers(weights, seed):
         progress(layer.name)
         own = layer.matrices(NumberConfig())
         nonzeros = sum(int(np.count_nonzero(matrix)) for matrix in own)
         layers.append((layer.name, sum(m.size for m in own), nonzeros, layer.width))
+        gathers += [_gather(layer.name, own, count) for count in rows]
         for size in formats:
             if size.design is None:
                 bits, searched = import_module(f"hwsim.formats.{size.name}").size(own, layer.width)
                 size.layers.append(LayerSize(layer.name, bits, searched))
             elif size.fits:
                 _measure_design(size, layer.name, size.design, layer.matrices(size.design.numbers))
-    return Storage(Path(weights).stem, layers, formats)
+    return Storage(Path(weights).stem, layers, formats, gathers)
+
+
+def _gather(name: str, matrices: Matrices, rows: int) -> GatherSize:
+    gathers = [gather.pack(kept(matrix)[1], matrix.shape[1], rows) for matrix in matrices]
+    return GatherSize(
+        layer=name,
+        rows=rows,
+        columns=sum(matrix.shape[1] for matrix in matrices),
+        kept=sum(found.kept for found in gathers),
+        folds=sum(found.folds for found in gathers),
+        ideal=sum(found.ideal for found in gathers),
+    )
 
 
 def _measure_design(

@@ -120,6 +120,14 @@ def _show(found: Storage) -> None:
     ]
     if fits:
         console().print(table("Designs", ["design", "family", "fits", "first violation"], fits))
+    if any(size.kept < size.columns for size in found.gathers):
+        gathers = [
+            [g.layer, g.rows, g.columns, g.kept, g.ideal, g.folds, g.folds / max(1, g.ideal)]
+            for g in found.gathers
+        ]
+        columns = ["layer", "rows", "K", "kept", "ideal folds", "folds", "times"]
+        title = "dense, weight-stationary: K folds when each row gathers from its own bank"
+        console().print(table(title, columns, gathers))
 
 
 def _kinds(bits: dict[str, int]) -> list[int]:

@@ -91,6 +91,15 @@ def test_a_misfit_says_layer_place_and_rule():
     assert size.layers == []
 
 
+def test_gathers_of_dense_designs_are_packed_by_bank():
+    found = run("lenet5_structured", DESIGNS)
+    conv2 = next(size for size in found.gathers if size.layer == "conv2")
+    assert [size.layer for size in found.gathers] == ["conv1", "conv2", "fc1", "fc2"]
+    assert (conv2.rows, conv2.columns) == (8, 500)
+    assert conv2.ideal == -(-conv2.kept // 8) < conv2.folds < -(-500 // 8)
+    assert run("lenet5_structured", DESIGNS[1:]).gathers == []
+
+
 def test_designs_of_a_size_are_the_shipped_ones():
     names = [design.name for design in designs_of(64)]
     assert {"dense_8x8_ws", "csc_16x4"} <= set(names)
