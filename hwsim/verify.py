@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hwsim import extras, workload
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, family
-from hwsim.config import ArchConfig, CSCConfig, SystolicConfig
+from hwsim.config import ArchConfig, BitmaskConfig, CSCConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 from hwsim.formats import codes, project
 
@@ -294,14 +294,16 @@ def _extents(arch: ArchConfig) -> tuple[int, int, int]:
         if array.dataflow == "ws":
             return array.cols, array.rows * array.block, 8
         return array.rows, 8 * array.block, array.cols
+    if isinstance(array, BitmaskConfig):
+        return array.cluster_pes, array.chunk, array.clusters
     return array.pes, array.window, array.lanes
 
 
 def _depths(arch: ArchConfig) -> tuple[int, int]:
     """M and N that exceed the accumulator memory, where there is one of reasonable size."""
     array, (m, _, n) = arch.array, _extents(arch)
-    if isinstance(array, CSCConfig):
-        rows = array.pes * array.acc_depth + 1
+    if isinstance(array, CSCConfig | BitmaskConfig):
+        rows = m * array.acc_depth + 1
         return (rows if rows <= MAX_EXTENT else m, n)
     depth = array.acc_depth or MAX_EXTENT
     return (m, depth + 3 if depth < MAX_EXTENT else 4 * n)

@@ -10,6 +10,7 @@ from hwsim.arrays.base import GEMM, family
 from hwsim.config import ArchConfig
 from hwsim.config.causes import causes, members
 from hwsim.errors import InputError
+from hwsim.formats import project
 from hwsim.workload import sparse
 from rtl.generate import generate
 from rtl.share import share_modules
@@ -17,6 +18,7 @@ from rtl.share import share_modules
 DESIGNS = {
     "ws": {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 3, "acc_depth": 8},
     "os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 3},
+    "nm": {"family": "nm", "dataflow": "ws", "rows": 2, "cols": 3, "n": 2, "m": 4, "acc_depth": 8},
     "csc": {
         "family": "csc", "pes": 4, "lanes": 2, "col_depth": 16, "entry_depth": 64, "acc_depth": 4,
     },
@@ -139,6 +141,6 @@ def _gemm(arch):
 
     rng = np.random.default_rng(1)
     return GEMM.of(
-        sparse(rng, (5, 6), 0.7, arch.numbers.weight_width),
+        project(arch, sparse(rng, (5, 6), 0.7, arch.numbers.weight_width)),
         sparse(rng, (6, 7), 0.7, arch.numbers.act_width),
     )

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from array_bench import assert_equal, chain, pause_factors
 from dense_cases import SHAPES, arch_of, gemm_of, product
+from nm_cases import NUMBERS
 
 from hwsim.arrays import dense
 from hwsim.arrays.base import GEMM
 from hwsim.config import ArchConfig, NumberConfig
+from hwsim.formats.codes import levels
+from hwsim.workload import act_levels
 from rtl.arrays.accumulator import Accumulator
 from rtl.arrays.cells import DenseCell
 from rtl.arrays.folds import FoldCounter
@@ -73,6 +76,27 @@ def test_random_operands_and_pauses(drive, dataflow, seed):
     pauses = pause_factors(seed, int(rng.integers(2, 60)), 0.6)["both"]
     pauses["command"][0] = pauses["weight"][0] = pauses["act"][0] = pauses["ofmap"][0] = False
     check(drive, arch, jobs, pauses)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS, ids=str)
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_every_code_and_binary_activations(drive, dataflow, numbers):
+    """Rows beyond K hold whatever code 0 stands for: what they multiply must be 0."""
+    arch = arch_of(dataflow, 3, 2, 4, **numbers, psum_width=18)
+    rng = np.random.default_rng(15)
+    values = levels(arch.numbers)
+    gemms = [
+        GEMM.of(
+            rng.choice(values[values != 0], shape[:2]),
+            rng.choice(act_levels(arch.numbers), shape[1:]),
+        )
+        for shape in SHAPES
+    ]
+    jobs = [dense.compile(arch, gemm) for gemm in gemms]
+    for factor in ("none", "both"):
+        check(drive, arch, jobs, pause_factors(16)[factor])
+    for run, gemm in zip(drive(arch, jobs), gemms, strict=True):
+        assert (run.ofmap == product(arch, gemm)).all()
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
