@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import Counts, Job, Pauses, Run
+from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.csc_pes import PEs
-from hwsim.arrays.streams import Sink, Source
+from hwsim.arrays.streams import Source
+from hwsim.arrays.tile_model import TileModel
 from hwsim.config import ArchConfig, CSCConfig
-from hwsim.config.causes import causes
 
 __all__ = ["simulate"]
 
@@ -65,114 +65,32 @@ class _LNZD:
         self.groups_left -= self.is_last
 
 
-class _Drain:
-    """Drain: the row that the accumulators' output registers hold, and what is taken of it."""
-
-    def __init__(self, array: CSCConfig) -> None:
-        self.beats = array.lanes // array.drain_lanes
-        self.drain_lanes = array.drain_lanes
-        self.valid = False
-        self.bank = self.row = self.beat = 0
-        self.groups_left = self.rows = self.tail = 0
-        self.shown: Ints = np.zeros((array.pes, array.lanes), dtype=np.int64)
-
-    def start(self, groups: int, rows: int, tail: int) -> None:
-        """Begin a layer."""
-        self.groups_left, self.rows, self.tail = groups, rows, tail
-        self.bank = 0
-
-    def psum(self) -> Ints:
-        """Lanes of the current beat, PE after PE."""
-        first = self.beat * self.drain_lanes
-        return self.shown[:, first : first + self.drain_lanes].reshape(-1)
-
-    def drained(self, ready: bool) -> bool:
-        """Whether a group's last partial sums are taken in this clock."""
-        beats = self.tail if self.groups_left == 1 else self.beats
-        return self.valid and ready and self.row + 1 == self.rows and self.beat + 1 == beats
-
-    def step(self, ready: bool, finished: int, acc: Ints) -> None:
-        """Pass one clock; ``finished`` groups, this one included, are ready to be drained."""
-        if not self.valid:
-            self.valid = finished > 0
-            if self.valid:
-                self.shown = acc[self.bank, self.row].copy()
-            return
-        if not ready:
-            return
-        beats = self.tail if self.groups_left == 1 else self.beats
-        self.beat += 1
-        if self.beat < beats:
-            return
-        acc[self.bank, self.row] = 0
-        self.beat = 0
-        self.row += 1
-        if self.row == self.rows:
-            self.row = 0
-            self.bank ^= 1
-            self.groups_left -= 1
-            self.valid = finished == 2
-        if self.valid:
-            self.shown = acc[self.bank, self.row].copy()
-
-
-class _Model:
+class _Model(TileModel):
     """The array: control, detector, PEs and drain."""
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
+        super().__init__(arch, job, pauses)
         array = arch.array
         assert isinstance(array, CSCConfig)
-        self.arch, self.job = arch, job
-        self.sources = {name: Source(job, name, pauses) for name in job.inputs}
-        self.sink = Sink(job, pauses)
         depth = int(job.inputs["weight"]["addr"].max()) + 1
         self.pes = PEs(arch, max(depth, array.col_depth + 1), depth)
-        self.lnzd, self.drain = _LNZD(array), _Drain(array)
-        self.state = "Idle"
-        self.weight_left = 0
-        self.command: dict[str, int] = {}
+        self.lnzd = _LNZD(array)
 
-    def run(self) -> Run:
-        """Run to the clock of the last ``ofmap`` transfer."""
-        names = causes(self.arch)
-        control = dict.fromkeys(names["control"], 0)
-        pe = np.zeros(len(names["pe"]), dtype=np.int64)
-        clock = 0
-        while not self.sink.done:
-            pe += np.bincount(self.pes.cause, minlength=len(pe))
-            control[self.step(clock)] += 1
-            clock += 1
-        by_pe = dict(zip(names["pe"], pe.tolist(), strict=True))
-        counts = Counts(clock, {"control": control, "pe": by_pe})
-        return Run(self.job.gather(self.sink.payloads), counts)
+    @property
+    def pe_causes(self) -> Ints:
+        """Status code of every PE in the clock to come, ``(P,)``."""
+        return self.pes.cause
 
-    def step(self, clock: int) -> str:
-        """Pass one clock; give the cause of ``control``."""
-        valid = {name: source.valid(clock) for name, source in self.sources.items()}
-        if self.state == "Run":
-            return self._run(self.sink.ready(clock), valid["act"])
-        if self.state == "Load":
-            return self._load(valid["weight"])
-        if valid["command"]:
-            word = self.sources["command"].take()
-            self.command = {name: int(value) for name, value in word.items()}
-            self.weight_left = self.command["weight_beats"]
-            self.state = "Load"
-        return "idle"
+    def load(self, beat: Words) -> None:
+        """Write one beat of the weight stream."""
+        self.pes.load(beat)
 
-    def _load(self, weight_valid: bool) -> str:
-        if not weight_valid:
-            return "weight"
-        self.pes.load(self.sources["weight"].take())
-        self.weight_left -= 1
-        if self.weight_left == 0:
-            command = self.command
-            self.lnzd.start(command["words"], command["groups"])
-            self.drain.start(command["groups"], command["rows"], command["tail"])
-            self.state = "Run"
-        return "load"
+    def start(self) -> None:
+        """Begin to run ``command``."""
+        self.lnzd.start(self.command["words"], self.command["groups"])
 
-    def _run(self, ready: bool, act_valid: bool) -> str:
+    def run_clock(self, ready: bool, act_valid: bool) -> str:
+        """Pass one clock of a running tile; give the cause of ``control``."""
         lnzd, drain, pes = self.lnzd, self.drain, self.pes
         is_taken = lnzd.token_valid and not pes.full
         cause = self._cause(is_taken)

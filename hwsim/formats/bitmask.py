@@ -1,0 +1,116 @@
+"""Bit masks with packed non-zeros (SparTen, MICRO 2019, section 3.1).
+
+A row of the matrix is cut into chunks of ``chunk`` positions. Each chunk is a mask, a bit a
+position that says whether the weight there is stored, and its non-zeros packed in the order of the
+bits. The array walks the chunks of its filters in one order, so the start of a chunk's values is
+the sum of the masks before it: there are no pointers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.formats.base import Bits
+
+__all__ = ["PIECE", "BitmaskMatrix", "bits", "decode", "encode", "mask_words", "measure"]
+
+#: Bits of a mask that one write of the weight stream carries.
+PIECE = 8
+
+
+@dataclass(frozen=True)
+class BitmaskMatrix:
+    """A weight matrix as masks and values.
+
+    ``mask`` is ``(M, chunks, chunk)``, positions beyond K clear. ``values`` are the non-zeros of
+    all rows one after the other, ascending K.
+    """
+
+    shape: tuple[int, int]
+    mask: NDArray[np.bool_]
+    values: NDArray[np.int64]
+
+    @property
+    def chunk(self) -> int:
+        """Positions that one mask covers."""
+        return int(self.mask.shape[2])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Place in ``values`` of each chunk's first non-zero, ``(M, chunks)``."""
+        sizes = self.mask.sum(axis=2, dtype=np.int64).reshape(-1)
+        starts: NDArray[np.int64] = (np.cumsum(sizes) - sizes).reshape(self.mask.shape[:2])
+        return starts
+
+
+def encode(weight: NDArray[np.integer], chunk: int) -> BitmaskMatrix:
+    """Encode ``weight[M, K]`` in chunks of ``chunk`` positions.
+
+    Raises
+    ------
+    ValueError
+        The matrix has no element, or is not a matrix.
+    """
+    if weight.ndim != 2 or weight.size == 0:
+        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
+    num_rows, num_cols = weight.shape
+    is_nonzero = weight != 0
+    padded = np.pad(is_nonzero, ((0, 0), (0, -num_cols % chunk)))
+    return BitmaskMatrix(
+        (num_rows, num_cols),
+        padded.reshape(num_rows, -1, chunk),
+        weight[is_nonzero].astype(np.int64),
+    )
+
+
+def decode(matrix: BitmaskMatrix) -> NDArray[np.int64]:
+    """Weight matrix ``(M, K)`` of an encoded one; the inverse of :func:`encode`."""
+    num_rows, num_cols = matrix.shape
+    weight = np.zeros(matrix.shape, dtype=np.int64)
+    weight[matrix.mask.reshape(num_rows, -1)[:, :num_cols]] = matrix.values
+    return weight
+
+
+def mask_words(mask: NDArray[np.bool_], width: int) -> NDArray[np.int64]:
+    """Masks ``(..., chunk)`` as words ``(..., words)`` of ``width`` bits, lowest first."""
+    split = mask.reshape(*mask.shape[:-1], -1, width)
+    words: NDArray[np.int64] = split @ (np.int64(1) << np.arange(width))
+    return words
+
+
+def bits(matrix: BitmaskMatrix, weight_width: int, pointer_width: int = 0) -> Bits:
+    """Size by kind: values, a mask bit a weight; mask bits beyond K are padding.
+
+    Parameters
+    ----------
+    pointer_width
+        Bits of a pointer to each chunk's values, for a reader that does not walk them in order;
+        0 where, as in the array, there is none.
+    """
+    num_rows, num_cols = matrix.shape
+    return Bits(
+        values=len(matrix.values) * weight_width,
+        indices=num_rows * num_cols,
+        pointers=num_rows * matrix.mask.shape[1] * pointer_width,
+        padding=matrix.mask.size - num_rows * num_cols,
+    )
+
+
+def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+    """Size of a weight matrix in a design's chunks; needs the weights, for only they are stored.
+
+    Raises
+    ------
+    ValueError
+        No weights.
+    """
+    assert isinstance(arch.array, BitmaskConfig)
+    if weight is None:
+        raise ValueError(
+            f"bitmask needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
+        )
+    return bits(encode(weight, arch.array.chunk), arch.numbers.weight_width)
