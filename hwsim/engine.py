@@ -169,10 +169,10 @@ def simulate_layer(arch: ArchConfig, name: str, gemms: list[GEMM]) -> LayerResul
     model = family(arch)
     if all(gemm is first for gemm in gemms):  # groups of the same shape and no operands
         counts = model.count(arch, first).scaled(len(gemms))
-        bits = measure(arch, first.weight, (first.M, first.K)).scaled(len(gemms))
+        bits = measure(arch, first.weight, (first.M, first.K), first.channels).scaled(len(gemms))
     else:
         counts = reduce(add, (model.count(arch, gemm) for gemm in gemms))
-        bits = reduce(add, (measure(arch, g.weight, (g.M, g.K)) for g in gemms))
+        bits = reduce(add, (measure(arch, g.weight, (g.M, g.K), g.channels) for g in gemms))
     return LayerResult(
         name=name,
         shape=(first.M, first.K, first.N),
@@ -193,7 +193,7 @@ def _draw(arch: ArchConfig, shape: LayerShape, images: int, seed: int) -> list[G
     gemms = []
     for gemm in workload.synthetic(shape, arch.numbers, images, seed):
         assert gemm.weight is not None
-        gemms.append(replace(gemm, weight=project(arch, gemm.weight)))
+        gemms.append(replace(gemm, weight=project(arch, gemm.weight, gemm.channels)))
     return gemms
 
 

@@ -8,19 +8,43 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import GEMM
+from hwsim.arrays.base import GEMM, Conv
 from hwsim.config import LayerShape, NetworkConfig, NumberConfig
 from hwsim.formats import codes
 
 if TYPE_CHECKING:
     from hwsim.checkpoint import Checkpoint
 
-__all__ = ["act_levels", "real", "shapes_only", "sparse", "synthetic", "synthetic_weight"]
+__all__ = [
+    "act_levels",
+    "conv_of",
+    "real",
+    "shapes_only",
+    "sparse",
+    "synthetic",
+    "synthetic_weight",
+]
+
+
+def conv_of(shape: LayerShape, images: int) -> Conv | None:
+    """Geometry of one group of a convolution; ``None`` for any other layer, and for dilation.
+
+    A layer whose ofmap is rounded up to another size is no such convolution either.
+    """
+    layer = shape.layer
+    if layer.type != "conv" or layer.dilation != 1:
+        return None
+    conv = Conv(
+        images, shape.C, shape.ifmap.height, shape.ifmap.width, shape.R, shape.S,
+        layer.stride, layer.padding,
+    )  # fmt: skip
+    return conv if (conv.P, conv.Q) == (shape.ofmap.height, shape.ofmap.width) else None
 
 
 def shapes_only(shape: LayerShape, images: int) -> list[GEMM]:
     """GEMMs of one layer without operands: one for each group."""
-    gemm = GEMM(shape.M, shape.K, shape.pixels * images, name=shape.layer.name)
+    size = (shape.M, shape.K, shape.pixels * images)
+    gemm = GEMM(*size, name=shape.layer.name, conv=conv_of(shape, images))
     return [gemm] * shape.layer.G
 
 
@@ -31,12 +55,11 @@ def synthetic(shape: LayerShape, numbers: NumberConfig, images: int, seed: int =
     """
     rng = _rng(shape, seed, "act")
     size = (shape.K, shape.pixels * images)
-    return [
-        GEMM.of(
-            weight, sparse(rng, size, shape.layer.act_density, numbers.act_width), shape.layer.name
-        )
-        for weight in synthetic_weight(shape, numbers, seed)
-    ]
+    gemms = []
+    for weight in synthetic_weight(shape, numbers, seed):
+        act = sparse(rng, size, shape.layer.act_density, numbers.act_width)
+        gemms.append(GEMM.of(weight, act, shape.layer.name, conv_of(shape, images)))
+    return gemms
 
 
 def synthetic_weight(
@@ -113,5 +136,8 @@ def real(
             name = shape.layer.name
             weights = lowering.lower_weight(shape, checkpoint.layers[name].weight)
             acts = lowering.lower_act(shape, trace.ifmap[name])
-            operands[name] = [GEMM.of(w, a, name) for w, a in zip(weights, acts, strict=True)]
+            conv = conv_of(shape, len(images))
+            operands[name] = [
+                GEMM.of(weight, act, name, conv) for weight, act in zip(weights, acts, strict=True)
+            ]
     return operands

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GEMM",
+    "Conv",
     "Counts",
     "Family",
     "Job",
@@ -36,6 +37,30 @@ Pauses = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
+class Conv:
+    """The convolution that a GEMM is: ``images`` ifmaps of ``C x H x W``, filters of ``R x S``."""
+
+    images: int
+    C: int
+    H: int
+    W: int
+    R: int
+    S: int
+    stride: int = 1
+    padding: int = 0
+
+    @property
+    def P(self) -> int:
+        """Height of the ofmap."""
+        return (self.H + 2 * self.padding - self.R) // self.stride + 1
+
+    @property
+    def Q(self) -> int:
+        """Width of the ofmap."""
+        return (self.W + 2 * self.padding - self.S) // self.stride + 1
+
+
+@dataclass(frozen=True)
 class GEMM:
     """``ofmap[M, N] = weight[M, K] @ act[K, N]``; a shape alone where operands are absent."""
 
@@ -45,14 +70,33 @@ class GEMM:
     weight: NDArray[np.integer] | None = None
     act: NDArray[np.integer] | None = None
     name: str = "gemm"
+    #: Where the product is a convolution without dilation: ``act`` is its im2col.
+    conv: Conv | None = None
 
     @classmethod
-    def of(cls, weight: NDArray[np.integer], act: NDArray[np.integer], name: str = "gemm") -> GEMM:
+    def of(
+        cls,
+        weight: NDArray[np.integer],
+        act: NDArray[np.integer],
+        name: str = "gemm",
+        conv: Conv | None = None,
+    ) -> GEMM:
         """GEMM of two matrices that agree in K."""
         (m, k), (k_act, n) = weight.shape, act.shape
         if k != k_act:
             raise ValueError(f"weight has K = {k}, act has K = {k_act}")
-        return cls(m, k, n, weight, act, name)
+        return cls(m, k, n, weight, act, name, conv)
+
+    @property
+    def channels(self) -> int:
+        """Input channels of a layer that a 3x3 window unit takes; 0 for any other.
+
+        That is a 3x3 convolution of stride 1 or 2 with at most one pixel of padding.
+        """
+        conv = self.conv
+        if conv is None or (conv.R, conv.S) != (3, 3):
+            return 0
+        return conv.C if conv.stride in (1, 2) and conv.padding in (0, 1) else 0
 
     @property
     def macs(self) -> int:

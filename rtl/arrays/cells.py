@@ -3,10 +3,11 @@
 from amaranth import Const, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import data
 
-from hwsim.config import ArchConfig, NMConfig, NumberConfig
+from hwsim.config import ArchConfig, NMConfig, NumberConfig, PatternConfig
+from hwsim.formats.pattern import TAPS, WINDOW
 from rtl.multiplier import act_shape, code_shape, product
 
-__all__ = ["Cell", "DenseCell", "NMCell", "cell_of"]
+__all__ = ["Cell", "DenseCell", "NMCell", "PatternCell", "cell_of"]
 
 
 class Cell:
@@ -150,8 +151,37 @@ class NMCell(Cell):
         return fields
 
 
+class PatternCell(Cell):
+    """Four weights of a 3x3 kernel, the tap that each belongs to, the window's nine taps."""
+
+    block = WINDOW
+
+    def __init__(self, numbers: NumberConfig) -> None:
+        self.numbers = numbers
+        self.weight = data.StructLayout(
+            {
+                "code": data.ArrayLayout(code_shape(numbers), TAPS),
+                "tap": data.ArrayLayout(range(WINDOW + 1), TAPS),
+            }
+        )
+        self.act = data.ArrayLayout(act_shape(numbers), WINDOW)
+
+    def dot(self, act, weight) -> Value:
+        """Tree of the products of each weight and its tap; a tap past the last counts as 0."""
+        terms = []
+        for tap, code in zip(weight.tap, weight.code, strict=True):
+            taps = [act[place] for place in range(WINDOW)]
+            taps += [Const(0, act_shape(self.numbers))] * ((1 << len(tap)) - WINDOW)
+            for bit in tap:
+                taps = [Mux(bit, b, a) for a, b in zip(taps[::2], taps[1::2], strict=True)]
+            terms.append(product(taps[0], code, self.numbers))
+        return (terms[0] + terms[1]) + (terms[2] + terms[3])
+
+
 def cell_of(arch: ArchConfig) -> Cell:
     """Cell of a design of a systolic family."""
     if isinstance(arch.array, NMConfig):
         return NMCell(arch.numbers, arch.array)
+    if isinstance(arch.array, PatternConfig):
+        return PatternCell(arch.numbers)
     return DenseCell(arch.numbers)

@@ -1,0 +1,105 @@
+"""Words that travel between the parts of the pattern array, and the codes of its status."""
+
+from amaranth import unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig, PatternConfig
+from hwsim.config.causes import CAUSES
+from hwsim.formats.base import index_width
+from hwsim.formats.pattern import TAPS, WINDOW
+from rtl.arrays.dense_layout import ofmap_lanes
+from rtl.multiplier import act_shape, code_shape
+
+__all__ = [
+    "array_members",
+    "beat_layout",
+    "cause",
+    "command_layout",
+    "pattern",
+    "row_layout",
+    "taps_layout",
+]
+
+_NAMES = CAUSES["pattern"]["array"]
+
+
+def cause(name: str) -> int:
+    """Status code of a cause."""
+    return _NAMES.index(name)
+
+
+def pattern(arch: ArchConfig) -> PatternConfig:
+    """Array of a design of this family."""
+    if not isinstance(arch.array, PatternConfig):
+        raise TypeError(f"{arch.name} must be of family pattern, not {arch.array.family}")
+    return arch.array
+
+
+def taps_layout() -> data.ArrayLayout:
+    """Taps of a pattern; a number past the last tap is none."""
+    return data.ArrayLayout(range(WINDOW + 1), TAPS)
+
+
+def command_layout(arch: ArchConfig) -> data.StructLayout:
+    """Write an entry of the library (``run`` is 0), or run one tile of a run of groups.
+
+    ``taps`` of library entry ``entry``; or ``m_folds`` groups of ``k_folds`` channel folds with
+    ``k_edge`` channels in the last; ``pixels`` windows a fold, ``windows`` in all, made of
+    ``reads`` beats of activations; patches of ``height`` and ``width``, ``stride`` less 1, padding
+    at the ``edges`` top, bottom, left, right; ``direct``: a beat is a window's first four taps.
+    """
+    array = pattern(arch)
+    count, windows = unsigned(array.COUNT_WIDTH), unsigned(array.WINDOW_WIDTH)
+    return data.StructLayout(
+        {
+            "run": 1,
+            "entry": unsigned(index_width(array.patterns)),
+            "taps": taps_layout(),
+            "k_folds": count,
+            "m_folds": count,
+            "k_edge": range(array.rows + 1),
+            "pixels": range((array.acc_depth or 0) + 1),
+            "reads": windows,
+            "windows": windows,
+            "height": count,
+            "width": range(array.line_depth + 1),
+            "stride": 1,
+            "edges": data.ArrayLayout(1, 4),
+            "direct": 1,
+        }
+    )
+
+
+def beat_layout(arch: ArchConfig) -> data.ArrayLayout:
+    """One beat of activations: four lanes a row, of which a 3x3 layer uses the first."""
+    lanes = data.ArrayLayout(act_shape(arch.numbers), TAPS)
+    return data.ArrayLayout(lanes, pattern(arch).rows)
+
+
+def row_layout(arch: ArchConfig) -> data.StructLayout:
+    """One beat of weights: one channel's kernel of each filter.
+
+    Where the code has no zero, the id behind the last entry of the library is no kernel.
+    """
+    array = pattern(arch)
+    choices = array.patterns + (0 if arch.numbers.has_zero else 1)
+    codes = data.ArrayLayout(code_shape(arch.numbers), TAPS)
+    return data.StructLayout(
+        {
+            "weight": data.ArrayLayout(codes, array.cols),
+            "pattern": data.ArrayLayout(unsigned(index_width(choices)), array.cols),
+        }
+    )
+
+
+def array_members(arch: ArchConfig) -> dict:
+    """Members of the array component."""
+    code = unsigned(index_width(len(_NAMES)))
+    return {
+        "command": In(stream.Signature(command_layout(arch))),
+        "weight": In(stream.Signature(row_layout(arch))),
+        "act": In(stream.Signature(data.StructLayout({"act": beat_layout(arch)}))),
+        "ofmap": Out(stream.Signature(data.StructLayout({"psum": ofmap_lanes(arch)}))),
+        "status": Out(data.StructLayout({"array": data.ArrayLayout(code, 1)})),
+    }

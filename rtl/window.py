@@ -1,0 +1,192 @@
+"""Window unit: pixels of a patch in raster order to the nine taps around each output pixel."""
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["WindowUnit", "window_job"]
+
+SIDE = 3
+
+
+def window_job(line_depth: int, count_width: int, window_width: int) -> data.StructLayout:
+    """What the unit must know of a job.
+
+    ``reads`` beats in all make ``windows`` windows; patches are ``height`` by ``width`` (at most
+    ``line_depth``); ``stride`` less 1; whether the padding is at the ``edges`` top, bottom, left
+    and right of a patch; ``direct``: a beat is the window.
+    """
+    return data.StructLayout(
+        {
+            "reads": window_width,
+            "windows": window_width,
+            "height": count_width,
+            "width": range(line_depth + 1),
+            "stride": 1,
+            "edges": data.ArrayLayout(1, 4),
+            "direct": 1,
+        }
+    )
+
+
+class WindowUnit(wiring.Component):
+    """Turn pixels into windows: two line buffers and 3 x 3 registers for each of ``rows`` lanes.
+
+    All lanes step together. A step takes a pixel of each lane or, behind the last one of the job,
+    none. The window around a pixel is whole ``width + 1`` steps after it; windows of the last line
+    of a patch are made while the next patch's pixels come in, so patches need no gap between them.
+    Taps in the padding are zeros that cost no step. Pixels that are no output's centre (``stride``
+    2, edges without padding) make no window. In a ``direct`` job every beat of four activations a
+    lane is a window's first four taps; the others hold anything.
+
+    * Throughput: one step a clock; a window each, where each pixel is an output's centre.
+    * Latency: one clock from the step that completes a window to ``window.valid``.
+    * Stalls while a window waits, while ``enable`` is 0, and for pixels.
+
+    Parameters
+    ----------
+    rows : int
+        Lanes.
+    act_width : int
+        Bits of an activation.
+    line_depth : int
+        Pixels of a line, the largest ``width``.
+    count_width, window_width : int
+        Bits of the counts in ``job``.
+
+    Members
+    -------
+    enable : ``In(1)``
+        Nothing but ``start`` happens while this is 0; ``window.ready`` must be 0, too.
+    job : ``In(window_job(...))``
+        Taken with ``start``, when all windows of the job before are.
+    act : ``In(stream.Signature(ArrayLayout(ArrayLayout(signed(act_width), 4), rows)))``
+        A pixel in lane 0 of each row, or four activations of a ``direct`` job.
+    window : ``Out(stream.Signature(ArrayLayout(ArrayLayout(signed(act_width), 9), rows)))``
+        Nine taps a row, row-major.
+    starved : ``Out(1)``
+        The next step needs a pixel, and none is offered.
+    """
+
+    enable: Signal
+    start: Signal
+    job: data.View
+    act: stream.Interface
+    window: stream.Interface
+    starved: Signal
+
+    def __init__(
+        self, rows: int, act_width: int, line_depth: int, count_width: int, window_width: int
+    ) -> None:
+        self.rows, self.line_depth = rows, line_depth
+        self.pixel = signed(act_width)
+        beat = data.ArrayLayout(data.ArrayLayout(self.pixel, SIDE + 1), rows)
+        window = data.ArrayLayout(data.ArrayLayout(self.pixel, SIDE * SIDE), rows)
+        super().__init__(
+            {
+                "enable": In(1),
+                "start": In(1),
+                "job": In(window_job(line_depth, count_width, window_width)),
+                "act": In(stream.Signature(beat)),
+                "window": Out(stream.Signature(window)),
+                "starved": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        layout = self.job.shape()
+        job = data.View(layout, Signal(layout.size, reset_less=True))
+        running, valid = Signal(), Signal()
+        step, needs_pixel, offer = Signal(), Signal(), Signal()
+        m.d.comb += needs_pixel.eq(job.reads != 0)
+        can_step = self.enable & running & (~valid | self.window.ready)
+        m.d.comb += self.starved.eq(needs_pixel & ~self.act.valid)
+        m.d.comb += self.act.ready.eq(can_step & needs_pixel)
+        m.d.comb += step.eq(can_step & ~self.starved)
+        m.d.comb += self.window.valid.eq(valid)
+
+        with m.If(step):
+            m.d.sync += valid.eq(offer)
+            m.d.sync += job.reads.eq(job.reads - needs_pixel)
+            m.d.sync += job.windows.eq(job.windows - offer)
+            m.d.sync += running.eq(~(offer & (job.windows == 1)))
+        with m.Elif(self.window.ready):
+            m.d.sync += valid.eq(0)
+        with m.If(self.start):
+            m.d.sync += [job.eq(self.job), running.eq(1)]
+
+        outside = self._centres(m, job, step, offer)
+        self._taps(m, job, step, outside)
+        return m
+
+    def _centres(self, m: Module, job, step: Signal, offer: Signal) -> Signal:
+        """Walk the pixel whose window a step completes; return which edges it lies at."""
+        lag = Signal(range(self.line_depth + 2))
+        row = Signal.like(Value.cast(job.height), name="row")
+        col = Signal.like(Value.cast(job.width), name="col")
+        ends, outside = Signal(4), Signal(4, reset_less=True)
+        top, _, left, _ = job.edges
+        m.d.comb += ends.eq(Cat(row == 0, row + 1 == job.height, col == 0, col + 1 == job.width))
+        inside = ~(ends & ~Value.cast(job.edges)).any()
+        on_stride = ~job.stride | ((row[0] != top) & (col[0] != left))
+        m.d.comb += offer.eq((lag == 0) & inside & on_stride)
+        with m.If(step):
+            with m.If(lag != 0):
+                m.d.sync += lag.eq(lag - 1)
+            with m.Else():
+                m.d.sync += outside.eq(Mux(job.direct, 0, ends))
+                m.d.sync += col.eq(Mux(ends[3], 0, col + 1))
+                with m.If(ends[3]):
+                    m.d.sync += row.eq(Mux(ends[1], 0, row + 1))
+        with m.If(self.start):
+            m.d.sync += lag.eq(Mux(self.job.direct, 0, self.job.width + 1))
+            m.d.sync += [row.eq(0), col.eq(0)]
+        return outside
+
+    def _taps(self, m: Module, job, step: Signal, outside: Signal) -> None:
+        """Line buffers, addressed by the column of the next pixel, and the window's registers."""
+        addr = Signal(range(self.line_depth))
+        following = Signal.like(addr)
+        m.d.comb += following.eq(Mux(addr + 1 == job.width, 0, addr + 1))
+        with m.If(step):
+            m.d.sync += addr.eq(following)
+        with m.If(self.start):
+            m.d.sync += addr.eq(0)
+
+        pixels = data.ArrayLayout(self.pixel, self.rows)
+        column = [Signal(pixels, name="pixel")]
+        for r in range(self.rows):
+            m.d.comb += column[0][r].eq(self.act.payload[r][0])
+        for line in range(SIDE - 1):
+            memory: Memory = Memory(shape=pixels, depth=self.line_depth, init=[])
+            m.submodules[f"line_{line}"] = memory
+            write = memory.write_port()
+            # of a patch one pixel wide, the next step reads what this one writes
+            read = memory.read_port(transparent_for=(write,))
+            m.d.comb += [write.addr.eq(addr), write.data.eq(column[line]), write.en.eq(step)]
+            m.d.comb += [read.addr.eq(following), read.en.eq(step)]
+            column.append(read.data)
+
+        for r in range(self.rows):
+            taps = Signal(self.window.payload[r].shape(), name=f"taps_{r}", reset_less=True)
+            with m.If(step):
+                for y in range(SIDE):
+                    for x in range(SIDE):
+                        new = taps[SIDE * y + x + 1] if x < SIDE - 1 else column[SIDE - 1 - y][r]
+                        place = SIDE * y + x
+                        if place <= SIDE:
+                            new = Mux(job.direct, self.act.payload[r][place], new)
+                        m.d.sync += taps[place].eq(new)
+            for y in range(SIDE):
+                for x in range(SIDE):
+                    hidden = Cat(
+                        *([outside[0]] if y == 0 else []),
+                        *([outside[1]] if y == SIDE - 1 else []),
+                        *([outside[2]] if x == 0 else []),
+                        *([outside[3]] if x == SIDE - 1 else []),
+                    ).any()
+                    place = SIDE * y + x
+                    m.d.comb += self.window.payload[r][place].eq(Mux(hidden, 0, taps[place]))
