@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from hwsim import extras, workload
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, family
-from hwsim.config import ArchConfig, BitmaskConfig, CSCConfig, SystolicConfig
+from hwsim.config import ArchConfig, BitmaskConfig, CSCConfig, PatternConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 from hwsim.formats import codes, project
+from hwsim.verify_layers import draw_layer
 
 if TYPE_CHECKING:
     from rtl.cosim.run import RTLRun
@@ -35,7 +36,7 @@ STEP_LIMIT = 20_000
 MAX_EXTENT = 2048
 #: Families that store a weight at every place they keep, zeros included: where the code has no
 #: zero, no weight there may be one.
-STORES_ZEROS = ("dense", "nm")
+STORES_ZEROS = ("dense", "nm", "pattern")
 #: One case in so many is first cut by a reset.
 RESET_EVERY = 9
 
@@ -242,13 +243,22 @@ def _draw(arch: ArchConfig, place: int, rng: np.random.Generator) -> Case:
     if numbers.act_width == 1:
         act_density = 1
     weight = _values(rng, (m, k), weight_density, codes.levels(numbers), extremes)
-    act = _values(rng, (k, n), act_density, workload.act_levels(numbers), extremes)
+    act_levels = workload.act_levels(numbers)
+    act = _values(rng, (k, n), act_density, act_levels, extremes)
     if kind == "zero-lines":
         weight[rng.random(m) < 0.5] = 0
         block = getattr(arch.array, "block", 1)
         weight[:, np.repeat(rng.random(-(-k // block)) < 0.5, block)[:k]] = 0
         act[rng.random(k) < 0.5] *= int(numbers.act_width == 1)
     gemm = GEMM.of(project(arch, weight), act, f"random {place}")
+    if isinstance(arch.array, PatternConfig):
+        kind, gemm = draw_layer(
+            arch,
+            place,
+            rng,
+            lambda size, density: _values(rng, size, density, codes.levels(numbers), extremes),
+            lambda size, density: _values(rng, size, density, act_levels, extremes),
+        ) or (kind, gemm)
     stalls = list(STALLS)[place % len(STALLS)]
     pauses = {stream: _pattern(rng) for stream in STALLS[stalls]}
     cut = float(rng.random()) if place % RESET_EVERY == RESET_EVERY - 1 else None
@@ -311,12 +321,12 @@ def _depths(arch: ArchConfig) -> tuple[int, int]:
 
 def _values(
     rng: np.random.Generator,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     density: float,
     levels: NDArray[np.int64],
     extremes: bool,
 ) -> NDArray[np.int64]:
-    """Matrix that is non-zero with probability ``density``; ``extremes``: the two ends only."""
+    """Array that is non-zero with probability ``density``; ``extremes``: the two ends only."""
     values = rng.choice(levels[[0, -1]] if extremes else levels[levels != 0], size)
     return np.where(rng.random(size) < density, values, 0)
 

@@ -38,7 +38,7 @@ def conv_of(shape: LayerShape, images: int) -> Conv | None:
         images, shape.C, shape.ifmap.height, shape.ifmap.width, shape.R, shape.S,
         layer.stride, layer.padding,
     )  # fmt: skip
-    return conv if (conv.P, conv.Q) == (shape.ofmap.height, shape.ofmap.width) else None
+    return conv if (shape.ofmap.height, shape.ofmap.width) == (conv.P, conv.Q) else None
 
 
 def shapes_only(shape: LayerShape, images: int) -> list[GEMM]:
