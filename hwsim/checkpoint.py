@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
-from hwsim.config import NetworkConfig
+from hwsim.config import NetworkConfig, NumberConfig
+from hwsim.config.arch import WEIGHT_WIDTHS, WeightCode
 from hwsim.errors import InputError
 from hwsim.files import write_bytes_atomic
+from hwsim.formats import codes
 from hwsim.lowering import weight_shape
 
 __all__ = ["Checkpoint", "LayerWeights"]
@@ -40,8 +42,8 @@ class LayerWeights:
     """One layer's integers.
 
     ``weight`` is int8 in PyTorch's order, ``bias`` int32 in units of the partial sum. The next
-    layer's activation is ``requantize(psum + bias, multiplier, shift)``; ``weight_scale`` times a
-    code is the real weight.
+    layer's activation is ``requantize(psum + bias, multiplier, shift)``; ``weight_scale`` times an
+    integer is the real weight.
     """
 
     weight: NDArray[np.int8]
@@ -50,6 +52,13 @@ class LayerWeights:
     multiplier: int
     shift: int
     weight_scale: float
+    #: What the bits of a stored weight stand for: see :mod:`hwsim.formats.codes`.
+    weight_code: WeightCode = "int"
+
+    @property
+    def numbers(self) -> NumberConfig:
+        """Width and code of the weights; a 0 of a code without zero is an absent weight."""
+        return NumberConfig(weight_width=self.weight_bits, weight_code=self.weight_code)
 
     @property
     def density(self) -> float:
@@ -115,6 +124,7 @@ class Checkpoint:
                 "multiplier": layer.multiplier,
                 "shift": layer.shift,
                 "weight_scale": layer.weight_scale,
+                **({} if layer.weight_code == "int" else {"weight_code": layer.weight_code}),
             }
             for name, layer in self.layers.items()
         }
@@ -224,6 +234,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda v: type(v) is float and math.isfinite(v) and v > 0,
         "must be a positive number",
     ),
+    "weight_code": (
+        lambda v: type(v) is str and v in WEIGHT_WIDTHS,
+        f"must be one of {', '.join(WEIGHT_WIDTHS)}",
+    ),
 }
 
 
@@ -233,21 +247,30 @@ def _layer(
     key = f"layers.{name}"
     if not isinstance(setting, dict):
         raise InputError(path, key, setting, "must be a mapping")
-    for part in setting.keys() ^ _RULES.keys():
+    values: dict[str, Any] = {"weight_code": "int"} | setting
+    for part in values.keys() ^ _RULES.keys():
         raise InputError(
-            path, f"{key}.{part}", None, "unknown key" if part in setting else "must be given"
+            path, f"{key}.{part}", None, "unknown key" if part in values else "must be given"
         )
     for part, (holds, rule) in _RULES.items():
-        if not holds(setting[part]):
-            raise InputError(path, f"{key}.{part}", setting[part], rule)
+        if not holds(values[part]):
+            raise InputError(path, f"{key}.{part}", values[part], rule)
     weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
     if weight.ndim not in (2, 4) or 0 in weight.shape:
         raise InputError(path, f"{name}.weight", weight.shape, "must have 2 or 4 dimensions")
     if bias.shape != weight.shape[:1]:
         rule = f"must have one value a row of the weight, {weight.shape[:1]}"
         raise InputError(path, f"{name}.bias", bias.shape, rule)
-    largest, limit = int(np.abs(weight.astype(np.int16)).max()), 1 << (setting["weight_bits"] - 1)
-    if largest > limit:
-        rule = f"must be at most {limit} in magnitude with weight_bits {setting['weight_bits']}"
-        raise InputError(path, f"{name}.weight", largest, rule)
-    return LayerWeights(weight, bias, **setting)
+    bits, code = values["weight_bits"], values["weight_code"]
+    low, high = WEIGHT_WIDTHS[code]
+    if not low <= bits <= high:
+        rule = f"must be {low}..{high} for weight_code {code}"
+        raise InputError(path, f"{key}.weight_bits", bits, rule)
+    layer = LayerWeights(weight, bias, **values)
+    # 0 is an absent weight where the code has none
+    wrong = ~np.isin(weight, codes.levels(layer.numbers)) & (weight != 0)
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        rule = f"must be 0 or a level of {bits}-bit {code}"
+        raise InputError(path, f"{name}.weight{list(place)}", int(weight[place]), rule)
+    return layer

@@ -3,18 +3,33 @@
 A projection returns the nearest tensor (Euclidean) inside its set. Magnitude pruning applies it
 once and retrains inside; ADMM applies it to its split copy in every round. Rows and columns are
 those of the ``(M, K)`` matrix: a row is a filter or neuron, a column one input position of every
-filter.
+filter. :class:`NM` and :class:`BankBalancedColumns` depend on the order of K, which is not
+PyTorch's: :class:`Lowered` shows them the matrix as :mod:`hwsim.lowering` arranges it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["Chain", "Columns", "Filters", "Projection", "Support", "Unstructured"]
+__all__ = [
+    "NM",
+    "BankBalancedColumns",
+    "Chain",
+    "Columns",
+    "Connectivity",
+    "Filters",
+    "Lowered",
+    "Pattern",
+    "Projection",
+    "Support",
+    "Unstructured",
+]
 
 
 class Projection(ABC):
@@ -27,6 +42,10 @@ class Projection(ABC):
 
 class Support(Projection):
     """A set given by which positions may be non-zero."""
+
+    #: Whether it must choose among what the removal of dead paths leaves: see
+    #: :func:`models.pruning.find_masks`.
+    late = False
 
     @abstractmethod
     def mask(self, weight: Tensor) -> Tensor:
@@ -84,10 +103,148 @@ class Columns(_Keep):
 
 
 @dataclass(frozen=True)
+class NM(Support):
+    """At most ``n`` of every ``m`` consecutive weights of a row are non-zero: the largest.
+
+    The last block of a row may be shorter than ``m``. Takes an ``(M, K)`` matrix.
+    """
+
+    n: int
+    m: int
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep ``n`` weights of each block."""
+        rows, depth = weight.shape
+        # what fills the last block up is smaller than every magnitude
+        score = functional.pad(weight.abs(), (0, -depth % self.m), value=-1.0)
+        blocks = score.view(rows, -1, self.m)
+        chosen = torch.zeros(blocks.shape, dtype=torch.bool)
+        chosen.scatter_(2, blocks.topk(self.n, dim=2).indices, True)
+        return chosen.view(rows, -1)[:, :depth]
+
+    def relaxed(self, progress: float) -> Support:
+        """Keep more of each block: all at ``progress`` 0, ``n`` at 1."""
+        return NM(self.m - round((self.m - self.n) * progress), self.m)
+
+
+@dataclass(frozen=True)
+class BankBalancedColumns(Support):
+    """As many columns in each of ``banks`` banks, the bank of column k being ``k % banks``.
+
+    An array whose rows each read one bank then fills every fold but the last. Each bank keeps
+    the columns of the largest norm; their number is ``keep`` of K, shared evenly, or what the
+    scarcest bank has left where that is less. Takes an ``(M, K)`` matrix.
+    """
+
+    keep: float
+    banks: int
+    late = True
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep whole columns."""
+        depth = weight.shape[1]
+        norms = functional.pad(weight.norm(dim=0), (0, -depth % self.banks)).view(-1, self.banks)
+        wanted = max(1, round(self.keep * depth / self.banks))
+        count = min(wanted, int(norms.count_nonzero(dim=0).min()))
+        chosen = torch.zeros(norms.shape, dtype=torch.bool)
+        chosen.scatter_(0, norms.topk(count, dim=0).indices, True)
+        return chosen.flatten()[:depth].expand_as(weight)
+
+    def relaxed(self, progress: float) -> Support:
+        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
+        return BankBalancedColumns(1 - (1 - self.keep) * progress, self.banks)
+
+
+@dataclass(frozen=True)
+class Lowered(Support):
+    """A constraint on the ``(M, K)`` matrix of :func:`hwsim.lowering.lower_weight`.
+
+    Parameters
+    ----------
+    channels
+        Input channels of one group; K is ordered (r, s, channel).
+    part
+        What the matrix obeys. The matrices of a layer's groups stand on top of each other.
+    """
+
+    channels: int
+    part: Support
+
+    @property
+    def late(self) -> bool:  # type: ignore[override]
+        """Of the part."""
+        return self.part.late
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep what the part keeps; ``weight`` is in PyTorch's order."""
+        rows = len(weight)
+        taps_last = weight.reshape(rows, self.channels, -1)
+        matrix = taps_last.transpose(1, 2).reshape(rows, -1)
+        mask = self.part.mask(matrix).reshape(rows, -1, self.channels)
+        return mask.transpose(1, 2).reshape(weight.shape)
+
+    def relaxed(self, progress: float) -> Support:
+        """Relax the part."""
+        return Lowered(self.channels, self.part.relaxed(progress))
+
+
+@dataclass(frozen=True)
+class Pattern(Support):
+    """A kernel keeps its centre and ``taps - 1`` others, in one of at most ``patterns`` ways.
+
+    The library holds the patterns that most kernels would choose (PatDNN, ASPLOS 2020, section
+    4.1); each kernel then takes the one of them that keeps most of its energy. Given the library,
+    no member of the set is nearer. Takes ``(M, C / G, R, S)`` with R and S odd.
+    """
+
+    patterns: int
+    taps: int = 4
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep ``taps`` weights of each kernel."""
+        size = weight.shape[2] * weight.shape[3]
+        energy = weight.square().reshape(-1, size) @ self._all(size).T.to(weight.dtype)
+        # removed kernels have no say
+        votes = energy.argmax(dim=1)[weight.reshape(-1, size).any(dim=1)]
+        counts = votes.bincount(minlength=energy.shape[1])
+        library = counts.sort(descending=True, stable=True).indices[: self.patterns]
+        best = library[energy[:, library].argmax(dim=1)]
+        return self._all(size)[best].view(weight.shape)
+
+    def relaxed(self, progress: float) -> Support:
+        """Keep more taps: all nine of a 3x3 kernel at ``progress`` 0, ``taps`` at 1."""
+        return Pattern(self.patterns, 9 - round((9 - self.taps) * progress))
+
+    def _all(self, size: int) -> Tensor:
+        centre = size // 2
+        others = [tap for tap in range(size) if tap != centre]
+        ways = list(combinations(others, self.taps - 1))
+        table = torch.zeros(len(ways), size, dtype=torch.bool)
+        table[:, centre] = True
+        for row, way in enumerate(ways):
+            table[row, list(way)] = True
+        return table
+
+
+class Connectivity(_Keep):
+    """At most a fraction ``keep`` of the kernels is non-zero: those of the largest norm."""
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep whole kernels of ``(M, C / G, R, S)``."""
+        kernels = self._largest(weight.flatten(2).norm(dim=2))
+        return kernels[:, :, None, None].expand_as(weight)
+
+
+@dataclass(frozen=True)
 class Chain(Support):
     """Constraints applied one after the other, each to what the earlier ones leave."""
 
     parts: tuple[Support, ...]
+
+    @property
+    def late(self) -> bool:  # type: ignore[override]
+        """Where any part is."""
+        return any(part.late for part in self.parts)
 
     def mask(self, weight: Tensor) -> Tensor:
         """Keep what every part keeps."""
@@ -97,5 +254,7 @@ class Chain(Support):
         return mask
 
     def relaxed(self, progress: float) -> Support:
-        """Relax every part."""
-        return Chain(tuple(part.relaxed(progress) for part in self.parts))
+        """Relax every part but those before a late one: it must choose among what will stay."""
+        first = next((place for place, part in enumerate(self.parts) if part.late), 0)
+        relaxed = [part.relaxed(progress) for part in self.parts[first:]]
+        return Chain((*self.parts[:first], *relaxed))

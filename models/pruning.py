@@ -45,14 +45,20 @@ def prune(
 
 def find_masks(network: Network, constraints: Mapping[str, Support], progress: float) -> Masks:
     """Choose what stays of each layer, ``progress`` (0..1) of the way, with dead paths removed."""
-    masks: Masks = {}
-    for name, weight in network.weights().items():
-        constraint = constraints.get(name)
-        if constraint is None:
-            masks[name] = torch.ones_like(weight, dtype=torch.bool)
-        else:
-            masks[name] = constraint.relaxed(progress).mask(weight).clone()
-    return purify([shape for shape, _ in network.weighted()], masks)
+    shapes = [shape for shape, _ in network.weighted()]
+    weights = network.weights()
+    relaxed = {name: constraint.relaxed(progress) for name, constraint in constraints.items()}
+    masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+    for name, constraint in relaxed.items():
+        if not constraint.late:
+            masks[name] = constraint.mask(weights[name]).clone()
+    masks = purify(shapes, masks)
+    # front to back: removed filters are gone before the next layer's columns are chosen
+    for name, weight in weights.items():
+        if name in relaxed and relaxed[name].late:
+            masks[name] &= relaxed[name].mask(weight * masks[name])
+            masks = purify(shapes, masks)
+    return masks
 
 
 def purify(shapes: list[LayerShape], masks: Masks) -> Masks:

@@ -1,11 +1,13 @@
-"""Linear symmetric quantization: float network to the integers of ``hwsim.golden``, and back.
+"""Quantization: float network to the integers of ``hwsim.golden``, and back.
 
-A weight is ``code * weight_scale``, an activation ``code * act_scale``; the input's scale is 1/127,
-so that a pixel of 1.0 is 127. A partial sum is in units of ``act_scale * weight_scale``, and the
-integer ``multiplier / 2**shift`` takes it to the next layer's scale.
+A weight is ``integer * weight_scale``, an activation ``integer * act_scale``; the input's scale is
+1/127, so that a pixel of 1.0 is 127. A partial sum is in units of ``act_scale * weight_scale``, and
+the integer ``multiplier / 2**shift`` takes it to the next layer's scale.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwsim.checkpoint import Checkpoint, LayerWeights
+from models.codes import Codes
 from models.networks import Network
 
 __all__ = ["calibrate", "dequantize", "fixed_point", "quantize", "scale_of"]
@@ -22,7 +25,13 @@ _ACT_CODES = 127
 
 
 @torch.no_grad()
-def quantize(network: Network, images: Tensor, weight_bits: int) -> dict[str, LayerWeights]:
+def quantize(
+    network: Network,
+    images: Tensor,
+    codes: Codes,
+    masks: Mapping[str, Tensor] | None = None,
+    scales: Mapping[str, float] | None = None,
+) -> dict[str, LayerWeights]:
     """Quantize every layer after training.
 
     Parameters
@@ -31,32 +40,44 @@ def quantize(network: Network, images: Tensor, weight_bits: int) -> dict[str, La
         Trained float network.
     images
         Training images ``(n, C, H, W)`` that give the ranges of the activations.
-    weight_bits
-        Codes are ``-(2**(weight_bits - 1) - 1)`` to its opposite.
+    codes
+        The integers that a weight may be.
+    masks
+        Weights outside are 0, absent where the code has no zero. A layer not named is whole.
+    scales
+        Scale of each layer; searched where absent.
     """
     act_scales = calibrate(network, images)
     layers = {}
     names = [shape.layer.name for shape, _ in network.weighted()]
     for place, (shape, stage) in enumerate(network.weighted()):
-        weight = stage.weight.double().numpy()
-        codes = 2 ** (weight_bits - 1) - 1
-        weight_scale = scale_of(weight, codes)
-        act_scale = act_scales[shape.layer.name]
+        name = shape.layer.name
+        weight, mask = stage.weight.detach(), (masks or {}).get(name)
+        weight_scale = scales[name] if scales else _fit(codes, weight, mask)
+        act_scale = act_scales[name]
         psum_scale = act_scale * weight_scale
         last = place == len(names) - 1
         multiplier, shift = (
             (1, 0) if last else fixed_point(psum_scale / act_scales[names[place + 1]])
         )
         bias = np.zeros(len(weight)) if stage.bias is None else stage.bias.double().numpy()
-        layers[shape.layer.name] = LayerWeights(
-            weight=np.clip(np.rint(weight / weight_scale), -codes, codes).astype(np.int8),
+        integers = codes.nearest(weight.double(), weight_scale)
+        layers[name] = LayerWeights(
+            weight=(integers if mask is None else integers * mask).numpy().astype(np.int8),
             bias=np.rint(bias / psum_scale).astype(np.int32),
-            weight_bits=weight_bits,
+            weight_bits=codes.numbers.weight_width,
             multiplier=multiplier,
             shift=shift,
             weight_scale=weight_scale,
+            weight_code=codes.numbers.weight_code,
         )
     return layers
+
+
+def _fit(codes: Codes, weight: Tensor, mask: Tensor | None) -> float:
+    if codes.numbers.weight_code == "int":
+        return scale_of(weight.double().numpy(), codes.largest)
+    return codes.fit(weight if mask is None else weight[mask])
 
 
 @torch.no_grad()

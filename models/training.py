@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ __all__ = [
     "Epoch",
     "Masks",
     "Penalty",
+    "Substitution",
     "accuracy",
     "apply_masks",
     "kept",
@@ -29,6 +31,8 @@ __all__ = [
 Masks = dict[str, Tensor]
 #: Adds to the loss of a step: how a method such as ADMM pulls the weights towards a set.
 Penalty = Callable[[Network], Tensor]
+#: Gives the network other weights for a while: those a quantized network computes with.
+Substitution = Callable[[Network], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def train(
     stage: str,
     masks: Mapping[str, Tensor] | None = None,
     penalty: Penalty | None = None,
+    substituted: Substitution = nullcontext,
     report: Callable[[Epoch], None] = lambda epoch: None,
 ) -> list[Epoch]:
     """Train in place with AdamW; the learning rate warms up, then falls to 0 by a half cosine.
@@ -82,6 +87,8 @@ def train(
         Weights outside are 0 after every step.
     penalty
         Added to the loss of every step.
+    substituted
+        The forward and backward passes run inside it, the update outside.
     report
         Called with each finished epoch.
 
@@ -103,11 +110,13 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             labels = data.labels[chosen]
-            logits = network(shift_randomly(data.images[chosen], config.shift, generator))
-            loss = functional.cross_entropy(logits, labels)
-            objective = loss if penalty is None else loss + penalty(network)
+            images = shift_randomly(data.images[chosen], config.shift, generator)
             optimizer.zero_grad()
-            objective.backward()  # type: ignore[no-untyped-call]
+            with substituted(network):
+                logits = network(images)
+                loss = functional.cross_entropy(logits, labels)
+                objective = loss if penalty is None else loss + penalty(network)
+                objective.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             apply_masks(network, masks or {})
             loss_sum += float(loss.detach()) * len(labels)

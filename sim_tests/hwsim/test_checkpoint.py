@@ -90,6 +90,38 @@ def test_round_trip(path):
     assert found.layers["conv1"].density == 17 / 18
 
 
+@pytest.mark.parametrize(
+    ("code", "bits", "allowed"),
+    [
+        ("int", 4, range(-8, 8)),
+        ("levels", 1, (-1, 0, 1)),
+        ("levels", 4, range(-8, 9)),
+        ("ternary", 2, (-1, 0, 1)),
+        ("pow2", 4, [0, *(s * 2**e for s in (-1, 1) for e in range(7))]),
+    ],
+)
+def test_a_code_is_written_read_and_its_levels_checked(tmp_path, code, bits, allowed):
+    for value in range(-128, 128):
+        weight = np.array([[value, 1], [0, -1]], dtype=np.int8)
+        layer = LayerWeights(weight, np.zeros(2, np.int32), bits, 1, 0, 0.5, code)
+        path = Checkpoint("net", {"fc1": layer}, {}).write(tmp_path / "coded.safetensors")
+        if value in allowed:
+            found = Checkpoint.read(path).layers["fc1"]
+            assert (found.weight_code, found.weight_bits) == (code, bits)
+            assert (found.numbers.weight_code, found.numbers.weight_width) == (code, bits)
+            np.testing.assert_array_equal(found.weight, weight)
+        else:
+            rule = rf"fc1.weight\[0, 0\] = {value}: must be 0 or a level of {bits}-bit {code}"
+            with pytest.raises(InputError, match=rule):
+                Checkpoint.read(path)
+
+
+def test_plain_integers_name_no_code(path):
+    header, _ = split(path.read_bytes())
+    assert "weight_code" not in header["__metadata__"]["layers"]
+    assert Checkpoint.read(path).layers["fc1"].weight_code == "int"
+
+
 def test_the_same_contents_give_the_same_bytes(path, tmp_path):
     again = tiny().write(tmp_path / "again.safetensors")
     assert again.read_bytes() == path.read_bytes()
@@ -181,7 +213,11 @@ def test_metadata_that_breaks_a_rule_is_refused(path, key, value, message):
     [
         ("weight_bits", 7, "weight_bits = 7: must be one of"),
         ("weight_bits", True, "weight_bits = True: must be one of"),
-        ("weight_bits", 4, "fc1.weight = 12: must be at most 8 in magnitude"),
+        ("weight_bits", 4, r"fc1.weight\[0, 0\] = -12: must be 0 or a level of 4-bit int"),
+        ("weight_bits", 1, r"weight_bits = 1: must be 2\.\.16 for weight_code int"),
+        ("weight_code", "float", "weight_code = 'float': must be one of int, levels, ternary"),
+        ("weight_code", [], r"weight_code = \[\]: must be one of int, levels, ternary, pow2"),
+        ("weight_code", "ternary", r"weight_bits = 5: must be 2\.\.2 for weight_code ternary"),
         ("multiplier", 0, r"multiplier = 0: must be 1\.\.65535"),
         ("multiplier", 65536, r"multiplier = 65536: must be 1\.\.65535"),
         ("multiplier", 1.0, r"multiplier = 1.0: must be 1\.\.65535"),

@@ -10,11 +10,22 @@ import pytest
 from hwsim import datasets, golden
 from hwsim.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
+from hwsim.config.base import parse
 from hwsim.config.compress import CompressConfig
+from hwsim.formats.codes import decode, encode
 from hwsim.lowering import lower_weight
 from hwsim.shipped import CHECKPOINTS
 
-NAMES = ["lenet5_dense", "lenet5_structured", "lenet5_nonstructured"]
+#: Name -> kind, bits and code of the weights, and what the float network reaches at least.
+SHIPPED = {
+    "lenet5_dense": ("dense", 8, "int", 0.99),
+    "lenet5_structured": ("structured", 8, "int", 0.99),
+    "lenet5_nonstructured": ("nonstructured", 8, "int", 0.99),
+    "lenet5_nm_2x4": ("nm", 8, "int", 0.99),
+    "lenet5_nm_1x4": ("nm", 8, "int", 0.99),
+    "lenet5_nonstructured_w4": ("nonstructured", 4, "levels", 0.99),
+}
+NAMES = list(SHIPPED)
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +55,17 @@ def test_size_origin_and_accuracy_are_as_promised(name, lenet5):
     info = checkpoint.info
     assert (CHECKPOINTS / f"{name}.safetensors").stat().st_size < 500_000
     assert info["command"] == f"hwsim compress {name}"
-    assert info["recipe"] == CompressConfig.read(name).model_dump(mode="json", exclude_none=True)
-    assert info["kind"] == name.removeprefix("lenet5_")
+    assert parse(CompressConfig, info["recipe"], name) == CompressConfig.read(name)
+    kind, bits, code, floor = SHIPPED[name]
+    assert info["kind"] == kind
     assert info["test_images"] == 10_000
-    assert info["accuracy_float"] >= 0.99
+    assert info["accuracy_float"] >= floor
     assert info["accuracy"] >= info["accuracy_float"] - 0.002
     assert info["kept"] == checkpoint.density
-    assert {layer.weight_bits for layer in checkpoint.layers.values()} == {8}
+    for layer in checkpoint.layers.values():
+        assert (layer.weight_bits, layer.weight_code) == (bits, code)
     rows = list(csv.DictReader((CHECKPOINTS / f"{name}.csv").read_text().splitlines()))
-    assert float(rows[-1]["train_accuracy"]) > 0.99
+    assert float(rows[-1]["train_accuracy"]) > floor
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -98,3 +111,37 @@ def test_nonstructured_keeps_about_a_twelfth(lenet5):
     expected = {"conv1": 0.66, "conv2": 0.12, "fc1": 0.08, "fc2": 0.19}
     for name, density in expected.items():
         assert checkpoint.layers[name].density == pytest.approx(density, abs=0.03)
+
+
+@pytest.mark.parametrize(("name", "n"), [("lenet5_nm_2x4", 2), ("lenet5_nm_1x4", 1)])
+def test_nm_holds_in_every_block_of_the_arrays_order(name, n, lenet5):
+    """K is (r, s, c); conv1's 25 positions end in a block of one."""
+    for layer, weight in matrices(read(name, lenet5), lenet5).items():
+        short = -weight.shape[1] % 4
+        assert short == (3 if layer == "conv1" else 0)
+        blocks = np.pad(weight, ((0, 0), (0, short))).reshape(len(weight), -1, 4)
+        kept = np.count_nonzero(blocks, axis=2)
+        assert kept.max() == n
+        # nearly every block is full but for codes that round to 0, and neurons that nobody reads
+        full = kept[weight.any(axis=1), : weight.shape[1] // 4] == n
+        assert full.mean() > 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if SHIPPED[name][2] != "int"])
+def test_every_stored_weight_has_a_code(name, lenet5):
+    """Where nothing is pruned every weight is stored: no zero where the code has none."""
+    for layer in read(name, lenet5).layers.values():
+        pruned = SHIPPED[name][0] == "nonstructured"
+        stored = layer.weight[layer.weight != 0] if pruned else layer.weight
+        np.testing.assert_array_equal(decode(encode(stored, layer.numbers), layer.numbers), stored)
+
+
+@pytest.mark.parametrize("kind", ["nonstructured"])
+def test_four_bits_keep_the_zeros_of_eight(kind, lenet5):
+    wide, narrow = read(f"lenet5_{kind}", lenet5), read(f"lenet5_{kind}_w4", lenet5)
+    for name, layer in narrow.layers.items():
+        absent = wide.layers[name].weight == 0
+        assert not layer.weight[absent].any()
+        if kind == "nonstructured":
+            assert layer.weight[~absent].all()
+    assert narrow.info["accuracy"] >= wide.info["accuracy"] - 0.003

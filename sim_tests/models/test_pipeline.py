@@ -13,6 +13,7 @@ from hwsim.checkpoint import Checkpoint
 from hwsim.config.base import parse
 from hwsim.config.compress import CompressConfig
 from hwsim.errors import InputError
+from hwsim.lowering import lower_weight
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +132,78 @@ def test_an_unknown_layer_is_refused_before_training(torch, recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("constraint", "message"),
+    [
+        ({"pattern": {}}, r"conv2\.pattern = 'conv 2x2': must be on a conv of 3x3 kernels"),
+        ({"columns": 0.5, "banks": 17}, r"conv2\.banks = 17: must be at most the layer's K, 16"),
+    ],
+    ids=["pattern", "banks"],
+)
+def test_a_constraint_that_does_not_fit_its_layer_is_refused(
+    torch, recipe, tmp_path, constraint, message
+):
+    config = recipe(kind="pattern", prune={"rounds": 1, "layers": {"conv2": constraint}})
+    with pytest.raises(InputError, match=r"prune\.layers\." + message) as caught:
+        run(config, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_constraint_is_kept_to_the_end(torch, recipe, tmp_path, tiny):
+    prune = {
+        "rounds": 1,
+        "layers": {
+            "conv1": {"pattern": {"patterns": 2, "kernels": 0.75}},
+            "conv2": {"columns": 0.5, "banks": 2},
+            "fc1": {"nm": {"n": 1, "m": 4}},
+        },
+    }
+    made = run(recipe(name="tiny_mixed", kind="pattern", prune=prune), tmp_path)
+    kernels = made.layers["conv1"].weight.reshape(-1, 9) != 0
+    assert kernels.any(axis=1).sum() <= 3
+    assert len({tuple(kernel) for kernel in kernels if kernel.any()}) <= 2
+    assert (kernels.sum(axis=1) <= 4).all()
+    shapes = {shape.layer.name: shape for shape in tiny.shapes()}
+    columns = lower_weight(shapes["conv2"], made.layers["conv2"].weight)[0].any(axis=0)
+    assert columns[::2].sum() == columns[1::2].sum() == 4
+    blocks = lower_weight(shapes["fc1"], made.layers["fc1"].weight)[0].reshape(8, -1, 4)
+    assert (np.count_nonzero(blocks, axis=2) <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "bits"), [("levels", 1), ("ternary", 2), ("pow2", 3), ("levels", 3)]
+)
+def test_low_bit_weights_are_retrained(torch, recipe, tmp_path, tiny, code, bits):
+    """From a pruned checkpoint, whose zeros stay; nearly as accurate as eight bits."""
+    layers = {name: {"unstructured": 0.5} for name in ("conv2", "fc1")}
+    run(
+        recipe(name="tiny_ns", kind="nonstructured", prune={"rounds": 1, "layers": layers}),
+        tmp_path,
+    )
+    train = {"epochs": 6, "learning_rate": 0.02, "batch": 16, "shift": 0}
+    config = recipe(
+        name="tiny_low",
+        kind="nonstructured",
+        start=str(tmp_path / "tiny_ns.safetensors"),
+        train={"epochs": 0},
+        quantize={"weight_bits": bits, "weight_code": code, "train": train},
+    )
+    run(config, tmp_path)
+    made = Checkpoint.read(tmp_path / "tiny_low.safetensors", tiny)
+    start = Checkpoint.read(tmp_path / "tiny_ns.safetensors", tiny)
+    for name, layer in made.layers.items():
+        assert (layer.weight_code, layer.weight_bits) == (code, bits)
+        zeros = start.layers[name].weight == 0
+        assert not layer.weight[zeros].any()
+        if code == "levels":
+            assert layer.weight[~zeros].all()
+    assert made.info["accuracy"] >= 0.9
+    assert abs(made.info["accuracy_float"] - made.info["accuracy"]) < 0.06
+    rows = list(csv.DictReader((tmp_path / "tiny_low.csv").read_text().splitlines()))
+    assert {row["stage"] for row in rows} == {"quantize"}
+
+
+@pytest.mark.parametrize(
     ("images", "labels"),
     [(np.zeros((9, 28, 28), np.uint8), np.zeros(9, np.uint8)),
      (np.zeros((9, 8, 8), np.uint8), np.full(9, 3, np.uint8))],
@@ -146,22 +219,61 @@ def test_a_network_for_other_images_is_refused(torch, recipe, tmp_path, squares,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "structured"}, "prune must be given for every kind but dense"),
+        ({"kind": "structured"}, "prune must be given for every kind but dense, or a start"),
+        (
+            {"prune": {"rounds": 1, "layers": {"fc1": {"unstructured": 0.5}}}},
+            "prune must be absent for kind dense",
+        ),
         ({"dataset": "cifar"}, "dataset = 'cifar'"),
         ({"prune": {"rounds": 0, "layers": {}}}, r"prune\.rounds = 0"),
         (
             {"prune": {"rounds": 1, "layers": {"fc1": {}}}},
-            "must give either unstructured, or filters and/or columns",
+            "must give unstructured, or pattern, or filters and/or columns, or nm",
         ),
         (
             {"prune": {"rounds": 1, "layers": {"fc1": {"unstructured": 0.5, "filters": 0.5}}}},
-            "must give either unstructured, or filters and/or columns",
+            "must give unstructured, or pattern, or filters and/or columns, or nm",
         ),
         ({"prune": {"rounds": 1, "layers": {"fc1": {"filters": 0.0}}}}, "filters = 0.0"),
+        (
+            {"prune": {"rounds": 1, "layers": {"fc1": {"nm": {"n": 5, "m": 4}}}}},
+            r"n must be at most m \(4\), not 5",
+        ),
+        (
+            {"prune": {"rounds": 1, "layers": {"fc1": {"filters": 0.5, "banks": 8}}}},
+            "columns must be given with banks",
+        ),
+        (
+            {"prune": {"rounds": 1, "layers": {"conv1": {"pattern": {"patterns": 17}}}}},
+            "patterns = 17",
+        ),
         ({"quantize": {"weight_bits": 7}}, "weight_bits = 7"),
+        (
+            {"quantize": {"weight_bits": 3, "weight_code": "ternary"}},
+            "weight_bits must be 2 for weight_code ternary, not 3",
+        ),
+        (
+            {"quantize": {"weight_bits": 8, "weight_code": "levels"}},
+            r"weight_bits must be below 8 for weight_code levels: \+128 is no int8",
+        ),
         ({"rate": 1}, "rate = 1: unknown key"),
     ],
-    ids=["kind", "dataset", "rounds", "nothing", "both", "zero", "bits", "unknown"],
+    ids=[
+        "kind",
+        "dense",
+        "dataset",
+        "rounds",
+        "nothing",
+        "both",
+        "zero",
+        "nm",
+        "banks",
+        "patterns",
+        "bits",
+        "width",
+        "levels",
+        "unknown",
+    ],
 )
 def test_a_recipe_that_breaks_a_rule_is_refused(recipe, changes, message):
     with pytest.raises(InputError, match=message):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hwsim.lowering import lower_weight
+
 
 @pytest.fixture
 def shapes(network):
@@ -137,3 +139,28 @@ def test_dead_filters_do_not_change_the_logits(torch, network):
     with torch.no_grad():  # whatever stood in the next layer's dead columns would not matter
         layers["conv2"].weight[:, dead] = 1.0
     assert network(images).equal(before)
+
+
+def test_balanced_columns_are_chosen_among_what_removed_filters_leave(torch, network, shapes):
+    """Filters go front to back; in every layer each of two banks keeps as many live columns."""
+    from models.projections import BankBalancedColumns, Chain, Filters, Lowered
+    from models.pruning import find_masks
+
+    channels = {shape.layer.name: shape.C for shape in shapes}
+    constraints = {
+        "conv1": Chain((Filters(0.5), Lowered(1, BankBalancedColumns(0.7, 2)))),
+        "conv2": Lowered(channels["conv2"], BankBalancedColumns(0.5, 2)),
+        "fc1": Lowered(channels["fc1"], BankBalancedColumns(0.5, 2)),
+        "fc2": Lowered(channels["fc2"], BankBalancedColumns(0.5, 2)),
+    }
+    masks = find_masks(network, constraints, 1.0)
+    for shape in shapes:
+        matrix = lower_weight(shape, masks[shape.layer.name].numpy())[0]
+        columns = matrix.any(axis=0)
+        assert columns[::2].sum() == columns[1::2].sum() > 0
+    dead = ~masks["conv1"].flatten(1).any(dim=1)
+    assert dead.sum() == 2
+    assert not masks["conv2"][:, dead].any()
+    assert int(masks["conv2"].flatten(1).any(dim=0).sum()) == 8, "all of its share, of 16"
+    # a neuron of fc1 lives where fc2 reads it
+    assert masks["fc1"].any(dim=1).equal(masks["fc2"].any(dim=0))

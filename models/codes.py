@@ -1,0 +1,144 @@
+"""Weight codes as a constraint, and training under it.
+
+A layer's weights are an integer that has a code (:mod:`hwsim.formats.codes`) times one scale. The
+set is a projection like those of :mod:`models.projections`; :class:`Aware` retrains a network that
+computes with the nearest member of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwsim.config import NumberConfig
+from hwsim.formats import codes
+from models.networks import Network
+from models.projections import Projection
+
+__all__ = ["Aware", "Codes"]
+
+#: Weights on which a scale is searched; the error of more hardly moves it.
+_SAMPLE = 50_000
+
+
+@dataclass(frozen=True)
+class Codes(Projection):
+    """Weights that are a level times one scale.
+
+    ``int`` is used symmetrically, without its most negative level. ``levels`` has no zero: what a
+    mask removes is to be masked again by who removed it.
+    """
+
+    numbers: NumberConfig
+
+    @cached_property
+    def levels(self) -> Tensor:
+        """Integers with a code, ascending, float32."""
+        found = codes.levels(self.numbers)
+        if self.numbers.weight_code == "int":
+            found = found[1:]
+        return torch.from_numpy(found.astype(np.float32))
+
+    @property
+    def largest(self) -> int:
+        """Largest level."""
+        return int(self.levels[-1])
+
+    def project(self, weight: Tensor) -> Tensor:
+        """Round to the levels of the scale that fits best."""
+        scale = self.fit(weight)
+        return self.nearest(weight, scale) * scale
+
+    def nearest(self, weight: Tensor, scale: float) -> Tensor:
+        """Choose the level nearest to each weight in units of the scale: integers as floats."""
+        middles = (self.levels[1:] + self.levels[:-1]) / 2
+        return self.levels[torch.bucketize(weight / scale, middles)]
+
+    def fit(self, weight: Tensor) -> float:
+        """Compute the scale of the least squared error; 1 where every weight is 0.
+
+        As the scale shrinks, magnitudes move up a level one by one, each when it passes the middle
+        of two levels. In the order of these moves, running sums give the least error of every
+        choice of levels that is nearest for some scale, and the best is taken. Large layers are
+        sampled; the scale is then refitted to all of the weights.
+        """
+        flat = weight.detach().flatten()
+        sample = flat[:: max(1, len(flat) // _SAMPLE)].abs().double().numpy()
+        if not sample.any():
+            return 1.0
+        levels = self.levels[self.levels >= 0].double().numpy()
+        moves = sample[:, None] / ((levels[1:] + levels[:-1]) / 2)
+        order = np.argsort(-moves, axis=None)
+        ones = np.ones_like(sample)
+        products = levels[0] * sample.sum() + _running(np.outer(sample, np.diff(levels)), order)
+        powers = levels[0] ** 2 * len(sample) + _running(np.outer(ones, np.diff(levels**2)), order)
+        # no move at all has no power where zero is a level
+        explained = np.divide(products**2, powers, out=np.zeros_like(products), where=powers > 0)
+        best = int(explained.argmax())
+        scale = float(products[best] / powers[best])
+        return self.refit(flat, self.nearest(flat, scale), scale)
+
+    def refit(self, weight: Tensor, integers: Tensor, scale: float) -> float:
+        """Compute the scale that fits these integers best; ``scale`` where all are 0."""
+        power = float(integers.square().sum())
+        product = float((weight * integers).sum())
+        return product / power if power and product > 0 else scale
+
+
+def _running(steps: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sums of the first 0, 1, 2, ... of the steps, taken in order."""
+    return np.concatenate([[0.0], np.cumsum(steps.ravel()[order])])
+
+
+@dataclass
+class Aware:
+    """Quantization-aware training: compute with quantized weights, update the float ones.
+
+    The gradient with respect to a quantized weight moves the float weight behind it, as if the
+    rounding were not there (the straight-through estimator; BinaryConnect, 2015). The scale of a
+    layer follows its weights: each step refits it to the levels chosen.
+
+    Parameters
+    ----------
+    codes
+        The set of quantized weights.
+    masks
+        What may be non-zero, by layer; a layer not named is whole.
+    """
+
+    codes: Codes
+    masks: Mapping[str, Tensor]
+    #: Scale of each layer, from the latest step on.
+    scales: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def substituted(self, network: Network) -> Iterator[None]:
+        """Give the network its quantized weights; on leaving, the float ones come back."""
+        weights = network.weights()
+        kept = {name: weight.clone() for name, weight in weights.items()}
+        self.settle(network)
+        try:
+            yield
+        finally:
+            for name, weight in weights.items():
+                weight.copy_(kept[name])
+
+    @torch.no_grad()
+    def settle(self, network: Network) -> None:
+        """Quantize the weights for good, in place."""
+        for name, weight in network.weights().items():
+            mask = self.masks.get(name)
+            if name not in self.scales:
+                self.scales[name] = self.codes.fit(weight if mask is None else weight[mask])
+            integers = self.codes.nearest(weight, self.scales[name])
+            if mask is not None:
+                integers = integers * mask
+            self.scales[name] = self.codes.refit(weight, integers, self.scales[name])
+            weight.copy_(integers * self.scales[name])
