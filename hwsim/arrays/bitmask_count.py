@@ -60,7 +60,9 @@ def _count_tile(arch: ArchConfig, tile: Tile, weight: Words, act: Words) -> Coun
     # one more filter, without weights, for the PEs that have fewer than others
     padded = np.concatenate((weight, np.zeros_like(weight[:, :, :1])), axis=2)
     local = np.ascontiguousarray(padded[:, :, tile.filters].transpose(0, 2, 1, 3))
-    total = _recur(act, local, array.clusters, array.window, array.buffer_depth, FAR)
+    total = _recur(
+        act, local, array.clusters, array.window, array.buffer_depth, array.acc_banks, FAR
+    )
     beats = tile.weight_beats(array, chunks)
     # a clock for the command, the beats, then the clocks of the run up to LAST
     cycles = beats + 2 + int(total[LAST])
@@ -164,7 +166,7 @@ def _pass(free, complete, drained, service, waited):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _recur(act, weight, clusters, window, depth, far):  # type: ignore[no-untyped-def]
+def _recur(act, weight, clusters, window, depth, banks, far):  # type: ignore[no-untyped-def]
     """Run every group. Clock 0 is the first of the run; ``far`` bounds clocks less the origin."""
     chunks, num_words, pixels = act.shape
     num_rows, pes = weight.shape[1], weight.shape[3]
@@ -179,7 +181,8 @@ def _recur(act, weight, clusters, window, depth, far):  # type: ignore[no-untype
     room = np.full(depth, -far, dtype=np.int64)  # when the chunk depth ago has left room
     place = 0
     broadcast = 0  # clock of the last broadcast
-    drained, drained_q = -far, -far  # last clocks of the drains of the two groups before
+    drained = -far  # last clock of the drain of the group before
+    freed = np.full(banks, -far, dtype=np.int64)  # last clock of the drain of a bank's group
     origin = 0
     for group in range(pixels // clusters):
         for chunk in range(chunks):
@@ -197,8 +200,8 @@ def _recur(act, weight, clusters, window, depth, far):  # type: ignore[no-untype
             broadcast = first + beats - 1
             total[FULL] += first - offered
             total[BROADCAST] += beats
-            bank = drained_q if chunk == 0 else -far
-            latest = _pass(free, broadcast, bank, service.reshape(-1), waited)
+            busy = freed[group % banks] if chunk == 0 else -far
+            latest = _pass(free, broadcast, busy, service.reshape(-1), waited)
             total[MAC] += service.sum()
             room[place] = latest + 3
             place = place + 1 if place + 1 < depth else 0
@@ -208,9 +211,10 @@ def _recur(act, weight, clusters, window, depth, far):  # type: ignore[no-untype
                 room -= broadcast
                 latest -= broadcast
                 drained -= broadcast
-                drained_q -= broadcast
+                freed -= broadcast
                 broadcast = 0
-        drained_q, drained = drained, max(latest + 6, drained) + num_rows
+        drained = max(latest + 6, drained) + num_rows
+        freed[group % banks] = drained
     total[EMPTY] = empty.sum()
     total[MAC] -= total[EMPTY]
     total[BUFFER], total[DRAIN], total[FETCH] = waited[0].sum(), waited[1].sum(), waited[2].sum()

@@ -71,7 +71,7 @@ class PEs:
         self.release = [self._bools() for _ in range(2)]
         self.finishes = [self._bools() for _ in range(5)]
         self.count = self._ints()
-        self.acc = np.zeros((2, array.acc_depth, size, 1), dtype=np.int64)
+        self.acc = np.zeros((array.acc_banks, array.acc_depth, size, 1), dtype=np.int64)
 
     def _ints(self) -> Ints:
         return np.zeros(self.array.pes, dtype=np.int64)
@@ -121,7 +121,7 @@ class PEs:
             [
                 self.busy & found,
                 self.busy,
-                self.step_valid & (self.ahead == 2),
+                self.step_valid & (self.ahead == self.array.acc_banks),
                 self.step_valid | (self.walked != self.produce),
             ],
             [CODE["mac"], CODE["empty"], CODE["drain"], CODE["fetch"]],
@@ -193,7 +193,7 @@ class PEs:
         self.release = [ends & self.ends_chunk_q, *self.release[:-1]]
         self.finishes = [ends & self.ends_pixel_q, *self.finishes[:-1]]
 
-        is_ready = (~self.busy | ends) & (self.ahead != 2)
+        is_ready = (~self.busy | ends) & (self.ahead != self.array.acc_banks)
         loads = self.step_valid & is_ready
         column = loads[:, None]
         self.pending = np.where(column, self.step_weight & self.step_act, remaining)
@@ -207,7 +207,7 @@ class PEs:
         ends_pixel = loads & self.step_ends_pixel
         stored = np.bitwise_count(self.step_weight).sum(axis=1, dtype=np.int64)
         self.start_addr = np.where(ends_pixel, 0, self.start_addr + loads * stored)
-        self.bank = self.bank ^ ends_pixel
+        self.bank = (self.bank + ends_pixel) % self.array.acc_banks
         self.ahead = self.ahead + ends_pixel - is_drained
         self._walk(loads)
 

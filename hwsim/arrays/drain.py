@@ -17,7 +17,7 @@ class Drain:
 
     def __init__(self, array: CSCConfig | BitmaskConfig) -> None:
         self.beats = array.lanes // array.drain_lanes
-        self.drain_lanes = array.drain_lanes
+        self.drain_lanes, self.banks = array.drain_lanes, array.acc_banks
         self.valid = False
         self.bank = self.row = self.beat = 0
         self.groups_left = self.rows = self.tail = 0
@@ -56,8 +56,8 @@ class Drain:
         self.row += 1
         if self.row == self.rows:
             self.row = 0
-            self.bank ^= 1
+            self.bank = (self.bank + 1) % self.banks
             self.groups_left -= 1
-            self.valid = finished == 2
+            self.valid = finished >= 2
         if self.valid:
             self.shown = acc[self.bank, self.row].copy()

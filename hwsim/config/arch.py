@@ -221,6 +221,9 @@ class CSCConfig(Config):
     #: Rows of one PE's accumulator, in each of its two banks.
     acc_depth: Annotated[int, Field(ge=1, le=65536)]
 
+    #: Accumulator banks: one adds up while the other is drained.
+    acc_banks: ClassVar[int] = 2
+
     @model_validator(mode="after")
     def _divides(self) -> Self:
         for key in ("pes", "col_depth", "entry_depth", "acc_depth"):
@@ -265,8 +268,10 @@ class BitmaskConfig(Config):
     mask_depth: Annotated[int, Field(ge=1, le=65536)]
     #: Non-zero weights that the weight memory of a PE holds.
     entry_depth: Annotated[int, Field(ge=1, le=1048576)]
-    #: Local filters of a PE: rows of its accumulator, in each of its two banks.
+    #: Local filters of a PE: rows of its accumulator, in each of its banks.
     acc_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: Accumulator banks: pixels that a PE may be ahead of the drain.
+    acc_banks: Annotated[int, Field(ge=2, le=16)] = 2
     #: How the compiler deals filters to PEs. ``none``: in turn. ``greedy``: the densest first, each
     #: to the PE with the least work.
     balance: Literal["none", "greedy"] = "none"
@@ -277,7 +282,7 @@ class BitmaskConfig(Config):
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        for key in ("chunk", "window", "mask_depth", "entry_depth", "acc_depth"):
+        for key in ("chunk", "window", "mask_depth", "entry_depth", "acc_depth", "acc_banks"):
             _power_of_two(getattr(self, key), key)
         if self.window > self.chunk:
             raise ValueError(f"window must be at most chunk ({self.chunk}), not {self.window}")

@@ -23,7 +23,7 @@ class Array(wiring.Component):
     Each command loads one M tile, the same into every cluster, and runs all groups of ``clusters``
     pixels through it, one pixel a cluster. A chunk enters the buffers of all PEs of its cluster,
     all clusters in the same clocks; a PE joins its mask with that of each of its local filters, and
-    adds up a pixel in one bank of its accumulators while the bank of the pixel before is drained.
+    adds up a pixel in one bank of its accumulators while the banks of pixels before are drained.
 
     * Latency: from a command, one clock, the weight beats, two clocks to the first broadcast,
       three from the broadcast that completes a chunk to its first pair; from a group's last pair

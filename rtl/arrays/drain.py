@@ -78,7 +78,7 @@ class Drain(wiring.Component):
         m = Module()
         drain = self.drain
 
-        bank = Signal()
+        bank = Signal.like(drain.bank)
         row = Signal.like(drain.row)
         beat = Signal.like(drain.beat)
         groups_left = Signal.like(self.groups)
@@ -96,7 +96,7 @@ class Drain(wiring.Component):
             drain.row.eq(row),
             drain.beat.eq(beat),
             # Only the enables depend on ``ready``: it arrives late.
-            drain.read_bank.eq(bank ^ (valid & ends_group)),
+            drain.read_bank.eq(bank + (valid & ends_group)),
             drain.read_row.eq(Mux(valid & ~ends_group, row + 1, 0)),
         ]
         with m.If(valid & self.ready):
@@ -112,7 +112,7 @@ class Drain(wiring.Component):
                     ]
                     m.d.sync += [
                         row.eq(0),
-                        bank.eq(~bank),
+                        bank.eq(bank + 1),
                         groups_left.eq(groups_left - 1),
                         valid.eq(self.finished_two),
                     ]

@@ -10,7 +10,7 @@ __all__ = ["array_config", "drain_layout", "lane_psums", "ofmap_layout"]
 
 
 def array_config(arch: ArchConfig) -> CSCConfig | BitmaskConfig:
-    """Array of a design whose PEs add up in two banks of accumulators.
+    """Array of a design whose PEs add up in banks of accumulators.
 
     Raises
     ------
@@ -32,13 +32,14 @@ def drain_layout(arch: ArchConfig) -> data.StructLayout:
     """
     array = array_config(arch)
     row = unsigned(index_width(array.acc_depth))
+    bank = unsigned(index_width(array.acc_banks))
     return data.StructLayout(
         {
             "read": unsigned(1),
-            "read_bank": unsigned(1),
+            "read_bank": bank,
             "read_row": row,
             "zero": unsigned(1),
-            "bank": unsigned(1),
+            "bank": bank,
             "row": row,
             "beat": unsigned(index_width(array.lanes // array.drain_lanes)),
         }

@@ -1,6 +1,6 @@
 """Accumulators of an index-decoding PE: csc and bitmask."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -14,7 +14,7 @@ __all__ = ["Accumulator"]
 
 
 class Accumulator(wiring.Component):
-    """Two banks of ``acc_depth`` rows of ``lanes`` partial sums: one adds up while one is drained.
+    """Banks of ``acc_depth`` rows of ``lanes`` partial sums: one adds up while one is drained.
 
     A bank is one memory with a read and a write port, shared by the two users in turn: the PE
     never adds to a bank that is being drained. The memories are transparent, so a row may be
@@ -36,7 +36,7 @@ class Accumulator(wiring.Component):
     product : ``In(ArrayLayout(signed(...), lanes))``
         Products, one a lane.
     clear : ``In(1)``
-        Zero row ``drain.row`` of both banks.
+        Zero row ``drain.row`` of all banks.
     drain : ``In(drain_layout(arch))``
         Fetch and zero of the bank that is not in use.
     psum : ``Out(lane_psums(arch))``
@@ -58,7 +58,7 @@ class Accumulator(wiring.Component):
         super().__init__(
             {
                 "add": In(1),
-                "bank": In(1),
+                "bank": In(index_width(array.acc_banks)),
                 "row": In(index_width(array.acc_depth)),
                 "product": In(data.ArrayLayout(product, array.lanes)),
                 "clear": In(1),
@@ -79,7 +79,7 @@ class Accumulator(wiring.Component):
         m.d.sync += [add_q.eq(self.add), bank_q.eq(self.bank), row_q.eq(self.row)]
 
         psum = []
-        for index in range(2):
+        for index in range(array.acc_banks):
             bank: Memory = Memory(shape=psums, depth=array.acc_depth, init=[])
             m.submodules[f"bank_{index}"] = bank
             write = bank.write_port()
@@ -97,5 +97,5 @@ class Accumulator(wiring.Component):
                 m.d.comb += write.data[lane].eq(Mux(is_adding, total, 0))
             psum.append(data.View(beats, read.data.as_value())[drain.beat].as_value())
 
-        m.d.comb += self.psum.as_value().eq(Mux(drain.bank, psum[1], psum[0]))
+        m.d.comb += self.psum.as_value().eq(Array(psum)[drain.bank])
         return m

@@ -39,7 +39,7 @@ def _place_layout(arch: ArchConfig) -> data.StructLayout:
             "start": unsigned(index_width(array.entry_depth)),
             "slot": unsigned(index_width(array.buffer_depth)),
             "row": unsigned(index_width(array.acc_depth)),
-            "bank": unsigned(1),
+            "bank": unsigned(index_width(array.acc_banks)),
         }
     )
 
@@ -71,7 +71,7 @@ class PE(wiring.Component):
     more : ``In(1)``
         Activations are still to come.
     clear : ``In(1)``
-        Zero row ``drain.row`` of both accumulator banks.
+        Zero row ``drain.row`` of all accumulator banks.
     drain : ``In(drain_layout(arch))``
         Fetch and zero of the accumulators.
     drained : ``In(1)``
@@ -148,9 +148,9 @@ class PE(wiring.Component):
         )
         # Pixels added up and not drained. One counts from the clock after its last write.
         finishes = delayed(m, ends_pixel, 5, enable=always, name="finishes", reset_less=False)
-        count = Signal(range(3))
+        count = Signal(range(self.array.acc_banks + 1))
         m.d.sync += count.eq(count + finishes - self.drained)
-        m.d.comb += [self.finished.eq(count != 0), self.finished_two.eq(count == 2)]
+        m.d.comb += [self.finished.eq(count != 0), self.finished_two.eq(count >= 2)]
         return m
 
     def _join(self, m: Module, walk: MaskWalk, join: InnerJoin):
@@ -159,11 +159,12 @@ class PE(wiring.Component):
         layout = _place_layout(self.arch)
         place = data.View(layout, Signal(layout.size, name="place", reset_less=True))
         start = Signal.like(place.start)  # of the values of the step to come
-        bank = Signal()
-        ahead = Signal(range(3))  # pixels joined and not drained: each holds a bank
+        bank = Signal.like(place.bank)
+        # pixels joined and not drained: each holds a bank
+        ahead = Signal(range(self.array.acc_banks + 1))
         is_free, loads, ends_pixel = Signal(), Signal(), Signal()
         m.d.comb += [
-            is_free.eq(ahead != 2),
+            is_free.eq(ahead != self.array.acc_banks),
             join.masks.valid.eq(step.valid & is_free),
             join.masks.p.weight.eq(step.p.weight),
             join.masks.p.act.eq(step.p.act),
@@ -173,7 +174,7 @@ class PE(wiring.Component):
         ]
         ends_chunk_q, ends_pixel_q = Signal(reset_less=True), Signal(reset_less=True)
         m.d.sync += [
-            bank.eq(self.run & (bank ^ ends_pixel)),
+            bank.eq(Mux(self.run, bank + ends_pixel, 0)),
             ahead.eq(ahead + ends_pixel - self.drained),
         ]
         with m.If(loads):

@@ -32,8 +32,8 @@ DESIGNS = {
     },
     "one_cluster": {"pes": 3, "clusters": 1, "load_pes": 1, "buffer_depth": 3, "window": 8},
     "wide_chunk": {"chunk": 64, "window": 8, "mask_depth": 4, "load_pes": 1},
-    "greedy": {"clusters": 1, "balance": "greedy", "buffer_depth": 4, "window": 2},
-    "one_filter": {"acc_depth": 1, "pes": 6, "clusters": 3, "load_pes": 1},
+    "greedy": {"clusters": 1, "balance": "greedy", "buffer_depth": 4, "window": 2, "acc_banks": 8},
+    "one_filter": {"acc_depth": 1, "acc_banks": 4, "pes": 6, "clusters": 3, "load_pes": 1},
     "smallest": {
         "pes": 1, "clusters": 1, "load_pes": 1, "buffer_depth": 1, "window": 8, "acc_depth": 1,
         "mask_depth": 1, "entry_depth": 8,
