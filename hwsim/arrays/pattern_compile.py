@@ -149,8 +149,8 @@ def _weights(arch: ArchConfig, matrix: PatternMatrix, num_tiles: int, name: str)
     ]
     absent = matrix.ids < 0
     values, ids = matrix.values, np.maximum(matrix.ids, 0)
-    if not arch.numbers.has_zero:  # no pattern: the code counts for nothing
-        values = np.where(absent[..., None], codes.levels(arch.numbers)[0], values)
+    if not arch.numbers.has_zero:  # of no pattern, or meets activations of 0: any code will do
+        values = np.where(values == 0, codes.levels(arch.numbers)[0], values)
         ids = np.where(absent, pattern(arch).patterns, ids)
     words = {"weight": weight_codes(name, values, arch.numbers), "pattern": ids}
     return {

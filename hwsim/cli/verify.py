@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 #: Checkpoint of a network's layers where none is named, by the design's family.
-_CHECKPOINTS = {"dense": "dense", "csc": "nonstructured", "bitmask": "nonstructured"}
+_CHECKPOINTS = {
+    "dense": "dense",
+    "csc": "nonstructured",
+    "bitmask": "nonstructured",
+    "pattern": "structured",
+}
 
 
 def verify(

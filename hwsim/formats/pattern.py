@@ -116,8 +116,6 @@ def encode(
     masks, groups = plan(weight, array, channels, has_zero=has_zero, source=source)
     library = library_of(masks, array, channels, source)
     kernels = _kernels(weight, channels)
-    if not has_zero and weight.shape[1] % TAPS and not channels:
-        kernels[masks[:, -1] != 0, -1, weight.shape[1] % TAPS :] = 1  # meets activations of 0
     filters = groups.filters()  # of each entry
     entry_masks = np.where(filters < 0, 0, masks[filters, groups.channels[:, None]])
     ids = _ids(library)[entry_masks]
