@@ -1,4 +1,4 @@
-"""Bit masks with packed non-zeros (SparTen, MICRO 2019, section 3.1).
+"""Bit masks with packed non-zeros (SparTen, MICRO 2019).
 
 A row of the matrix is cut into chunks of ``chunk`` positions. Each chunk is a mask, a bit a
 position that says whether the weight there is stored, and its non-zeros packed in the order of the
