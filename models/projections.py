@@ -43,9 +43,10 @@ class Projection(ABC):
 class Support(Projection):
     """A set given by which positions may be non-zero."""
 
-    #: Whether it must choose among what the removal of dead paths leaves: see
-    #: :func:`models.pruning.find_masks`.
-    late = False
+    @property
+    def late(self) -> bool:
+        """Whether to choose only after dead paths went: see :func:`models.pruning.find_masks`."""
+        return False
 
     @abstractmethod
     def mask(self, weight: Tensor) -> Tensor:
@@ -133,19 +134,23 @@ class BankBalancedColumns(Support):
 
     An array whose rows each read one bank then fills every fold but the last. Each bank keeps
     the columns of the largest norm; their number is ``keep`` of K, shared evenly, or what the
-    scarcest bank has left where that is less. Takes an ``(M, K)`` matrix.
+    scarcest bank has left where that is less, and at least 1. Takes an ``(M, K)`` matrix.
     """
 
     keep: float
     banks: int
-    late = True
+
+    @property
+    def late(self) -> bool:
+        """A column that dies later would unbalance the banks."""
+        return True
 
     def mask(self, weight: Tensor) -> Tensor:
         """Keep whole columns."""
         depth = weight.shape[1]
         norms = functional.pad(weight.norm(dim=0), (0, -depth % self.banks)).view(-1, self.banks)
-        wanted = max(1, round(self.keep * depth / self.banks))
-        count = min(wanted, int(norms.count_nonzero(dim=0).min()))
+        left = int(norms.count_nonzero(dim=0).min())
+        count = max(1, min(round(self.keep * depth / self.banks), left))
         chosen = torch.zeros(norms.shape, dtype=torch.bool)
         chosen.scatter_(0, norms.topk(count, dim=0).indices, True)
         return chosen.flatten()[:depth].expand_as(weight)
@@ -171,7 +176,7 @@ class Lowered(Support):
     part: Support
 
     @property
-    def late(self) -> bool:  # type: ignore[override]
+    def late(self) -> bool:
         """Of the part."""
         return self.part.late
 
@@ -190,11 +195,11 @@ class Lowered(Support):
 
 @dataclass(frozen=True)
 class Pattern(Support):
-    """A kernel keeps its centre and ``taps - 1`` others, in one of at most ``patterns`` ways.
+    """A 3x3 kernel keeps its centre and ``taps - 1`` others, in one of at most ``patterns`` ways.
 
     The library holds the patterns that most kernels would choose (PatDNN, ASPLOS 2020, section
     4.1); each kernel then takes the one of them that keeps most of its energy. Given the library,
-    no member of the set is nearer. Takes ``(M, C / G, R, S)`` with R and S odd.
+    no member of the set is nearer. Takes ``(M, C / G, 3, 3)``.
     """
 
     patterns: int
@@ -202,28 +207,24 @@ class Pattern(Support):
 
     def mask(self, weight: Tensor) -> Tensor:
         """Keep ``taps`` weights of each kernel."""
-        size = weight.shape[2] * weight.shape[3]
-        energy = weight.square().reshape(-1, size) @ self._all(size).T.to(weight.dtype)
+        every = self._every()
+        kernels = weight.reshape(-1, 9)
+        energy = kernels.square() @ every.T.to(weight.dtype)
         # removed kernels have no say
-        votes = energy.argmax(dim=1)[weight.reshape(-1, size).any(dim=1)]
-        counts = votes.bincount(minlength=energy.shape[1])
+        votes = energy.argmax(dim=1)[kernels.any(dim=1)]
+        counts = votes.bincount(minlength=len(every))
         library = counts.sort(descending=True, stable=True).indices[: self.patterns]
         best = library[energy[:, library].argmax(dim=1)]
-        return self._all(size)[best].view(weight.shape)
+        return every[best].view(weight.shape)
 
     def relaxed(self, progress: float) -> Support:
-        """Keep more taps: all nine of a 3x3 kernel at ``progress`` 0, ``taps`` at 1."""
+        """Keep more taps: all nine at ``progress`` 0, ``taps`` at 1."""
         return Pattern(self.patterns, 9 - round((9 - self.taps) * progress))
 
-    def _all(self, size: int) -> Tensor:
-        centre = size // 2
-        others = [tap for tap in range(size) if tap != centre]
-        ways = list(combinations(others, self.taps - 1))
-        table = torch.zeros(len(ways), size, dtype=torch.bool)
-        table[:, centre] = True
-        for row, way in enumerate(ways):
-            table[row, list(way)] = True
-        return table
+    def _every(self) -> Tensor:
+        """Every pattern, ``(patterns, 9)`` bool."""
+        ways = combinations((0, 1, 2, 3, 5, 6, 7, 8), self.taps - 1)
+        return torch.tensor([[tap == 4 or tap in way for tap in range(9)] for way in ways])
 
 
 class Connectivity(_Keep):
@@ -242,7 +243,7 @@ class Chain(Support):
     parts: tuple[Support, ...]
 
     @property
-    def late(self) -> bool:  # type: ignore[override]
+    def late(self) -> bool:
         """Where any part is."""
         return any(part.late for part in self.parts)
 

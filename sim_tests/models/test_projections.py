@@ -130,6 +130,8 @@ def test_a_bank_with_few_columns_left_limits_the_others(torch):
     kept = BankBalancedColumns(0.75, 2).mask(weight).any(dim=0)
     assert (int(kept[::2].sum()), int(kept[1::2].sum())) == (1, 1)
     assert kept[7]
+    weight[:, 7] = 0
+    assert int(BankBalancedColumns(0.75, 2).mask(weight)[0, ::2].sum()) == 1, "never nothing"
 
 
 def test_a_kernel_takes_the_best_pattern_of_the_library(torch):
