@@ -6,7 +6,7 @@ from hwsim.arrays.base import GEMM
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
 
-__all__ = ["SHAPES", "arch_of", "gemm_of", "product"]
+__all__ = ["SHAPES", "arch_of", "gather_arch_of", "gemm_of", "product"]
 
 #: (M, K, N) on arrays of up to 4 x 4: smallest, primes, larger in each dimension, whole folds.
 SHAPES = [
@@ -49,3 +49,12 @@ def product(arch: ArchConfig, gemm: GEMM) -> np.ndarray:
     half = 1 << (arch.numbers.psum_width - 1)
     exact = gemm.weight.astype(object) @ gemm.act.astype(object)
     return ((exact + half) % (2 * half) - half).astype(np.int64)
+
+
+def gather_arch_of(rows: int, cols: int, acc_depth: int, gather_depth: int = 32) -> ArchConfig:
+    """Small weight-stationary design that gathers its activations from banks."""
+    array = {
+        "family": "dense", "dataflow": "ws", "rows": rows, "cols": cols, "acc_depth": acc_depth,
+        "gather_depth": gather_depth,
+    }  # fmt: skip
+    return parse(ArchConfig, {"name": "dut", "array": array}, "test")

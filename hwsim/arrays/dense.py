@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays import dense_os, dense_ws
+from hwsim.arrays import dense_gather, dense_os, dense_ws
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Run, Words
 from hwsim.arrays.dense_model import CAUSES, Ints, counts, systolic
 from hwsim.config import ArchConfig
@@ -38,8 +38,15 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     """
     weight, act = operands(gemm)
     matrix = encode(weight, arch.numbers, gemm.name)
-    acts = act_codes(gemm.name, act, arch.numbers)[matrix.col_list()]
-    return compile_words(arch, gemm, matrix.row_list(), {"weight": matrix.codes}, acts)
+    acts = act_codes(gemm.name, act, arch.numbers)
+    rows, cols = matrix.row_list(), matrix.col_list()
+    if not dense_gather.gathers(arch):
+        return compile_words(arch, gemm, rows, {"weight": matrix.codes}, acts[cols])
+    gather = dense_gather.plan(arch, gemm, cols)
+    words = dense_gather.spread(matrix.codes, cols, gather)
+    streamed = np.zeros((words.shape[1], gemm.N), dtype=np.int64)
+    job = compile_words(arch, gemm, rows, {"weight": words}, streamed)
+    return dense_gather.with_scratchpad(arch, job, acts, gather)
 
 
 def operands(gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
@@ -84,6 +91,8 @@ def compile_words(arch: ArchConfig, gemm: GEMM, rows: Ints, weight: Words, act: 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
     """Run a job clock by clock."""
+    if dense_gather.gathers(arch):
+        return dense_gather.GatherModel(arch, job, pauses).run()
     _, model, _ = _DATAFLOWS[systolic(arch).dataflow]
     return model(arch, job, pauses).run()
 
@@ -91,8 +100,13 @@ def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
 def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     """Exact counts with no pauses; all-zero rows and columns of the weights are not computed."""
     if gemm.weight is None:
-        return count_shape(arch, gemm.M, gemm.K, gemm.N)
-    rows, cols = kept(gemm.weight)
+        rows, cols = np.arange(gemm.M), np.arange(gemm.K)
+    else:
+        rows, cols = kept(gemm.weight)
+    if dense_gather.gathers(arch):
+        gather = dense_gather.plan(arch, gemm, cols)
+        blocks = -(-gemm.K // systolic(arch).rows)
+        return dense_gather.count_cycles(arch, len(rows), blocks, gather.folds, gemm.N)
     return count_shape(arch, len(rows), len(cols), gemm.N)
 
 

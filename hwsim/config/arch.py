@@ -126,6 +126,17 @@ class DenseConfig(SystolicConfig):
     """Systolic array that consumes dense weights."""
 
     family: Literal["dense"]
+    #: K that each of ``rows`` activation banks holds: the rows gather from them. Without, the
+    #: activations stream gathered.
+    gather_depth: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+    @model_validator(mode="after")
+    def _gathers_where_k_is_on_rows(self) -> Self:
+        if self.gather_depth is not None:
+            _power_of_two(self.gather_depth, "gather_depth")
+            if self.dataflow != "ws":
+                raise ValueError("gather_depth must be absent for dataflow os: rows hold filters")
+        return self
 
 
 class PatternConfig(SystolicConfig):
@@ -333,6 +344,12 @@ class ArchConfig(Config):
             raise ValueError(
                 f"act_width must be at least 2 for family {array.family}: "
                 f"binary activations are for {' and '.join(BINARY)}"
+            )
+        has_zeros = numbers.act_width > 1 and numbers.has_zero
+        if isinstance(array, DenseConfig) and array.gather_depth is not None and not has_zeros:
+            raise ValueError(
+                "gather_depth must be absent where weights or activations have no zero: "
+                "a row whose bank has no entry in a fold multiplies by zero"
             )
         if isinstance(array, CSCConfig) and (array.codebook_bits or 0) >= numbers.weight_width:
             raise ValueError(

@@ -2,7 +2,8 @@
 
 from amaranth.lib import wiring
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, DenseConfig
+from rtl.arrays.dense_gather import GatherArray
 from rtl.arrays.dense_layout import systolic
 from rtl.arrays.dense_os import OSArray
 from rtl.arrays.dense_ws import WSArray
@@ -13,5 +14,7 @@ _DATAFLOWS = {"ws": WSArray, "os": OSArray}
 
 
 def Array(arch: ArchConfig) -> wiring.Component:
-    """Array of a design's dataflow; both have the same members."""
+    """Array of a design's dataflow, with its scratchpad where it has one."""
+    if isinstance(arch.array, DenseConfig) and arch.array.gather_depth is not None:
+        return GatherArray(arch)
     return _DATAFLOWS[systolic(arch).dataflow](arch)

@@ -1,0 +1,67 @@
+"""Weight-stationary array that gathers its activations from a banked scratchpad."""
+
+from amaranth import Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In
+
+from hwsim.config import ArchConfig
+from rtl.arrays.dense_layout import array_members, command_layout
+from rtl.arrays.dense_ws import WSArray
+from rtl.memory.gather import Gather, gather_command_layout, load_layout
+
+__all__ = ["GatherArray"]
+
+
+class GatherArray(wiring.Component):
+    """A :class:`WSArray` behind a :class:`Gather`: activations come once, and in the order of K.
+
+    Throughput, latency and stalls are those of the two; a tile whose activations are not all loaded
+    is cause ``act``.
+
+    Members
+    -------
+    command : ``In``
+        One job; taken when both parts are ready for it.
+    weight : ``In``
+        As of the :class:`WSArray`, with a zero for each row whose bank has no entry in a fold.
+    act : ``In``
+        As ``load`` of the :class:`Gather`.
+    ofmap, status : ``Out``
+        As of the :class:`WSArray`.
+    """
+
+    command: stream.Interface
+    weight: stream.Interface
+    act: stream.Interface
+    ofmap: stream.Interface
+    status: data.View
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        super().__init__(
+            array_members(arch)
+            | {
+                "command": In(stream.Signature(gather_command_layout(arch))),
+                "act": In(stream.Signature(load_layout(arch))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.gather = gather = Gather(self.arch)
+        m.submodules.array = array = WSArray(self.arch)
+
+        m.d.comb += self.command.ready.eq(gather.command.ready & array.command.ready)
+        m.d.comb += gather.command.valid.eq(self.command.valid & array.command.ready)
+        m.d.comb += array.command.valid.eq(self.command.valid & gather.command.ready)
+        m.d.comb += gather.command.payload.eq(self.command.payload)
+        for name, _ in command_layout(self.arch):
+            m.d.comb += array.command.payload[name].eq(self.command.payload[name])
+
+        wiring.connect(m, wiring.flipped(self.act), gather.load)
+        wiring.connect(m, gather.act, array.act)
+        wiring.connect(m, wiring.flipped(self.weight), array.weight)
+        wiring.connect(m, wiring.flipped(self.ofmap), array.ofmap)
+        m.d.comb += self.status.eq(array.status)
+
+        return m

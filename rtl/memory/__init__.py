@@ -1,0 +1,1 @@
+"""Memories in front of the arrays."""
