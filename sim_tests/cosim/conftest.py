@@ -20,6 +20,17 @@ CSC = {
     "entry_depth": 256,
     "acc_depth": 4,
 }
+BITMASK = {
+    "family": "bitmask",
+    "pes": 4,
+    "chunk": 16,
+    "window": 4,
+    "buffer_depth": 2,
+    "load_pes": 2,
+    "mask_depth": 16,
+    "entry_depth": 256,
+    "acc_depth": 4,
+}
 #: Designs small enough for Icarus; the partial sums are narrow, so that they wrap.
 SMALL = {
     name: ArchConfig.model_validate({"name": name, "numbers": {"psum_width": 17}, "array": array})
@@ -30,6 +41,8 @@ SMALL = {
         "tiny_nm_os": NM | {"dataflow": "os"},
         "tiny_csc": CSC,
         "tiny_csc_lanes": CSC | {"lanes": 3, "index_bits": 4},
+        "tiny_bitmask": BITMASK,
+        "tiny_bitmask_clusters": BITMASK | {"clusters": 2, "acc_banks": 4, "balance": "greedy"},
     }.items()
 }
 

@@ -22,6 +22,10 @@ DESIGNS = {
     "csc": {
         "family": "csc", "pes": 4, "lanes": 2, "col_depth": 16, "entry_depth": 64, "acc_depth": 4,
     },
+    "bitmask": {
+        "family": "bitmask", "pes": 4, "clusters": 2, "chunk": 16, "window": 4, "mask_depth": 8,
+        "entry_depth": 64, "acc_depth": 4,
+    },
 }  # fmt: skip
 
 
