@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim import gather, workload
-from hwsim.config import ArchConfig, DenseConfig, NetworkConfig, NumberConfig
+from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.base import CONFIGS
 from hwsim.errors import InputError
 from hwsim.formats import codes, measure
@@ -210,16 +210,18 @@ def run(
     )
     for layer in _layers(weights, seed):
         progress(layer.name)
-        own = layer.matrices(NumberConfig())
+        own = layer.matrices(layer.numbers)
         nonzeros = sum(int(np.count_nonzero(matrix)) for matrix in own)
-        layers.append((layer.name, sum(m.size for m in own), nonzeros, layer.width))
+        layers.append((layer.name, sum(m.size for m in own), nonzeros, layer.numbers.weight_width))
         gathers += [_gather(layer.name, own, count) for count in rows]
         for size in formats:
             if size.design is None:
-                bits, searched = import_module(f"hwsim.formats.{size.name}").size(own, layer.width)
+                bits, searched = import_module(f"hwsim.formats.{size.name}").size(
+                    own, layer.numbers
+                )
                 size.layers.append(LayerSize(layer.name, bits, searched))
             elif size.fits:
-                _measure_design(size, layer.name, size.design, layer.matrices(size.design.numbers))
+                _measure_design(size, layer, size.design)
     return Storage(Path(weights).stem, layers, formats, gathers)
 
 
@@ -235,14 +237,14 @@ def _gather(name: str, matrices: Matrices, rows: int) -> GatherSize:
     )
 
 
-def _measure_design(
-    size: FormatSize, name: str, design: ArchConfig, matrices: Sequence[NDArray[np.integer]]
-) -> None:
+def _measure_design(size: FormatSize, layer: _Layer, design: ArchConfig) -> None:
     """Add a layer's size, or the reason why there is none."""
+    name, matrices = layer.name, layer.matrices(design.numbers)
     try:
         for matrix in matrices:
             codes.check(name, matrix, design.numbers)
-        bits = reduce(add, (measure(design, m, (m.shape[0], m.shape[1])) for m in matrices))
+        shape = (matrices[0].shape[0], matrices[0].shape[1])
+        bits = reduce(add, (measure(design, m, shape, layer.channels) for m in matrices))
     except (InputError, ValueError) as error:
         text = str(error)
         size.violation = text if text.startswith(name) else f"{name}: {text}"
@@ -254,9 +256,13 @@ def _measure_design(
 class _Layer:
     """One layer's weights: a checkpoint's, or drawn anew for each design's numbers."""
 
-    def __init__(self, name: str, width: int, draw: Callable[[NumberConfig], Matrices]) -> None:
-        self.name = name
-        self.width = width
+    def __init__(
+        self, shape: LayerShape, numbers: NumberConfig, draw: Callable[[NumberConfig], Matrices]
+    ) -> None:
+        self.name = shape.layer.name
+        #: What its own weights are, apart from any design.
+        self.numbers = numbers
+        self.channels = workload.shapes_only(shape, 1)[0].channels
         self._draw = draw
         self._drawn: dict[NumberConfig, Matrices] = {}
 
@@ -275,7 +281,7 @@ def _layers(weights: str, seed: int) -> Iterator[_Layer]:
         for shape in NetworkConfig.read(weights).shapes():
             if shape.has_weights:
                 draw = partial(workload.synthetic_weight, shape, seed=seed)
-                yield _Layer(shape.layer.name, NumberConfig().weight_width, draw)
+                yield _Layer(shape, NumberConfig(), draw)
         return
     from hwsim import lowering
     from hwsim.checkpoint import Checkpoint
@@ -286,7 +292,7 @@ def _layers(weights: str, seed: int) -> Iterator[_Layer]:
         if shape.has_weights:
             layer = checkpoint.layers[shape.layer.name]
             lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))
-            yield _Layer(shape.layer.name, layer.weight_bits, partial(_same, lowered))
+            yield _Layer(shape, layer.numbers, partial(_same, lowered))
 
 
 def _same(matrices: Matrices, numbers: NumberConfig) -> Matrices:

@@ -3,6 +3,7 @@
 The published sizes count one index for each kept weight, about as wide as the logarithm of the mean
 gap, and no padding. So each mask is measured as the paper counts (values and indices, padding
 apart), with the padding that it needs at those widths, and at the widths that minimise the whole.
+The paper's levels have no zero, so padding is marked by the index (:mod:`hwsim.formats.relative`).
 The entropy of the mask stands beside them: no format stores a uniformly random mask in less.
 """
 
@@ -212,16 +213,16 @@ def _measure(seed: int, row: StorageRow, layer: KeptLayer, weights: int) -> Laye
     width = layer.index_bits
     if width == "gap":
         width = index_width(math.ceil(weights / kept))
-    best = best_width(gap, layer.weight_bits)
+    best = best_width(gap, layer.weight_bits, has_zero=False)
     return LayerSize(
         name=layer.name,
         weights=weights,
         kept=kept,
         weight_bits=layer.weight_bits,
         index_bits=width,
-        bits=size_of_gaps(gap, width, layer.weight_bits),
+        bits=size_of_gaps(gap, width, layer.weight_bits, has_zero=False),
         best_bits=best,
-        best=size_of_gaps(gap, best, layer.weight_bits),
+        best=size_of_gaps(gap, best, layer.weight_bits, has_zero=False),
         entropy=_log2_choose(weights, kept),
     )
 

@@ -235,7 +235,7 @@ def _csr(weight: NDArray[np.int64]) -> Drawing:
 
 
 def _relative(weight: NDArray[np.int64]) -> Drawing:
-    width = relative.size([weight], NUMBERS.weight_width)[1]
+    width = relative.size([weight], NUMBERS)[1]
     matrix = relative.encode(weight, width)
     return Drawing(
         f"relative: code and zeros before it, in {width} bits: the width with the smallest total",
@@ -245,7 +245,7 @@ def _relative(weight: NDArray[np.int64]) -> Drawing:
 
 
 def _run_length(weight: NDArray[np.int64]) -> Drawing:
-    width = run_length.size([weight], NUMBERS.weight_width)[1]
+    width = run_length.size([weight], NUMBERS)[1]
     matrix = run_length.encode(weight, width)
     longest = (1 << width) - 1
     counts, is_break = matrix.counts, np.zeros(len(matrix.counts), dtype=bool)

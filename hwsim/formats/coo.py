@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.config import NumberConfig
 from hwsim.formats.base import Bits, check_matrix, index_width
 
 __all__ = ["COOMatrix", "bits", "decode", "encode", "size"]
@@ -57,6 +58,6 @@ def bits(matrix: COOMatrix, weight_width: int) -> Bits:
     )
 
 
-def size(matrices: Sequence[NDArray[np.integer]], weight_width: int) -> tuple[Bits, None]:
+def size(matrices: Sequence[NDArray[np.integer]], numbers: NumberConfig) -> tuple[Bits, None]:
     """Size of a layer, one matrix a group; there is no width to choose."""
-    return sum((bits(encode(m), weight_width) for m in matrices), Bits()), None
+    return sum((bits(encode(m), numbers.weight_width) for m in matrices), Bits()), None

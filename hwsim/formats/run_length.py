@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.config import NumberConfig
 from hwsim.formats.base import Bits, check_matrix, index_width
 
 __all__ = ["RunLengthMatrix", "best_width", "bits", "decode", "encode", "size"]
@@ -81,14 +82,14 @@ def best_width(runs: NDArray[np.integer]) -> int:
     )
 
 
-def size(matrices: Sequence[NDArray[np.integer]], weight_width: int) -> tuple[Bits, int]:
+def size(matrices: Sequence[NDArray[np.integer]], numbers: NumberConfig) -> tuple[Bits, int]:
     """Size of a layer, one matrix a group, at the one width of counts that suits it best."""
     lines = [_runs(m.reshape(-1) != 0) for m in matrices]
     width = best_width(np.concatenate(lines))
     total = Bits()
     for runs in lines:
         total += Bits(
-            values=int(runs[1::2].sum()) * weight_width,
+            values=int(runs[1::2].sum()) * numbers.weight_width,
             indices=len(runs) * width,
             padding=2 * int(_breaks(runs, width).sum()) * width,
         )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hwsim import lowering
 from hwsim.checkpoint import Checkpoint
 from hwsim.cli.storage import storage
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config import ArchConfig, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.formats import measure, relative
 from hwsim.formats.base import Bits
@@ -60,8 +60,8 @@ def test_sizes_are_those_of_the_formats(pruned):
     (weight,) = lowering.lower_weight(shape, checkpoint.layers["conv2"].weight)
     sizes = {size.name: size.layers[1] for size in pruned.formats}
     assert sizes["csc_16x4"].bits == measure(DESIGNS[2], weight, weight.shape)
-    assert sizes["relative"].bits == relative.size([weight], 8)[0]
-    assert sizes["relative"].searched == relative.size([weight], 8)[1]
+    assert sizes["relative"].bits == relative.size([weight], NumberConfig())[0]
+    assert sizes["relative"].searched == relative.size([weight], NumberConfig())[1]
     assert pruned.layers[1] == ("conv2", 25_000, int(np.count_nonzero(weight)), 8)
 
 

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.config import NumberConfig
 from hwsim.formats import coo, csr, relative, run_length
 from hwsim.formats.base import Bits
+
+NUMBERS = [
+    *(NumberConfig(weight_width=width) for width in (2, 5, 8)),
+    *(NumberConfig(weight_width=width, weight_code="levels") for width in (1, 4)),
+]
 
 
 @st.composite
@@ -35,14 +41,17 @@ def test_coordinates_and_rows_round_trip(weight):
     assert np.diff(rows.pointers).tolist() == np.count_nonzero(weight, axis=1).tolist()
 
 
-@given(matrices(), st.integers(1, 9))
+@given(matrices(), st.integers(1, 9), st.booleans())
 @settings(deadline=None, max_examples=200)
-def test_relative_index_round_trips_and_sizes_agree(weight, index_bits):
-    matrix = relative.encode(weight, index_bits)
+def test_relative_index_round_trips_and_sizes_agree(weight, index_bits, has_zero):
+    matrix = relative.encode(weight, index_bits, has_zero)
     assert (relative.decode(matrix) == weight).all()
     assert matrix.rel_idx.max(initial=0) < 1 << index_bits
+    if not has_zero:  # the index alone tells padding
+        longest = matrix.rel_idx == (1 << index_bits) - 1
+        assert (longest == (matrix.values == 0)).all()
     gap = relative.gaps(np.flatnonzero(weight))
-    assert relative.bits(matrix, 5) == relative.size_of_gaps(gap, index_bits, 5)
+    assert relative.bits(matrix, 5) == relative.size_of_gaps(gap, index_bits, 5, has_zero)
 
 
 @given(matrices(), st.integers(1, 9))
@@ -54,27 +63,31 @@ def test_run_lengths_round_trip(weight, run_bits):
     assert len(matrix.values) == np.count_nonzero(weight)
 
 
-@given(matrices(), st.integers(1, 8))
+@given(matrices(), st.sampled_from(NUMBERS))
 @settings(deadline=None, max_examples=100)
-def test_searched_widths_are_the_best_of_all(weight, weight_width):
-    for module in (relative, run_length):
-        found, width = module.size([weight], weight_width)
-        every = [module.bits(module.encode(weight, w), weight_width).total for w in range(1, 12)]
-        assert found.total == min(every)
-        assert found == module.bits(module.encode(weight, width), weight_width)
+def test_searched_widths_are_the_best_of_all(weight, numbers):
+    for module, options in ((relative, (numbers.has_zero,)), (run_length, ())):
+        found, width = module.size([weight], numbers)
+        sizes = [
+            module.bits(module.encode(weight, w, *options), numbers.weight_width)
+            for w in range(1, 12)
+        ]
+        every = [size.total for size in sizes]
+        assert found == sizes[width - 1]
         assert every.index(min(every)) == width - 1
 
 
 def test_groups_share_one_width():
     rng = np.random.default_rng(3)
     near, far = (rng.integers(1, 9, (4, 50)) * (rng.random((4, 50)) < d) for d in (0.5, 0.02))
+    numbers = NumberConfig(weight_width=4)
     for module in (relative, run_length):
-        found, width = module.size([near, far], 4)
+        found, width = module.size([near, far], numbers)
         assert found == sum((module.bits(module.encode(m, width), 4) for m in (near, far)), Bits())
-    assert coo.size([near, far], 4)[0] == coo.bits(coo.encode(near), 4) + coo.bits(
+    assert coo.size([near, far], numbers)[0] == coo.bits(coo.encode(near), 4) + coo.bits(
         coo.encode(far), 4
     )
-    assert csr.size([near], 4) == (csr.bits(csr.encode(near), 4), None)
+    assert csr.size([near], numbers) == (csr.bits(csr.encode(near), 4), None)
 
 
 def test_relative_padding_stands_for_what_the_index_cannot_tell():
@@ -105,10 +118,10 @@ def test_bits_of_coordinates_and_rows():
 
 def test_nothing_is_stored_of_an_all_zero_matrix():
     weight = np.zeros((3, 4), dtype=np.int8)
-    assert coo.size([weight], 8)[0] == Bits()
-    assert relative.size([weight], 8) == (Bits(), 1)
-    assert run_length.size([weight], 8) == (Bits(), 1)
-    assert csr.size([weight], 8)[0] == Bits(pointers=4)
+    assert coo.size([weight], NumberConfig())[0] == Bits()
+    assert relative.size([weight], NumberConfig()) == (Bits(), 1)
+    assert run_length.size([weight], NumberConfig()) == (Bits(), 1)
+    assert csr.size([weight], NumberConfig())[0] == Bits(pointers=4)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,)])
