@@ -14,6 +14,7 @@ from hwsim.cli.simulate import simulate
 from hwsim.cli.storage import storage
 from hwsim.cli.study import study
 from hwsim.cli.sweep import sweep
+from hwsim.cli.synth import synth
 from hwsim.cli.verify import verify
 from hwsim.errors import InputError
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (study, simulate, generate, verify, sweep, compress, storage, data, doctor):
+for command in (study, simulate, generate, verify, synth, sweep, compress, storage, data, doctor):
     app.command()(command)
 
 
