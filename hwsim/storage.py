@@ -143,6 +143,15 @@ class Storage:
             smallest.setdefault(size.family or size.name, size)
         return list(smallest.values())
 
+    @property
+    def families(self) -> dict[str, bool]:
+        """Families of the designs, and whether one of them holds the network."""
+        found: dict[str, bool] = {}
+        for size in self.formats:
+            if size.family:
+                found[size.family] = found.get(size.family, False) or size.fits
+        return dict(sorted(found.items()))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""
         keys = ("layer", "weights", "nonzeros", "weight_width")
@@ -151,6 +160,7 @@ class Storage:
             "layers": [dict(zip(keys, layer, strict=True)) for layer in self.layers],
             "plain": self.plain.to_dict(),
             "formats": [size.to_dict() for size in self.formats],
+            "families": self.families,
             "gathers": [asdict(size) for size in self.gathers],
         }
 
@@ -246,8 +256,8 @@ def _measure_design(size: FormatSize, layer: _Layer, design: ArchConfig) -> None
         shape = (matrices[0].shape[0], matrices[0].shape[1])
         bits = reduce(add, (measure(design, m, shape, layer.channels) for m in matrices))
     except (InputError, ValueError) as error:
-        text = str(error)
-        size.violation = text if text.startswith(name) else f"{name}: {text}"
+        source = f"{error.source}: " if isinstance(error, InputError) else ""
+        size.violation = f"{name}: {str(error).removeprefix(source)}"
         size.layers.clear()
     else:
         size.layers.append(LayerSize(name, bits))

@@ -101,18 +101,13 @@ def _show(found: Storage) -> None:
     for place, (name, weights, nonzeros, width) in enumerate(found.layers):
         sizes = [size.layers[place] for size in found.representatives]
         shown = [
-            f"{layer.bits.total:,}" + (f" ({layer.searched} b)" if layer.searched else "")
+            f"{layer.bits.total / 8000:.3f}" + (f" ({layer.searched} b)" if layer.searched else "")
             for layer in sizes
         ]
-        by_layer.append([name, weights, nonzeros, weights * width, *shown])
-    columns = [
-        "layer",
-        "weights",
-        "non-zero",
-        "plain",
-        *(size.name for size in found.representatives),
-    ]
-    title = "Bits by layer, the smallest design of each family (width of the index, searched)"
+        by_layer.append([name, weights, nonzeros, weights * width / 8000, *shown])
+    names = [size.family or size.name for size in found.representatives]
+    columns = ["layer", "weights", "non-zero", "plain", *names]
+    title = "KB by layer, the smallest design of each family (width of the index, searched)"
     console().print(table(title, columns, by_layer))
 
     fits = [
@@ -120,6 +115,8 @@ def _show(found: Storage) -> None:
     ]
     if fits:
         console().print(table("Designs", ["design", "family", "fits", "first violation"], fits))
+        holds = [family for family, fit in found.families.items() if fit]
+        console().print(f"fits families: {', '.join(holds) or 'none'}")
     if any(size.kept < size.columns for size in found.gathers):
         gathers = [
             [g.layer, g.rows, g.columns, g.kept, g.ideal, g.folds, g.folds / max(1, g.ideal)]

@@ -88,6 +88,10 @@ def test_a_misfit_says_layer_place_and_rule():
     assert size.violation.startswith("conv1: weight[0, 1] = ")
     assert size.violation.endswith("must be within -8..7 (4 bits)")
     assert size.to_dict()["total"] is None
+    assert run("lenet5_nonstructured", [narrow, DESIGNS[2]]).families == {
+        "csc": True,
+        "dense": False,
+    }
     assert size.layers == []
 
 
