@@ -23,7 +23,10 @@ SHIPPED = {
     "lenet5_nonstructured": ("nonstructured", 8, "int", 0.99),
     "lenet5_nm_2x4": ("nm", 8, "int", 0.99),
     "lenet5_nm_1x4": ("nm", 8, "int", 0.99),
+    "lenet5_structured_banked": ("structured", 8, "int", 0.99),
     "lenet5_nonstructured_w4": ("nonstructured", 4, "levels", 0.99),
+    "lenet5_structured_w4": ("structured", 4, "int", 0.99),
+    "lenet5_dense_ternary": ("dense", 2, "ternary", 0.99),
 }
 NAMES = list(SHIPPED)
 
@@ -127,6 +130,17 @@ def test_nm_holds_in_every_block_of_the_arrays_order(name, n, lenet5):
         assert full.mean() > 0.9
 
 
+def test_banked_keeps_as_many_columns_in_each_bank(lenet5):
+    checkpoint = read("lenet5_structured_banked", lenet5)
+    expected = {"conv1": (3, 10), "conv2": (20, 25), "fc1": (35, 160), "fc2": (20, 10)}
+    for name, weight in matrices(checkpoint, lenet5).items():
+        columns = weight.any(axis=0)
+        banks = [int(columns[bank::8].sum()) for bank in range(8)]
+        count, rows = expected[name]
+        assert banks == [count] * 8
+        assert int(weight.any(axis=1).sum()) <= rows
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if SHIPPED[name][2] != "int"])
 def test_every_stored_weight_has_a_code(name, lenet5):
     """Where nothing is pruned every weight is stored: no zero where the code has none."""
@@ -136,7 +150,7 @@ def test_every_stored_weight_has_a_code(name, lenet5):
         np.testing.assert_array_equal(decode(encode(stored, layer.numbers), layer.numbers), stored)
 
 
-@pytest.mark.parametrize("kind", ["nonstructured"])
+@pytest.mark.parametrize("kind", ["structured", "nonstructured"])
 def test_four_bits_keep_the_zeros_of_eight(kind, lenet5):
     wide, narrow = read(f"lenet5_{kind}", lenet5), read(f"lenet5_{kind}_w4", lenet5)
     for name, layer in narrow.layers.items():
