@@ -16,7 +16,13 @@ from rtl.cosim import run as cosim
 
 SHIPPED = ("dense_8x8_ws", "dense_8x8_os", "csc_16x4", "csc_64x1")
 #: Their random weights keep to a constraint.
-CONSTRAINED = ("nm_2x4_4x8_ws", "nm_2x4_4x8_os", "nm_2x4_4x8_ws_binary")
+CONSTRAINED = (
+    "nm_2x4_4x8_ws",
+    "nm_2x4_4x8_os",
+    "nm_2x4_4x8_ws_binary",
+    "pattern_4x4",
+    "pattern_4x4_levels4",
+)
 
 
 @pytest.mark.cosim
