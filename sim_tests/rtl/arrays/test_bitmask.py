@@ -42,8 +42,8 @@ DESIGNS = {
 FACTORS = pause_factors(seed=11)
 
 
-def design(name="base", numbers=None):
-    array = BASE | DESIGNS[name]
+def design(name="base", numbers=None, **changes):
+    array = BASE | DESIGNS[name] | changes
     return ArchConfig.model_validate(
         {"name": "bitmask_test", "array": array, "numbers": numbers or {}}
     )
@@ -113,6 +113,18 @@ def test_reset_in_mid_run_leaves_the_array_clean(drive, reset_at):
     jobs = [draw_job(arch, 3, (8, 30, 6), 0.7, 0.8), draw_job(arch, 4, (5, 9, 3), 0.5, 0.5)]
     for run, job in zip(drive(arch, jobs, reset_at=reset_at), jobs, strict=True):
         assert_equal(run, bitmask.simulate(arch, job, {}))
+
+
+@pytest.mark.parametrize("acc_banks", [2, 4])
+def test_pixels_wait_for_their_bank(drive, acc_banks):
+    """One pair a pixel and filter, and an ofmap stream that is seldom taken."""
+    arch = design(acc_banks=acc_banks)
+    job = bitmask.compile(arch, GEMM.of(np.arange(1, 7)[:, None], np.arange(1, 41)[None]))
+    pauses = {"ofmap": np.arange(7) > 0}
+    (run,) = drive(arch, [job], pauses)
+    assert_equal(run, bitmask.simulate(arch, job, pauses))
+    assert run.counts.causes["pe"]["drain"] > run.counts.causes["pe"]["mac"]
+    assert (run.ofmap == np.outer(np.arange(1, 7), np.arange(1, 41))).all()
 
 
 def test_layouts_name_the_fields_of_a_job():
