@@ -60,6 +60,8 @@ def test_array_holds_its_pes_and_its_memory(tmp_path):
     assert pe.count("flip_flops") <= 8 + 2 * 8 + 20 + 2
     assert array.count("logic") > 3 * pe.count("logic")
     document = array.to_dict()
+    # submodules are counted by what is in them
+    assert all(cell.startswith("$") for cell in document["by_type"])
     assert sum(document["by_type"].values()) == sum(
         document[kind] for kind in ("logic", "flip_flops", "dsp", "memories")
     )

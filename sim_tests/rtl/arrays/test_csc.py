@@ -12,7 +12,7 @@ from hwsim.formats import project
 from hwsim.formats.codes import levels
 from hwsim.workload import act_levels
 from rtl.arrays.csc import Array
-from rtl.arrays.csc_layout import command_layout, weight_layout
+from rtl.arrays.csc_layout import command_layout, entry_layout, weight_layout
 
 BASE = {
     "family": "csc",
@@ -200,3 +200,15 @@ def test_layouts_of_a_shipped_design():
     ]  # fmt: skip
     # four words of 13 bits, the pointers to 4096 entries; an entry has 8 + 4
     assert weight_layout(arch)["data"].shape.as_shape().width == 4 * 13
+
+
+def test_layouts_with_a_codebook():
+    arch = ArchConfig.read("csc_codebook_16x4")
+    layout = weight_layout(arch)
+    # pointers, entries of 4 + 4 bits, and weights; the pointer of 13 bits stays the widest
+    assert layout["kind"].shape.width == 2
+    assert layout["data"].shape.as_shape().width == 4 * 13
+    assert entry_layout(arch).size == 4 + 4
+    wide = design(numbers={"weight_width": 16}, codebook_bits=6, entry_depth=4, col_depth=1)
+    assert weight_layout(wide)["data"].shape.as_shape().width == 2 * 16
+    assert weight_layout(wide)["addr"].shape.width == 6
