@@ -20,9 +20,9 @@ def test_random_layers_cover_the_corners(name):
     kinds = {(gemm.conv.stride, gemm.conv.padding) for gemm in convs}
     assert kinds == {(1, 0), (1, 1), (2, 0), (2, 1)}
     assert any(gemm.conv.images > 1 for gemm in convs)
-    assert any(gemm.conv.W > arch.array.line_depth for gemm in convs)
+    assert any(arch.array.line_depth < gemm.conv.W for gemm in convs)
     assert any(len(tiles(arch.array, gemm)) > 1 for gemm in convs)
-    assert any(gemm.M > 3 * arch.array.cols for gemm in convs)
+    assert any(3 * arch.array.cols < gemm.M for gemm in convs)
     assert any(gemm.channels > 3 * arch.array.rows for gemm in convs)
     kept = [gemm.weight.reshape(gemm.M, 9, -1).any(axis=1).mean() for gemm in convs]
     assert min(kept) < 0.35
@@ -51,9 +51,9 @@ def test_geometry_of_a_network():
 @pytest.mark.parametrize(("network", "side"), [("lenet5", 5), ("resnet50", 1)])
 def test_other_convolutions_are_matrix_products(network, side):
     shapes = NetworkConfig.read(network).shapes()
-    shape = next(s for s in shapes if s.layer.type == "conv" and s.R == side)
+    shape = next(s for s in shapes if s.layer.type == "conv" and side == s.R)
     gemm = workload.shapes_only(shape, 1)[0]
-    assert (gemm.conv.R, gemm.conv.S) == (side, side)
+    assert (side, side) == (gemm.conv.R, gemm.conv.S)
     assert gemm.channels == 0
 
 
