@@ -90,6 +90,9 @@ class NumberConfig(Config):
 class SystolicConfig(Config):
     """What the systolic arrays share: ``rows x cols`` PEs in one of two dataflows."""
 
+    #: Whether PEs find their operands by decoding stored indices; a systolic PE does not.
+    decodes_indices: ClassVar[bool] = False
+
     #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
     COUNT_WIDTH: ClassVar[int] = 24
 
@@ -209,6 +212,9 @@ class NMConfig(SystolicConfig):
 class CSCConfig(Config):
     """Index-decoding array (EIE): row m on PE m mod ``pes``; ``lanes`` pixels share one decode."""
 
+    #: Whether PEs find their operands by decoding stored indices; a systolic PE does not.
+    decodes_indices: ClassVar[bool] = True
+
     family: Literal["csc"]
     pes: Annotated[int, Field(ge=1, le=256)]
     lanes: Annotated[int, Field(ge=1, le=64)] = 1
@@ -262,6 +268,9 @@ class BitmaskConfig(Config):
 
     The PEs form ``clusters`` that hold the same weights and take neighbouring pixels.
     """
+
+    #: Whether PEs find their operands by decoding stored indices; a systolic PE does not.
+    decodes_indices: ClassVar[bool] = True
 
     family: Literal["bitmask"]
     #: All PEs; each has one multiplier.

@@ -90,12 +90,15 @@ class Comparison:
         )
 
     def _against_rival(self, winner: Variant, cost: Callable[[Variant], int], words: str) -> str:
-        """Compare a winner with the best variant whose weights are of another kind of sparsity."""
-        rivals = [v for v in self.eligible if v.kind not in (winner.kind, self.baseline.kind)]
+        """Compare a winner with the best variant of the other side: index-decoding or systolic."""
+        decodes = winner.arch.array.decodes_indices
+        rivals = [v for v in self.eligible if v.arch.array.decodes_indices != decodes]
         if not rivals:
             return ""
         rival = min(rivals, key=cost)
-        return " and " + words.format(cost(rival) / max(1, cost(winner)), rival.name)
+        side = "systolic" if decodes else "index-decoding"
+        named = f"{rival.name}, the best {side} one"
+        return " and " + words.format(cost(rival) / max(1, cost(winner)), named)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""
