@@ -95,6 +95,7 @@ def test_commands_that_wait_while_the_array_works(drive, factor):
         {"act_width": 2, "weight_width": 2, "psum_width": 4},
         {"act_width": 16, "weight_width": 3, "psum_width": 48},
         {"act_width": 8, "weight_width": 8, "psum_width": 16},
+        {"act_width": 8, "weight_width": 16, "psum_width": 32},
         {"weight_code": "levels", "weight_width": 1},
         {"weight_code": "levels", "weight_width": 4},
         {"weight_code": "ternary", "weight_width": 2},
