@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Groups", "group_filters"]
+__all__ = ["Groups", "cut", "group_filters"]
 
 Ints = NDArray[np.int64]
 
@@ -57,10 +57,10 @@ def group_filters(present: NDArray[np.bool_], rows: int, cols: int) -> Groups:
     no more folds. Groups are sorted by length, so that equal ones are neighbours.
     """
     filters = np.flatnonzero(present.any(axis=1))
-    own = _lists(present, filters, cols)
+    own = cut(present, filters, cols)
     if own.folds(rows) == _least(present, filters, rows, cols):
         return own
-    greedy = _lists(present, _greedy(present, filters, cols), cols)
+    greedy = cut(present, _greedy(present, filters, cols), cols)
     return greedy if greedy.folds(rows) < own.folds(rows) else own
 
 
@@ -94,7 +94,7 @@ def _greedy(present: NDArray[np.bool_], filters: Ints, cols: int) -> Ints:
     return filters[places]
 
 
-def _lists(present: NDArray[np.bool_], order: Ints, cols: int) -> Groups:
+def cut(present: NDArray[np.bool_], order: Ints, cols: int) -> Groups:
     """Cut an order of filters into groups, sort them by the length of their lists."""
     starts = range(0, len(order), cols)
     unions = [present[order[start : start + cols]].any(axis=0) for start in starts]
