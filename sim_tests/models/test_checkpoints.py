@@ -27,6 +27,7 @@ SHIPPED = {
     "lenet5_nonstructured_w4": ("nonstructured", 4, "levels", 0.99),
     "lenet5_structured_w4": ("structured", 4, "int", 0.99),
     "lenet5_dense_ternary": ("dense", 2, "ternary", 0.99),
+    "lenet5_dense_binary": ("dense", 1, "levels", 0.985),
 }
 NAMES = list(SHIPPED)
 
