@@ -18,15 +18,23 @@ from hypothesis import strategies as st
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import CONFIGS, Config, load, parse
 from hwsim.config.compress import CompressConfig
+from hwsim.config.storage import StorageConfig
 from hwsim.config.sweep import SweepConfig
 from hwsim.errors import InputError
 from hwsim.sweep.grid import expand
 
-READERS: list[type[Config]] = [ArchConfig, CompressConfig, NetworkConfig, SweepConfig]
+READERS: list[type[Config]] = [
+    ArchConfig,
+    CompressConfig,
+    NetworkConfig,
+    StorageConfig,
+    SweepConfig,
+]
 FILES = {
     ArchConfig: CONFIGS / "arch" / "csc_16x4.yaml",
     CompressConfig: CONFIGS / "compress" / "lenet5_structured.yaml",
     NetworkConfig: CONFIGS / "network" / "lenet5.yaml",
+    StorageConfig: CONFIGS / "storage" / "admm_nn.yaml",
     SweepConfig: CONFIGS / "sweep" / "array_size.yaml",
 }
 
