@@ -28,6 +28,7 @@ SHIPPED = {
     "lenet5_structured_w4": ("structured", 4, "int", 0.99),
     "lenet5_dense_ternary": ("dense", 2, "ternary", 0.99),
     "lenet5_dense_binary": ("dense", 1, "levels", 0.985),
+    "lenet5_dense_pow2": ("dense", 4, "pow2", 0.99),
 }
 NAMES = list(SHIPPED)
 
