@@ -83,7 +83,9 @@ def main() -> int:
     best, median = timed(lambda: [pattern.count(arch, gemm) for gemm in half], REPEATS)
     print(f"exact counts of all layers, random: {best:.3f} s best, {median:.3f} s median")
     if options.log:
-        append_log("pattern", {"arch": arch.name, "best_s": round(best, 4), "median_s": round(median, 4)})
+        append_log(
+            "pattern", {"arch": arch.name, "best_s": round(best, 4), "median_s": round(median, 4)}
+        )
     return 0
 
 
