@@ -1,14 +1,13 @@
 """Index-decoding array (SparTen): every PE joins the masks of its filters and of a pixel."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
 
 from hwsim.config import ArchConfig
-from hwsim.config.causes import CAUSES, members
-from hwsim.formats.base import index_width
+from hwsim.config.causes import CAUSES
 from rtl.arrays.bitmask_broadcast import Broadcast
 from rtl.arrays.bitmask_layout import act_layout, array_config, command_layout, weight_layout
+from rtl.arrays.border import ArrayComponent, border
 from rtl.arrays.drain import Drain
 from rtl.arrays.drain_layout import drain_layout, ofmap_layout
 from rtl.arrays.pe.bitmask import PE, cause_code
@@ -17,7 +16,7 @@ from rtl.arrays.tile_control import TileControl
 __all__ = ["Array"]
 
 
-class Array(wiring.Component):
+class Array(ArrayComponent):
     """Multiply a sparse matrix, resident in the PEs, by sparse activations, chunk by chunk.
 
     Each command loads one M tile, the same into every cluster, and runs all groups of ``clusters``
@@ -55,29 +54,16 @@ class Array(wiring.Component):
         Causes of the current clock: ``control`` (one) and ``pe`` (P).
     """
 
-    command: stream.Interface
-    weight: stream.Interface
-    act: stream.Interface
-    ofmap: stream.Interface
-    status: data.View
-
     def __init__(self, arch: ArchConfig) -> None:
         self.arch, self.array = arch, array_config(arch)
-        counts = members(arch)
-        status = data.StructLayout(
-            {
-                group: data.ArrayLayout(unsigned(index_width(len(names))), counts[group])
-                for group, names in CAUSES["bitmask"].items()
-            }
-        )
         super().__init__(
-            {
-                "command": In(stream.Signature(command_layout(arch))),
-                "weight": In(stream.Signature(weight_layout(arch))),
-                "act": In(stream.Signature(act_layout(arch))),
-                "ofmap": Out(stream.Signature(ofmap_layout(arch))),
-                "status": Out(status),
-            }
+            border(
+                arch,
+                command=command_layout(arch),
+                weight=weight_layout(arch),
+                act=act_layout(arch),
+                ofmap=ofmap_layout(arch),
+            )
         )
 
     def elaborate(self, platform):

@@ -1,12 +1,11 @@
 """Index-decoding array (EIE): P PEs share the broadcast non-zero activations."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 
 from hwsim.config import ArchConfig
-from hwsim.config.causes import CAUSES, members
-from hwsim.formats.base import index_width
+from hwsim.config.causes import CAUSES
+from rtl.arrays.border import ArrayComponent, border
 from rtl.arrays.csc_layout import (
     act_layout,
     array_config,
@@ -22,7 +21,7 @@ from rtl.lnzd import LNZD
 __all__ = ["Array"]
 
 
-class Array(wiring.Component):
+class Array(ArrayComponent):
     """Multiply a sparse matrix, resident in the PEs, by groups of sparse activation columns.
 
     Each command loads one M tile and runs all groups of ``lanes`` pixels through it. The leading
@@ -59,29 +58,16 @@ class Array(wiring.Component):
         Causes of the current clock: ``control`` (one) and ``pe`` (P).
     """
 
-    command: stream.Interface
-    weight: stream.Interface
-    act: stream.Interface
-    ofmap: stream.Interface
-    status: data.View
-
     def __init__(self, arch: ArchConfig) -> None:
         self.arch, self.array = arch, array_config(arch)
-        counts = members(arch)
-        status = data.StructLayout(
-            {
-                group: data.ArrayLayout(unsigned(index_width(len(names))), counts[group])
-                for group, names in CAUSES["csc"].items()
-            }
-        )
         super().__init__(
-            {
-                "command": In(stream.Signature(command_layout(arch))),
-                "weight": In(stream.Signature(weight_layout(arch))),
-                "act": In(stream.Signature(act_layout(arch))),
-                "ofmap": Out(stream.Signature(ofmap_layout(arch))),
-                "status": Out(status),
-            }
+            border(
+                arch,
+                command=command_layout(arch),
+                weight=weight_layout(arch),
+                act=act_layout(arch),
+                ofmap=ofmap_layout(arch),
+            )
         )
 
     def elaborate(self, platform):

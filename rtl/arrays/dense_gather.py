@@ -1,10 +1,11 @@
 """Weight-stationary array that gathers its activations from a banked scratchpad."""
 
 from amaranth import Module
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from hwsim.config import ArchConfig
+from rtl.arrays.border import ArrayComponent
 from rtl.arrays.dense_layout import array_members, command_layout
 from rtl.arrays.dense_ws import WSArray
 from rtl.memory.gather import Gather, gather_command_layout, load_layout
@@ -12,7 +13,7 @@ from rtl.memory.gather import Gather, gather_command_layout, load_layout
 __all__ = ["GatherArray"]
 
 
-class GatherArray(wiring.Component):
+class GatherArray(ArrayComponent):
     """A :class:`WSArray` behind a :class:`Gather`: activations come once, and in the order of K.
 
     Throughput, latency and stalls are those of the two; a tile whose activations are not all loaded
@@ -29,12 +30,6 @@ class GatherArray(wiring.Component):
     ofmap, status : ``Out``
         As of the :class:`WSArray`.
     """
-
-    command: stream.Interface
-    weight: stream.Interface
-    act: stream.Interface
-    ofmap: stream.Interface
-    status: data.View
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch

@@ -4,12 +4,11 @@ The families differ in what a PE holds and sees alone: :mod:`rtl.arrays.cells`.
 """
 
 from amaranth import signed, unsigned
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.causes import CAUSES
-from hwsim.formats.base import index_width
+from rtl.arrays.border import border
 from rtl.arrays.cells import cell_of
 
 __all__ = [
@@ -113,12 +112,11 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
 def array_members(arch: ArchConfig) -> dict:
     """Members of the array component of either dataflow."""
-    code = unsigned(index_width(len(_NAMES)))
     cell, (weights, acts) = cell_of(arch), _lanes(arch)
-    return {
-        "command": In(stream.Signature(command_layout(arch))),
-        "weight": In(stream.Signature(cell.weight_stream(weights))),
-        "act": In(stream.Signature(cell.act_stream(acts))),
-        "ofmap": Out(stream.Signature(data.StructLayout({"psum": ofmap_lanes(arch)}))),
-        "status": Out(data.StructLayout({"array": data.ArrayLayout(code, 1)})),
-    }
+    return border(
+        arch,
+        command=command_layout(arch),
+        weight=cell.weight_stream(weights),
+        act=cell.act_stream(acts),
+        ofmap=data.StructLayout({"psum": ofmap_lanes(arch)}),
+    )

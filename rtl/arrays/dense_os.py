@@ -1,9 +1,10 @@
 """Output-stationary dataflow of the systolic arrays."""
 
 from amaranth import Module
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig
+from rtl.arrays.border import ArrayComponent
 from rtl.arrays.cells import cell_of
 from rtl.arrays.dense_layout import array_members
 from rtl.arrays.dense_os_control import OSControl
@@ -12,7 +13,7 @@ from rtl.arrays.mesh.os import OSMesh
 __all__ = ["OSArray"]
 
 
-class OSArray(wiring.Component):
+class OSArray(ArrayComponent):
     """Systolic array whose rows hold M and whose columns hold pixels; K streams.
 
     A fold's partial sums drain while the next fold's products are accumulated.
@@ -37,12 +38,6 @@ class OSArray(wiring.Component):
     status : ``Out``
         Cause code of the current clock (:mod:`hwsim.config.causes`).
     """
-
-    command: stream.Interface
-    weight: stream.Interface
-    act: stream.Interface
-    ofmap: stream.Interface
-    status: data.View
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch

@@ -1,10 +1,11 @@
 """Weight-stationary dataflow of the systolic arrays."""
 
 from amaranth import Module
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig
 from rtl.arrays.accumulator import Accumulator
+from rtl.arrays.border import ArrayComponent
 from rtl.arrays.dense_layout import array_members, systolic
 from rtl.arrays.dense_ws_control import WSControl
 from rtl.arrays.mesh.ws import WSMesh
@@ -12,7 +13,7 @@ from rtl.arrays.mesh.ws import WSMesh
 __all__ = ["WSArray"]
 
 
-class WSArray(wiring.Component):
+class WSArray(ArrayComponent):
     """Systolic array whose rows hold K and whose columns hold M; pixels stream.
 
     The next fold's weights are loaded while the current fold's pixels are fed.
@@ -40,12 +41,6 @@ class WSArray(wiring.Component):
     status : ``Out``
         Cause code of the current clock (:mod:`hwsim.config.causes`).
     """
-
-    command: stream.Interface
-    weight: stream.Interface
-    act: stream.Interface
-    ofmap: stream.Interface
-    status: data.View
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch

@@ -1,10 +1,11 @@
 """Pattern family: PEs that hold four taps of a 3x3 kernel and choose them from a window of nine."""
 
 from amaranth import Module
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig
 from rtl.arrays.accumulator import Accumulator
+from rtl.arrays.border import ArrayComponent
 from rtl.arrays.mesh.ws import WSMesh
 from rtl.arrays.pattern_control import PatternControl
 from rtl.arrays.pattern_layout import array_members, pattern
@@ -13,7 +14,7 @@ from rtl.window import WindowUnit
 __all__ = ["Array"]
 
 
-class Array(wiring.Component):
+class Array(ArrayComponent):
     """Systolic array whose rows hold input channels and whose columns hold filters.
 
     A window unit before the array forms the nine taps around each output pixel; every PE chooses
@@ -42,12 +43,6 @@ class Array(wiring.Component):
     status : ``Out``
         Cause code of the current clock (:mod:`hwsim.config.causes`).
     """
-
-    command: stream.Interface
-    weight: stream.Interface
-    act: stream.Interface
-    ofmap: stream.Interface
-    status: data.View
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch

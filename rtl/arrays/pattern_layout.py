@@ -1,13 +1,13 @@
 """Words that travel between the parts of the pattern array, and the codes of its status."""
 
 from amaranth import unsigned
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.config.causes import CAUSES
 from hwsim.formats.base import index_width
 from hwsim.formats.pattern import TAPS, WINDOW
+from rtl.arrays.border import border
 from rtl.arrays.dense_layout import ofmap_lanes
 from rtl.multiplier import act_shape, code_shape
 
@@ -95,11 +95,10 @@ def row_layout(arch: ArchConfig) -> data.StructLayout:
 
 def array_members(arch: ArchConfig) -> dict:
     """Members of the array component."""
-    code = unsigned(index_width(len(_NAMES)))
-    return {
-        "command": In(stream.Signature(command_layout(arch))),
-        "weight": In(stream.Signature(row_layout(arch))),
-        "act": In(stream.Signature(data.StructLayout({"act": beat_layout(arch)}))),
-        "ofmap": Out(stream.Signature(data.StructLayout({"psum": ofmap_lanes(arch)}))),
-        "status": Out(data.StructLayout({"array": data.ArrayLayout(code, 1)})),
-    }
+    return border(
+        arch,
+        command=command_layout(arch),
+        weight=row_layout(arch),
+        act=data.StructLayout({"act": beat_layout(arch)}),
+        ofmap=data.StructLayout({"psum": ofmap_lanes(arch)}),
+    )
