@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 from array_bench import assert_equal, chain, pause_factors
 from dense_cases import SHAPES, gather_arch_of, gemm_of, product
 
@@ -27,7 +28,9 @@ def check(drive, arch, jobs, pauses, **options):
 
 
 def test_a_design_with_banks_has_the_scratchpad():
-    assert isinstance(build(gather_arch_of(2, 2, 4)), GatherArray)
+    component = build(gather_arch_of(2, 2, 4))
+    assert isinstance(component, GatherArray)
+    Fragment.get(component, None)  # what is built must be used
 
 
 @pytest.mark.parametrize("factor", ["none", "source", "sink", "both"])
