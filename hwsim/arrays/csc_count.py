@@ -58,7 +58,7 @@ def _count_tile(arch: ArchConfig, tile: Tile, act: NDArray[np.int8]) -> Counts:
     assert isinstance(array, CSCConfig)
     total = _recur(
         act,
-        np.ascontiguousarray(np.maximum(tile.entries, 1).T),
+        _service(tile),
         tile.entries.sum(axis=0, dtype=np.int64),
         tile.padding,
         np.count_nonzero(tile.entries == 0, axis=0),
@@ -94,6 +94,14 @@ def _count_tile(arch: ArchConfig, tile: Tile, act: NDArray[np.int8]) -> Counts:
     return Counts(cycles, {"control": control, "pe": pe})
 
 
+def _service(tile: Tile) -> NDArray[np.unsignedinteger]:
+    """Clocks of every column on every PE, ``(K + 1, P)``; the last row is a null token's."""
+    num_pes, num_cols = tile.entries.shape
+    service = np.ones((num_cols + 1, num_pes), dtype=tile.entries.dtype)
+    np.maximum(tile.entries.T, 1, out=service[:num_cols])
+    return service
+
+
 @njit(cache=True, nogil=True)
 def _find(act, first, groups, lanes, positions, found):  # type: ignore[no-untyped-def]
     """List the positions of ``groups`` groups from ``first`` on that are not zero in every lane."""
@@ -110,8 +118,8 @@ def _find(act, first, groups, lanes, positions, found):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def _pass(free, ready, service):  # type: ignore[no-untyped-def]
-    """Give a token to every PE: ``free`` moves to when each is through with it.
+def _pass(free, ready, service, k):  # type: ignore[no-untyped-def]
+    """Give a token of column ``k`` to every PE: ``free`` moves to when each is through with it.
 
     Returns the latest of them, and how many PEs had nothing to do just before it.
     """
@@ -120,7 +128,7 @@ def _pass(free, ready, service):  # type: ignore[no-untyped-def]
     for p in range(len(free)):
         before = free[p]
         waited += np.int32(before < ready)
-        after = np.int32(max(before, ready) + service[p])
+        after = np.int32(max(before, ready) + service[k, p])
         free[p] = after
         latest = max(latest, after)
     return latest, waited
@@ -141,14 +149,18 @@ def _wait_for_bank(free, ready, drained, total):  # type: ignore[no-untyped-def]
 def _recur(  # type: ignore[no-untyped-def]
     act, service, work, padding, empty, word_of, lanes, drain_lanes, fifo_depth, rows, far
 ):
-    """Run every group. Clock 0 is the first of the run; ``far`` bounds clocks less the origin."""
+    """Run every group. Clock 0 is the first of the run; ``far`` bounds clocks less the origin.
+
+    The last row of ``service`` is a null token's. Sums are kept in scalars, rows are addressed
+    rather than sliced: a token costs a few dozen instructions, and those would double it.
+    """
     num_cols, pixels = act.shape
     pes = service.shape[1]
     num_groups, last_word = -(-pixels // lanes), word_of[-1]
     total = np.zeros(10, dtype=np.int64)
     positions = np.empty((BLOCK, num_cols + 1), dtype=np.int32)
     found = np.empty(BLOCK, dtype=np.int64)
-    nothing = np.ones(pes, dtype=service.dtype)
+    broadcasts = scanned = full = worked = padded = columns = pointers = 0
 
     free = np.zeros(pes, dtype=np.int32)  # first clock in which a PE's issue stage is free
     latest = 0  # the largest of free
@@ -163,32 +175,29 @@ def _recur(  # type: ignore[no-untyped-def]
             _find(act, group, min(BLOCK, num_groups - group), lanes, positions, found)
         tokens = found[block]
         ends_null = tokens == 0 or word_of[positions[block, tokens - 1]] != last_word
+        positions[block, tokens] = num_cols  # the null token
         word = -1
         for token in range(tokens + ends_null):
-            is_null = token == tokens
             k = positions[block, token]
-            next_word = last_word if is_null else word_of[k]
+            next_word = word_of[k] if k < num_cols else last_word
             scans = max(0, next_word - word - 1)
             word = next_word
             offered = broadcast + 1 + scans
             broadcast = max(offered, room[place])
-            total[FULL] += broadcast - offered
+            full += broadcast - offered
             room[place] = max(broadcast + 2, latest)
             place = place + 1 if place + 1 < fifo_depth else 0
 
             ready = np.int32(broadcast + 2)
             if token == 0:
                 _wait_for_bank(free, ready, drained_q, total)
-            latest, waited = _pass(free, ready, nothing if is_null else service[k])
-            total[POINTER] += waited
-            total[SCAN] += scans + is_null
-            if is_null:
-                total[COLUMN] += pes
-            else:
-                total[BROADCAST] += 1
-                total[WORK] += work[k]
-                total[PADDING] += padding[k]
-                total[COLUMN] += empty[k]
+            latest, waited = _pass(free, ready, service, k)
+            pointers += waited
+            scanned += scans
+            if k < num_cols:
+                worked += work[k]
+                padded += padding[k]
+                columns += empty[k]
             if broadcast > far:
                 origin += broadcast
                 free -= np.int32(broadcast)
@@ -197,8 +206,14 @@ def _recur(  # type: ignore[no-untyped-def]
                 drained -= broadcast
                 drained_q -= broadcast
                 broadcast = 0
+        broadcasts += tokens
+        scanned += ends_null
+        columns += pes * ends_null
         used = min(lanes, pixels - group * lanes)
         drained_q, drained = drained, max(latest + 3, drained) + rows * -(-used // drain_lanes)
+    total[BROADCAST], total[SCAN], total[FULL] = broadcasts, scanned, full
+    total[WORK], total[PADDING], total[COLUMN] = worked, padded, columns
+    total[POINTER] += pointers
     total[LAST] = origin + drained
     for p in range(pes):
         total[DONE] += drained - free[p]

@@ -193,7 +193,7 @@ def test_moving_the_origin_of_time_changes_nothing():
     entries, padding = count_entries(gemm.weight, 4, 4)
     operands = (
         gemm.act,
-        np.ascontiguousarray(np.maximum(entries, 1).T),
+        np.vstack([np.maximum(entries, 1).T, np.ones((1, len(entries)), entries.dtype)]),
         entries.sum(axis=0, dtype=np.int64),
         padding,
         np.count_nonzero(entries == 0, axis=0),
