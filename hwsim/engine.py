@@ -167,12 +167,11 @@ def simulate_layer(arch: ArchConfig, name: str, gemms: list[GEMM]) -> LayerResul
     """Count the GEMMs of one layer's groups, one after the other."""
     first = gemms[0]
     model = family(arch)
-    if all(gemm is first for gemm in gemms):  # groups of the same shape and no operands
-        counts = model.count(arch, first).scaled(len(gemms))
-        bits = measure(arch, first.weight, (first.M, first.K), first.channels).scaled(len(gemms))
-    else:
-        counts = reduce(add, (model.count(arch, gemm) for gemm in gemms))
-        bits = reduce(add, (measure(arch, g.weight, (g.M, g.K), g.channels) for g in gemms))
+    # groups of the same shape and no operands are all alike
+    alike = all(gemm is first for gemm in gemms)
+    distinct, times = ([first], len(gemms)) if alike else (gemms, 1)
+    bits = reduce(add, (measure(arch, g.weight, (g.M, g.K), g.channels, name) for g in distinct))
+    counts = reduce(add, (model.count(arch, gemm) for gemm in distinct))
     return LayerResult(
         name=name,
         shape=(first.M, first.K, first.N),
@@ -180,8 +179,8 @@ def simulate_layer(arch: ArchConfig, name: str, gemms: list[GEMM]) -> LayerResul
         macs=sum(gemm.macs for gemm in gemms),
         useful_macs=sum(_useful(gemm) for gemm in gemms),
         nonzeros=sum(_nonzeros(gemm) for gemm in gemms),
-        counts=counts,
-        bits=bits,
+        counts=counts.scaled(times),
+        bits=bits.scaled(times),
         multipliers=arch.array.multipliers,
     )
 

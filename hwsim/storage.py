@@ -21,7 +21,7 @@ from hwsim import gather, workload
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.base import CONFIGS
 from hwsim.errors import InputError
-from hwsim.formats import codes, measure
+from hwsim.formats import measure
 from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
 
@@ -251,10 +251,8 @@ def _measure_design(size: FormatSize, layer: _Layer, design: ArchConfig) -> None
     """Add a layer's size, or the reason why there is none."""
     name, matrices = layer.name, layer.matrices(design.numbers)
     try:
-        for matrix in matrices:
-            codes.check(name, matrix, design.numbers)
         shape = (matrices[0].shape[0], matrices[0].shape[1])
-        bits = reduce(add, (measure(design, m, shape, layer.channels) for m in matrices))
+        bits = reduce(add, (measure(design, m, shape, layer.channels, name) for m in matrices))
     except (InputError, ValueError) as error:
         source = f"{error.source}: " if isinstance(error, InputError) else ""
         size.violation = f"{name}: {str(error).removeprefix(source)}"
@@ -298,7 +296,9 @@ def _layers(weights: str, seed: int) -> Iterator[_Layer]:
     from hwsim.shipped import find_checkpoint
 
     checkpoint = Checkpoint.read(find_checkpoint(weights))
-    for shape in NetworkConfig.read(checkpoint.network).shapes():
+    network = NetworkConfig.read(checkpoint.network)
+    checkpoint.check(network)
+    for shape in network.shapes():
         if shape.has_weights:
             layer = checkpoint.layers[shape.layer.name]
             lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))

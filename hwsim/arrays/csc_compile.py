@@ -90,11 +90,7 @@ def _table(array: CSCConfig, weight: NDArray[np.integer], name: str) -> NDArray[
     """
     if array.codebook_bits is None:
         return None
-    try:
-        return codebook(weight, array.codebook_bits)
-    except ValueError as error:
-        what, _, rule = str(error).partition(": ")
-        raise InputError(name, "", None, f"{what}: {rule}") from error
+    return codebook(weight, array.codebook_bits, name)
 
 
 def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[Tile]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig, PatternConfig
+from hwsim.formats import codes
 from hwsim.formats.base import Bits
 
 __all__ = ["Bits", "measure", "project"]
@@ -19,6 +20,7 @@ def measure(
     weight: NDArray[np.integer] | None,
     shape: tuple[int, int],
     channels: int = 0,
+    name: str = "weights",
 ) -> Bits:
     """Size of a weight matrix in the format that a design consumes.
 
@@ -30,11 +32,20 @@ def measure(
         ``(M, K)``.
     channels
         Input channels of a 3x3 layer, 0 for any other: what the kernels of ``pattern`` are.
+    name
+        The layer, for messages.
+
+    Raises
+    ------
+    InputError
+        A weight has no code, or the weights break the format's constraint: layer, place and rule.
     """
+    if weight is not None:
+        codes.check(name, weight, arch.numbers)
     module = import_module(f"hwsim.formats.{arch.array.family}")
     if isinstance(arch.array, PatternConfig):
-        return cast(Bits, module.measure(arch, weight, shape, channels))
-    return cast(Bits, module.measure(arch, weight, shape))
+        return cast(Bits, module.measure(arch, weight, shape, channels, name))
+    return cast(Bits, module.measure(arch, weight, shape, name))
 
 
 def project(

@@ -100,7 +100,12 @@ def bits(matrix: BitmaskMatrix, weight_width: int, pointer_width: int = 0) -> Bi
     )
 
 
-def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+def measure(
+    arch: ArchConfig,
+    weight: NDArray[np.integer] | None,
+    shape: tuple[int, int],
+    name: str = "bitmask format",
+) -> Bits:
     """Size of a weight matrix in a design's chunks; needs the weights, for only they are stored.
 
     Raises
@@ -111,6 +116,6 @@ def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[i
     assert isinstance(arch.array, BitmaskConfig)
     if weight is None:
         raise ValueError(
-            f"bitmask needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
+            f"{name}: bitmask needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
         )
     return bits(encode(weight, arch.array.chunk), arch.numbers.weight_width)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig, CSCConfig, NumberConfig
+from hwsim.errors import InputError
 from hwsim.formats import codes
 from hwsim.formats.base import Bits, index_width
 
@@ -159,13 +160,16 @@ def decode(matrix: CSCMatrix) -> NDArray[np.int64]:
     return weight
 
 
-def codebook(weight: NDArray[np.integer], codebook_bits: int) -> NDArray[np.int64]:
+def codebook(
+    weight: NDArray[np.integer], codebook_bits: int, name: str = "csc format"
+) -> NDArray[np.int64]:
     """Distinct non-zero weights of a layer, ascending: the table that its entries' codes select.
 
     Raises
     ------
-    ValueError
-        There are more than codes of ``codebook_bits``, less the one for zero.
+    InputError
+        There are more than codes of ``codebook_bits``, less the one for zero: names ``name`` (the
+        layer), how many, and the rule.
     """
     low, high = min(0, int(weight.min())), max(0, int(weight.max()))
     occurs = np.zeros(high - low + 1, dtype=np.bool_)
@@ -175,10 +179,8 @@ def codebook(weight: NDArray[np.integer], codebook_bits: int) -> NDArray[np.int6
     table = np.flatnonzero(occurs) + low
     limit = (1 << codebook_bits) - 1
     if len(table) > limit:
-        raise ValueError(
-            f"weight has {len(table)} distinct non-zero values: "
-            f"must be at most {limit} for a codebook of {codebook_bits} bits"
-        )
+        rule = f"must be at most {limit} for a codebook of {codebook_bits} bits"
+        raise InputError(name, "distinct non-zero values of weight", len(table), rule)
     return table
 
 
@@ -245,7 +247,12 @@ def bits(matrix: CSCMatrix, code_width: int, pointer_width: int | None = None) -
     )
 
 
-def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+def measure(
+    arch: ArchConfig,
+    weight: NDArray[np.integer] | None,
+    shape: tuple[int, int],
+    name: str = "csc format",
+) -> Bits:
     """Size of a weight matrix for a design's PEs; needs the weights, for their places count.
 
     A codebook counts under *values*, once, whatever the number of PEs that hold a copy.
@@ -253,14 +260,18 @@ def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[i
     Raises
     ------
     ValueError
-        No weights, or too many different ones for the codebook.
+        No weights.
+    InputError
+        Too many different ones for the codebook.
     """
     assert isinstance(arch.array, CSCConfig)
     if weight is None:
-        raise ValueError(f"csc needs the weights of a {shape[0]} x {shape[1]} matrix to size it")
+        raise ValueError(
+            f"{name}: csc needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
+        )
     matrix = encode(weight, arch.array.pes, arch.array.index_bits, entry_has_zero(arch))
     size = bits(matrix, entry_width(arch))
     if arch.array.codebook_bits is None:
         return size
-    table = codebook(weight, arch.array.codebook_bits)
+    table = codebook(weight, arch.array.codebook_bits, name)
     return size + Bits(values=len(table) * arch.numbers.weight_width)

@@ -129,10 +129,15 @@ def _size(shape: tuple[int, int], kept: tuple[int, int], width: int) -> Bits:
     )
 
 
-def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+def measure(
+    arch: ArchConfig,
+    weight: NDArray[np.integer] | None,
+    shape: tuple[int, int],
+    name: str = "dense format",
+) -> Bits:
     """Size of a weight matrix for a design; where only the shape is known, nothing is removed."""
     numbers = arch.numbers
     if weight is None:
         return _size(shape, shape, numbers.weight_width)
-    rows, cols = _stored(weight, numbers, "dense format")
+    rows, cols = _stored(weight, numbers, name)
     return _size(shape, (len(rows), len(cols)), numbers.weight_width)

@@ -115,7 +115,12 @@ def bits(matrix: NMMatrix, array: NMConfig, numbers: NumberConfig) -> Bits:
     )
 
 
-def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[int, int]) -> Bits:
+def measure(
+    arch: ArchConfig,
+    weight: NDArray[np.integer] | None,
+    shape: tuple[int, int],
+    name: str = "nm format",
+) -> Bits:
     """Size of a weight matrix for a design; where only the shape is known, every block is full.
 
     Raises
@@ -127,7 +132,7 @@ def measure(arch: ArchConfig, weight: NDArray[np.integer] | None, shape: tuple[i
     if weight is None:
         stored = shape[0] * -(-shape[1] // array.m) * array.n
         return Bits(values=stored * numbers.weight_width, indices=stored * array.position_width)
-    return bits(encode(weight, array, numbers), array, numbers)
+    return bits(encode(weight, array, numbers, name), array, numbers)
 
 
 def project(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]:

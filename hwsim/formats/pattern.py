@@ -205,6 +205,7 @@ def measure(
     weight: NDArray[np.integer] | None,
     shape: tuple[int, int],
     channels: int = 0,
+    name: str = "pattern format",
 ) -> Bits:
     """Size of a weight matrix for a design; ``channels`` as in :func:`encode`.
 
@@ -215,8 +216,8 @@ def measure(
     """
     assert isinstance(arch.array, PatternConfig)
     if weight is None:
-        raise ValueError(f"pattern needs the weights of a {shape[0]} x {shape[1]} matrix")
-    matrix = encode(weight, arch.array, channels, has_zero=arch.numbers.has_zero)
+        raise ValueError(f"{name}: pattern needs the weights of a {shape[0]} x {shape[1]} matrix")
+    matrix = encode(weight, arch.array, channels, has_zero=arch.numbers.has_zero, source=name)
     return bits(matrix, arch.numbers.weight_width)
 
 

@@ -123,3 +123,35 @@ def test_unknown_checkpoint_lists_the_known(name):
 def test_more_images_than_ship_are_refused():
     with pytest.raises(InputError, match=r"count = 1001: must be at most 1000"):
         shipped.images(1001)
+
+
+@pytest.mark.parametrize(
+    ("design", "checkpoint", "message"),
+    [
+        ("nm_4x8_2x8_ws", "dense", "non-zeros of weight[0, 0:8] = 8: must be at most 4 of 8"),
+        (
+            "nm_2x4_4x8_ws_w4",
+            "nm_2x4",
+            "weight[0, 1] = -26: must be zero or a level of 4-bit levels",
+        ),
+        (
+            "csc_codebook_16x4",
+            "nonstructured",
+            "distinct non-zero values of weight = 142: must be at most 15 for a codebook of 4 bits",
+        ),
+        ("bitmask_64_w4", "dense", "weight[0, 0] = 22: must be zero or a level of 4-bit levels"),
+        (
+            "dense_8x8_ws_binary",
+            "dense_ternary",
+            "weight[0, 0] = 0: must not be zero in a row and a column that are kept: "
+            "1-bit levels has no zero",
+        ),
+    ],
+)
+def test_weights_that_a_design_cannot_hold_are_refused_by_layer(
+    lenet5, design, checkpoint, message
+):
+    operands = shipped.checkpoint_operands(lenet5, f"lenet5_{checkpoint}", 1)
+    with pytest.raises(InputError) as error:
+        engine.simulate(ArchConfig.read(design), lenet5, operands)
+    assert str(error.value) == f"conv1: {message}"

@@ -283,7 +283,7 @@ def test_family_is_found_by_name():
         ),
         (
             GEMM.of(np.arange(8).reshape(4, 2), np.ones((2, 1), np.int8), "fc1"),
-            "^fc1: weight has 7 distinct non-zero values: must be at most 3 for a codebook of 2",
+            "^fc1: distinct non-zero values of weight = 7: must be at most 3 for a codebook of 2",
         ),
     ],
 )

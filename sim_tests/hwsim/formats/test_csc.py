@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.config import ArchConfig, NumberConfig
+from hwsim.errors import InputError
 from hwsim.formats import measure
 from hwsim.formats.csc import bits, codebook, decode, encode, entry_codes, project
 
@@ -150,7 +151,7 @@ def test_codebook_is_the_distinct_weights():
     weight = np.array([[5, 0, -3], [5, 5, 127]], dtype=np.int8)
     assert codebook(weight, 2).tolist() == [-3, 5, 127]
     assert codebook(np.zeros((2, 2), np.int8), 1).tolist() == []
-    with pytest.raises(ValueError, match="3 distinct non-zero values: must be at most 1 for a"):
+    with pytest.raises(InputError, match="values of weight = 3: must be at most 1 for a codebook"):
         codebook(weight, 1)
 
 
