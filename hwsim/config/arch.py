@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hwsim.config.base import Config, load, resolve
+from hwsim.config.reserved import RESERVED
 
 __all__ = [
     "ArchConfig",
@@ -345,6 +346,13 @@ class ArchConfig(Config):
     clock_mhz: Annotated[float, Field(gt=0, le=10000)] = 800.0
     numbers: NumberConfig = NumberConfig()
     array: ArrayConfig
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_module_name(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError("must not be a word that Verilog or the testbench reserves")
+        return name
 
     @model_validator(mode="after")
     def _array_takes_the_numbers(self) -> Self:

@@ -82,6 +82,8 @@ def parse(cls: type[C], raw: Any, source: Path | str) -> C:
         rule = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             rule = "unknown key"
+        elif first["type"] == "union_tag_not_found":
+            rule = "must give " + first["ctx"]["discriminator"].strip("'")
         raise InputError(source, key, value, rule) from error
     except RecursionError as error:
         raise InputError(source, "", None, "is nested too deeply") from error

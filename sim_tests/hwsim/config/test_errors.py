@@ -57,6 +57,17 @@ def complaint(cls: type[Config], folder: Path, text: str) -> str:
     ("old", "new", "line"),
     [
         ("rows: 8", "row: 8", "array.rows: Field required"),
+        ("family: dense, ", "", "array: must give family"),
+        (
+            "name: mine",
+            "name: module",
+            "name = 'module': must not be a word that Verilog or the testbench reserves",
+        ),
+        (
+            "name: mine",
+            "name: bench",
+            "name = 'bench': must not be a word that Verilog or the testbench reserves",
+        ),
         ("rows: 8", "rows: 8, lanes: 4", "array.lanes = 4: unknown key"),
         ("name: mine", "name: mine\nsize: 3", "size = 3: unknown key"),
         ("rows: 8", "rows: eight", "array.rows = 'eight': Input should be a valid integer"),
