@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import typer
@@ -29,6 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+#: A disk or a quota that ended where no folder of results is being written.
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 for command in (study, simulate, generate, verify, synth, sweep, compress, storage, data, doctor):
     app.command()(command)
 
@@ -48,7 +53,10 @@ def _root() -> None:
 def main() -> None:
     """Run the command line; bad input becomes one line on stderr and exit code 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # while a failure to write can still be reported
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -56,3 +64,11 @@ def main() -> None:
         # the reader of our output has gone (`hwsim ... | head`); nothing is wrong with the run
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        # what is still buffered cannot be written either; the interpreter must not try at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = error.filename or "standard output"
+        print(f"error: {where}: cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

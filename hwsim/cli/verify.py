@@ -32,11 +32,11 @@ def verify(
     ] = None,
     random: Annotated[
         int | None,
-        typer.Option(min=0, max=100_000, help="Random cases [default: 50, or 0 with NETWORK]."),
+        typer.Option(min=0, max=100_000, help="Random cases (default: 50, or 0 with NETWORK)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random cases.")] = 0,
     layer: Annotated[
-        list[str] | None, typer.Option(help="Layer of NETWORK, repeatable [default: all].")
+        list[str] | None, typer.Option(help="Layer of NETWORK, repeatable (default: all).")
     ] = None,
     images: Images = 1,
     checkpoint: Annotated[

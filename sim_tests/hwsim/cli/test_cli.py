@@ -160,6 +160,27 @@ def test_main_prints_bad_input_and_exits_2(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--json"), ("doctor",)])
+def test_a_full_disk_behind_stdout_is_one_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hwsim", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output: cannot be written: No space left on device\n"
+
+
+def test_help_shows_defaults_that_depend_on_other_arguments(hwsim):
+    _, out, _ = hwsim("verify", "--help")
+    words = " ".join(out.replace("│", " ").split())
+    assert "repeatable (default: all)" in words
+    assert "(default: 50, or 0 with NETWORK)" in words
+
+
 def test_published_check_fails_with_1_beyond_the_tolerance(hwsim, tmp_path):
     text = """
 name: strict
