@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,3 +157,25 @@ def test_command_rebuilds_a_published_table_and_fails_where_it_is_missed(tmp_pat
 def test_unknown_weights_are_refused():
     with pytest.raises(InputError, match="must be a file or one of"):
         run("nowhere", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"network": "alexnet"}, "must name exactly the layers with weights of alexnet"),
+        ({"layers": "conv1"}, "must name exactly the layers with weights of lenet5"),
+        ({"shape": "fc1"}, r"fc1.weight = \(500, 10\): must have shape \(500, 800\) in lenet5"),
+    ],
+)
+def test_a_checkpoint_that_its_network_does_not_fit_is_refused(tmp_path, changes, rule):
+    shipped = Checkpoint.read(find_checkpoint("lenet5_nonstructured"))
+    layers = dict(shipped.layers)
+    if "layers" in changes:
+        del layers[changes["layers"]]
+    if "shape" in changes:
+        name = changes["shape"]
+        layers[name] = replace(layers[name], weight=layers[name].weight[:, :10].copy())
+    network = changes.get("network", shipped.network)
+    path = replace(shipped, network=network, layers=layers).write(tmp_path / "foreign.safetensors")
+    with pytest.raises(InputError, match=rule):
+        run(str(path), [])
