@@ -37,8 +37,9 @@ def storage(
 ) -> None:
     """Measure stored bits in every format, by kind: values, indices, pointers, padding.
 
-    Says which designs the weights fit, and why not. Of a table of published sizes it rebuilds each
-    row, and exits 1 when one is missed. Writes results.json, results.csv and a picture.
+    Says which designs the weights fit, and why not. Synthetic weights have the network's densities
+    and are pruned onto no constraint. Of a table of published sizes it rebuilds each row, and exits
+    1 when one is missed. Writes results.json, results.csv and a picture.
 
     Example: hwsim storage lenet5_nonstructured; hwsim storage configs/storage/admm_nn.yaml
     """
