@@ -64,30 +64,34 @@ def bits_by_kind(done: Comparison, folder: Path) -> Path:
 
 
 def speedup_by_layer(done: Comparison, folder: Path) -> Path:
-    """Grouped bars: speedup of each variant over the baseline, layer by layer and in total."""
-    fig, ax = figure()
+    """Map of speedups over the baseline: a row a variant, a column a layer, and the total."""
+    fig, ax = figure((7.2, 1.2 + 0.28 * len(done.variants)))
     baseline = [layer.cycles for layer in done.baseline.result.layers]
     labels = [layer.name for layer in done.baseline.result.layers] + ["total"]
-    width = 0.8 / len(done.variants)
-    for place, (v, colour) in enumerate(
-        zip(done.variants, colours(len(done.variants)), strict=True)
-    ):
-        speedups = [
-            b / max(1, layer.cycles) for b, layer in zip(baseline, v.result.layers, strict=True)
+    speedups = np.array(
+        [
+            [
+                *(
+                    b / max(1, layer.cycles)
+                    for b, layer in zip(baseline, v.result.layers, strict=True)
+                ),
+                done.speedup(v),
+            ]
+            for v in done.variants
         ]
-        speedups.append(done.speedup(v))
-        ax.bar(
-            np.arange(len(labels)) + (place + 0.5) * width - 0.4,
-            speedups,
-            width,
-            label=v.name,
-            color=colour,
-        )
-    ax.axhline(1, color="black", linewidth=0.8)
+    )
+    logs = np.log2(speedups)
+    bound = max(1.0, float(np.abs(logs).max()))
+    ax.imshow(logs, aspect="auto", cmap="RdBu", vmin=-bound, vmax=bound)
+    for (row, column), speedup in np.ndenumerate(speedups):
+        dark = abs(logs[row, column]) > 0.6 * bound
+        text = f"{speedup:.2f}"
+        ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
     ax.set_xticks(np.arange(len(labels)), labels)
-    ax.set_yscale("log")
-    ax.set_ylabel(f"speedup over {done.baseline.name}")
-    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    ax.set_yticks(np.arange(len(done.variants)), [v.name for v in done.variants])
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.set_title(f"speedup over {done.baseline.name}")
     return save(fig, folder / "speedup_by_layer.png")
 
 
