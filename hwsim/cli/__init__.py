@@ -52,6 +52,8 @@ def _root() -> None:
 
 def main() -> None:
     """Run the command line; bad input becomes one line on stderr and exit code 2."""
+    if sys.stdout is None:  # closed by the caller: `hwsim ... >&-`
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
         try:
             app()

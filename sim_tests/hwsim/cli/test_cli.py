@@ -174,6 +174,13 @@ def test_a_full_disk_behind_stdout_is_one_line(arguments):
     assert done.stderr == "error: standard output: cannot be written: No space left on device\n"
 
 
+def test_a_closed_stdout_is_no_error():
+    command = '"$0" -m hwsim doctor --json >&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 1}
+
+
 def test_help_shows_defaults_that_depend_on_other_arguments(hwsim):
     _, out, _ = hwsim("verify", "--help")
     words = " ".join(out.replace("│", " ").split())
