@@ -97,7 +97,8 @@ class GatherSize:
     """K folds of one layer on an array of ``rows`` that gathers from as many activation banks.
 
     ``columns`` are K, all groups; ``kept`` those with a weight; ``ideal`` the folds that these
-    would take without banks.
+    would take without banks. ``folds`` is for banks of K mod rows, as the array has them;
+    ``channel_folds`` for banks of channel mod rows, where all taps of a channel share one.
     """
 
     layer: str
@@ -105,6 +106,7 @@ class GatherSize:
     columns: int
     kept: int
     folds: int
+    channel_folds: int
     ideal: int
 
 
@@ -223,7 +225,7 @@ def run(
         own = layer.matrices(layer.numbers)
         nonzeros = sum(int(np.count_nonzero(matrix)) for matrix in own)
         layers.append((layer.name, sum(m.size for m in own), nonzeros, layer.numbers.weight_width))
-        gathers += [_gather(layer.name, own, count) for count in rows]
+        gathers += [_gather(layer, own, count) for count in rows]
         for size in formats:
             if size.design is None:
                 bits, searched = import_module(f"hwsim.formats.{size.name}").size(
@@ -235,14 +237,18 @@ def run(
     return Storage(Path(weights).stem, layers, formats, gathers)
 
 
-def _gather(name: str, matrices: Matrices, rows: int) -> GatherSize:
-    gathers = [gather.pack(kept(matrix)[1], matrix.shape[1], rows) for matrix in matrices]
+def _gather(layer: _Layer, matrices: Matrices, rows: int) -> GatherSize:
+    columns = [kept(matrix)[1] for matrix in matrices]
+    depth = matrices[0].shape[1]
+    gathers = [gather.pack(own, depth, rows) for own in columns]
+    by_channel = [gather.pack(own, depth, rows, layer.bank_channels) for own in columns]
     return GatherSize(
-        layer=name,
+        layer=layer.name,
         rows=rows,
         columns=sum(matrix.shape[1] for matrix in matrices),
         kept=sum(found.kept for found in gathers),
         folds=sum(found.folds for found in gathers),
+        channel_folds=sum(found.folds for found in by_channel),
         ideal=sum(found.ideal for found in gathers),
     )
 
@@ -271,6 +277,8 @@ class _Layer:
         #: What its own weights are, apart from any design.
         self.numbers = numbers
         self.channels = workload.shapes_only(shape, 1)[0].channels
+        #: Input channels of a convolution's group; ``None`` where every K is its own channel.
+        self.bank_channels = shape.C if shape.layer.type == "conv" else None
         self._draw = draw
         self._drawn: dict[NumberConfig, Matrices] = {}
 

@@ -120,10 +120,10 @@ def _show(found: Storage) -> None:
         console().print(f"fits families: {', '.join(holds) or 'none'}")
     if any(size.kept < size.columns for size in found.gathers):
         gathers = [
-            [g.layer, g.rows, g.columns, g.kept, g.ideal, g.folds, g.folds / max(1, g.ideal)]
+            [g.layer, g.rows, g.columns, g.kept, g.ideal, g.folds, g.channel_folds]
             for g in found.gathers
         ]
-        columns = ["layer", "rows", "K", "kept", "ideal folds", "folds", "times"]
+        columns = ["layer", "rows", "K", "kept", "ideal folds", "banks of K", "banks of channels"]
         title = "dense, weight-stationary: K folds when each row gathers from its own bank"
         console().print(table(title, columns, gathers))
 

@@ -102,6 +102,9 @@ def test_gathers_of_dense_designs_are_packed_by_bank():
     assert [size.layer for size in found.gathers] == ["conv1", "conv2", "fc1", "fc2"]
     assert (conv2.rows, conv2.columns) == (8, 500)
     assert conv2.ideal == -(-conv2.kept // 8) < conv2.folds < -(-500 // 8)
+    # one channel: all taps of the first layer lie in one bank
+    conv1 = found.gathers[0]
+    assert conv1.channel_folds == conv1.kept
     assert run("lenet5_structured", DESIGNS[1:]).gathers == []
 
 
