@@ -36,6 +36,8 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     InputError
         A value has no code, or the layer has more folds than a command can say.
     """
+    if dense_gather.gathers(arch):
+        gemm = dense_gather.banked(arch, gemm)
     weight, act = operands(gemm)
     matrix = encode(weight, arch.numbers, gemm.name)
     acts = act_codes(gemm.name, act, arch.numbers)
@@ -99,6 +101,8 @@ def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
 
 def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     """Exact counts with no pauses; all-zero rows and columns of the weights are not computed."""
+    if dense_gather.gathers(arch):
+        gemm = dense_gather.banked(arch, gemm)
     if gemm.weight is None:
         rows, cols = np.arange(gemm.M), np.arange(gemm.K)
     else:

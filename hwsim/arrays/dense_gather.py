@@ -9,6 +9,8 @@ While one tile is played the next is loaded. ``docs/timing/dense.md`` derives th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hwsim.arrays.base import GEMM, Counts, Job, Pauses, Words
@@ -19,7 +21,16 @@ from hwsim.config import ArchConfig, DenseConfig
 from hwsim.errors import InputError
 from hwsim.gather import Gather, pack
 
-__all__ = ["GatherModel", "count_cycles", "depth", "gathers", "plan", "spread", "with_scratchpad"]
+__all__ = [
+    "GatherModel",
+    "banked",
+    "count_cycles",
+    "depth",
+    "gathers",
+    "plan",
+    "spread",
+    "with_scratchpad",
+]
 
 
 def gathers(arch: ArchConfig) -> bool:
@@ -34,6 +45,30 @@ def depth(arch: ArchConfig) -> int:
     return arch.array.gather_depth
 
 
+def banked(arch: ArchConfig, gemm: GEMM) -> GEMM:
+    """GEMM whose K mod rows is the bank that the design wants it in.
+
+    With banks of channels, the channels of each tap of a convolution are padded with zeros to whole
+    rows; the weights' are pruned columns, which nothing stores or computes. Any other GEMM, and any
+    with banks of K, is as it was.
+    """
+    array = arch.array
+    assert isinstance(array, DenseConfig)
+    if array.gather_banks == "k" or gemm.conv is None or gemm.conv.C % array.rows == 0:
+        return gemm
+    taps, channels = gemm.K // gemm.conv.C, gemm.conv.C
+    wide = split(channels, array.rows)[0] * array.rows
+
+    weight, act = gemm.weight, gemm.act
+    if weight is not None:
+        by_tap = weight.astype(np.int64).reshape(gemm.M, taps, channels)
+        weight = padded(by_tap, 2, wide).reshape(gemm.M, taps * wide)
+    if act is not None:
+        by_tap = act.astype(np.int64).reshape(taps, channels, -1)
+        act = padded(by_tap, 1, wide).reshape(taps * wide, -1)
+    return replace(gemm, K=taps * wide, weight=weight, act=act, conv=None)
+
+
 def plan(arch: ArchConfig, gemm: GEMM, kept: Ints) -> Gather:
     """Gather list of a layer.
 
@@ -43,9 +78,9 @@ def plan(arch: ArchConfig, gemm: GEMM, kept: Ints) -> Gather:
         The layer's K exceeds the scratchpad.
     """
     assert isinstance(arch.array, DenseConfig)
-    rows, banked = arch.array.rows, depth(arch) * arch.array.rows
-    if banked < gemm.K:
-        rule = f"must be at most {banked}: rows ({rows}) x gather_depth ({depth(arch)})"
+    rows, held = arch.array.rows, depth(arch) * arch.array.rows
+    if held < gemm.K:
+        rule = f"must be at most {held}: rows ({rows}) x gather_depth ({depth(arch)})"
         raise InputError(gemm.name, "K", gemm.K, rule)
     return pack(kept, gemm.K, rows)
 
@@ -68,8 +103,8 @@ def with_scratchpad(arch: ArchConfig, job: Job, act: Ints, gather: Gather) -> Jo
     assert isinstance(array, DenseConfig)
     assert array.acc_depth is not None
     blocks, _ = split(act.shape[0], array.rows)
-    banked = padded(act, 0, blocks * array.rows).reshape(blocks, array.rows, -1).swapaxes(1, 2)
-    tiles = [banked[:, n : n + array.acc_depth] for n in range(0, act.shape[1], array.acc_depth)]
+    by_bank = padded(act, 0, blocks * array.rows).reshape(blocks, array.rows, -1).swapaxes(1, 2)
+    tiles = [by_bank[:, n : n + array.acc_depth] for n in range(0, act.shape[1], array.acc_depth)]
     entry = [np.zeros_like(tile) for tile in tiles]
     entry[0][: gather.folds, 0] = np.maximum(gather.entries, 0) // array.rows
     words = {

@@ -133,9 +133,14 @@ class DenseConfig(SystolicConfig):
     #: K that each of ``rows`` activation banks holds: the rows gather from them. Without, the
     #: activations stream gathered.
     gather_depth: Annotated[int, Field(ge=1, le=4096)] | None = None
+    #: Bank of an activation: ``k`` mod rows of the lowered layer, or ``channel`` mod rows, for
+    #: which the host pads the channels of each tap to whole rows.
+    gather_banks: Literal["k", "channel"] = "k"
 
     @model_validator(mode="after")
     def _gathers_where_k_is_on_rows(self) -> Self:
+        if self.gather_depth is None and self.gather_banks != "k":
+            raise ValueError("gather_banks must be absent without gather_depth")
         if self.gather_depth is not None:
             _power_of_two(self.gather_depth, "gather_depth")
             if self.dataflow != "ws":

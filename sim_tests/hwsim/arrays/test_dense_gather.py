@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dense_cases import SHAPES, gather_arch_of, gemm_of, product
@@ -9,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays import dense
-from hwsim.arrays.base import GEMM
+from hwsim.arrays.base import GEMM, Conv
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
 from hwsim.errors import InputError
+from hwsim.gather import pack
 
 
 @st.composite
@@ -115,3 +118,23 @@ def test_designs_that_cannot_gather_are_refused(array, numbers, rule):
     raw = {"family": "dense", "rows": 2, "cols": 2, "gather_depth": 4} | array
     with pytest.raises(InputError, match=rule):
         parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": raw}, "test")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
+def test_banks_of_channels_hold_all_taps_of_a_channel(channels):
+    rng = np.random.default_rng(channels)
+    base = gather_arch_of(4, 3, 8, gather_depth=64)
+    array = base.array.model_copy(update={"gather_banks": "channel"})
+    arch = base.model_copy(update={"array": array})
+    conv = Conv(images=1, C=channels, H=5, W=4, R=3, S=2)
+    gemm = replace(gemm_of(rng, arch, (5, 6 * channels, conv.P * conv.Q), 0.7), conv=conv)
+    run = dense.simulate(arch, dense.compile(arch, gemm), {})
+    assert (run.ofmap == product(arch, gemm)).all()
+    assert run.counts == dense.count(arch, gemm)
+    kept = np.flatnonzero(gemm.weight.any(axis=0))
+    beats = -(-channels // 4) * 6 * conv.P * conv.Q
+    folds = np.bincount(kept % channels % 4, minlength=4).max()
+    assert folds == pack(kept, gemm.K, 4, channels).folds
+    job = dense.compile(arch, gemm)
+    assert len(job.inputs["act"]["act"]) == beats
+    assert job.inputs["command"]["k_folds"].tolist() == [folds]
