@@ -21,7 +21,7 @@ from hwsim import gather, workload
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.base import CONFIGS
 from hwsim.errors import InputError
-from hwsim.formats import measure
+from hwsim.formats import measure, nm
 from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
 
@@ -75,6 +75,13 @@ class FormatSize:
         """Bits of all layers."""
         return reduce(add, (layer.bits for layer in self.layers), Bits())
 
+    @property
+    def explicit_zeros(self) -> int | None:
+        """Zeros that an N:M design stores to fill up blocks; ``None`` for any other, or none."""
+        if self.family != "nm" or self.design is None or not self.fits:
+            return None
+        return sum(nm.explicit_zeros(self.design, layer.bits) for layer in self.layers)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: one format of ``results.json``; no sizes where it does not fit."""
         return {
@@ -89,6 +96,7 @@ class FormatSize:
                 for row in self.layers
             ],
             "total": self.total.to_dict() if self.fits else None,
+            "explicit_zeros": self.explicit_zeros,
         }
 
 

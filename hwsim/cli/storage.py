@@ -112,10 +112,16 @@ def _show(found: Storage) -> None:
     console().print(table(title, columns, by_layer))
 
     fits = [
-        [size.name, size.family, size.fits, size.violation] for size in found.formats if size.family
+        [size.name, size.family, size.fits, size.explicit_zeros, size.violation]
+        for size in found.formats
+        if size.family
     ]
     if fits:
-        console().print(table("Designs", ["design", "family", "fits", "first violation"], fits))
+        console().print(
+            table(
+                "Designs", ["design", "family", "fits", "explicit zeros", "first violation"], fits
+            )
+        )
         holds = [family for family, fit in found.families.items() if fit]
         console().print(f"fits families: {', '.join(holds) or 'none'}")
     if any(size.kept < size.columns for size in found.gathers):

@@ -23,7 +23,17 @@ from hwsim.formats.codes import encode as codes_of
 from hwsim.formats.codes import levels
 from hwsim.formats.operands import weight_codes
 
-__all__ = ["NMMatrix", "bits", "blocks", "decode", "encode", "measure", "occupancy", "project"]
+__all__ = [
+    "NMMatrix",
+    "bits",
+    "blocks",
+    "decode",
+    "encode",
+    "explicit_zeros",
+    "measure",
+    "occupancy",
+    "project",
+]
 
 Ints = NDArray[np.int64]
 
@@ -113,6 +123,11 @@ def bits(matrix: NMMatrix, array: NMConfig, numbers: NumberConfig) -> Bits:
         indices=matrix.nonzeros * array.position_width + gather,
         padding=padding * (numbers.weight_width + array.position_width),
     )
+
+
+def explicit_zeros(arch: ArchConfig, size: Bits) -> int:
+    """Zeros that are stored to fill up blocks, from the size of a matrix in a design's format."""
+    return size.padding // (arch.numbers.weight_width + _array(arch).position_width)
 
 
 def measure(

@@ -182,3 +182,19 @@ def test_a_checkpoint_that_its_network_does_not_fit_is_refused(tmp_path, changes
     path = replace(shipped, network=network, layers=layers).write(tmp_path / "foreign.safetensors")
     with pytest.raises(InputError, match=rule):
         run(str(path), [])
+
+
+def test_zeros_that_fill_up_blocks_are_counted():
+    found = run("lenet5_nm_2x4", [ArchConfig.read("nm_2x4_4x8_ws"), DESIGNS[2]])
+    sizes = {size.name: size for size in found.formats}
+    checkpoint = Checkpoint.read(find_checkpoint("lenet5_nm_2x4"))
+    zeros = 0
+    for shape in NetworkConfig.read("lenet5").shapes():
+        if shape.has_weights:
+            (weight,) = lowering.lower_weight(shape, checkpoint.layers[shape.layer.name].weight)
+            wide = np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4)))
+            block = wide.reshape(len(wide), -1, 4) != 0
+            slots = 2 * block.any((1, 2)).sum() * block.any((0, 2)).sum()
+            zeros += int(slots) - int(np.count_nonzero(weight))
+    assert sizes["nm_2x4_4x8_ws"].explicit_zeros == zeros > 0
+    assert sizes["csc_16x4"].explicit_zeros is None
