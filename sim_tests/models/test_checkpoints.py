@@ -29,6 +29,8 @@ SHIPPED = {
     "lenet5_dense_ternary": ("dense", 2, "ternary", 0.99),
     "lenet5_dense_binary": ("dense", 1, "levels", 0.985),
     "lenet5_dense_pow2": ("dense", 4, "pow2", 0.99),
+    "digits3x3_dense": ("dense", 8, "int", 0.985),
+    "digits3x3_pattern": ("pattern", 8, "int", 0.98),
 }
 NAMES = list(SHIPPED)
 
@@ -36,6 +38,11 @@ NAMES = list(SHIPPED)
 @pytest.fixture(scope="module")
 def lenet5():
     return NetworkConfig.read("lenet5")
+
+
+def network_of(name: str) -> NetworkConfig:
+    """Network of a checkpoint: the first word of its name."""
+    return NetworkConfig.read(name.partition("_")[0])
 
 
 def read(name: str, network: NetworkConfig) -> Checkpoint:
@@ -55,8 +62,8 @@ def test_these_checkpoints_ship():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_size_origin_and_accuracy_are_as_promised(name, lenet5):
-    checkpoint = read(name, lenet5)
+def test_size_origin_and_accuracy_are_as_promised(name):
+    checkpoint = read(name, network_of(name))
     info = checkpoint.info
     assert (CHECKPOINTS / f"{name}.safetensors").stat().st_size < 500_000
     assert info["command"] == f"hwsim compress {name}"
@@ -74,13 +81,13 @@ def test_size_origin_and_accuracy_are_as_promised(name, lenet5):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recorded_accuracy_is_reached_on_the_shipped_images(name, lenet5):
-    checkpoint = read(name, lenet5)
+def test_recorded_accuracy_is_reached_on_the_shipped_images(name):
+    network = network_of(name)
+    checkpoint = read(name, network)
     images, labels = datasets.shipped("mnist")
     assert checkpoint.info["shipped_images"] == len(labels) == 1000
-    assert (
-        golden.accuracy(lenet5, checkpoint, images, labels) == checkpoint.info["accuracy_shipped"]
-    )
+    reached = golden.accuracy(network, checkpoint, images, labels)
+    assert reached == checkpoint.info["accuracy_shipped"]
 
 
 def test_structured_has_whole_rows_and_columns_of_zeros(lenet5):
@@ -161,3 +168,16 @@ def test_four_bits_keep_the_zeros_of_eight(kind, lenet5):
         if kind == "nonstructured":
             assert layer.weight[~absent].all()
     assert narrow.info["accuracy"] >= wide.info["accuracy"] - 0.003
+
+
+def test_kernels_keep_four_taps_in_one_of_eight_ways():
+    checkpoint = read("digits3x3_pattern", network_of("digits3x3_pattern"))
+    for name in ("conv1", "conv2", "conv3"):
+        weight = checkpoint.layers[name].weight
+        kernels = (weight != 0).reshape(-1, 9)
+        assert kernels.sum(axis=1).max() == 4
+        full = kernels[kernels.sum(axis=1) == 4]
+        assert full[:, 4].all()  # the centre
+        assert len(np.unique(full, axis=0)) <= 8
+        kept = kernels.any(axis=1).mean()
+        assert kept <= (1 if name == "conv1" else 0.5)
