@@ -232,7 +232,7 @@ def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(InputError) as caught:
         resolve("lenet6", "network")
     assert str(caught.value).startswith(
-        "configs/network: name = 'lenet6': must be a file or one of: alexnet, digits3x3, lenet5, mobilenetv2"
+        "configs/network: name = 'lenet6': must be a file or one of: alexnet, digits3x3, lenet5"
     )
 
 
