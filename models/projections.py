@@ -10,7 +10,7 @@ PyTorch's: :class:`Lowered` shows them the matrix as :mod:`hwsim.lowering` arran
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import torch
@@ -29,7 +29,19 @@ __all__ = [
     "Projection",
     "Support",
     "Unstructured",
+    "largest",
 ]
+
+
+def largest(score: Tensor, count: int) -> Tensor:
+    """Mark the ``count`` largest scores of each last dimension; of equals, the first ones.
+
+    What scores 0 or less is never marked, so that a path that was removed is not chosen to fill up
+    the count and comes back to life.
+    """
+    order = score.argsort(dim=-1, descending=True, stable=True)
+    chosen = torch.zeros_like(score, dtype=torch.bool).scatter_(-1, order[..., :count], True)
+    return chosen & score.gt(0)
 
 
 class Projection(ABC):
@@ -56,6 +68,10 @@ class Support(Projection):
     def relaxed(self, progress: float) -> Support:
         """Make the constraint that prunes only ``progress`` (0..1) of what this one does."""
 
+    def frozen(self, weight: Tensor) -> Support:
+        """Fix what the set itself takes from the weights, so that it no longer moves with them."""
+        return self
+
     def project(self, weight: Tensor) -> Tensor:
         """Zero every position outside the mask."""
         return weight * self.mask(weight)
@@ -72,9 +88,7 @@ class _Keep(Support):
 
     def _largest(self, score: Tensor) -> Tensor:
         count = max(1, round(self.keep * score.numel()))
-        chosen = torch.zeros(score.numel(), dtype=torch.bool)
-        chosen[score.flatten().topk(count).indices] = True
-        return chosen.view(score.shape)
+        return largest(score.flatten(), count).view(score.shape)
 
 
 class Unstructured(_Keep):
@@ -116,11 +130,8 @@ class NM(Support):
     def mask(self, weight: Tensor) -> Tensor:
         """Keep ``n`` weights of each block."""
         rows, depth = weight.shape
-        # what fills the last block up is smaller than every magnitude
-        score = functional.pad(weight.abs(), (0, -depth % self.m), value=-1.0)
-        blocks = score.view(rows, -1, self.m)
-        chosen = torch.zeros(blocks.shape, dtype=torch.bool)
-        chosen.scatter_(2, blocks.topk(self.n, dim=2).indices, True)
+        score = functional.pad(weight.abs(), (0, -depth % self.m))
+        chosen = largest(score.view(rows, -1, self.m), self.n)
         return chosen.view(rows, -1)[:, :depth]
 
     def relaxed(self, progress: float) -> Support:
@@ -151,8 +162,7 @@ class BankBalancedColumns(Support):
         norms = functional.pad(weight.norm(dim=0), (0, -depth % self.banks)).view(-1, self.banks)
         left = int(norms.count_nonzero(dim=0).min())
         count = max(1, min(round(self.keep * depth / self.banks), left))
-        chosen = torch.zeros(norms.shape, dtype=torch.bool)
-        chosen.scatter_(0, norms.topk(count, dim=0).indices, True)
+        chosen = largest(norms.T, count).T
         return chosen.flatten()[:depth].expand_as(weight)
 
     def relaxed(self, progress: float) -> Support:
@@ -182,15 +192,20 @@ class Lowered(Support):
 
     def mask(self, weight: Tensor) -> Tensor:
         """Keep what the part keeps; ``weight`` is in PyTorch's order."""
-        rows = len(weight)
-        taps_last = weight.reshape(rows, self.channels, -1)
-        matrix = taps_last.transpose(1, 2).reshape(rows, -1)
-        mask = self.part.mask(matrix).reshape(rows, -1, self.channels)
+        mask = self.part.mask(self._matrix(weight)).reshape(len(weight), -1, self.channels)
         return mask.transpose(1, 2).reshape(weight.shape)
 
     def relaxed(self, progress: float) -> Support:
         """Relax the part."""
         return Lowered(self.channels, self.part.relaxed(progress))
+
+    def frozen(self, weight: Tensor) -> Support:
+        """Freeze the part."""
+        return Lowered(self.channels, self.part.frozen(self._matrix(weight)))
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        rows = len(weight)
+        return weight.reshape(rows, self.channels, -1).transpose(1, 2).reshape(rows, -1)
 
 
 @dataclass(frozen=True)
@@ -200,31 +215,46 @@ class Pattern(Support):
     The library holds the patterns that most kernels would choose (PatDNN, ASPLOS 2020, section
     4.1); each kernel then takes the one of them that keeps most of its energy. Given the library,
     no member of the set is nearer. Takes ``(M, C / G, 3, 3)``.
+
+    A library that is chosen anew at every projection moves the set itself, and ADMM would chase
+    it: :meth:`frozen` chooses once.
     """
 
     patterns: int
     taps: int = 4
+    #: Places in the list of all patterns; chosen from the kernels where absent.
+    library: tuple[int, ...] | None = None
 
     def mask(self, weight: Tensor) -> Tensor:
         """Keep ``taps`` weights of each kernel."""
-        every = self._every()
-        kernels = weight.reshape(-1, 9)
-        energy = kernels.square() @ every.T.to(weight.dtype)
-        # removed kernels have no say
-        votes = energy.argmax(dim=1)[kernels.any(dim=1)]
-        counts = votes.bincount(minlength=len(every))
-        library = counts.sort(descending=True, stable=True).indices[: self.patterns]
-        best = library[energy[:, library].argmax(dim=1)]
-        return every[best].view(weight.shape)
+        library = self._every(weight)[list(self.library or self._choose(weight))]
+        energy = weight.reshape(-1, 9).square() @ library.T.to(weight.dtype)
+        return library[energy.argmax(dim=1)].view(weight.shape)
 
     def relaxed(self, progress: float) -> Support:
         """Keep more taps: all nine at ``progress`` 0, ``taps`` at 1."""
-        return Pattern(self.patterns, 9 - round((9 - self.taps) * progress))
+        taps = 9 - round((9 - self.taps) * progress)
+        return self if taps == self.taps else Pattern(self.patterns, taps)
 
-    def _every(self) -> Tensor:
+    def frozen(self, weight: Tensor) -> Support:
+        """Fix the library that these kernels choose."""
+        return replace(self, library=self.library or self._choose(weight))
+
+    def _choose(self, weight: Tensor) -> tuple[int, ...]:
+        every = self._every(weight)
+        kernels = weight.reshape(-1, 9)
+        # removed kernels have no say
+        kernels = kernels[kernels.any(dim=1)]
+        votes = (kernels.square() @ every.T.to(weight.dtype)).argmax(dim=1)
+        counts = votes.bincount(minlength=len(every))
+        order = counts.sort(descending=True, stable=True).indices
+        return tuple(order[: self.patterns].tolist())
+
+    def _every(self, weight: Tensor) -> Tensor:
         """Every pattern, ``(patterns, 9)`` bool."""
         ways = combinations((0, 1, 2, 3, 5, 6, 7, 8), self.taps - 1)
-        return torch.tensor([[tap == 4 or tap in way for tap in range(9)] for way in ways])
+        every = [[tap == 4 or tap in way for tap in range(9)] for way in ways]
+        return torch.tensor(every, device=weight.device)
 
 
 class Connectivity(_Keep):
@@ -259,3 +289,11 @@ class Chain(Support):
         first = next((place for place, part in enumerate(self.parts) if part.late), 0)
         relaxed = [part.relaxed(progress) for part in self.parts[first:]]
         return Chain((*self.parts[:first], *relaxed))
+
+    def frozen(self, weight: Tensor) -> Support:
+        """Freeze each part on what the earlier ones leave."""
+        parts: list[Support] = []
+        for part in self.parts:
+            parts.append(part.frozen(weight))
+            weight = parts[-1].project(weight)
+        return Chain(tuple(parts))

@@ -1,0 +1,242 @@
+"""What a recipe asks of a network's weights: the layers' constraints together, as one projection.
+
+A constraint on one layer is a :class:`~models.projections.Support`. Pruning and ADMM see the whole
+network, because a budget is shared by the layers: a :class:`Joint` projects all of them at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hwsim.config import LayerShape, NetworkConfig
+from hwsim.config.compress import ConstraintConfig, PruneConfig
+from hwsim.errors import InputError
+from models.projections import (
+    NM,
+    BankBalancedColumns,
+    Chain,
+    Columns,
+    Connectivity,
+    Filters,
+    Lowered,
+    Pattern,
+    Support,
+    Unstructured,
+    largest,
+)
+
+__all__ = ["Budget", "Joint", "PerLayer", "build", "check", "constraint"]
+
+#: Weight tensors, or ``bool`` masks of their shapes, by layer name.
+Tensors = Mapping[str, Tensor]
+
+
+class Joint(ABC):
+    """A set of the constrained layers' weights together, given by which may be non-zero."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Layers it constrains."""
+
+    @property
+    @abstractmethod
+    def late(self) -> Mapping[str, Support]:
+        """Layers whose mask is chosen again after dead paths went, front to back, and how."""
+
+    @abstractmethod
+    def masks(self, weights: Tensors) -> dict[str, Tensor]:
+        """Choose the positions to keep, of each constrained layer."""
+
+    @abstractmethod
+    def relaxed(self, progress: float) -> Joint:
+        """Make the constraint that prunes only ``progress`` (0..1) of what this one does."""
+
+    @abstractmethod
+    def frozen(self, weights: Tensors) -> Joint:
+        """Make every choice that must not change between projections, such as of a library."""
+
+    def project(self, weights: Tensors) -> dict[str, Tensor]:
+        """Compute the nearest member of the set; layers that it does not constrain stay."""
+        masks = self.masks(weights)
+        return {
+            name: weight * masks[name] if name in masks else weight
+            for name, weight in weights.items()
+        }
+
+
+@dataclass(frozen=True)
+class PerLayer(Joint):
+    """Each layer obeys its own constraint: the projection is that of each layer."""
+
+    supports: Mapping[str, Support]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Layers that have a constraint."""
+        return tuple(self.supports)
+
+    @property
+    def late(self) -> Mapping[str, Support]:
+        """Of the constraints that are late."""
+        return {name: each for name, each in self.supports.items() if each.late}
+
+    def masks(self, weights: Tensors) -> dict[str, Tensor]:
+        """Choose layer by layer."""
+        return {name: each.mask(weights[name]) for name, each in self.supports.items()}
+
+    def relaxed(self, progress: float) -> PerLayer:
+        """Relax every layer's constraint."""
+        return PerLayer({name: each.relaxed(progress) for name, each in self.supports.items()})
+
+    def frozen(self, weights: Tensors) -> PerLayer:
+        """Freeze every layer's constraint."""
+        return PerLayer({name: each.frozen(weights[name]) for name, each in self.supports.items()})
+
+
+@dataclass(frozen=True)
+class Budget(Joint):
+    """At most a fraction ``keep`` of all the layers' weights is non-zero: the largest magnitudes.
+
+    Which layer they are in does not matter, so the layers' densities are a result.
+
+    Parameters
+    ----------
+    keep
+        Fraction of all the layers' weights.
+    layers
+        Layers that share the budget.
+    """
+
+    keep: float
+    layers: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Layers that share the budget."""
+        return self.layers
+
+    @property
+    def late(self) -> Mapping[str, Support]:
+        """None."""
+        return {}
+
+    def masks(self, weights: Tensors) -> dict[str, Tensor]:
+        """Choose over all layers.
+
+        Raises
+        ------
+        InputError
+            A layer would have no weight left, and the network would compute a constant.
+        """
+        flat = torch.cat([weights[name].abs().flatten() for name in self.names])
+        chosen = largest(flat, round(self.keep * len(flat)))
+        parts = torch.split(chosen, [weights[name].numel() for name in self.names])
+        masks = {
+            name: part.view(weights[name].shape)
+            for name, part in zip(self.names, parts, strict=True)
+        }
+        for name, mask in masks.items():
+            if not mask.any():
+                rule = f"must be larger: no weight of {name} is among those that stay"
+                raise InputError("recipe", "prune.budget.unstructured", self.keep, rule)
+        return masks
+
+    def relaxed(self, progress: float) -> Budget:
+        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
+        return Budget(1 - (1 - self.keep) * progress, self.layers)
+
+    def frozen(self, weights: Tensors) -> Budget:
+        """Nothing is to be fixed."""
+        return self
+
+
+def build(config: PruneConfig, network: NetworkConfig) -> Joint:
+    """Make the projection of a recipe that passed :func:`check`."""
+    shapes = _weighted(network)
+    if config.budget is not None:
+        return Budget(config.budget.unstructured, tuple(shapes))
+    return PerLayer({name: constraint(each, shapes[name]) for name, each in config.layers.items()})
+
+
+def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
+    """Make the projection of one layer's constraint, which must fit the layer."""
+    if config.unstructured is not None:
+        return Unstructured(config.unstructured)
+    if config.pattern is not None:
+        return Chain((Pattern(config.pattern.patterns), Connectivity(config.pattern.kernels)))
+    parts: list[Support] = []
+    if config.filters is not None:
+        parts.append(Filters(config.filters))
+    if config.nm is not None:
+        parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m)))
+    if config.columns is not None:
+        parts.append(
+            Columns(config.columns)
+            if config.banks is None
+            else Lowered(shape.C, BankBalancedColumns(config.columns, config.banks))
+        )
+    return Chain(tuple(parts))
+
+
+def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
+    """Refuse constraints that the network's layers cannot obey.
+
+    Parameters
+    ----------
+    source
+        The recipe, named in the message.
+    config, network
+        What is asked, and of what.
+
+    Raises
+    ------
+    InputError
+        A layer is unknown or has no weights, a constraint does not fit its layer, or a budget
+        cannot be met.
+    """
+    shapes = _weighted(network)
+    for name, each in config.layers.items():
+        key = f"prune.layers.{name}"
+        if name not in shapes:
+            rule = f"must be a layer with weights of {network.name}: {', '.join(shapes)}"
+            raise InputError(source, key, None, rule)
+        _fits(source, key, each, shapes[name])
+    if config.budget is not None:
+        keep, total = config.budget.unstructured, sum(shape.weights for shape in shapes.values())
+        if round(keep * total) < len(shapes):
+            rule = f"must keep a weight of each layer: at least {len(shapes)} of {total}"
+            raise InputError(source, "prune.budget.unstructured", keep, rule)
+
+
+def _fits(source: str, key: str, config: ConstraintConfig, shape: LayerShape) -> None:
+    """Check one layer's constraint against its shape."""
+    counts = {
+        "unstructured": (shape.weights, "weights"),
+        "filters": (shape.ofmap.channels, "filters"),
+        "columns": (shape.K, "columns"),
+    }
+    for kind, (count, what) in counts.items():
+        keep = getattr(config, kind)
+        if keep is not None and round(keep * count) < 1:
+            rule = f"must keep at least one of the layer's {count} {what}"
+            raise InputError(source, f"{key}.{kind}", keep, rule)
+    if config.pattern is not None and not (
+        shape.layer.type == "conv" and shape.R == 3 and shape.S == 3
+    ):
+        layer = f"{shape.layer.type} {shape.R}x{shape.S}"
+        raise InputError(source, f"{key}.pattern", layer, "must be on a conv of 3x3 kernels")
+    rule = f"must be at most the layer's K, {shape.K}"
+    if config.nm is not None and config.nm.m > shape.K:
+        raise InputError(source, f"{key}.nm.m", config.nm.m, rule)
+    if config.banks is not None and config.banks > shape.K:
+        raise InputError(source, f"{key}.banks", config.banks, rule)
+
+
+def _weighted(network: NetworkConfig) -> dict[str, LayerShape]:
+    return {shape.layer.name: shape for shape in network.shapes() if shape.has_weights}
