@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -103,7 +103,10 @@ class PerLayer(Joint):
 class Budget(Joint):
     """At most a fraction ``keep`` of all the layers' weights is non-zero: the largest magnitudes.
 
-    Which layer they are in does not matter, so the layers' densities are a result.
+    Which layer they are in does not matter, so the layers' densities are a result. Layers may obey
+    constraints of their own on top: they remove first, and the budget chooses among the rest. That
+    is the nearest where they are unstructured or N:M (under nested bounds on counts the greedy
+    choice is the best), and a heuristic for other kinds.
 
     Parameters
     ----------
@@ -111,10 +114,13 @@ class Budget(Joint):
         Fraction of all the layers' weights.
     layers
         Layers that share the budget.
+    within
+        What some of them obey on top.
     """
 
     keep: float
     layers: tuple[str, ...]
+    within: PerLayer = PerLayer({})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,7 +129,7 @@ class Budget(Joint):
 
     @property
     def late(self) -> Mapping[str, Support]:
-        """None."""
+        """None: :func:`check` refuses them."""
         return {}
 
     def masks(self, weights: Tensors) -> dict[str, Tensor]:
@@ -134,12 +140,13 @@ class Budget(Joint):
         InputError
             A layer would have no weight left, and the network would compute a constant.
         """
-        flat = torch.cat([weights[name].abs().flatten() for name in self.names])
+        left = self.within.project({name: weights[name] for name in self.layers})
+        flat = torch.cat([weight.abs().flatten() for weight in left.values()])
         chosen = largest(flat, round(self.keep * len(flat)))
-        parts = torch.split(chosen, [weights[name].numel() for name in self.names])
+        parts = torch.split(chosen, [weight.numel() for weight in left.values()])
         masks = {
-            name: part.view(weights[name].shape)
-            for name, part in zip(self.names, parts, strict=True)
+            name: part.view(weight.shape)
+            for (name, weight), part in zip(left.items(), parts, strict=True)
         }
         for name, mask in masks.items():
             if not mask.any():
@@ -149,19 +156,23 @@ class Budget(Joint):
 
     def relaxed(self, progress: float) -> Budget:
         """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
-        return Budget(1 - (1 - self.keep) * progress, self.layers)
+        keep = 1 - (1 - self.keep) * progress
+        return replace(self, keep=keep, within=self.within.relaxed(progress))
 
     def frozen(self, weights: Tensors) -> Budget:
-        """Nothing is to be fixed."""
-        return self
+        """Freeze what the layers obey on top."""
+        return replace(self, within=self.within.frozen(weights))
 
 
 def build(config: PruneConfig, network: NetworkConfig) -> Joint:
     """Make the projection of a recipe that passed :func:`check`."""
     shapes = _weighted(network)
-    if config.budget is not None:
-        return Budget(config.budget.unstructured, tuple(shapes))
-    return PerLayer({name: constraint(each, shapes[name]) for name, each in config.layers.items()})
+    layers = PerLayer(
+        {name: constraint(each, shapes[name]) for name, each in config.layers.items()}
+    )
+    if config.budget is None:
+        return layers
+    return Budget(config.budget.unstructured, tuple(shapes), layers)
 
 
 def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
@@ -212,6 +223,10 @@ def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
         if round(keep * total) < len(shapes):
             rule = f"must keep a weight of each layer: at least {len(shapes)} of {total}"
             raise InputError(source, "prune.budget.unstructured", keep, rule)
+        for name, each in config.layers.items():
+            if each.banks is not None:
+                rule = "must be absent with prune.budget, which would unbalance the banks"
+                raise InputError(source, f"prune.layers.{name}.banks", each.banks, rule)
 
 
 def _fits(source: str, key: str, config: ConstraintConfig, shape: LayerShape) -> None:
