@@ -59,7 +59,7 @@ class Codes(Projection):
     def nearest(self, weight: Tensor, scale: float) -> Tensor:
         """Choose the level nearest to each weight in units of the scale: integers as floats."""
         middles = (self.levels[1:] + self.levels[:-1]) / 2
-        return self.levels[torch.bucketize(weight / scale, middles)]
+        return self.levels.to(weight.device)[torch.bucketize(weight / scale, middles.to(weight.device))]
 
     def fit(self, weight: Tensor) -> float:
         """Compute the scale of the least squared error; 1 where every weight is 0.
@@ -108,12 +108,12 @@ class Aware:
     Parameters
     ----------
     codes
-        The set of quantized weights.
+        The set of quantized weights of each layer.
     masks
         What may be non-zero, by layer; a layer not named is whole.
     """
 
-    codes: Codes
+    codes: Mapping[str, Codes]
     masks: Mapping[str, Tensor]
     #: Scale of each layer, from the latest step on.
     scales: dict[str, float] = field(default_factory=dict)
@@ -134,11 +134,11 @@ class Aware:
     def settle(self, network: Network) -> None:
         """Quantize the weights for good, in place."""
         for name, weight in network.weights().items():
-            mask = self.masks.get(name)
+            codes, mask = self.codes[name], self.masks.get(name)
             if name not in self.scales:
-                self.scales[name] = self.codes.fit(weight if mask is None else weight[mask])
-            integers = self.codes.nearest(weight, self.scales[name])
+                self.scales[name] = codes.fit(weight if mask is None else weight[mask])
+            integers = codes.nearest(weight, self.scales[name])
             if mask is not None:
                 integers = integers * mask
-            self.scales[name] = self.codes.refit(weight, integers, self.scales[name])
+            self.scales[name] = codes.refit(weight, integers, self.scales[name])
             weight.copy_(integers * self.scales[name])

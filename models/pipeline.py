@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +14,29 @@ import torch
 from numpy.typing import NDArray
 
 from hwsim import datasets, golden
-from hwsim.checkpoint import Checkpoint, LayerWeights
-from hwsim.config import LayerShape, NetworkConfig
+from hwsim.checkpoint import Checkpoint
+from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig, ConstraintConfig, PruneConfig
+from hwsim.config.compress import CompressConfig, QuantizeConfig
 from hwsim.errors import InputError
 from hwsim.files import write_text_atomic
-from models.codes import Aware, Codes
+from models import constraints
+from models.codes import Codes
 from models.networks import Network
-from models.projections import (
-    NM,
-    BankBalancedColumns,
-    Chain,
-    Columns,
-    Connectivity,
-    Filters,
-    Lowered,
-    Pattern,
-    Support,
-    Unstructured,
-)
-from models.pruning import prune
 from models.quantize import dequantize, quantize
-from models.training import Dataset, Epoch, Masks, accuracy, train
+from models.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
+from models.training import Dataset, Epoch, accuracy
 
-__all__ = ["constraint", "find_made", "run"]
+__all__ = ["HELD_OUT", "Better", "find_made", "plan", "run"]
+
+#: Training images, the last ones, that no weight is trained on: every decision is made on them.
+HELD_OUT = 5000
 
 Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+class Better(InputError):
+    """The folder has a better checkpoint of this name, which was left as it is."""
 
 
 def run(
@@ -50,14 +46,17 @@ def run(
     command: str,
     find: Callable[[str], Path] = Path,
     report: Callable[[Epoch], None] = lambda epoch: None,
+    fresh: bool = False,
 ) -> Checkpoint:
     """Make one checkpoint and write ``<name>.safetensors`` and ``<name>.csv`` into ``out``.
 
-    ``accuracy`` in its information is that of the integers; ``accuracy_float`` that of the float
-    network behind them, whose weights are already quantized where it was retrained so.
+    After every epoch all is saved in ``.<name>.resume.pt``: a run that was killed continues there
+    and comes to the same result. In the checkpoint's information, ``accuracy`` is that of the
+    integers on the test images, ``accuracy_heldout`` on the images held out, ``accuracy_float`` of
+    the float network behind them, whose weights are quantized where it was retrained so.
 
     The test images are used once, at the end, to measure: every choice (epochs, masks, scales) is
-    made on the training set or by the recipe.
+    made on the training images, those held out, or by the recipe.
 
     Parameters
     ----------
@@ -71,11 +70,15 @@ def run(
         Path of the checkpoint that ``start`` names.
     report
         Called with each finished epoch.
+    fresh
+        Begin again instead of continuing a run that was killed.
 
     Raises
     ------
     InputError
-        The data set is not installed, or the recipe does not fit the network.
+        The data set is not installed, the recipe does not fit the network, or the loss is no
+        number; :class:`Better` where ``out`` has a checkpoint of this name, as small as this one,
+        that is more accurate on the images held out.
     """
     network_config = NetworkConfig.read(config.network)
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
@@ -84,16 +87,63 @@ def run(
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     network = Network(network_config)
-    if config.start is not None:
-        dequantize(network, Checkpoint.read(find(config.start)))
-    layers, log = _compress(config, network, _dataset(pixels), report)
+    state = State(network, torch.Generator().manual_seed(config.seed))
+    resume, recipe = out / f".{config.name}.resume.pt", config.model_dump_json()
+    if fresh or not state.restore(resume, recipe):
+        if config.start is not None:
+            dequantize(network, Checkpoint.read(find(config.start)))
+        if config.kind != "dense" and config.prune is None:
+            # what the start has pruned stays so
+            state.masks = {name: weight.ne(0) for name, weight in network.weights().items()}
+    train, heldout = _dataset(pixels).split(_held_out(pixels))
+    run_stages(
+        plan(config, network_config), state, (train, heldout),
+        save=lambda state: state.save(resume, recipe), report=report,
+    )  # fmt: skip
+    layers = quantize(
+        network,
+        train.images[: config.quantize.images],
+        _codes(config.quantize, network_config),
+        state.masks,
+        state.scales,
+    )
     checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
+    count = _held_out(pixels)
+    decided = _accuracy(network_config, checkpoint, (pixels[0][-count:], pixels[1][-count:]))
+    _not_worse(config, out, checkpoint, decided)
     info = _measure(config, network_config, checkpoint, test)
-    info |= {"accuracy_float": accuracy(network, _dataset(test)), "command": command}
+    info |= {
+        "accuracy_heldout": decided,
+        "accuracy_float": accuracy(network, _dataset(test)),
+        "command": command,
+    }
     checkpoint = replace(checkpoint, info=info)
+    write_text_atomic(out / f"{config.name}.csv", _csv(state.log))
     checkpoint.write(out / f"{config.name}.safetensors")
-    write_text_atomic(out / f"{config.name}.csv", _csv(log))
+    resume.unlink(missing_ok=True)
     return checkpoint
+
+
+def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
+    """List the stages of a recipe."""
+    stages: list[Stage] = []
+    if config.train is not None:
+        stages.append(Train("train", config.train))
+    if config.prune is not None:
+        prune, target = config.prune, constraints.build(config.prune, network)
+        for number in range(1, prune.rounds + 1):
+            relaxed = target.relaxed(1 - (1 - number / prune.rounds) ** 3)
+            where = f" {number}/{prune.rounds}" if prune.rounds > 1 else ""
+            stages.append(Prune(f"prune{where}", relaxed, prune.admm))
+            stages.append(Train(f"retrain{where}", prune.retrain))
+    codes, levels = _codes(config.quantize, network), config.quantize
+    if levels.admm is not None:
+        stages.append(Levels("quantize", codes, levels.admm))
+    if levels.fix is not None:
+        stages.append(Fix("fix", codes, levels.fix))
+    if levels.train is not None:
+        stages.append(Train("quantized", levels.train, codes))
+    return stages
 
 
 def find_made(config: CompressConfig, out: Path) -> Checkpoint | None:
@@ -104,101 +154,83 @@ def find_made(config: CompressConfig, out: Path) -> Checkpoint | None:
     InputError
         The file there is no checkpoint.
     """
-    path = out / f"{config.name}.safetensors"
-    if not path.is_file() or not (out / f"{config.name}.csv").is_file():
+    if not (out / f"{config.name}.csv").is_file():
         return None
-    checkpoint = Checkpoint.read(path)
+    checkpoint = _existing(config, out)
+    if checkpoint is None:
+        return None
     try:
-        recorded = parse(CompressConfig, checkpoint.info.get("recipe"), path)
+        recorded = parse(CompressConfig, checkpoint.info.get("recipe"), checkpoint.source)
     except InputError:
         # of a version with other keys
         return None
     return checkpoint if recorded == config else None
 
 
-def _compress(
-    config: CompressConfig, network: Network, data: Dataset, report: Callable[[Epoch], None]
-) -> tuple[dict[str, LayerWeights], list[Epoch]]:
-    """Train, prune and quantize the network, which stays as the float twin of the result."""
-    generator = torch.Generator().manual_seed(config.seed)
+def _existing(config: CompressConfig, out: Path) -> Checkpoint | None:
+    path = out / f"{config.name}.safetensors"
+    return Checkpoint.read(path) if path.is_file() else None
 
-    def retrain(stage: str, masks: Masks, last: bool) -> list[Epoch]:
-        schedule = config.train
-        if not last:
-            assert config.prune is not None
-            schedule = schedule.model_copy(update={"epochs": config.prune.epochs})
-        return train(network, data, schedule, generator, stage, masks, report=report)
 
-    masks: Masks = {}
-    if config.prune is not None:
-        constraints = _constraints(config.prune, network.config)
-        masks, log = prune(network, constraints, config.prune.rounds, retrain)
-    else:
-        if config.kind != "dense":
-            masks = {name: weight.ne(0) for name, weight in network.weights().items()}
-        log = retrain("train", masks, True)
-    aware = Aware(Codes(config.quantize.numbers), masks)
-    schedule = config.quantize.train
-    if schedule is not None:
-        log += train(
-            network, data, schedule, generator, "quantize", masks,
-            substituted=aware.substituted, report=report,
-        )  # fmt: skip
-        aware.settle(network)
-    images = data.images[: config.quantize.images]
-    return quantize(network, images, aware.codes, masks, aware.scales), log
+def _not_worse(config: CompressConfig, out: Path, made: Checkpoint, accuracy: float) -> None:
+    existing = _existing(config, out)
+    if existing is None or existing.network != made.network:
+        return
+    before = existing.info.get("accuracy_heldout")
+    if before is not None and before > accuracy and _bits(existing) <= _bits(made):
+        rule = (
+            f"must be left alone: accuracy on images held out {before:.4f} at {_bits(existing)} "
+            f"weight bits; this run came to {accuracy:.4f} at {_bits(made)}"
+        )
+        raise Better(existing.source, "accuracy_heldout", None, rule)
+
+
+def _bits(checkpoint: Checkpoint) -> int:
+    """Bits of the weights that are not 0."""
+    layers = checkpoint.layers.values()
+    return sum(int(np.count_nonzero(layer.weight)) * layer.weight_bits for layer in layers)
+
+
+def _codes(config: QuantizeConfig, network: NetworkConfig) -> dict[str, Codes]:
+    names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
+    return {name: Codes(config.of(name)) for name in names}
+
+
+def _accuracy(network: NetworkConfig, checkpoint: Checkpoint, data: Pixels) -> float:
+    images, labels = data
+    logits = golden.logits(network, checkpoint, golden.input_act(images))
+    return int((logits.argmax(axis=1) == labels).sum()) / len(labels)
 
 
 def _measure(
     config: CompressConfig, network: NetworkConfig, checkpoint: Checkpoint, test: Pixels
 ) -> dict[str, Any]:
     """Run the integers on all test images, and say where they come from."""
-    images, labels = test
-    right = golden.logits(network, checkpoint, golden.input_act(images)).argmax(axis=1) == labels
     info: dict[str, Any] = {
         "kind": config.kind,
         "recipe": config.model_dump(mode="json", exclude_none=True),
-        "accuracy": int(right.sum()) / len(right),
-        "test_images": len(right),
+        "accuracy": _accuracy(network, checkpoint, test),
+        "test_images": len(test[1]),
         "kept": checkpoint.density,
     }
     shipped = datasets.shipped_count(config.dataset)
     if shipped:
+        first = test[0][:shipped], test[1][:shipped]
         info |= {
-            "accuracy_shipped": int(right[:shipped].sum()) / shipped,
+            "accuracy_shipped": _accuracy(network, checkpoint, first),
             "shipped_images": shipped,
         }
     return info
 
 
-def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
-    """Projection of one layer's constraint, which must fit the layer: see :func:`_fits`."""
-    if config.unstructured is not None:
-        return Unstructured(config.unstructured)
-    if config.pattern is not None:
-        return Chain((Pattern(config.pattern.patterns), Connectivity(config.pattern.kernels)))
-    parts: list[Support] = []
-    if config.filters is not None:
-        parts.append(Filters(config.filters))
-    if config.nm is not None:
-        parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m)))
-    if config.columns is not None:
-        parts.append(
-            Columns(config.columns)
-            if config.banks is None
-            else Lowered(shape.C, BankBalancedColumns(config.columns, config.banks))
-        )
-    return Chain(tuple(parts))
-
-
-def _constraints(config: PruneConfig, network: NetworkConfig) -> Mapping[str, Support]:
-    shapes = {shape.layer.name: shape for shape in network.shapes()}
-    return {name: constraint(each, shapes[name]) for name, each in config.layers.items()}
-
-
 def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> None:
     if config.prune is not None:
-        _constraints_fit(config.name, config.prune, network)
+        constraints.check(config.name, config.prune, network)
+    names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
+    for name in config.quantize.layers:
+        if name not in names:
+            rule = f"must be a layer with weights of {network.name}: {', '.join(names)}"
+            raise InputError(config.name, f"quantize.layers.{name}", None, rule)
     size = (network.input.channels, network.input.height, network.input.width)
     found, classes = (1, *pixels[0].shape[1:]), int(pixels[1].max()) + 1
     if size != found or network.shapes()[-1].ofmap.size < classes:
@@ -206,22 +238,9 @@ def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> Non
         raise InputError(config.name, "network", config.network, rule)
 
 
-def _constraints_fit(source: str, config: PruneConfig, network: NetworkConfig) -> None:
-    shapes = {shape.layer.name: shape for shape in network.shapes() if shape.has_weights}
-    for name, each in config.layers.items():
-        key = f"prune.layers.{name}"
-        if name not in shapes:
-            rule = f"must be a layer with weights of {network.name}: {', '.join(shapes)}"
-            raise InputError(source, key, None, rule)
-        shape = shapes[name]
-        if each.pattern is not None and not (
-            shape.layer.type == "conv" and shape.R == 3 and shape.S == 3
-        ):
-            layer = f"{shape.layer.type} {shape.R}x{shape.S}"
-            raise InputError(source, f"{key}.pattern", layer, "must be on a conv of 3x3 kernels")
-        if each.banks is not None and each.banks > shape.K:
-            rule = f"must be at most the layer's K, {shape.K}"
-            raise InputError(source, f"{key}.banks", each.banks, rule)
+def _held_out(pixels: Pixels) -> int:
+    # a twelfth, where a test trains on fewer images than there are
+    return min(HELD_OUT, len(pixels[1]) // 12)
 
 
 def _dataset(pixels: Pixels) -> Dataset:
@@ -233,10 +252,16 @@ def _dataset(pixels: Pixels) -> Dataset:
 
 
 def _csv(log: list[Epoch]) -> str:
+    """Write the log as a table: residuals in a column a layer."""
+    names = [field.name for field in fields(Epoch) if field.name not in ("primal", "dual")]
+    layers = list(dict.fromkeys(name for epoch in log for name in epoch.primal))
+    residuals = [f"{kind}_{layer}" for kind in ("primal", "dual") for layer in layers]
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+    writer = csv.DictWriter(text, [*names, *residuals], lineterminator="\n")
     writer.writeheader()
     for epoch in log:
-        row = asdict(epoch)
-        writer.writerow({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()})
+        row = {name: getattr(epoch, name) for name in names}
+        for kind in ("primal", "dual"):
+            row |= {f"{kind}_{layer}": value for layer, value in getattr(epoch, kind).items()}
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
     return text.getvalue()

@@ -1,63 +1,34 @@
-"""Magnitude pruning with masked retraining, in rounds, and the removal of dead paths."""
+"""From a constraint to masks: the hard projection and the removal of dead paths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from hwsim.config import LayerShape
+from models.constraints import Joint
 from models.networks import Network
-from models.projections import Support
-from models.training import Epoch, Masks, apply_masks
+from models.slim import Masks
 
-__all__ = ["find_masks", "prune", "purify"]
-
-#: Retrains a network in place under masks: ``retrain(stage, masks, last)`` returns the log.
-Retrain = Callable[[str, Masks, bool], list[Epoch]]
+__all__ = ["clear_dead_biases", "find_masks", "purify"]
 
 
-def prune(
-    network: Network, constraints: Mapping[str, Support], rounds: int, retrain: Retrain
-) -> tuple[Masks, list[Epoch]]:
-    """Prune in place to ``constraints`` in ``rounds`` steps, retraining after each.
-
-    The pruned part grows as ``1 - (1 - round / rounds) ** 3`` of the whole (Zhu and Gupta, "To
-    prune, or not to prune", 2017): most goes early, while the network can still recover.
-
-    Returns
-    -------
-    masks, log
-        The final masks, and the epochs of every round.
-    """
-    log: list[Epoch] = []
-    masks: Masks = {}
-    for number in range(1, rounds + 1):
-        progress = 1 - (1 - number / rounds) ** 3
-        masks = find_masks(network, constraints, progress)
-        apply_masks(network, masks)
-        clear_dead_biases(network, masks)
-        log += retrain(f"prune {number}/{rounds}", masks, number == rounds)
-    return masks, log
-
-
-def find_masks(network: Network, constraints: Mapping[str, Support], progress: float) -> Masks:
-    """Choose what stays of each layer, ``progress`` (0..1) of the way, with dead paths removed."""
+def find_masks(network: Network, constraints: Joint) -> Masks:
+    """Choose what stays of each layer, with dead paths removed."""
     shapes = [shape for shape, _ in network.weighted()]
     weights = network.weights()
-    relaxed = {name: constraint.relaxed(progress) for name, constraint in constraints.items()}
     masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
-    for name, constraint in relaxed.items():
-        if not constraint.late:
-            masks[name] = constraint.mask(weights[name]).clone()
+    for name, mask in constraints.masks(weights).items():
+        if name not in constraints.late:
+            masks[name] = mask.clone()
     masks = purify(shapes, masks)
     # front to back: removed filters are gone before the next layer's columns are chosen
-    for name, weight in weights.items():
-        if name in relaxed and relaxed[name].late:
-            masks[name] &= relaxed[name].mask(weight * masks[name])
-            masks = purify(shapes, masks)
+    for name, constraint in constraints.late.items():
+        masks[name] &= constraint.mask(weights[name] * masks[name])
+        masks = purify(shapes, masks)
     return masks
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hwsim.checkpoint import Checkpoint, LayerWeights
 from models.codes import Codes
 from models.networks import Network
+from models.scales import fixed_point, scale_of
 
 __all__ = ["calibrate", "dequantize", "fixed_point", "quantize", "scale_of"]
 
@@ -28,7 +28,7 @@ _ACT_CODES = 127
 def quantize(
     network: Network,
     images: Tensor,
-    codes: Codes,
+    codes: Mapping[str, Codes],
     masks: Mapping[str, Tensor] | None = None,
     scales: Mapping[str, float] | None = None,
 ) -> dict[str, LayerWeights]:
@@ -41,7 +41,7 @@ def quantize(
     images
         Training images ``(n, C, H, W)`` that give the ranges of the activations.
     codes
-        The integers that a weight may be.
+        The integers that a weight of each layer may be.
     masks
         Weights outside are 0, absent where the code has no zero. A layer not named is whole.
     scales
@@ -53,7 +53,7 @@ def quantize(
     for place, (shape, stage) in enumerate(network.weighted()):
         name = shape.layer.name
         weight, mask = stage.weight.detach(), (masks or {}).get(name)
-        weight_scale = scales[name] if scales else _fit(codes, weight, mask)
+        weight_scale = scales[name] if scales else _fit(codes[name], weight, mask)
         act_scale = act_scales[name]
         psum_scale = act_scale * weight_scale
         last = place == len(names) - 1
@@ -61,15 +61,15 @@ def quantize(
             (1, 0) if last else fixed_point(psum_scale / act_scales[names[place + 1]])
         )
         bias = np.zeros(len(weight)) if stage.bias is None else stage.bias.double().numpy()
-        integers = codes.nearest(weight.double(), weight_scale)
+        integers = codes[name].nearest(weight.double(), weight_scale)
         layers[name] = LayerWeights(
             weight=(integers if mask is None else integers * mask).numpy().astype(np.int8),
             bias=np.rint(bias / psum_scale).astype(np.int32),
-            weight_bits=codes.numbers.weight_width,
+            weight_bits=codes[name].numbers.weight_width,
             multiplier=multiplier,
             shift=shift,
             weight_scale=weight_scale,
-            weight_code=codes.numbers.weight_code,
+            weight_code=codes[name].numbers.weight_code,
         )
     return layers
 
@@ -94,37 +94,6 @@ def calibrate(network: Network, images: Tensor) -> dict[str, float]:
         if shape.layer.relu:
             act = torch.relu(act)
     return scales
-
-
-def scale_of(values: NDArray[np.float64], codes: int) -> float:
-    """Find the scale whose ``codes`` levels on each side of 0 give the least squared error.
-
-    Clipping few large values may serve the many small ones better; 60 clipping points from the
-    largest magnitude down to 0.4 of it are tried, on at most 200,000 values.
-    """
-    flat = np.abs(values.ravel())
-    largest = float(flat.max())
-    if largest == 0:
-        return 1.0
-    sample = flat[:: max(1, len(flat) // 200_000)]
-    candidates = [largest * clip / codes for clip in np.linspace(1, 0.4, 60)]
-    return float(min(candidates, key=lambda scale: _error(sample, scale, codes)))
-
-
-def _error(values: NDArray[np.float64], scale: float, codes: int) -> float:
-    restored = np.minimum(np.rint(values / scale), codes) * scale
-    return float(np.square(values - restored).sum())
-
-
-def fixed_point(factor: float) -> tuple[int, int]:
-    """Write a factor below 2**14 as ``multiplier / 2**shift``, the multiplier below 2**15."""
-    if not 0 < factor < 2**14:
-        raise ValueError(f"factor must be in (0, 2**14), not {factor}")
-    shift = min(47, int(14 - np.floor(np.log2(factor))))
-    multiplier = round(factor * 2.0**shift)
-    if multiplier == 2**15:
-        multiplier, shift = multiplier // 2, shift - 1
-    return max(1, multiplier), shift
 
 
 @torch.no_grad()

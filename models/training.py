@@ -1,38 +1,24 @@
-"""Stochastic gradient training of a network on a data set held in memory as one tensor."""
+"""Stochastic gradient training, one epoch at a time, of a network on data held as one tensor."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hwsim.config.compress import TrainConfig
+from hwsim.errors import InputError
+from models.codes import Aware
 from models.networks import Network
+from models.slim import Masks, Slim, slim
 
-__all__ = [
-    "Dataset",
-    "Epoch",
-    "Masks",
-    "Penalty",
-    "Substitution",
-    "accuracy",
-    "apply_masks",
-    "kept",
-    "shift_randomly",
-    "train",
-]
-
-#: Layer name to ``bool`` tensor of the weight's shape: what may be non-zero.
-Masks = dict[str, Tensor]
-#: Adds to the loss of a step: how a method such as ADMM pulls the weights towards a set.
-Penalty = Callable[[Network], Tensor]
-#: Gives the network other weights for a while: those a quantized network computes with.
-Substitution = Callable[[Network], AbstractContextManager[object]]
+__all__ = ["Dataset", "Epoch", "Pull", "accuracy", "apply_masks", "device", "kept", "train_epoch"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +32,29 @@ class Dataset:
         """Count the images."""
         return len(self.labels)
 
+    def split(self, count: int) -> tuple[Dataset, Dataset]:
+        """Hold out the last ``count`` images: what is left, and those."""
+        rest = len(self) - count
+        return (
+            Dataset(self.images[:rest], self.labels[:rest]),
+            Dataset(self.images[rest:], self.labels[rest:]),
+        )
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Adds ``rho / 2 ||W - target||^2`` to the loss: its gradient, ``rho (W - target)``."""
+
+    target: Tensor
+    rho: float
+
 
 @dataclass(frozen=True)
 class Epoch:
     """One line of the training log.
 
-    ``learning_rate`` is the largest of the epoch; loss and accuracy are running means over it.
+    ``learning_rate`` is the largest of the epoch; loss (without penalty) and ``train_accuracy``
+    are running means over it, ``heldout_accuracy`` is of the images held out, after it.
     """
 
     stage: str
@@ -59,79 +62,152 @@ class Epoch:
     learning_rate: float
     loss: float
     train_accuracy: float
+    heldout_accuracy: float
     kept: float
+    #: ADMM only: penalty of the epoch, and the residuals of each layer after it.
+    rho: float | None = None
+    primal: dict[str, float] = field(default_factory=dict)
+    dual: dict[str, float] = field(default_factory=dict)
 
 
-def train(
+def device() -> torch.device:
+    """Choose where to train: the first CUDA device where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train_epoch(
     network: Network,
-    data: Dataset,
+    data: tuple[Dataset, Dataset],
     config: TrainConfig,
+    at: tuple[int, int],
+    optimizer_state: dict[str, Any] | None,
     generator: torch.Generator,
-    stage: str,
-    masks: Mapping[str, Tensor] | None = None,
-    penalty: Penalty | None = None,
-    substituted: Substitution = nullcontext,
-    report: Callable[[Epoch], None] = lambda epoch: None,
-) -> list[Epoch]:
-    """Train in place with AdamW; the learning rate warms up, then falls to 0 by a half cosine.
+    *,
+    masks: Masks,
+    free: Mapping[str, Tensor] | None = None,
+    pulls: Mapping[str, Pull] | None = None,
+    aware: Aware | None = None,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Train in place for one epoch with AdamW.
+
+    The work is done on a copy without the filters that the masks remove (:mod:`models.slim`).
 
     Parameters
     ----------
     network, data, config
-        What is trained, on what, and by which schedule.
+        What is trained, on what (training images, images held out), and by which schedule.
+    at
+        This epoch (from 0) of how many the schedule has.
+    optimizer_state
+        What the epoch before returned; ``None`` at first.
     generator
         Source of every random choice.
-    stage
-        Name of the stage in the log.
     masks
-        Weights outside are 0 after every step.
-    penalty
-        Added to the loss of every step.
-    substituted
-        The forward and backward passes run inside it, the update outside.
-    report
-        Called with each finished epoch.
+        Weights outside are 0, by layer; a layer not named is whole.
+    free
+        Weights outside do not move: those that are fixed, and those outside the masks. ``masks``
+        where absent.
+    pulls
+        Where the weights of a layer are drawn to.
+    aware
+        Compute with quantized weights.
 
     Returns
     -------
-    list of Epoch
-        The log.
+    figures, optimizer_state
+        ``learning_rate``, ``loss``, ``train_accuracy`` and ``heldout_accuracy``; and the state.
+
+    Raises
+    ------
+    InputError
+        The loss is no number any more.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
-    steps_per_epoch = math.ceil(len(data) / config.batch)
-    log = []
-    network.train()
-    for epoch in range(config.epochs):
-        loss_sum, correct, top_rate = 0.0, 0, 0.0
-        order = torch.randperm(len(data), generator=generator)
-        for step, chosen in enumerate(torch.split(order, config.batch), epoch * steps_per_epoch):
-            rate = config.learning_rate * _schedule(step, config.epochs * steps_per_epoch)
-            top_rate = max(top_rate, rate)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            labels = data.labels[chosen]
-            images = shift_randomly(data.images[chosen], config.shift, generator)
-            optimizer.zero_grad()
-            with substituted(network):
-                logits = network(images)
-                loss = functional.cross_entropy(logits, labels)
-                objective = loss if penalty is None else loss + penalty(network)
-                objective.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            apply_masks(network, masks or {})
-            loss_sum += float(loss.detach()) * len(labels)
-            correct += int((logits.detach().argmax(1) == labels).sum())
-        mean, right = loss_sum / len(data), correct / len(data)
-        log.append(Epoch(stage, epoch + 1, top_rate, mean, right, kept(network)))
-        report(log[-1])
-    return log
+    train, heldout = data
+    where = device()
+    copy = slim(network, masks)
+    worker = copy.network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = worker.weights()
+    moving = _restrict(copy, masks if free is None else free, where)
+    still = {name: weights[name].clone() for name in moving}
+    drawn = {
+        name: Pull(_to(copy, name, pull.target, where), pull.rho)
+        for name, pull in (pulls or {}).items()
+    }
+    if aware is not None:
+        aware = Aware(aware.codes, _restrict(copy, masks, where), aware.scales)
+    optimizer = torch.optim.AdamW(worker.parameters(), weight_decay=config.weight_decay)
+    if optimizer_state is not None:
+        optimizer.load_state_dict(optimizer_state)
+    epoch, epochs = at
+    steps = math.ceil(len(train) / config.batch)
+    loss_sum, correct, top_rate = 0.0, 0, 0.0
+    worker.train()
+    order = torch.randperm(len(train), generator=generator)
+    for step, chosen in enumerate(torch.split(order, config.batch), epoch * steps):
+        rate = config.learning_rate * _schedule(config, step, epochs * steps)
+        top_rate = max(top_rate, rate)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        labels = train.labels[chosen].to(where)
+        images = shift_randomly(train.images[chosen], config.shift, generator).to(where)
+        optimizer.zero_grad()
+        with aware.substituted(worker) if aware is not None else nullcontext():
+            with _precision(config, where):
+                logits = worker(images.contiguous(memory_format=torch.channels_last))
+                loss = functional.cross_entropy(logits.float(), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+        _draw(worker, drawn)
+        optimizer.step()
+        for name, mask in moving.items():
+            torch.where(mask, weights[name], still[name], out=weights[name])
+        loss_sum += float(loss.detach()) * len(labels)
+        correct += int((logits.detach().argmax(1) == labels).sum())
+    if not math.isfinite(loss_sum):
+        rule = f"must stay finite: lower learning_rate ({config.learning_rate:g})"
+        raise InputError(network.config.name, "loss", loss_sum, rule)
+    with aware.substituted(worker) if aware is not None else nullcontext():
+        heldout_accuracy = accuracy(worker, heldout)
+    copy.give_back(network)
+    figures = {
+        "learning_rate": top_rate,
+        "loss": loss_sum / len(train),
+        "train_accuracy": correct / len(train),
+        "heldout_accuracy": heldout_accuracy,
+    }
+    return figures, optimizer.state_dict()
 
 
-def _schedule(step: int, steps: int) -> float:
+def _precision(config: TrainConfig, where: torch.device) -> torch.autocast:
+    # oneDNN's bfloat16 kernels take the place of twice as slow float32 ones where the CPU has them
+    wanted = config.precision == "bfloat16"
+    return torch.autocast(where.type, torch.bfloat16, enabled=wanted, cache_enabled=False)
+
+
+def _schedule(config: TrainConfig, step: int, steps: int) -> float:
     warm = max(1, steps // 20)
     if step < warm:
         return (step + 1) / warm
+    if config.schedule == "constant":
+        return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+@torch.no_grad()
+def _draw(worker: Network, pulls: Mapping[str, Pull]) -> None:
+    for shape, stage in worker.weighted():
+        pull = pulls.get(shape.layer.name)
+        if pull is not None:
+            assert stage.weight.grad is not None
+            stage.weight.grad.add_(stage.weight - pull.target, alpha=pull.rho)
+
+
+def _restrict(copy: Slim, tensors: Mapping[str, Tensor], where: torch.device) -> dict[str, Tensor]:
+    return {name: _to(copy, name, tensor, where) for name, tensor in tensors.items()}
+
+
+def _to(copy: Slim, name: str, tensor: Tensor, where: torch.device) -> Tensor:
+    cut = copy.take(name, tensor).to(where)
+    return cut.contiguous(memory_format=torch.channels_last) if cut.dim() == 4 else cut.contiguous()
 
 
 def apply_masks(network: Network, masks: Mapping[str, Tensor]) -> None:
@@ -165,6 +241,10 @@ def shift_randomly(images: Tensor, shift: int, generator: torch.Generator) -> Te
 def accuracy(network: Network, data: Dataset, batch: int = 1000) -> float:
     """Fraction of the images whose largest logit is the label's."""
     network.eval()
-    parts = zip(torch.split(data.images, batch), torch.split(data.labels, batch), strict=True)
-    correct = sum(int((network(images).argmax(1) == labels).sum()) for images, labels in parts)
+    where = next(network.parameters()).device
+    correct = 0
+    for images, labels in zip(
+        torch.split(data.images, batch), torch.split(data.labels, batch), strict=True
+    ):
+        correct += int((network(images.to(where)).argmax(1) == labels.to(where)).sum())
     return correct / len(data)

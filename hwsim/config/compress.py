@@ -11,8 +11,12 @@ from hwsim.config.arch import WEIGHT_WIDTHS, NumberConfig, WeightCode
 from hwsim.config.base import Config, load, resolve
 
 __all__ = [
+    "ADMMConfig",
+    "BudgetConfig",
     "CompressConfig",
     "ConstraintConfig",
+    "FixConfig",
+    "LayerQuantizeConfig",
     "NMPruneConfig",
     "PatternPruneConfig",
     "PruneConfig",
@@ -25,7 +29,7 @@ Keep = Annotated[float, Field(gt=0, le=1)]
 
 
 class TrainConfig(Config):
-    """Schedule of AdamW; the learning rate warms up, then falls to 0 by a half cosine."""
+    """Schedule of AdamW; the learning rate warms up, then stays or falls to 0 by a half cosine."""
 
     epochs: Epochs
     #: Peak.
@@ -34,6 +38,24 @@ class TrainConfig(Config):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     #: Augmentation: pixels by which an image is moved, at most, in both directions.
     shift: Annotated[int, Field(ge=0, le=8)] = 2
+    schedule: Literal["cosine", "constant"] = "cosine"
+    #: Of the products in forward and backward passes; weights and sums are float32.
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+class ADMMConfig(Config):
+    """Split the weights W from a copy Z that obeys the constraint, and pull them together.
+
+    One iteration trains W on loss + sum of rho/2 ||W - Z + U||^2, projects Z, updates U.
+    """
+
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 10
+    #: Penalty at first, the same for every layer.
+    rho: Annotated[float, Field(gt=0, le=1e6)] = 1e-3
+    #: Factor on rho after each iteration.
+    growth: Annotated[float, Field(ge=1, le=10)] = 1.3
+    #: Training of W in each iteration; the schedule runs over all of them.
+    train: TrainConfig
 
 
 class NMPruneConfig(Config):
@@ -88,26 +110,58 @@ class ConstraintConfig(Config):
         return self
 
 
+class BudgetConfig(Config):
+    """One constraint over all layers together."""
+
+    #: Fraction of single weights that stay in the whole network.
+    unstructured: Keep
+
+
 class PruneConfig(Config):
-    """Magnitude pruning in rounds; each round prunes further and retrains under the masks."""
+    """Pruning in rounds: ADMM, hard projection, removal of dead paths, masked retraining.
 
-    rounds: Annotated[int, Field(ge=1, le=100)]
-    #: Of each round but the last, whose retraining is ``train``.
-    epochs: Epochs = 1
+    Round r of R goes ``1 - (1 - r / R) ** 3`` of the way (Zhu and Gupta, "To prune, or not to
+    prune", 2017), each from the last.
+    """
+
+    rounds: Annotated[int, Field(ge=1, le=100)] = 1
+    #: Absent: the hard projection alone, by magnitude.
+    admm: ADMMConfig | None = None
+    #: Under the masks, after each round.
+    retrain: TrainConfig
     #: Layer name -> constraint; a layer not named keeps all its weights.
-    layers: Annotated[dict[str, ConstraintConfig], Field(min_length=1)]
+    layers: dict[str, ConstraintConfig] = {}
+    #: Over all layers with weights; those in ``layers`` obey their constraint as well.
+    budget: BudgetConfig | None = None
+
+    @model_validator(mode="after")
+    def _constrains(self) -> Self:
+        if not self.layers and self.budget is None:
+            raise ValueError("must give layers, budget or both")
+        return self
 
 
-class QuantizeConfig(Config):
-    """One scale a layer; activations are linear and symmetric, 8 bits."""
+class FixConfig(Config):
+    """Fix the weights closest to a level, retrain the others, and again, until all are fixed."""
+
+    #: Fraction of each layer's weights that is fixed after each step.
+    steps: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    #: Of each step.
+    train: TrainConfig
+
+    @model_validator(mode="after")
+    def _ends_whole(self) -> Self:
+        if sorted(set(self.steps)) != self.steps or self.steps[-1] != 1:
+            raise ValueError(f"steps must rise to 1, not {self.steps}")
+        return self
+
+
+class LayerQuantizeConfig(Config):
+    """Width and code of a layer's weights."""
 
     weight_bits: Literal[1, 2, 3, 4, 5, 8] = 8
     #: As in :class:`hwsim.config.NumberConfig`.
     weight_code: WeightCode = "int"
-    #: Retraining with quantized weights, after the recipe's ``train``; absent: none.
-    train: TrainConfig | None = None
-    #: Training images from which the ranges of the activations are taken.
-    images: Annotated[int, Field(ge=1, le=100_000)] = 2000
 
     @model_validator(mode="after")
     def _code_has_the_width(self) -> Self:
@@ -128,6 +182,33 @@ class QuantizeConfig(Config):
         return NumberConfig(weight_width=self.weight_bits, weight_code=self.weight_code)
 
 
+class QuantizeConfig(LayerQuantizeConfig):
+    """One scale a layer; activations are linear and symmetric, 8 bits.
+
+    Without ``admm``, ``fix`` or ``train`` the weights are rounded. They are worked off in this
+    order: ADMM towards the levels, the fixing of the closest, straight-through retraining.
+    """
+
+    #: Layers that differ.
+    layers: dict[str, LayerQuantizeConfig] = {}
+    admm: ADMMConfig | None = None
+    fix: FixConfig | None = None
+    #: Retraining that computes with quantized weights.
+    train: TrainConfig | None = None
+    #: Training images from which the ranges of the activations are taken.
+    images: Annotated[int, Field(ge=1, le=100_000)] = 2000
+
+    def of(self, layer: str) -> NumberConfig:
+        """Width and code of one layer's weights."""
+        return self.layers.get(layer, self).numbers
+
+    @model_validator(mode="after")
+    def _ends_on_levels(self) -> Self:
+        if self.admm is not None and self.fix is None and self.train is None:
+            raise ValueError("fix or train must be given with admm: it ends near the levels only")
+        return self
+
+
 class CompressConfig(Config):
     """One checkpoint."""
 
@@ -142,8 +223,8 @@ class CompressConfig(Config):
     #: Checkpoint to start from, by name or path; random weights where absent. Without ``prune``
     #: its zeros stay, except for kind dense.
     start: str | None = None
-    #: From random weights; or, with ``prune``, after the last round.
-    train: TrainConfig
+    #: Training of all the weights that ``start`` has, before anything is pruned.
+    train: TrainConfig | None = None
     prune: PruneConfig | None = None
     quantize: QuantizeConfig = QuantizeConfig()
 
@@ -159,4 +240,6 @@ class CompressConfig(Config):
                 raise ValueError("prune must be absent for kind dense")
         elif self.prune is None and self.start is None:
             raise ValueError("prune must be given for every kind but dense, or a start to keep")
+        if self.start is None and self.train is None:
+            raise ValueError("train must be given without start: random weights are no network")
         return self
