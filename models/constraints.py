@@ -6,8 +6,9 @@ network, because a budget is shared by the layers: a :class:`Joint` projects all
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +20,9 @@ from hwsim.errors import InputError
 from models.projections import (
     NM,
     BankBalancedColumns,
+    Blocks,
     Chain,
+    Channels,
     Columns,
     Connectivity,
     Filters,
@@ -62,12 +65,8 @@ class Joint(ABC):
         """Make every choice that must not change between projections, such as of a library."""
 
     def project(self, weights: Tensors) -> dict[str, Tensor]:
-        """Compute the nearest member of the set; layers that it does not constrain stay."""
-        masks = self.masks(weights)
-        return {
-            name: weight * masks[name] if name in masks else weight
-            for name, weight in weights.items()
-        }
+        """Compute the nearest member of the set: the constrained layers of ``weights``."""
+        return {name: weights[name] * mask for name, mask in self.masks(weights).items()}
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ class Budget(Joint):
         InputError
             A layer would have no weight left, and the network would compute a constant.
         """
-        left = self.within.project({name: weights[name] for name in self.layers})
+        left = {name: weights[name] for name in self.layers} | self.within.project(weights)
         flat = torch.cat([weight.abs().flatten() for weight in left.values()])
         chosen = largest(flat, round(self.keep * len(flat)))
         parts = torch.split(chosen, [weight.numel() for weight in left.values()])
@@ -176,22 +175,33 @@ def build(config: PruneConfig, network: NetworkConfig) -> Joint:
 
 
 def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
-    """Make the projection of one layer's constraint, which must fit the layer."""
-    if config.unstructured is not None:
-        return Unstructured(config.unstructured)
-    if config.pattern is not None:
-        return Chain((Pattern(config.pattern.patterns), Connectivity(config.pattern.kernels)))
+    """Make the projection of one layer's constraint, which must fit the layer.
+
+    The order is that of the least error. Patterns choose kernel by kernel, so whatever removes
+    kernels comes after them; N:M chooses row by row, so filters come after it.
+    """
     parts: list[Support] = []
-    if config.filters is not None:
-        parts.append(Filters(config.filters))
+    if config.pattern is not None:
+        parts.append(Pattern(config.pattern.patterns))
+    if config.channels is not None:
+        parts.append(Channels(config.channels, shape.C))
     if config.nm is not None:
         parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m)))
+    if config.filters is not None:
+        parts.append(Filters(config.filters))
     if config.columns is not None:
         parts.append(
             Columns(config.columns)
             if config.banks is None
             else Lowered(shape.C, BankBalancedColumns(config.columns, config.banks))
         )
+    if config.block is not None:
+        block = config.block
+        parts.append(Lowered(shape.C, Blocks(block.keep, block.rows, block.columns)))
+    if config.unstructured is not None:
+        parts.append(Unstructured(config.unstructured))
+    if config.pattern is not None:
+        parts.append(Connectivity(config.pattern.kernels))
     return Chain(tuple(parts))
 
 
@@ -231,26 +241,41 @@ def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
 
 def _fits(source: str, key: str, config: ConstraintConfig, shape: LayerShape) -> None:
     """Check one layer's constraint against its shape."""
-    counts = {
-        "unstructured": (shape.weights, "weights"),
-        "filters": (shape.ofmap.channels, "filters"),
-        "columns": (shape.K, "columns"),
-    }
-    for kind, (count, what) in counts.items():
-        keep = getattr(config, kind)
-        if keep is not None and round(keep * count) < 1:
-            rule = f"must keep at least one of the layer's {count} {what}"
-            raise InputError(source, f"{key}.{kind}", keep, rule)
-    if config.pattern is not None and not (
-        shape.layer.type == "conv" and shape.R == 3 and shape.S == 3
-    ):
+    for kind, value, fits, rule in _rules(config, shape):
+        if not fits:
+            raise InputError(source, f"{key}.{kind}", value, rule)
+
+
+def _rules(config: ConstraintConfig, shape: LayerShape) -> Iterator[tuple[str, object, bool, str]]:
+    """Key, value, whether it fits, and the rule, of each value that may not fit a layer."""
+    depth = f"must be at most the layer's K, {shape.K}"
+    shares = [
+        ("unstructured", config.unstructured, shape.weights, "weights"),
+        ("filters", config.filters, shape.ofmap.channels, "filters"),
+        ("channels", config.channels, shape.C, "channels"),
+        ("columns", config.columns, shape.K, "columns"),
+    ]
+    if config.pattern is not None:
         layer = f"{shape.layer.type} {shape.R}x{shape.S}"
-        raise InputError(source, f"{key}.pattern", layer, "must be on a conv of 3x3 kernels")
-    rule = f"must be at most the layer's K, {shape.K}"
-    if config.nm is not None and config.nm.m > shape.K:
-        raise InputError(source, f"{key}.nm.m", config.nm.m, rule)
-    if config.banks is not None and config.banks > shape.K:
-        raise InputError(source, f"{key}.banks", config.banks, rule)
+        yield "pattern", layer, layer == "conv 3x3", "must be on a conv of 3x3 kernels"
+        kernels = shape.ofmap.channels * shape.C
+        shares.append(("pattern.kernels", config.pattern.kernels, kernels, "kernels"))
+    if config.block is not None:
+        rows, columns = config.block.rows, config.block.columns
+        yield "block.rows", rows, rows <= shape.M, f"must be at most the layer's M, {shape.M}"
+        yield "block.columns", columns, columns <= shape.K, depth
+        if shape.layer.G > 1:
+            rule = f"must divide the M of a group, {shape.M}"
+            yield "block.rows", rows, shape.M % rows == 0, rule
+        tiles = math.ceil(shape.ofmap.channels / rows) * math.ceil(shape.K / columns)
+        shares.append(("block.keep", config.block.keep, tiles, "tiles"))
+    if config.nm is not None:
+        yield "nm.m", config.nm.m, config.nm.m <= shape.K, depth
+    if config.banks is not None:
+        yield "banks", config.banks, config.banks <= shape.K, depth
+    for kind, keep, count, what in shares:
+        enough = keep is None or round(keep * count) >= 1
+        yield kind, keep, enough, f"must keep at least one of the layer's {count} {what}"
 
 
 def _weighted(network: NetworkConfig) -> dict[str, LayerShape]:

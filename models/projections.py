@@ -20,7 +20,9 @@ from torch.nn import functional
 __all__ = [
     "NM",
     "BankBalancedColumns",
+    "Blocks",
     "Chain",
+    "Channels",
     "Columns",
     "Connectivity",
     "Filters",
@@ -115,6 +117,65 @@ class Columns(_Keep):
         """Keep whole columns."""
         columns = self._largest(weight.flatten(1).norm(dim=0))
         return columns.view(1, *weight.shape[1:]).expand_as(weight)
+
+
+@dataclass(frozen=True)
+class Channels(Support):
+    """At most a fraction ``keep`` of the input channels is read: those of the largest norm.
+
+    A channel is a group of columns: the ``R * S`` taps of all filters on it, or, of a fully
+    connected layer, the pixels of one channel of its ifmap.
+
+    Parameters
+    ----------
+    keep
+        Fraction of the channels; at least one stays.
+    channels
+        Input channels of one group; both orders of weights are channel-major.
+    """
+
+    keep: float
+    channels: int
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep the columns of whole channels."""
+        taps = weight.reshape(len(weight), self.channels, -1)
+        chosen = largest(taps.norm(dim=(0, 2)), max(1, round(self.keep * self.channels)))
+        return chosen[None, :, None].expand_as(taps).reshape(weight.shape)
+
+    def relaxed(self, progress: float) -> Support:
+        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
+        return Channels(1 - (1 - self.keep) * progress, self.channels)
+
+
+@dataclass(frozen=True)
+class Blocks(Support):
+    """At most a fraction ``keep`` of the tiles is non-zero: those of the largest norm.
+
+    Tiles of ``rows`` x ``columns`` cover the matrix from its first weight on; the last ones of a
+    row or column of tiles may be smaller. Takes an ``(M, K)`` matrix.
+    """
+
+    keep: float
+    rows: int
+    columns: int
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep whole tiles."""
+        rows, depth = weight.shape
+        padded = functional.pad(weight, (0, -depth % self.columns, 0, -rows % self.rows))
+        # (tiles down, rows, tiles across, columns)
+        across = padded.shape[1] // self.columns
+        tiles = padded.view(-1, self.rows, across, self.columns)
+        norms = tiles.norm(dim=(1, 3))
+        count = max(1, round(self.keep * norms.numel()))
+        chosen = largest(norms.flatten(), count).view(norms.shape)
+        mask = chosen[:, None, :, None].expand_as(tiles).reshape(padded.shape)
+        return mask[:rows, :depth]
+
+    def relaxed(self, progress: float) -> Support:
+        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
+        return Blocks(1 - (1 - self.keep) * progress, self.rows, self.columns)
 
 
 @dataclass(frozen=True)
@@ -268,7 +329,14 @@ class Connectivity(_Keep):
 
 @dataclass(frozen=True)
 class Chain(Support):
-    """Constraints applied one after the other, each to what the earlier ones leave."""
+    """Constraints applied one after the other, each to what the earlier ones leave.
+
+    That is the projection onto what obeys all of them where the later parts remove groups whole
+    inside which the earlier ones chose each on its own: a fixed library of patterns, then
+    connectivity, channels or filters; N:M, then filters. Elsewhere it lands in the set, but a
+    nearer member may exist: the best rows to keep depend on which columns stay, and the best
+    columns on the rows, and no order knows both.
+    """
 
     parts: tuple[Support, ...]
 

@@ -12,6 +12,7 @@ from hwsim.config.base import Config, load, resolve
 
 __all__ = [
     "ADMMConfig",
+    "BlockPruneConfig",
     "BudgetConfig",
     "CompressConfig",
     "ConstraintConfig",
@@ -79,17 +80,29 @@ class PatternPruneConfig(Config):
     kernels: Keep = 1.0
 
 
+class BlockPruneConfig(Config):
+    """Whole tiles of the ``(M, K)`` matrix; those at its edges may be smaller."""
+
+    rows: Annotated[int, Field(ge=1, le=1024)]
+    columns: Annotated[int, Field(ge=1, le=1024)]
+    #: Fraction of the tiles.
+    keep: Keep
+
+
 class ConstraintConfig(Config):
-    """What stays of one layer: single weights, n of m, patterns, or whole rows and columns."""
+    """What stays of one layer: whole filters, channels, columns or tiles, and what of the rest."""
 
     #: Fraction of single weights.
     unstructured: Keep | None = None
-    #: Of every block along K, after the rows.
+    #: Of every block along K.
     nm: NMPruneConfig | None = None
     #: Of every 3x3 kernel.
     pattern: PatternPruneConfig | None = None
+    block: BlockPruneConfig | None = None
     #: Fraction of the rows of the ``(M, K)`` matrix: filters, neurons.
     filters: Keep | None = None
+    #: Fraction of the input channels of a group, each as many columns as a kernel has taps.
+    channels: Keep | None = None
     #: Fraction of the columns of the ``(M, K)`` matrix, after the rows.
     columns: Keep | None = None
     #: Banks (k mod ``banks``) that keep as many columns each.
@@ -97,13 +110,12 @@ class ConstraintConfig(Config):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        kinds = ("unstructured", "nm", "pattern", "filters", "columns")
-        given = {kind for kind in kinds if getattr(self, kind) is not None}
-        allowed = ({"filters", "columns"}, {"filters", "nm"}, {"unstructured"}, {"pattern"})
-        if not given or not any(given <= together for together in allowed):
+        fine = [self.unstructured, self.nm, self.pattern, self.block, self.columns]
+        given = sum(each is not None for each in fine)
+        if given > 1 or not (given or self.filters or self.channels):
             raise ValueError(
-                "must give unstructured, or pattern, or filters and/or columns, or nm with or "
-                "without filters"
+                "must give one of unstructured, nm, pattern, block and columns, or filters or "
+                "channels, which go with each of them"
             )
         if self.banks is not None and self.columns is None:
             raise ValueError("columns must be given with banks")

@@ -228,11 +228,11 @@ def test_a_network_for_other_images_is_refused(torch, recipe, tmp_path, squares,
         ({"prune": {"rounds": 0, "layers": {}}}, r"prune\.rounds = 0"),
         (
             {"prune": {"rounds": 1, "layers": {"fc1": {}}}},
-            "must give unstructured, or pattern, or filters and/or columns, or nm",
+            "must give one of unstructured, nm, pattern, block and columns, or filters or",
         ),
         (
-            {"prune": {"rounds": 1, "layers": {"fc1": {"unstructured": 0.5, "filters": 0.5}}}},
-            "must give unstructured, or pattern, or filters and/or columns, or nm",
+            {"prune": {"rounds": 1, "layers": {"fc1": {"unstructured": 0.5, "columns": 0.5}}}},
+            "must give one of unstructured, nm, pattern, block and columns, or filters or",
         ),
         ({"prune": {"rounds": 1, "layers": {"fc1": {"filters": 0.0}}}}, "filters = 0.0"),
         (
