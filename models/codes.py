@@ -24,8 +24,8 @@ from models.projections import Projection
 
 __all__ = ["Aware", "Codes"]
 
-#: Weights on which a scale is searched; the error of more hardly moves it.
-_SAMPLE = 50_000
+#: Moves from one level to the next among which the best scale is searched.
+_MOVES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -58,22 +58,23 @@ class Codes(Projection):
 
     def nearest(self, weight: Tensor, scale: float) -> Tensor:
         """Choose the level nearest to each weight in units of the scale: integers as floats."""
-        middles = (self.levels[1:] + self.levels[:-1]) / 2
-        return self.levels.to(weight.device)[torch.bucketize(weight / scale, middles.to(weight.device))]
+        levels = self.levels.to(weight.device)
+        return levels[torch.bucketize(weight / scale, (levels[1:] + levels[:-1]) / 2)]
 
     def fit(self, weight: Tensor) -> float:
         """Compute the scale of the least squared error; 1 where every weight is 0.
 
         As the scale shrinks, magnitudes move up a level one by one, each when it passes the middle
         of two levels. In the order of these moves, running sums give the least error of every
-        choice of levels that is nearest for some scale, and the best is taken. Large layers are
-        sampled; the scale is then refitted to all of the weights.
+        choice of levels that is nearest for some scale, and the best is taken: no other pair of
+        scale and levels is better. A layer with too many moves to sort is sampled; the scale is
+        then refitted to all of its weights.
         """
-        flat = weight.detach().flatten()
-        sample = flat[:: max(1, len(flat) // _SAMPLE)].abs().double().numpy()
+        flat = weight.detach().flatten().double().cpu()
+        levels = self.levels[self.levels >= 0].double().numpy()
+        sample = flat[:: len(flat) * len(levels) // _MOVES + 1].abs().numpy()
         if not sample.any():
             return 1.0
-        levels = self.levels[self.levels >= 0].double().numpy()
         moves = sample[:, None] / ((levels[1:] + levels[:-1]) / 2)
         order = np.argsort(-moves, axis=None)
         ones = np.ones_like(sample)
