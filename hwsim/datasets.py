@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int | None], None]
 
 #: The subset that comes with the project: the first test images of each data set, in order.
 SHIPPED = Path(__file__).parents[1] / "models" / "data"
-_SHIPPED_COUNT = {"mnist": 1000}
+_SHIPPED_COUNT = {"mnist": 1000, "fashion": 1000}
 
 
 def cache() -> Path:
