@@ -2,8 +2,9 @@
 
 A checkpoint is a safetensors file. Tensors: ``<layer>.weight`` int8, ``(M, C / G, R, S)`` or
 ``(M, C * H * W)``, and ``<layer>.bias`` int32, ``(M,)``, in units of the partial sum. The header's
-metadata says which network it is, each layer's bits, multiplier, shift and scale, and in ``info``
-how the file came about. Nothing in the file is code; whatever does not fit is refused.
+metadata says which network it is, each layer's bits, multiplier, shift and scale, how layers
+without weights scale what they sum, and in ``info`` how the file came about. Nothing in the file is
+code; whatever does not fit is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,14 +28,17 @@ from hwsim.files import write_bytes_atomic
 from hwsim.formats import codes
 from hwsim.lowering import weight_shape
 
-__all__ = ["Checkpoint", "LayerWeights"]
+__all__ = ["INPUT_SCALE", "Checkpoint", "LayerWeights", "Rescale"]
 
 _FORMAT, _VERSION = "hwsim.checkpoint", "1"
 _KEYS = {"format", "version", "network", "layers", "info"}
+_OPTIONAL = {"input_scale", "rescales"}
+#: Real value of one step of the input where the file says nothing: a pixel of 1.0 is 127.
+INPUT_SCALE = 1 / 127
 #: Bytes; a header of ours is a few KB, a length beyond this is another kind of file.
 _MAX_HEADER = 1 << 20
 _MAX_FILE = 1 << 30
-_WIDTHS = (1, 2, 3, 4, 5, 8)
+_WIDTHS = tuple(range(1, 9))
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,32 @@ class LayerWeights:
 
 
 @dataclass(frozen=True)
+class Rescale:
+    """Scales of a layer without weights that sums or joins activations of several scales.
+
+    Each input counts ``multiplier`` times; the sum of an ``add``, of a pool's window, or each place
+    of a ``concat`` is shifted right by ``shift``, rounded and saturated.
+    """
+
+    multipliers: tuple[int, ...]
+    shift: int
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """Integer weights of a whole network; ``source`` is where they were read, for messages."""
+    """Integer weights of a whole network.
+
+    ``source`` is where they were read, for messages. ``rescales`` has the layers that sum or join
+    (:attr:`hwsim.config.LayerConfig.rescales`), without which such a network cannot be inferred.
+    ``input_scale`` is the real value of one step of the input.
+    """
 
     network: str
     layers: dict[str, LayerWeights]
     info: dict[str, Any]
     source: str = "checkpoint"
+    rescales: dict[str, Rescale] = field(default_factory=dict)
+    input_scale: float = INPUT_SCALE
 
     @classmethod
     def read(cls, path: Path | str, network: NetworkConfig | None = None) -> Self:
@@ -96,7 +119,10 @@ class Checkpoint:
         except (SafetensorError, ValueError, OverflowError) as error:
             raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
         layers = {name: _layer(path, name, settings[name], tensors) for name in settings}
-        checkpoint = cls(metadata["network"], layers, info, str(path))
+        joins = _json(path, "rescales", metadata.get("rescales", "{}"))
+        rescales = {name: _rescale(path, f"rescales.{name}", joins[name]) for name in joins}
+        input_scale = _input_scale(path, metadata.get("input_scale", str(INPUT_SCALE)))
+        checkpoint = cls(metadata["network"], layers, info, str(path), rescales, input_scale)
         if network is not None:
             checkpoint.check(network)
         return checkpoint
@@ -115,6 +141,16 @@ class Checkpoint:
             if found != expected:
                 rule = f"must have shape {expected} in {network.name}"
                 raise InputError(self.source, f"{name}.weight", found, rule)
+        inputs = {
+            layer.name: max(1, len(layer.inputs)) for layer in network.layers if layer.rescales
+        }
+        for name, rescale in self.rescales.items():
+            key = f"rescales.{name}"
+            if name not in inputs:
+                raise InputError(self.source, key, None, f"is no layer of {network.name} that sums")
+            if len(rescale.multipliers) != inputs[name]:
+                rule = f"must be {inputs[name]}, one an input, in {network.name}"
+                raise InputError(self.source, f"{key}.multipliers", rescale.multipliers, rule)
 
     def write(self, path: Path | str) -> Path:
         """Write the file whole or not at all; the same contents give the same bytes."""
@@ -135,6 +171,11 @@ class Checkpoint:
             "layers": json.dumps(settings),
             "info": json.dumps(self.info),
         }
+        if self.rescales:
+            joins = {name: asdict(rescale) for name, rescale in self.rescales.items()}
+            metadata["rescales"] = json.dumps(joins)
+        if self.input_scale != INPUT_SCALE:
+            metadata["input_scale"] = repr(self.input_scale)
         # wide words first, so that every tensor is aligned
         tensors: dict[str, tuple[str, NDArray[Any]]]
         tensors = {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
@@ -196,7 +237,7 @@ def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
         raise InputError(path, "format", found, f"must be {_FORMAT!r}: not one of our checkpoints")
     if metadata.get("version") != _VERSION:
         raise InputError(path, "version", metadata.get("version"), f"must be {_VERSION!r}")
-    for key in metadata.keys() ^ _KEYS:
+    for key in (metadata.keys() - _OPTIONAL) ^ _KEYS:
         raise InputError(path, key, None, "unknown key" if key in metadata else "must be given")
     for key, value in metadata.items():
         if not isinstance(value, str):
@@ -239,6 +280,29 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"must be one of {', '.join(WEIGHT_WIDTHS)}",
     ),
 }
+
+
+def _rescale(path: Path, key: str, setting: object) -> Rescale:
+    if not isinstance(setting, dict) or setting.keys() != {"multipliers", "shift"}:
+        raise InputError(path, key, setting, "must be a mapping of multipliers and shift")
+    multipliers, (is_shift, rule) = setting["multipliers"], _RULES["shift"]
+    if not is_shift(setting["shift"]):
+        raise InputError(path, f"{key}.shift", setting["shift"], rule)
+    if not (isinstance(multipliers, list) and all(type(m) is int for m in multipliers)):
+        raise InputError(path, f"{key}.multipliers", multipliers, "must be a list of integers")
+    if not multipliers or not all(0 <= m < 1 << 16 for m in multipliers):
+        raise InputError(path, f"{key}.multipliers", multipliers, "must be 0..65535, one an input")
+    return Rescale(tuple(multipliers), setting["shift"])
+
+
+def _input_scale(path: Path, text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(path, "input_scale", text, "must be a positive number")
+    return scale
 
 
 def _layer(

@@ -1,19 +1,21 @@
 """The reference every array is held to: integer inference of a network, layer by layer.
 
 int8 activations, n-bit weights, int32 partial sums, bias added in the accumulator, requantize
-(:func:`hwsim.fixedpoint.requantize`), ReLU, max-pool. The last layer's ``psum + bias`` are the
-logits.
+(:func:`hwsim.fixedpoint.requantize`), ReLU, max-pool. Layers that sum or join (``add``, ``concat``,
+average pools) scale each input to the common scale of what they give
+(:class:`hwsim.checkpoint.Rescale`). The last layer's ``psum + bias`` are the logits, or its
+activations where it has no weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.checkpoint import Checkpoint, LayerWeights
+from hwsim.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import requantize, wrap
@@ -27,6 +29,7 @@ __all__ = [
     "input_act",
     "logits",
     "max_pool",
+    "rescaled",
     "run",
 ]
 
@@ -46,10 +49,17 @@ class Trace:
     logits: NDArray[np.int32]
 
 
-def input_act(images: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Turn pixels 0..255 into activations 0..127; ``(images, H, W)`` gains a channel axis."""
-    act = (images.astype(np.int32) * 127 + 127) // 255
-    return act.astype(np.int8) if act.ndim == 4 else act.astype(np.int8)[:, None]
+def input_act(
+    images: NDArray[np.uint8] | NDArray[np.floating], scale: float = INPUT_SCALE
+) -> NDArray[np.int8]:
+    """Turn images into activations of ``scale``; ``(images, H, W)`` gains a channel axis.
+
+    Pixels 0..255 stand for 0..1, and become 0..127 at the default scale. Real values are what the
+    float network takes.
+    """
+    real = images / 255.0 if images.dtype == np.uint8 else images
+    act = np.clip(np.rint(real / scale), -128, 127).astype(np.int8)
+    return act if act.ndim == 4 else act[:, None]
 
 
 def run(network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8]) -> Trace:
@@ -58,7 +68,7 @@ def run(network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8]
     Raises
     ------
     InputError
-        The checkpoint is another network's, or a layer has no integer model.
+        The checkpoint is another network's, or does not say how a layer sums.
     """
     checkpoint.check(network)
     shapes = network.shapes()
@@ -72,24 +82,19 @@ def run(network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8]
     previous, last = "input", np.zeros(0, dtype=np.int32)
     for shape in shapes:
         layer = shape.layer
-        ifmap = known[layer.inputs[0] if layer.inputs else previous]
+        sources = [known[name] for name in layer.inputs or (previous,)]
         if shape.has_weights:
             weights = checkpoint.layers[layer.name]
-            ifmaps[layer.name] = ifmap
-            psums[layer.name] = _psums(shape, weights, ifmap)
-            last = add_bias(raise_ofmap(shape, psums[layer.name], len(ifmap)), weights.bias)
+            ifmaps[layer.name] = sources[0]
+            psums[layer.name] = _psums(shape, weights, sources[0])
+            last = add_bias(raise_ofmap(shape, psums[layer.name], len(images)), weights.bias)
             known[layer.name] = requantize(
                 last.astype(np.int64), weights.multiplier, weights.shift, _ACT_WIDTH, layer.relu
             ).astype(np.int8)
-        elif layer.type == "maxpool":
-            known[layer.name] = max_pool(shape, ifmap)
         else:
-            rule = "has no integer model: must be conv, fc or maxpool"
-            raise InputError(network.name, f"layers.{layer.name}.type", layer.type, rule)
+            known[layer.name] = _pooled_or_joined(shape, checkpoint, sources)
+            last = known[layer.name].astype(np.int32)
         previous = layer.name
-    if not shapes[-1].has_weights:
-        rule = "must be conv or fc: the last layer gives the logits"
-        raise InputError(network.name, f"layers.{previous}.type", shapes[-1].layer.type, rule)
     return Trace(ifmaps, psums, last.reshape(len(images), shapes[-1].ofmap.size))
 
 
@@ -108,7 +113,8 @@ def accuracy(
     labels: NDArray[np.uint8],
 ) -> float:
     """Fraction of the images whose largest logit, the first of equals, is the label's."""
-    found = logits(network, checkpoint, input_act(images)).argmax(axis=1)
+    act = input_act(images, checkpoint.input_scale)
+    found = logits(network, checkpoint, act).argmax(axis=1)
     return int(np.count_nonzero(found == labels)) / len(labels)
 
 
@@ -138,6 +144,36 @@ def max_pool(shape: LayerShape, ifmap: NDArray[np.int8]) -> NDArray[np.int8]:
     """Keep each window's largest activation; padding never wins."""
     pooled: NDArray[np.int8] = windows(shape, ifmap, fill=-128).max(axis=(4, 5))
     return pooled
+
+
+def rescaled(
+    shape: LayerShape, rescale: Rescale, sources: Sequence[NDArray[np.int8]]
+) -> NDArray[np.int8]:
+    """Sum or join the inputs of an ``add``, ``concat`` or average pool; padding counts as 0."""
+    layer = shape.layer
+    if layer.joins:
+        pairs = zip(sources, rescale.multipliers, strict=True)
+        scaled = [act.astype(np.int64) * multiplier for act, multiplier in pairs]
+        total = np.concatenate(scaled, 1) if layer.type == "concat" else np.add.reduce(scaled)
+    elif layer.type == "globalavgpool":
+        total = sources[0].sum(axis=(2, 3), dtype=np.int64, keepdims=True) * rescale.multipliers[0]
+    else:
+        taps = windows(shape, sources[0], fill=0)
+        total = taps.sum(axis=(4, 5), dtype=np.int64) * rescale.multipliers[0]
+    return requantize(total, 1, rescale.shift, _ACT_WIDTH, layer.relu).astype(np.int8)
+
+
+def _pooled_or_joined(
+    shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[NDArray[np.int8]]
+) -> NDArray[np.int8]:
+    layer = shape.layer
+    if layer.type == "maxpool":
+        pooled = max_pool(shape, sources[0])
+        return np.maximum(pooled, 0) if layer.relu else pooled
+    if layer.name not in checkpoint.rescales:
+        rule = f"must be given: how {layer.type} layers scale what they sum"
+        raise InputError(checkpoint.source, f"rescales.{layer.name}", None, rule)
+    return rescaled(shape, checkpoint.rescales[layer.name], sources)
 
 
 def _psums(

@@ -90,7 +90,7 @@ def raise_ofmap(shape: LayerShape, matrices: Sequence[NDArray[T]], images: int) 
     return groups.transpose(2, 0, 1, 3, 4).reshape(images, shape.ofmap.channels, height, width)
 
 
-def windows(shape: LayerShape, ifmap: NDArray[T], fill: int) -> NDArray[T]:
+def windows(shape: LayerShape, ifmap: NDArray[T], fill: float) -> NDArray[T]:
     """View each output pixel's window of a ``conv``, ``fc`` or pool layer.
 
     Parameters

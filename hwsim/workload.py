@@ -118,18 +118,21 @@ def act_levels(numbers: NumberConfig) -> NDArray[np.int64]:
 
 
 def real(
-    network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.uint8]
+    network: NetworkConfig,
+    checkpoint: Checkpoint,
+    images: NDArray[np.uint8] | NDArray[np.floating],
 ) -> dict[str, list[GEMM]]:
     """GEMMs of every weighted layer: a checkpoint's weights on what images become at its input.
 
     Parameters
     ----------
     images
-        ``(images, height, width)`` or ``(images, C, height, width)``, unsigned 8-bit pixels.
+        ``(images, height, width)`` or ``(images, C, height, width)``: unsigned 8-bit pixels, or
+        the real values that the float network takes.
     """
     from hwsim import golden, lowering
 
-    trace = golden.run(network, checkpoint, golden.input_act(images))
+    trace = golden.run(network, checkpoint, golden.input_act(images, checkpoint.input_scale))
     operands = {}
     for shape in network.shapes():
         if shape.has_weights:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load, resolve
 
-__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape"]
+__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
 
 Positive = Annotated[int, Field(ge=1, le=1 << 20)]
 Density = Annotated[float, Field(gt=0, le=1)]
@@ -33,7 +35,7 @@ class LayerConfig(Config):
     """One layer. ``conv`` and ``fc`` have weights; the others only shape the tensors."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
-    type: Literal["conv", "fc", "maxpool", "avgpool", "globalavgpool", "add"]
+    type: Literal["conv", "fc", "maxpool", "avgpool", "globalavgpool", "add", "concat"]
     #: Output channels (``conv``, ``fc``).
     M: Positive | None = None
     #: Filter height and width; ``S`` defaults to ``R`` (``conv``, pools).
@@ -45,6 +47,8 @@ class LayerConfig(Config):
     padding: Annotated[int, Field(ge=0, le=64)] = 0
     dilation: Positive = 1
     relu: bool = False
+    #: Where the ReLU saturates (ReLU6: 6): the value of the largest activation.
+    relu_max: Annotated[float, Field(gt=0)] | None = None
     #: Pools only: round the output size up, as Caffe does.
     ceil: bool = False
     #: Layers whose outputs feed this one; empty: the previous one. ``input`` is the network's.
@@ -74,11 +78,24 @@ class LayerConfig(Config):
             for key, value in (("G", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
                 if getattr(self, key) != value:
                     raise ValueError(f"{key} must be absent for a fc layer")
-        if self.type == "add" and len(self.inputs) < 2:
-            raise ValueError("inputs must name at least two layers for an add layer")
-        if self.type != "add" and len(self.inputs) > 1:
+        if self.relu_max is not None and not self.relu:
+            raise ValueError("relu_max must be absent without relu")
+        if self.joins and len(self.inputs) < 2:
+            article = "an add" if self.type == "add" else "a concat"
+            raise ValueError(f"inputs must name at least two layers for {article} layer")
+        if not self.joins and len(self.inputs) > 1:
             raise ValueError(f"inputs must name at most one layer for a {self.type} layer")
         return self
+
+    @property
+    def joins(self) -> bool:
+        """Whether the layer has several inputs."""
+        return self.type in ("add", "concat")
+
+    @property
+    def rescales(self) -> bool:
+        """Whether integers are scaled anew though the layer has no weights: sums and joins."""
+        return self.joins or self.type in ("avgpool", "globalavgpool")
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,16 @@ class NetworkConfig(Config):
         """Read a network by name (``configs/network``) or path."""
         return load(cls, resolve(name, "network"))
 
+    def to_yaml(self) -> str:
+        """Text of a file that :meth:`read` reads back: a layer a line, without defaults."""
+        raw = self.model_dump(exclude_defaults=True, mode="json")
+        head = {key: raw[key] for key in ("name", "source", "input") if key in raw}
+        lines = [f"{key}: {_flow(value)}" for key, value in head.items()]
+        return (
+            "\n".join([*lines, "layers:", *(f"  - {_flow(layer)}" for layer in raw["layers"])])
+            + "\n"
+        )
+
     def shapes(self) -> list[LayerShape]:
         """Resolve every layer's shape in order; raises ``ValueError`` where layers do not chain."""
         known: dict[str, TensorShape] = {"input": self.input}
@@ -176,7 +203,7 @@ class NetworkConfig(Config):
                     )
             sources = [known[name] for name in inputs]
             try:
-                ofmap = _ofmap(layer, sources)
+                ofmap = ofmap_of(layer, sources)
             except ValueError as error:
                 raise ValueError(f"layers.{layer.name}: {error}") from None
             resolved.append(LayerShape(layer, sources[0], ofmap))
@@ -185,12 +212,22 @@ class NetworkConfig(Config):
         return resolved
 
 
-def _ofmap(layer: LayerConfig, sources: list[TensorShape]) -> TensorShape:
+def _flow(value: object) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
+    """Shape of what a layer gives; raises ``ValueError`` where the inputs do not suit it."""
     ifmap = sources[0]
     if layer.type == "add":
         if any(s != ifmap for s in sources):
             raise ValueError("inputs must have the same shape to be added")
         return ifmap
+    if layer.type == "concat":
+        if any((s.height, s.width) != (ifmap.height, ifmap.width) for s in sources):
+            raise ValueError("inputs must have the same height and width to be concatenated")
+        return ifmap.model_copy(update={"channels": sum(s.channels for s in sources)})
     if layer.type == "globalavgpool":
         return TensorShape(channels=ifmap.channels)
     if layer.type == "fc":

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from hwsim.checkpoint import Checkpoint, LayerWeights
+from hwsim.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 
@@ -325,3 +325,66 @@ def test_any_json_in_the_header_is_never_a_traceback(tmp_path, path, data):
             layers["fc1"][data.draw(st.sampled_from([*layers["fc1"], "new"]))] = value
         metadata["layers"] = json.dumps(layers)
     read_or_refuse(tmp_path / "fuzz.safetensors", join(header, tensors))
+
+
+JOINED = NetworkConfig.model_validate(
+    {
+        "name": "tiny",
+        "input": {"channels": 1, "height": 4, "width": 4},
+        "layers": [
+            {"name": "conv1", "type": "conv", "M": 2, "R": 3},
+            {"name": "add", "type": "add", "inputs": ["conv1", "conv1"]},
+            {"name": "fc1", "type": "fc", "M": 3},
+        ],
+    }
+)
+
+
+def joined(**rescales) -> Checkpoint:
+    plain = tiny()
+    rescales = {name: Rescale(*setting) for name, setting in rescales.items()}
+    return Checkpoint("tiny", plain.layers, {}, rescales=rescales, input_scale=0.1 / 3)
+
+
+def test_scales_of_sums_and_of_the_input_survive(tmp_path):
+    written = joined(add=((0, 65535), 47))
+    found = Checkpoint.read(written.write(tmp_path / "joined.safetensors"), JOINED)
+    assert found.rescales == written.rescales
+    assert found.input_scale == written.input_scale
+
+
+def test_a_checkpoint_without_them_has_the_old_keys(path):
+    header, _ = split(path.read_bytes())
+    assert not header["__metadata__"].keys() & {"rescales", "input_scale"}
+    found = Checkpoint.read(path)
+    assert found.rescales == {}
+    assert found.input_scale == INPUT_SCALE
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("rescales", "[]", "rescales = .*: must be a mapping"),
+        ("rescales", '{"add": 3}', "rescales.add = 3: must be a mapping of multipliers and shift"),
+        ("rescales", '{"add": {"multipliers": [1, 2], "shift": 48}}', "shift = 48: must be 0..47"),
+        (
+            "rescales",
+            '{"add": {"multipliers": [1, 2.5], "shift": 4}}',
+            "must be a list of integers",
+        ),
+        ("rescales", '{"add": {"multipliers": [1, -1], "shift": 4}}', "must be 0..65535"),
+        ("rescales", '{"add": {"multipliers": [], "shift": 4}}', "must be 0..65535, one an input"),
+        ("rescales", '{"add": {"multipliers": [1], "shift": 4}}', "must be 2, one an input, in"),
+        ("rescales", '{"fc1": {"multipliers": [1], "shift": 4}}', "is no layer of tiny that sums"),
+        ("input_scale", "0", "input_scale = '0': must be a positive number"),
+        ("input_scale", "nan", "must be a positive number"),
+        ("input_scale", "x", "must be a positive number"),
+    ],
+)
+def test_a_scale_that_breaks_a_rule_is_refused(path, key, text, message):
+    header, tensors = split(path.read_bytes())
+    header["__metadata__"][key] = text
+    path.write_bytes(join(header, tensors))
+    with pytest.raises(InputError, match=message) as caught:
+        Checkpoint.read(path, JOINED)
+    assert "\n" not in str(caught.value)

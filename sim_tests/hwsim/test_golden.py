@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim import golden
-from hwsim.checkpoint import Checkpoint, LayerWeights
+from hwsim.checkpoint import Checkpoint, LayerWeights, Rescale
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 from hwsim.lowering import lower_act, lower_weight, weight_shape
@@ -194,14 +194,100 @@ def test_another_image_size_is_refused():
         golden.run(config, checkpoint(config), np.zeros((1, 1, 5, 6), dtype=np.int8))
 
 
-@pytest.mark.parametrize(
-    ("layers", "message"),
-    [
-        ([{"name": "pool1", "type": "avgpool", "R": 2}, *SMALL["layers"][2:]], "no integer model"),
-        (SMALL["layers"][:2], "the last layer gives the logits"),
+JOINED = {
+    "name": "joined",
+    "input": {"channels": 2, "height": 4, "width": 5},
+    "layers": [
+        {"name": "pool", "type": "avgpool", "R": 3, "S": 2, "stride": 2, "padding": 1},
+        {"name": "global", "type": "globalavgpool", "inputs": ["input"]},
+        {"name": "add", "type": "add", "inputs": ["input", "input"], "relu": True},
+        {"name": "concat", "type": "concat", "inputs": ["add", "input", "input"]},
     ],
-)
-def test_a_layer_without_integer_model_is_refused(layers, message):
+}
+
+
+def scalar_rescale(total: int, shift: int, relu: bool = False) -> int:
+    found = max(-128, min(127, (total + ((1 << shift) >> 1)) >> shift))
+    return max(0, found) if relu else found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_and_joins_equal_plain_integer_loops(seed):
+    rng = np.random.default_rng(seed)
+    shapes = {shape.layer.name: shape for shape in NetworkConfig.model_validate(JOINED).shapes()}
+    x = rng.choice([-128, -1, 0, 1, 127, *rng.integers(-128, 128, 9)], (2, 2, 4, 5)).astype(np.int8)
+    y = rng.integers(-128, 128, x.shape, dtype=np.int8)
+    m1, m2, m3, shift = (int(v) for v in [*rng.integers(0, 1 << 15, 3), rng.integers(0, 18)])
+
+    found = golden.rescaled(shapes["add"], Rescale((m1, m2), shift), [x, y])
+    expected = [
+        scalar_rescale(m1 * a + m2 * b, shift, relu=True)
+        for a, b in zip(x.ravel().tolist(), y.ravel().tolist(), strict=True)
+    ]
+    assert found.dtype == np.int8
+    assert found.ravel().tolist() == expected
+
+    found = golden.rescaled(shapes["concat"], Rescale((m1, m2, m3), shift), [x, y, x])
+    assert found.shape == (2, 6, 4, 5)
+    for place, (source, multiplier) in enumerate([(x, m1), (y, m2), (x, m3)]):
+        expected = [scalar_rescale(multiplier * a, shift) for a in source.ravel().tolist()]
+        assert found[:, 2 * place : 2 * place + 2].ravel().tolist() == expected
+
+    found = golden.rescaled(shapes["global"], Rescale((m1,), shift), [x])
+    sums = [sum(plane) for plane in x.reshape(4, 20).tolist()]
+    assert found.shape == (2, 2, 1, 1)
+    assert found.ravel().tolist() == [scalar_rescale(m1 * total, shift) for total in sums]
+
+    found = golden.rescaled(shapes["pool"], Rescale((m1,), shift), [x])
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)]).tolist()
+    expected = [
+        scalar_rescale(
+            m1 * sum(plane[2 * p + r][2 * q + s] for r in range(3) for s in range(2)), shift
+        )
+        for image in padded
+        for plane in image
+        for p in range(2)
+        for q in range(3)
+    ]
+    assert found.ravel().tolist() == expected
+
+
+def test_a_network_runs_through_its_joins():
+    """Twice the input, halved, is the input; its own mean follows it."""
+    layers = [
+        {"name": "add", "type": "add", "inputs": ["input", "input"]},
+        {"name": "concat", "type": "concat", "inputs": ["add", "input"]},
+        {"name": "pool", "type": "globalavgpool"},
+    ]
     config = network(layers=layers)
-    with pytest.raises(InputError, match=message):
-        golden.run(config, checkpoint(config), np.zeros((1, 1, 6, 6), dtype=np.int8))
+    rescales = {
+        "add": Rescale((1, 1), 1),
+        "concat": Rescale((2, 4), 1),
+        "pool": Rescale(((1 << 20) // 36,), 20),
+    }
+    weights = Checkpoint(config.name, {}, {}, rescales=rescales)
+    images = np.full((3, 1, 6, 6), 40, dtype=np.int8)
+    assert golden.run(config, weights, images).logits.tolist() == [[40, 80]] * 3
+
+
+def test_a_relu_after_a_max_pool_counts():
+    config = network(
+        layers=[{"name": "pool", "type": "maxpool", "R": 1, "relu": True}, *SMALL["layers"][2:]]
+    )
+    images = np.random.default_rng(0).integers(-128, 128, (1, 1, 6, 6), dtype=np.int8)
+    trace = golden.run(config, checkpoint(config), images)
+    np.testing.assert_array_equal(trace.ifmap["fc1"], np.maximum(images, 0))
+
+
+def test_a_checkpoint_that_does_not_say_how_to_sum_is_refused():
+    config = network(layers=[{"name": "pool1", "type": "avgpool", "R": 2}, *SMALL["layers"][2:]])
+    images = np.zeros((1, 1, 6, 6), dtype=np.int8)
+    with pytest.raises(InputError, match=r"rescales\.pool1: must be given: how avgpool layers"):
+        golden.run(config, checkpoint(config), images)
+
+
+def test_real_inputs_are_rounded_and_saturated_at_their_scale():
+    real = np.array([[[[-9.0, -0.26, -0.24, 0.0, 0.25, 0.76, 63.4, 99.0]]]])
+    assert golden.input_act(real, 0.5).ravel().tolist() == [-18, -1, 0, 0, 0, 2, 127, 127]
+    pixels = np.array([[[0, 51, 255]]], dtype=np.uint8)
+    assert golden.input_act(pixels, 0.02).ravel().tolist() == [0, 10, 50]

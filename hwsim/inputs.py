@@ -1,0 +1,82 @@
+"""Images for a network: the user's, from a NumPy file, or random ones of the right shape."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import NetworkConfig
+from hwsim.errors import InputError
+
+__all__ = ["random", "read"]
+
+
+def read(path: Path | str, network: NetworkConfig) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Read the images of a ``.npy``, or of the array ``images`` (or the only one) of a ``.npz``.
+
+    Returns
+    -------
+    (images, C, H, W) array
+        uint8 pixels, which stand for 0..1, or float32, taken as they are: already normalised.
+
+    Raises
+    ------
+    InputError
+        Not such a file, another shape than the network's input, or values that are not finite.
+    """
+    path = Path(path)
+    found = _array(path)
+    expected = (network.input.channels, network.input.height, network.input.width)
+    if found.ndim == 3 and expected[0] == 1:
+        found = found[:, None]
+    if found.ndim != 4 or found.shape[1:] != expected or not len(found):
+        rule = f"must be (images, {', '.join(map(str, expected))}) for {network.name}"
+        raise InputError(path, "shape", found.shape, rule)
+    if found.dtype == np.uint8:
+        return found
+    if found.dtype.kind != "f":
+        rule = "must be uint8 (pixels) or floating point (normalised)"
+        raise InputError(path, "dtype", str(found.dtype), rule)
+    if not np.isfinite(found).all():
+        raise InputError(path, "", None, "must hold finite numbers")
+    return found.astype(np.float32)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            names = loaded.files
+            name = "images" if "images" in names else names[0] if len(names) == 1 else None
+            if name is None:
+                raise InputError(path, "", None, f"must have an array 'images', not {names}")
+            array: NDArray[Any] = loaded[name]
+            return array
+    except OSError as error:
+        raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        rule = "must be a .npy or .npz file of numbers"
+        raise InputError(path, "", None, rule) from error
+
+
+def random(network: NetworkConfig, count: int, seed: int = 0) -> NDArray[np.float32]:
+    """Draw ``count`` images of mean 0 and variance 1 with the spectrum of natural ones.
+
+    The amplitude falls as 1 / frequency (Field, JOSA A 4, 1987): unlike white noise, neighbouring
+    pixels are alike, so that filters which average answer as strongly as they do to a photograph.
+    """
+    size = network.input
+    rng = np.random.default_rng(seed)
+    white = rng.standard_normal((count, size.channels, size.height, size.width))
+    rows, cols = np.fft.fftfreq(size.height)[:, None], np.fft.rfftfreq(size.width)
+    frequency = np.hypot(rows, cols)
+    frequency[0, 0] = np.inf if frequency.size > 1 else 1
+    shaped = np.fft.irfft2(np.fft.rfft2(white) / frequency, s=(size.height, size.width))
+    spread = shaped.std(axis=(2, 3), keepdims=True)
+    return (shaped / np.where(spread > 0, spread, 1)).astype(np.float32)
