@@ -13,6 +13,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "rtl": ("amaranth", "cocotb", "cocotb_tools", "pytest"),
     "compress": ("torch",),
     "synth": ("pyosys",),
+    "onnx": ("onnx",),
 }
 
 

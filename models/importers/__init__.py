@@ -1,0 +1,5 @@
+"""Networks and weights from elsewhere: ONNX files, state dicts, and their quantization.
+
+An importer gives a :class:`models.importers.float_model.FloatModel`: a network of ours with real
+weights, batch normalization folded. :mod:`models.importers.calibrate` makes it a checkpoint.
+"""

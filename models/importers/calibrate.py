@@ -1,0 +1,189 @@
+"""From real weights to a checkpoint: scales of weights and activations, and what they cost.
+
+Weights become 8-bit integers with one scale a layer, activations 8-bit integers with one scale a
+tensor, both searched for the least squared error (:func:`models.scales.scale_of`). The ranges of
+activations come from running the float network on images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim import golden
+from hwsim.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
+from hwsim.config import LayerConfig, LayerShape
+from hwsim.errors import InputError
+from models.importers.float_model import FloatModel
+from models.scales import fixed_point, scale_of
+
+__all__ = ["Agreement", "agreement", "calibrate", "quantize"]
+
+_CODES = 127
+#: Values of a tensor on which its scale is searched; the error of more hardly moves it.
+_SAMPLE = 50_000
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
+#: Called with what is being done.
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Integer inference against the float network on some images.
+
+    ``correlation`` is Pearson's, over all logits; ``same`` counts the images whose largest logit is
+    the same one.
+    """
+
+    correlation: float
+    same: int
+    images: int
+
+
+def quantize(
+    model: FloatModel, images: Images, info: dict[str, Any], progress: Progress = lambda what: None
+) -> Checkpoint:
+    """Make a checkpoint of a float model.
+
+    Parameters
+    ----------
+    images
+        ``(n, C, H, W)``: uint8 pixels, which stand for 0..1, or the values that the network takes.
+    info
+        How it came about; goes into the file.
+
+    Raises
+    ------
+    InputError
+        Scales lie so far apart that no fixed-point factor joins them.
+    """
+    scales = calibrate(model, images, progress)
+    shapes = model.config.shapes()
+    layers: dict[str, LayerWeights] = {}
+    rescales: dict[str, Rescale] = {}
+    previous = "input"
+    for shape in shapes:
+        layer = shape.layer
+        sources = [scales[name] for name in layer.inputs or (previous,)]
+        try:
+            if shape.has_weights:
+                progress(f"quantizing {layer.name}")
+                # the logits are the last layer's partial sums: nothing scales them
+                after = scales[layer.name] if shape is not shapes[-1] else None
+                layers[layer.name] = _layer(model, layer, sources[0], after)
+            elif layer.rescales:
+                area = _area(shape)
+                factors = [source / scales[layer.name] / area for source in sources]
+                rescales[layer.name] = _rescale(factors)
+        except ValueError as error:
+            raise InputError(
+                model.source, layer.name, None, f"cannot be quantized: {error}"
+            ) from error
+        previous = layer.name
+    return Checkpoint(
+        model.config.name, layers, info, rescales=rescales, input_scale=scales["input"]
+    )
+
+
+def calibrate(
+    model: FloatModel, images: Images, progress: Progress = lambda what: None
+) -> dict[str, float]:
+    """Choose the scale of the input and of every layer's activations, by name.
+
+    A max-pool keeps its input's scale: its integers are its input's. A ReLU that saturates has its
+    largest value as the largest integer, or less.
+    """
+    samples: dict[str, list[NDArray[np.float32]]] = {}
+    for place, image in enumerate(images):
+        progress(f"calibrating: image {place + 1} of {len(images)}")
+        for name, act in model.activations(_real(image[None])):
+            samples.setdefault(name, []).append(_sample(act, _SAMPLE // len(images)))
+    by_name = {layer.name: layer for layer in model.config.layers}
+    scales: dict[str, float] = {}
+    previous = "input"
+    for name, parts in samples.items():
+        layer = by_name.get(name)
+        if layer is None:
+            scales[name] = INPUT_SCALE if images.dtype == np.uint8 else _searched(parts)
+        elif layer.type == "maxpool":
+            scales[name] = scales[layer.inputs[0] if layer.inputs else previous]
+        else:
+            limit = np.inf if layer.relu_max is None else layer.relu_max / _CODES
+            scales[name] = min(limit, _searched(parts))
+        previous = name
+    return scales
+
+
+def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agreement:
+    """Compare the logits of float and integer inference."""
+    found, expected = [], []
+    for image in images:
+        act = golden.input_act(image[None], checkpoint.input_scale)
+        found.append(golden.run(model.config, checkpoint, act).logits[0])
+        expected.append(model.logits(_real(image[None]))[0])
+    integers, reals = np.array(found, dtype=np.float64), np.array(expected, dtype=np.float64)
+    same = int(np.count_nonzero(integers.argmax(axis=1) == reals.argmax(axis=1)))
+    return Agreement(_correlation(integers.ravel(), reals.ravel()), same, len(images))
+
+
+def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """Pearson's; 0 where one of them is constant."""
+    left, right = left - left.mean(), right - right.mean()
+    norm = float(np.linalg.norm(left) * np.linalg.norm(right))
+    return float(left @ right) / norm if norm else 0.0
+
+
+def _real(images: Images) -> NDArray[np.float32]:
+    if images.dtype == np.uint8:
+        return (images / 255.0).astype(np.float32)
+    return images.astype(np.float32)
+
+
+def _sample(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """About ``count`` of the values, evenly spaced, and the largest magnitude."""
+    flat = values.ravel()
+    largest = flat[np.abs(flat).argmax()]
+    # a step that shares no factor with the tensor's sizes meets every row and column
+    return np.append(flat[:: max(1, flat.size // max(1, count)) | 1], largest)
+
+
+def _searched(parts: Sequence[NDArray[np.float32]]) -> float:
+    return scale_of(np.concatenate(parts).astype(np.float64), _CODES)
+
+
+def _area(shape: LayerShape) -> int:
+    """Values that one output sums: those of an average pool's window, else 1."""
+    if shape.layer.type == "globalavgpool":
+        return shape.ifmap.height * shape.ifmap.width
+    return shape.R * shape.S if shape.layer.type == "avgpool" else 1
+
+
+def _layer(
+    model: FloatModel, layer: LayerConfig, before: float, after: float | None
+) -> LayerWeights:
+    """Integers of one layer between activations of two scales."""
+    own = model.layers[layer.name]
+    weight_scale = _searched([_sample(own.weight, _SAMPLE)])
+    psum_scale = before * weight_scale
+    multiplier, shift = (1, 0) if after is None else fixed_point(psum_scale / after)
+    limits = np.iinfo(np.int32)
+    bias = np.clip(np.rint(own.bias.astype(np.float64) / psum_scale), limits.min, limits.max)
+    return LayerWeights(
+        weight=np.clip(np.rint(own.weight / weight_scale), -_CODES, _CODES).astype(np.int8),
+        bias=bias.astype(np.int32),
+        weight_bits=8,
+        multiplier=multiplier,
+        shift=shift,
+        weight_scale=weight_scale,
+    )
+
+
+def _rescale(factors: Sequence[float]) -> Rescale:
+    """Fixed-point factors with one shift, the largest one as exact as it can be."""
+    _, shift = fixed_point(max(factors))
+    return Rescale(tuple(round(factor * 2.0**shift) for factor in factors), shift)

@@ -1,0 +1,120 @@
+"""A network of ours with real weights, executed in floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import LayerShape, NetworkConfig
+from hwsim.errors import InputError
+from hwsim.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
+
+__all__ = ["FloatModel", "LayerFloats"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LayerFloats:
+    """One layer's weight, in PyTorch's order, and a bias for each output channel."""
+
+    weight: Floats
+    bias: Floats
+
+    def normalized(
+        self,
+        gamma: NDArray[np.floating],
+        beta: NDArray[np.floating],
+        mean: NDArray[np.floating],
+        var: NDArray[np.floating],
+        eps: float,
+    ) -> LayerFloats:
+        """Fold a batch normalization in: ``gamma * (y - mean) / sqrt(var + eps) + beta``.
+
+        All but ``eps`` have one value an output channel. The arithmetic is in double precision, so
+        that the fold adds no error of its own.
+        """
+        factor = gamma.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)
+        weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
+        bias = (self.bias - mean.astype(np.float64)) * factor + beta
+        return LayerFloats(weight.astype(np.float32), bias.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """Weights of every ``conv`` and ``fc`` layer of a network, by layer name.
+
+    Raises
+    ------
+    InputError
+        A weight or bias is not finite.
+    """
+
+    config: NetworkConfig
+    layers: dict[str, LayerFloats]
+    #: Where the weights come from, for messages and records.
+    source: str
+
+    def __post_init__(self) -> None:
+        for shape in self.config.shapes():
+            if not shape.has_weights:
+                continue
+            layer = self.layers[shape.layer.name]
+            assert layer.weight.shape == weight_shape(shape), shape.layer.name
+            for what, values in (("weight", layer.weight), ("bias", layer.bias)):
+                if not np.isfinite(values).all():
+                    raise InputError(
+                        self.source, f"{shape.layer.name}.{what}", None, "must hold finite numbers"
+                    )
+
+    def logits(self, images: Floats) -> Floats:
+        """Compute ``(images, classes)`` from ``(images, C, H, W)``."""
+        *_, (_, last) = self.activations(images)
+        return last.reshape(len(images), -1)
+
+    def activations(self, images: Floats) -> Iterator[tuple[str, Floats]]:
+        """Yield ``input`` and then each layer's name with its activations ``(images, M, P, Q)``.
+
+        What no later layer reads is let go of.
+        """
+        shapes = self.config.shapes()
+        sources = _sources(shapes)
+        last_use = {name: place for place, names in enumerate(sources) for name in names}
+        known: dict[str, Floats] = {"input": images}
+        yield "input", images
+        for place, (shape, names) in enumerate(zip(shapes, sources, strict=True)):
+            name = shape.layer.name
+            known[name] = self._layer(shape, [known[source] for source in names])
+            yield name, known[name]
+            for source in set(names):
+                if last_use[source] == place:
+                    del known[source]
+
+    def _layer(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
+        layer, act = shape.layer, sources[0]
+        result: Floats
+        if shape.has_weights:
+            own = self.layers[layer.name]
+            pairs = zip(lower_weight(shape, own.weight), lower_act(shape, act), strict=True)
+            result = raise_ofmap(shape, [weight @ tap for weight, tap in pairs], len(act))
+            result += own.bias[:, None, None]
+        elif layer.type == "maxpool":
+            result = windows(shape, act, fill=-np.inf).max(axis=(4, 5))
+        elif layer.type == "avgpool":
+            result = windows(shape, act, fill=0).mean(axis=(4, 5))
+        elif layer.type == "globalavgpool":
+            result = act.mean(axis=(2, 3), keepdims=True)
+        elif layer.type == "concat":
+            result = np.concatenate(sources, axis=1)
+        else:
+            result = np.add.reduce(sources)
+        return np.clip(result, 0, layer.relu_max) if layer.relu else result
+
+
+def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:
+    """Names of what each layer reads."""
+    before = ["input", *(shape.layer.name for shape in shapes)]
+    return [shape.layer.inputs or (before[place],) for place, shape in enumerate(shapes)]

@@ -1,0 +1,69 @@
+"""Windows of ONNX convolutions and pools: ours have one stride, dilation and padding all around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.importers.onnx_builder import Builder, Value
+from models.importers.onnx_graph import Node
+
+__all__ = ["rounded_up", "window"]
+
+Pair = tuple[int, int]
+
+
+def window(builder: Builder, node: Node, value: Value, kernel: Pair) -> dict[str, Any]:
+    """Settings of a Conv's or a pool's window."""
+    attributes = node.attributes
+    if value.is_flat:
+        raise builder.graph.refuse(node, f"input {node.inputs[0]}", None, "must be (N, C, H, W)")
+    found: dict[str, int] = {}
+    for key, attribute in (("stride", "strides"), ("dilation", "dilations")):
+        sizes = list(attributes.get(attribute, (1, 1)))
+        if len(sizes) != 2 or sizes[0] != sizes[1]:
+            rule = "must be the same for height and width"
+            raise builder.graph.refuse(node, attribute, sizes, rule)
+        found[key] = sizes[0]
+    pads = _pads(node, value, kernel, found["stride"], found["dilation"])
+    if len(set(pads)) != 1 or pads[0] < 0:
+        rule = "must be the same on all four sides"
+        raise builder.graph.refuse(node, "pads", pads, rule)
+    settings = {"R": kernel[0]} | ({"S": kernel[1]} if kernel[1] != kernel[0] else {})
+    given = {"stride": found["stride"], "padding": pads[0], "dilation": found["dilation"]}
+    defaults = {"stride": 1, "padding": 0, "dilation": 1}
+    return settings | {key: size for key, size in given.items() if size != defaults[key]}
+
+
+def _pads(node: Node, value: Value, kernel: Pair, stride: int, dilation: int) -> list[int]:
+    """Padding before and after height and width: given, or what ``auto_pad`` comes to."""
+    mode = node.attributes.get("auto_pad", b"NOTSET").decode()
+    if mode == "NOTSET":
+        return list(node.attributes.get("pads", (0, 0, 0, 0)))
+    if mode == "VALID":
+        return [0, 0, 0, 0]
+    before, after = [], []
+    for size, taps in zip((value.shape.height, value.shape.width), kernel, strict=True):
+        reach = (-(-size // stride) - 1) * stride + dilation * (taps - 1) + 1
+        total = max(0, reach - size)
+        small, large = total // 2, total - total // 2
+        before.append(large if mode == "SAME_LOWER" else small)
+        after.append(small if mode == "SAME_LOWER" else large)
+    return [*before, *after]
+
+
+def rounded_up(
+    builder: Builder, node: Node, value: Value, settings: dict[str, Any], kind: str
+) -> dict[str, Any]:
+    """Setting for an output size that is rounded up, where that makes a difference."""
+    stride, padding = settings.get("stride", 1), settings.get("padding", 0)
+    found: dict[str, Any] = {}
+    sizes = (value.shape.height, value.shape.width)
+    for size, taps in zip(sizes, (settings["R"], settings.get("S", settings["R"])), strict=True):
+        room = size + 2 * padding - settings.get("dilation", 1) * (taps - 1) - 1
+        if room % stride:
+            begins_outside = (room // stride + 1) * stride >= size + padding
+            if kind == "avgpool" or begins_outside:
+                rule = "must be 0 where windows would reach outside"
+                raise builder.graph.refuse(node, "ceil_mode", 1, rule)
+            found = {"ceil": True}
+    return found

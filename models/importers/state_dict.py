@@ -1,0 +1,113 @@
+"""Files of named tensors: PyTorch's ``.pt`` and ``.pth``, and ``.safetensors``; no code is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, deserialize
+
+from hwsim import extras
+from hwsim.errors import InputError
+
+__all__ = ["Tensors", "read"]
+
+Tensors = dict[str, NDArray[np.float32]]
+
+#: Keys under which training scripts put the state dict beside other things.
+_WRAPPERS = ("state_dict", "model", "model_state_dict")
+#: What wrappers of a model put before every name.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+
+
+def read(path: Path | str) -> Tensors:
+    """Read every floating-point tensor of a file, as float32, by name.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not a state dict, or holds more than tensors: Python objects of
+        a pickle are code, and are refused unseen.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(path, "", None, "no such file")
+    if path.suffix == ".safetensors":
+        found = _safetensors(path)
+    elif path.suffix in {".pt", ".pth", ".bin"}:
+        found = _torch(path)
+    else:
+        rule = "must be .pt, .pth, .bin (PyTorch) or .safetensors"
+        raise InputError(path, "suffix", path.suffix, rule)
+    if not found:
+        raise InputError(path, "", None, "must hold floating-point tensors by name")
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return found
+
+
+def _safetensors(path: Path) -> Tensors:
+    try:
+        tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
+    except (SafetensorError, ValueError, OverflowError) as error:
+        raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
+    found = {}
+    for name, tensor in tensors:
+        dtype, shape, data = tensor["dtype"], tensor["shape"], tensor["data"]
+        if dtype == "BF16":
+            # the upper half of a single-precision number
+            words = np.frombuffer(data, dtype="<u2").astype(np.uint32) << 16
+            found[name] = words.view(np.float32).reshape(shape)
+        elif dtype in _DTYPES:
+            found[name] = np.frombuffer(data, _DTYPES[dtype]).astype(np.float32).reshape(shape)
+        elif dtype == "I8":
+            rule = "must be floating point; a checkpoint of integers is for --checkpoint"
+            raise InputError(path, f"{name}.dtype", dtype, rule)
+    return found
+
+
+def _torch(path: Path) -> Tensors:
+    extras.require("compress")
+    import pickle
+
+    import torch
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        rule = (
+            "must hold tensors only, not Python objects or code: save the weights alone, "
+            "torch.save(model.state_dict(), FILE)"
+        )
+        raise InputError(path, "", None, rule) from error
+    except OSError as error:
+        raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
+    except Exception as error:  # a damaged file fails in any of torch's own ways
+        reason = str(error).partition("\n")[0]
+        raise InputError(path, "", None, f"must be a state dict of PyTorch: {reason}") from error
+    return {
+        name: tensor.detach().to(torch.float32).numpy()
+        for name, tensor in _unwrapped(path, loaded).items()
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    }
+
+
+def _unwrapped(path: Path, loaded: object) -> Mapping[str, Any]:
+    """Mapping of names to tensors, taken out of what a training script saved around it."""
+    for _ in range(2):
+        if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
+            raise InputError(path, "", None, "must be a state dict: names mapped to tensors")
+        inner = next(
+            (loaded[key] for key in _WRAPPERS if isinstance(loaded.get(key), Mapping)), None
+        )
+        if inner is None:
+            return loaded
+        loaded = inner
+    raise InputError(path, "", None, "must be a state dict: names mapped to tensors")
