@@ -206,6 +206,7 @@ def run(
     designs: Sequence[ArchConfig],
     seed: int = 0,
     progress: Callable[[str], None] = lambda what: None,
+    network: str | None = None,
 ) -> Storage:
     """Measure a checkpoint's or a synthetic network's weights in every format.
 
@@ -217,6 +218,8 @@ def run(
         Their formats are measured beside the generic ones.
     progress
         Called with each layer's name before it is measured.
+    network
+        Of a checkpoint; by default the one that it names.
     """
     formats = [FormatSize(name, None, None) for name in GENERIC]
     formats += [FormatSize(d.name, d.array.family, d) for d in designs]
@@ -228,7 +231,7 @@ def run(
             if isinstance(d.array, DenseConfig) and d.array.dataflow == "ws"
         }
     )
-    for layer in _layers(weights, seed):
+    for layer in _layers(weights, seed, network):
         progress(layer.name)
         own = layer.matrices(layer.numbers)
         nonzeros = sum(int(np.count_nonzero(matrix)) for matrix in own)
@@ -297,7 +300,7 @@ class _Layer:
         return self._drawn[numbers]
 
 
-def _layers(weights: str, seed: int) -> Iterator[_Layer]:
+def _layers(weights: str, seed: int, network: str | None) -> Iterator[_Layer]:
     is_network = weights.endswith((".yaml", ".yml")) or (
         (CONFIGS / "network" / f"{weights}.yaml").is_file()
     )
@@ -309,12 +312,12 @@ def _layers(weights: str, seed: int) -> Iterator[_Layer]:
         return
     from hwsim import lowering
     from hwsim.checkpoint import Checkpoint
-    from hwsim.shipped import find_checkpoint
+    from hwsim.shipped import find_checkpoint, network_of
 
     checkpoint = Checkpoint.read(find_checkpoint(weights))
-    network = NetworkConfig.read(checkpoint.network)
-    checkpoint.check(network)
-    for shape in network.shapes():
+    found = network_of(checkpoint) if network is None else NetworkConfig.read(network)
+    checkpoint.check(found)
+    for shape in found.shapes():
         if shape.has_weights:
             layer = checkpoint.layers[shape.layer.name]
             lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))
