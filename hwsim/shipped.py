@@ -64,9 +64,7 @@ def dataset_of(checkpoint: Checkpoint) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def images(
-    count: int, dataset: str = "mnist"
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def images(count: int, dataset: str = "mnist") -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """First ``count`` of a data set's shipped test images, and their labels."""
     from hwsim import datasets
 
@@ -121,9 +119,14 @@ def checkpoint_operands(
     file: Path | None = None,
     seed: int = 0,
 ) -> dict[str, list[GEMM]]:
-    """Operands of a network: a checkpoint's weights on :func:`network_inputs`."""
-    from hwsim import workload
+    """Operands of a network: a checkpoint's weights on :func:`network_inputs`.
+
+    The activations of synthetic weights are random in every layer, of ``seed``.
+    """
+    from hwsim import synthetic, workload
 
     weights = Checkpoint.read(find_checkpoint(checkpoint), network)
+    if synthetic.is_synthetic(weights):
+        return synthetic.operands(network, weights, count, seed)
     dataset = dataset_of(weights)
     return workload.real(network, weights, network_inputs(network, count, file, seed, dataset)[0])

@@ -12,6 +12,7 @@ from hwsim.cli.options import Json, Out
 
 if TYPE_CHECKING:
     from hwsim.config.study import CompareConfig, PublishedConfig, StudyConfig
+    from hwsim.config.study_synthetic import SyntheticStudyConfig
 
 __all__ = ["study"]
 
@@ -33,7 +34,7 @@ def study(
     Example: hwsim study configs/study/lenet5.yaml
     """
     from hwsim.config.base import resolve
-    from hwsim.config.study import CompareConfig, StudyConfig
+    from hwsim.config.study import CompareConfig, PublishedConfig, StudyConfig
 
     path = resolve(config, "study")
     read = StudyConfig.read(path)
@@ -41,8 +42,10 @@ def study(
     command = f"hwsim study {config}"
     if isinstance(read.study, CompareConfig):
         passed = _compare(read, read.study, path, command, rtl, folder, json)
-    else:
+    elif isinstance(read.study, PublishedConfig):
         passed = _published(read, read.study, command, folder, json)
+    else:
+        passed = _synthetic(read, read.study, path, command, folder, json)
     if not passed:
         raise typer.Exit(1)
 
@@ -106,3 +109,29 @@ def _published(
         console().print(f"[bold]{check.answer()}[/bold]")
         console().print(f"report: {page}")
     return check.passed
+
+
+def _synthetic(
+    read: StudyConfig,
+    config: SyntheticStudyConfig,
+    path: Path,
+    command: str,
+    folder: Path,
+    json: bool,
+) -> bool:
+    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.study import synthetic
+    from hwsim.study.synthetic_report import cycles_table, storage_table, write
+
+    with log().status("reading") as status:
+        done = synthetic.run(config, str(path), status.update)
+        page = write(done, read.title, command, folder)
+    if json:
+        emit_json(done.to_dict() | {"report": str(page)})
+    else:
+        title = f"{read.title} (synthetic weights)"
+        console().print(table(title, *cycles_table(done)))
+        console().print(table("Stored weights (synthetic)", *storage_table(done)))
+        console().print(f"[bold]{done.answer()}[/bold]")
+        console().print(f"report: {page}")
+    return True

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsim.errors import InputError
 
-__all__ = ["CONFIGS", "Config", "load", "parse", "resolve"]
+__all__ = ["CONFIGS", "Config", "load", "parse", "read_yaml", "resolve"]
 
 #: ``configs/`` of the checkout, or of the installed package's neighbour.
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -52,18 +52,28 @@ def load(cls: type[C], path: Path | str) -> C:
     InputError
         Unreadable file, bad YAML, unknown key, wrong type, or a broken rule.
     """
+    return parse(cls, read_yaml(path), path)
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Plain data of one YAML file.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, bad YAML, or a key given twice.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, "", None, f"cannot be read: {error}") from error
     try:
-        raw = yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         problem = getattr(error, "problem", None) or str(error)
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1})" if mark else ""
         raise InputError(path, "", None, f"must be YAML: {problem}{at}") from error
-    return parse(cls, raw, path)
 
 
 def parse(cls: type[C], raw: Any, source: Path | str) -> C:

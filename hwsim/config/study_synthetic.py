@@ -1,0 +1,55 @@
+"""Studies of networks whose data we do not have: synthetic weights on every family."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.base import Config
+
+__all__ = ["SyntheticStudyConfig", "SyntheticVariantConfig"]
+
+
+class SyntheticVariantConfig(Config):
+    """One synthetic checkpoint on one design."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    #: Name or path of the design.
+    arch: str
+    #: Name or path of the recipe of its weights; absent: all weights, on a dense array.
+    recipe: str | None = None
+
+
+class SyntheticStudyConfig(Config):
+    """Count synthetic checkpoints of one network on designs with as many multipliers.
+
+    Simulated, not run in RTL: a layer of such a network is millions of clocks. What is proved of a
+    design is proved on smaller layers.
+    """
+
+    kind: Literal["synthetic"]
+    network: str
+    #: Images run as one batch.
+    images: Annotated[int, Field(ge=1)] = 1
+    #: Seed of the random activations.
+    seed: Annotated[int, Field(ge=0)] = 0
+    #: Fractions of the activations that are not zero, of every layer but the first; each is counted
+    #: apart. The first is the one that is drawn.
+    act_densities: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1, max_length=8)
+    ]
+    #: Variant that speedups are relative to.
+    baseline: str
+    variants: Annotated[list[SyntheticVariantConfig], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) != len(names):
+            raise ValueError(f"variants must have different names, not {names}")
+        if self.baseline not in names:
+            raise ValueError(f"baseline must name a variant ({', '.join(names)})")
+        if len(set(self.act_densities)) != len(self.act_densities):
+            raise ValueError(f"act_densities must be different, not {self.act_densities}")
+        return self

@@ -1,0 +1,160 @@
+"""Recipes of synthetic checkpoints: random weights with published densities and bits.
+
+For networks whose data we do not have. A recipe of ``configs/compress`` that has a ``synthetic``
+section is of this kind: nothing is trained, and accuracy is not known.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.base import Config, load, parse, read_yaml, resolve
+from hwsim.config.compress import CompressConfig, NMPruneConfig
+from hwsim.config.network import LayerShape, NetworkConfig
+from hwsim.config.storage import KeptLayer, StorageConfig, StorageRow
+from hwsim.errors import InputError
+
+__all__ = ["PublishedDensities", "SyntheticConfig", "read_recipe"]
+
+Density = Annotated[float, Field(gt=0, le=1)]
+#: Pattern of layer names (``conv[2-5]``) -> density; the first pattern that matches counts.
+Densities = dict[str, Density]
+
+
+class PublishedSizes(Config):
+    """Row of a table of published sizes, which has densities and bits: ``configs/storage``."""
+
+    #: Name or path of the table.
+    table: str
+    #: Name of its row.
+    row: str
+
+    def read(self) -> StorageRow:
+        """Find the row; :class:`InputError` where there is none."""
+        rows = {row.name: row for row in StorageConfig.read(self.table).rows}
+        if self.row not in rows:
+            raise InputError(self.table, "rows", self.row, f"must be one of: {', '.join(rows)}")
+        return rows[self.row]
+
+
+class PublishedDensities(Config):
+    """What is left of each layer, and in how many bits."""
+
+    sizes: PublishedSizes
+    #: What of it is published, where, and what is derived.
+    note: Annotated[str, Field(min_length=1)]
+    #: Where the row has only the sum of the kept weights: how the layers' densities are to each
+    #: other. One factor on all of them gives the sum. Absent: the same density everywhere.
+    profile: Densities = {}
+    #: Densities that stand instead of the row's.
+    layers: Densities = {}
+    #: Of kind nm: at most ``n`` non-zeros in every ``m``, of every layer.
+    nm: NMPruneConfig | None = None
+    #: Of kind pattern: ways of keeping 4 of the 9 taps of a 3x3 kernel, in each layer.
+    patterns: Annotated[int, Field(ge=1, le=16)] | None = None
+    #: Activations that are not zero, at the input of every layer but the first, whose are the
+    #: image's and all are not zero.
+    act_density: Density
+
+
+class SyntheticConfig(Config):
+    """One checkpoint of random weights."""
+
+    #: Name of the checkpoint file.
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: Literal["structured", "nonstructured", "nm", "pattern"]
+    #: Network, by name or path.
+    network: str
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)]
+    synthetic: PublishedDensities
+
+    @classmethod
+    def read(cls, name: str | Path) -> Self:
+        """Read a recipe by name (``configs/compress``) or path."""
+        return load(cls, resolve(name, "compress"))
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> Self:
+        given = self.synthetic
+        for key, kind in (("nm", "nm"), ("patterns", "pattern")):
+            if (getattr(given, key) is not None) != (self.kind == kind):
+                must = "given" if self.kind == kind else "absent"
+                raise ValueError(f"synthetic.{key} must be {must} for kind {self.kind}")
+        if self.kind == "nm" and (given.profile or given.layers):
+            raise ValueError("synthetic.profile and layers must be absent for kind nm")
+        return self
+
+    def kept_layers(self) -> list[tuple[LayerShape, KeptLayer]]:
+        """What is left of each layer with weights, in the network's order.
+
+        Raises
+        ------
+        InputError
+            The table's row is not of this network, a pattern names no layer or a layer has no
+            pattern, or a density passes 1.
+        """
+        row = self.synthetic.sizes.read()
+        if row.network != self.network:
+            rule = f"must be a row of network {self.network}, not {row.network}"
+            raise InputError(self.name, "synthetic.sizes.row", row.name, rule)
+        found = NetworkConfig.read(self.network).shapes()
+        shapes = {shape.layer.name: shape for shape in found if shape.has_weights}
+        try:
+            kept = {layer.name: layer for layer, _ in row.kept_layers()}
+        except ValueError as error:
+            raise InputError(self.name, "synthetic.sizes.row", row.name, str(error)) from error
+        densities = {name: layer.kept for name, layer in kept.items()}
+        if self.synthetic.nm is not None:
+            n, m = self.synthetic.nm.n, self.synthetic.nm.m
+            densities = dict.fromkeys(shapes, n / m)
+        if self.synthetic.profile:
+            densities = self._spread(row, shapes)
+        densities |= self._matched("layers", self.synthetic.layers, list(shapes))
+        return [
+            (shape, kept[name].model_copy(update={"kept": densities[name]}))
+            for name, shape in shapes.items()
+        ]
+
+    def _spread(self, row: StorageRow, shapes: dict[str, LayerShape]) -> dict[str, float]:
+        """Densities of the profile, scaled to the sum that the row gives."""
+        key = "synthetic.profile"
+        if row.uniform is None:
+            rule = f"must be absent: {row.name} has a density for each layer"
+            raise InputError(self.name, key, None, rule)
+        profile = self._matched("profile", self.synthetic.profile, list(shapes))
+        for name in shapes:
+            if name not in profile:
+                raise InputError(self.name, key, name, "must match every layer with weights")
+        total = sum(profile[name] * shape.weights for name, shape in shapes.items())
+        factor = row.uniform.kept_weights / total
+        for name, share in profile.items():
+            if share * factor > 1:
+                rule = f"must be at most {1 / factor:.3f}: scaled to the published sum it passes 1"
+                raise InputError(self.name, f"{key}.{name}", share, rule)
+        return {name: share * factor for name, share in profile.items()}
+
+    def _matched(self, key: str, patterns: Densities, names: list[str]) -> dict[str, float]:
+        """Density of each layer that a pattern matches."""
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                rule = f"must match a layer with weights of {self.network}"
+                raise InputError(self.name, f"synthetic.{key}", pattern, rule)
+        found = {}
+        for name in names:
+            matching = [value for pattern, value in patterns.items() if fnmatchcase(name, pattern)]
+            if matching:
+                found[name] = matching[0]
+        return found
+
+
+def read_recipe(name: str | Path) -> CompressConfig | SyntheticConfig:
+    """Read a recipe by name (``configs/compress``) or path: one that trains, or a synthetic one."""
+    path = resolve(name, "compress")
+    raw = read_yaml(path)
+    if isinstance(raw, dict) and "synthetic" in raw:
+        return parse(SyntheticConfig, raw, path)
+    return parse(CompressConfig, raw, path)
