@@ -8,10 +8,12 @@ import sys
 
 import typer
 
+from hwsim.cli.breakeven import breakeven
 from hwsim.cli.compress import compress
 from hwsim.cli.data import data
 from hwsim.cli.doctor import doctor
 from hwsim.cli.generate import generate
+from hwsim.cli.importing import import_
 from hwsim.cli.simulate import simulate
 from hwsim.cli.storage import storage
 from hwsim.cli.study import study
@@ -34,8 +36,11 @@ app = typer.Typer(
 #: A disk or a quota that ended where no folder of results is being written.
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-for command in (study, simulate, generate, verify, synth, sweep, compress, storage, data, doctor):
+for command in (
+    study, simulate, generate, verify, synth, sweep, breakeven, compress, storage, data, doctor,
+):  # fmt: skip
     app.command()(command)
+app.command("import")(import_)  # a word that Python keeps for itself
 
 
 @app.callback()

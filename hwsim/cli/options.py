@@ -7,10 +7,26 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Arch", "Images", "Json", "Network", "Out"]
+__all__ = ["Arch", "Images", "Inputs", "Json", "Network", "Out", "Weights"]
 
 Arch = Annotated[str, typer.Argument(help="Design: a name in configs/arch or a YAML file.")]
-Network = Annotated[str, typer.Argument(help="Network: a name in configs/network or a YAML file.")]
+Network = Annotated[
+    str, typer.Argument(help="Network: a name in configs/network, a YAML or an .onnx file.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="Pretrained weights of NETWORK: a state dict (.pth, .safetensors) with torchvision's "
+        "names or the network's own."
+    ),
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Images, .npy or .npz, (n, C, H, W): uint8 pixels, or normalised floats (default: "
+        "random ones)."
+    ),
+]
 Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run together.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
 Out = Annotated[

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Images, Json, Network, Out
+from hwsim.cli.options import Arch, Images, Inputs, Json, Network, Out, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hwsim.arrays.base import GEMM
+    from hwsim.config import NetworkConfig
 
 __all__ = ["simulate"]
 
@@ -19,30 +25,41 @@ def simulate(
         str | None,
         typer.Option(help="Compressed weights: a name in models/checkpoints or a file."),
     ] = None,
+    weights: Weights = None,
+    inputs: Inputs = None,
     images: Images = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of synthetic operands.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of synthetic operands and random images.")
+    ] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:
     """Count a network's cycles by cause on a design, layer by layer, cycle-exact.
 
-    With --checkpoint the operands are its weights and the activations that test images give;
-    otherwise they are synthetic, at the densities of the network file.
+    With --checkpoint, --weights or an .onnx file the operands are its weights and what images
+    become at each layer: those of --inputs, else test images that ship where they fit, else random
+    ones. Otherwise operands are synthetic, at the densities of the network file. Pretrained weights
+    are quantized as by hwsim import.
 
     Example: hwsim simulate csc_16x4 lenet5 --checkpoint lenet5_nonstructured --images 16
+
+    Example: hwsim simulate dense_32x32_ws resnet50 --weights resnet50.pth
     """
     from hwsim import engine
-    from hwsim.cli.output import console, emit_json, table
-    from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.config import ArchConfig
     from hwsim.report import write_json
-    from hwsim.shipped import checkpoint_operands
 
-    design, net = ArchConfig.read(arch), NetworkConfig.read(network)
-    operands = checkpoint_operands(net, checkpoint, images) if checkpoint else None
-    result = engine.simulate(design, net, operands, images=images, seed=seed)
-    document = result.to_dict() | {
-        "operands": checkpoint if checkpoint else f"synthetic weights, seed {seed}"
-    }
+    design = ArchConfig.read(arch)
+    with log().status("reading") as status:
+        net, operands, origin = _operands(
+            network, checkpoint, weights, inputs, images, seed, status.update
+        )
+        result = engine.simulate(
+            design, net, operands, images=images, seed=seed,
+            progress=lambda layer: status.update(f"simulated {layer}"),
+        )  # fmt: skip
+    document = result.to_dict() | origin
     folder = out or Path("build/simulate") / f"{design.name}-{net.name}"
     path = write_json(folder / "results.json", document)
     if json:
@@ -63,9 +80,55 @@ def simulate(
     )
     console().print(
         table(
-            f"{net.name} on {design.name}, {images} image(s), {document['operands']}",
+            f"{net.name} on {design.name}, {images} image(s), {', '.join(origin.values())}",
             ["layer", "MACs", "useful", "cycles", "utilization", *causes],
             rows,
         )
     )
     console().print(f"{result.microseconds:.1f} us at {design.clock_mhz:g} MHz; wrote {path}")
+
+
+def _operands(
+    network: str,
+    checkpoint: str | None,
+    weights: Path | None,
+    inputs: Path | None,
+    images: int,
+    seed: int,
+    progress: Callable[[str], None],
+) -> tuple[NetworkConfig, dict[str, list[GEMM]] | None, dict[str, str]]:
+    """Network, its operands (``None``: synthetic ones), and where weights and images come from."""
+    from hwsim import workload
+    from hwsim.checkpoint import Checkpoint
+    from hwsim.cli.importing import imported
+    from hwsim.config import NetworkConfig
+    from hwsim.errors import InputError
+    from hwsim.shipped import find_checkpoint, network_inputs
+
+    is_onnx = network.endswith(".onnx")
+    if is_onnx or weights is not None:
+        if checkpoint is not None:
+            rule = "must be absent: the weights are those of " + (
+                "--weights" if weights else network
+            )
+            raise InputError("command line", "--checkpoint", checkpoint, rule)
+        net, own = imported(network, weights, inputs, seed, progress=progress)
+        name = str(weights or network)
+    elif checkpoint is not None:
+        net = NetworkConfig.read(network)
+        own, name = Checkpoint.read(find_checkpoint(checkpoint), net), checkpoint
+    elif inputs is not None:
+        rule = "must be absent: synthetic operands come from no images"
+        raise InputError("command line", "--inputs", str(inputs), rule)
+    else:
+        return NetworkConfig.read(network), None, {"operands": f"synthetic weights, seed {seed}"}
+    pictures, described = network_inputs(net, images, inputs, seed)
+    progress(f"inferring {images} image(s)")
+    return (
+        net,
+        workload.real(net, own, pictures),
+        {
+            "operands": name,
+            "inputs": described,
+        },
+    )

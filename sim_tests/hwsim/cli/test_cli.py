@@ -15,7 +15,7 @@ from hwsim import cli
 from hwsim.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands]
+COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
 
 
 @pytest.fixture

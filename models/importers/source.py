@@ -1,0 +1,84 @@
+"""What the command line names: an ONNX file, or a network and a file of its weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hwsim import extras
+from hwsim.checkpoint import Checkpoint
+from hwsim.config import NetworkConfig
+from hwsim.errors import InputError
+from models.importers import calibrate, state_dict, torchvision
+from models.importers.calibrate import Images
+from models.importers.float_model import FloatModel
+
+__all__ = ["CALIBRATION", "checkpoint_of", "is_onnx", "read"]
+
+#: Images that give the ranges of the activations, unless the user says otherwise.
+CALIBRATION = 8
+#: Of these, so many are inferred in integers too: what quantization costs.
+_COMPARED = 4
+
+
+def is_onnx(network: str) -> bool:
+    """Whether a NETWORK of the command line is an ONNX file."""
+    return network.endswith(".onnx")
+
+
+def read(network: str, weights: Path | None) -> FloatModel:
+    """Read a network with its weights.
+
+    Raises
+    ------
+    InputError
+        An ONNX file has its own weights; any other network needs a file.
+    """
+    if is_onnx(network):
+        if weights is not None:
+            rule = "must be absent: an ONNX file has its own weights"
+            raise InputError("command line", "--weights", str(weights), rule)
+        extras.require("onnx")
+        from models.importers.onnx_layers import load
+
+        return load(network)
+    config = NetworkConfig.read(network)
+    if weights is None:
+        rule = f"must be given: a .pth or .safetensors file with the weights of {config.name}"
+        raise InputError("command line", "--weights", None, rule)
+    return torchvision.load(config, state_dict.read(weights), str(weights))
+
+
+def checkpoint_of(
+    model: FloatModel,
+    images: Images,
+    calibration: str,
+    *,
+    compare: bool = False,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Checkpoint:
+    """Quantize a model; the file's ``info`` says from what, and on which images.
+
+    Parameters
+    ----------
+    calibration
+        What the images are, in words.
+    compare
+        Also infer a few images both ways and record how well the logits agree.
+    """
+    content = Path(model.source).read_bytes()
+    info: dict[str, Any] = {
+        "imported": Path(model.source).name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "calibration": calibration,
+        "images": len(images),
+    }
+    checkpoint = calibrate.quantize(model, images, info, progress)
+    if compare:
+        progress("comparing integer with float inference")
+        found = calibrate.agreement(model, checkpoint, images[:_COMPARED])
+        info["correlation"] = round(found.correlation, 6)
+        info["same_top1"] = [found.same, found.images]
+    return checkpoint
