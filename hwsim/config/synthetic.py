@@ -49,9 +49,9 @@ class PublishedDensities(Config):
     note: Annotated[str, Field(min_length=1)]
     #: Where the row has only the sum of the kept weights: how the layers' densities are to each
     #: other. One factor on all of them gives the sum. Absent: the same density everywhere.
-    profile: Densities = {}
+    profile: Annotated[Densities, Field(default_factory=dict)]
     #: Densities that stand instead of the row's.
-    layers: Densities = {}
+    layers: Annotated[Densities, Field(default_factory=dict)]
     #: Of kind nm: at most ``n`` non-zeros in every ``m``, of every layer.
     nm: NMPruneConfig | None = None
     #: Of kind pattern: ways of keeping 4 of the 9 taps of a 3x3 kernel, in each layer.

@@ -8,7 +8,6 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-
 from hwsim import engine, synthetic, workload
 from hwsim.arrays.base import GEMM
 from hwsim.checkpoint import Checkpoint
