@@ -4,12 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from hwsim.errors import InputError
 
-__all__ = ["write_bytes_atomic", "write_text_atomic"]
+__all__ = ["staged", "write_bytes_atomic", "write_text_atomic"]
+
+
+@contextlib.contextmanager
+def staged(folder: Path | str) -> Iterator[Path]:
+    """Yield a new folder inside ``folder``; what was written there moves up when all is written.
+
+    Files that belong together so appear together: a disk that fills halfway, or an interruption,
+    leaves the earlier ones as they were. Other files of ``folder`` stay.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be made or written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
+    except OSError as error:
+        raise InputError(folder, "", None, f"cannot be written: {error.strerror}") from error
+    try:
+        yield inside
+        try:
+            for path in sorted(inside.iterdir()):
+                path.replace(folder / path.name)
+        except OSError as error:
+            raise InputError(folder, "", None, f"cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(inside, ignore_errors=True)
 
 
 def write_bytes_atomic(path: Path | str, content: bytes) -> Path:

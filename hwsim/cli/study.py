@@ -62,13 +62,20 @@ def _compare(
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.extras import require
     from hwsim.study import compare, prove
-    from hwsim.study.report import cycles_table, storage_table, write_comparison
+    from hwsim.study.report import (
+        cycles_table,
+        storage_table,
+        to_dict,
+        verdict_table,
+        write_comparison,
+    )
+    from hwsim.study.verdict import answer, verdicts
 
     if rtl:
         require("rtl")
     started = time.monotonic()
     with log().status("reading weights") as status:
-        done = compare.run(config, str(path), lambda name: status.update(f"simulating {name}"))
+        done = compare.run(config, str(path), status.update)
         proofs = (
             prove.run(done, folder / "rtl", lambda what: status.update(f"proving {what}"))
             if rtl
@@ -77,11 +84,14 @@ def _compare(
         status.update("writing the report")
         page = write_comparison(done, read.title, command, proofs, folder)
     if json:
-        emit_json(done.to_dict() | {"rtl": proofs, "report": str(page)})
+        emit_json(to_dict(done) | {"rtl": proofs, "report": str(page)})
     else:
-        console().print(table(read.title, *cycles_table(done)))
-        console().print(table("Stored weights, KB of 1000 bytes", *storage_table(done)))
-        console().print(f"[bold]{done.answer()}[/bold]")
+        title = f"{read.title}: the smallest models of equal accuracy"
+        console().print(table(title, *cycles_table(done, done.short)))
+        title = "Their weights in KB of 1000 bytes, and the gates of the designs"
+        console().print(table(title, *storage_table(done, done.short)))
+        console().print(table("Non-structured against systolic", *verdict_table(verdicts(done))))
+        console().print(f"[bold]{answer(done)}[/bold]")
         equal = sum(1 for proof in proofs if proof["equal"])
         if proofs:
             console().print(f"RTL: {equal} of {len(proofs)} runs of real layers equal")
@@ -97,7 +107,7 @@ def _published(
 ) -> bool:
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.study import published
-    from hwsim.study.report import published_table, write_published
+    from hwsim.study.published_report import published_table, write_published
 
     with log().status("simulating") as status:
         check = published.run(config, lambda name: status.update(f"simulating {name}"))

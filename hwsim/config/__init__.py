@@ -12,6 +12,7 @@ from hwsim.config.arch import (
     SystolicConfig,
 )
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
+from hwsim.config.tech import TechConfig
 
 __all__ = [
     "ArchConfig",
@@ -26,5 +27,6 @@ __all__ = [
     "NumberConfig",
     "PatternConfig",
     "SystolicConfig",
+    "TechConfig",
     "TensorShape",
 ]

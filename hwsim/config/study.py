@@ -8,13 +8,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load, resolve
+from hwsim.config.study_synthetic import SyntheticStudyConfig
 
 __all__ = [
     "CompareConfig",
+    "PairConfig",
     "PublishedConfig",
     "PublishedLayer",
+    "RunsConfig",
     "StudyConfig",
-    "VariantConfig",
     "VerifyConfig",
 ]
 
@@ -22,46 +24,71 @@ Positive = Annotated[int, Field(ge=1)]
 Density = Annotated[float, Field(gt=0, le=1)]
 
 
-class VariantConfig(Config):
-    """One compressed model on one design."""
+class PairConfig(Config):
+    """One checkpoint on one design."""
 
-    name: Annotated[str, Field(min_length=1, max_length=60)]
     #: Name or path of the design.
     arch: str
     #: Name or path of the checkpoint.
     checkpoint: str
-    #: Whether the RTL runs the study's layers with these weights and must agree.
-    verify: bool = False
+
+
+class RunsConfig(Config):
+    """Checkpoints on designs: each of the ones on each of the others."""
+
+    archs: Annotated[list[str], Field(min_length=1)]
+    checkpoints: Annotated[list[str], Field(min_length=1)]
 
 
 class VerifyConfig(Config):
     """Real layers that the generated RTL runs."""
 
+    #: Designs to prove, each with the models that the study chooses for it.
+    archs: Annotated[list[str], Field(min_length=1)]
     layers: Annotated[list[str], Field(min_length=1)]
     images: Positive = 1
 
 
 class CompareConfig(Config):
-    """Compare compressed models of one network on designs with as many multipliers."""
+    """Compare compressed models of one network, at equal accuracy, on designs of equal multipliers.
+
+    A family is a kind of sparsity on the arrays of one family, at one width of weights; its
+    checkpoints are the points of its curve.
+    """
 
     kind: Literal["compare"]
     network: str
     #: Test images run as one batch.
     images: Positive
-    #: Variant that speedups are relative to.
-    baseline: str
-    #: A variant may win if its accuracy is at most this far below the best (points of per cent).
-    accuracy_bound: Annotated[float, Field(gt=0, le=100)] = 0.5
-    variants: Annotated[list[VariantConfig], Field(min_length=1)]
+    #: What speedups are relative to; its checkpoint's accuracy is the one to be equalled.
+    baseline: PairConfig
+    #: Accuracy is equal where it is at most this far below the baseline's (points of per cent).
+    accuracy_bound: Annotated[float, Field(gt=0, le=100)] = 0.2
+    runs: Annotated[list[RunsConfig], Field(min_length=1)]
     verify: VerifyConfig
+
+    @property
+    def pairs(self) -> list[PairConfig]:
+        """Every checkpoint with every design that it runs on, in the order of the file."""
+        return [
+            PairConfig(arch=arch, checkpoint=checkpoint)
+            for runs in self.runs
+            for checkpoint in runs.checkpoints
+            for arch in runs.archs
+        ]
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        names = [variant.name for variant in self.variants]
-        if len(set(names)) != len(names):
-            raise ValueError(f"variants must have different names, not {names}")
-        if self.baseline not in names:
-            raise ValueError(f"baseline must name a variant ({', '.join(names)})")
+        pairs = [(pair.checkpoint, pair.arch) for pair in self.pairs]
+        for pair in pairs:
+            if pairs.count(pair) > 1:
+                raise ValueError(f"runs must name a pair once, not {' on '.join(pair)} again")
+        if (self.baseline.checkpoint, self.baseline.arch) not in pairs:
+            raise ValueError("baseline must be one of the runs")
+        archs = {arch for _, arch in pairs}
+        for arch in self.verify.archs:
+            if arch not in archs:
+                raise ValueError(f"verify.archs must be designs of the runs: {arch} is none")
         return self
 
 
@@ -97,7 +124,9 @@ class StudyConfig(Config):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: str
-    study: Annotated[CompareConfig | PublishedConfig, Field(discriminator="kind")]
+    study: Annotated[
+        CompareConfig | PublishedConfig | SyntheticStudyConfig, Field(discriminator="kind")
+    ]
 
     @classmethod
     def read(cls, name: str | Path) -> Self:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hwsim.plots.labels import place
 from hwsim.plots.style import SIZE, family_colour, panels, save
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["Dot", "Panel", "pareto"]
 
 Goal = Literal["min", "max"]
 
-#: Labels of one panel; more would hide each other.
+#: Labels of one panel, those of the cheapest points.
 MAX_LABELS = 12
 
 
@@ -65,14 +66,21 @@ def pareto(
     made.suptitle(title)
     for axes in grid[len(networks) :]:
         axes.set_visible(False)
-    for axes, panel in zip(grid, networks, strict=False):
+    fronts = [
         _draw(axes, panel, labels, goals, stairs)
+        for axes, panel in zip(grid, networks, strict=False)
+    ]
+    # once every panel has its size
+    for axes, panel, front in zip(grid, networks, fronts, strict=False):
+        notes = [(dot.x, dot.y, dot.label) for dot in front[:MAX_LABELS]]
+        place(axes, notes, [(dot.x, dot.y) for dot in panel.dots])
     return save(made, path)
 
 
 def _draw(
     axes: Axes, panel: Panel, labels: tuple[str, str], goals: tuple[Goal, Goal], stairs: bool
-) -> None:
+) -> list[Dot]:
+    """Draw one panel; return its front, which is to be labelled."""
     axes.set_title(panel.title, loc="left")
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
@@ -99,17 +107,6 @@ def _draw(
     if stairs:
         where: Literal["post", "pre"] = "post" if goals[0] == "min" else "pre"
         axes.step([d.x for d in front], [d.y for d in front], where=where, color="#999999", lw=1.0)
-    # beyond the front there are no points to hide
-    left, below = goals[0] == "min", goals[1] == "min"
-    for dot in front[:MAX_LABELS]:
-        axes.annotate(
-            dot.label,
-            (dot.x, dot.y),
-            xytext=(-5 if left else 5, -4 if below else 4),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            va="top" if below else "bottom",
-            fontsize=7,
-        )
     axes.margins(x=0.22, y=0.12)
     axes.legend(fontsize=7, frameon=False)
+    return front

@@ -1,53 +1,128 @@
-"""Compare compressed models of one network on designs with as many multipliers."""
+"""Compare compressed models of one network, at equal accuracy, on designs of equal multipliers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwsim import engine, golden, shipped, workload
-from hwsim.arrays.base import GEMM
+from hwsim import engine, shipped, storage, workload
 from hwsim.checkpoint import Checkpoint
-from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.config.study import CompareConfig, VariantConfig
+from hwsim.config import ArchConfig, NetworkConfig, TechConfig
+from hwsim.config.study import CompareConfig, PairConfig
 from hwsim.engine import NetworkResult
 from hwsim.errors import InputError
+from hwsim.formats.base import Bits
 
-__all__ = ["Comparison", "Variant", "load", "run"]
+__all__ = ["Comparison", "Curve", "Model", "Variant", "load", "pareto", "run"]
 
 #: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
 #: them once for the life of the network, not for every batch.
 LOADING = ("load", "weight")
 
+#: Kinds of sparsity in words, and the array family that is built for each.
+KINDS = {
+    "dense": ("dense", "dense"),
+    "structured": ("structured", "dense"),
+    "nm": ("N:M", "nm"),
+    "pattern": ("pattern", "pattern"),
+    "nonstructured": ("non-structured", ""),
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One checkpoint: a compression level of one kind of sparsity."""
+
+    name: str
+    kind: str
+    #: Bits of a weight; of the widest layer, where they differ.
+    weight_width: int
+    #: Weights, and those of them that are not zero.
+    weights: int
+    nonzeros: int
+    #: Per cent on the full test set, as the checkpoint records it. Nothing is decided by it.
+    accuracy: float
+    #: Per cent on the training images that were held out; ``None``: the file does not say.
+    accuracy_heldout: float | None
+    #: The smallest format without an array (each layer in its own bits), and its size.
+    generic: tuple[str, Bits]
+
+    @property
+    def factor(self) -> float:
+        """Weights / weights left."""
+        return self.weights / max(1, self.nonzeros)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        return {
+            "checkpoint": self.name,
+            "kind": self.kind,
+            "weight_width": self.weight_width,
+            "weights": self.weights,
+            "nonzeros": self.nonzeros,
+            "accuracy": self.accuracy,
+            "accuracy_heldout": self.accuracy_heldout,
+            "generic_format": self.generic[0],
+            "generic_bits": self.generic[1].to_dict(),
+        }
+
+
+@dataclass(frozen=True, order=True)
+class Curve:
+    """A family of points: a kind of sparsity, the array family it runs on, a width of weights."""
+
+    kind: str
+    family: str
+    weight_width: int
+
+    @property
+    def label(self) -> str:
+        """Name in reports; the array's is in it where it is not the kind's own."""
+        words, own = KINDS.get(self.kind, (self.kind, ""))
+        return words if own == self.family else f"{words} on {self.family}"
+
 
 @dataclass(frozen=True)
 class Variant:
-    """One compressed model on one design, simulated."""
+    """One model on one design, simulated."""
 
-    config: VariantConfig
+    model: Model
     arch: ArchConfig
-    kind: str
-    #: Accuracy in per cent on the full test set, as the checkpoint records it.
-    accuracy: float
-    #: Accuracy in per cent of this run's integer inference on the images that ship.
-    accuracy_shipped: float
     result: NetworkResult
-    #: Weights that are not zero.
-    nonzeros: int
+    #: Two-input gates of the design, memories apart; ``None`` where nobody has counted them.
+    gates: int | None
 
     @property
     def name(self) -> str:
         """Name of the variant."""
-        return self.config.name
+        return f"{self.model.name} on {self.arch.name}"
+
+    @property
+    def curve(self) -> Curve:
+        """The family that it is a point of."""
+        return Curve(self.model.kind, self.arch.array.family, self.arch.numbers.weight_width)
+
+    @property
+    def smallest(self) -> int:
+        """Bits of the weights in the design's format, or in one without an array if less."""
+        return min(self.result.bits.total, self.model.generic[1].total)
 
     @property
     def load_cycles(self) -> int:
         """Cycles that fill weight memories before a layer starts; 0 where weights stream."""
         control = self.result.counts.causes.get("control", {})
         return sum(control.get(cause, 0) for cause in LOADING)
+
+    @property
+    def gate_cycles(self) -> int | None:
+        """Cycles x gates."""
+        return None if self.gates is None else self.gates * self.result.cycles
 
 
 @dataclass(frozen=True)
@@ -56,73 +131,117 @@ class Comparison:
 
     network: NetworkConfig
     config: CompareConfig
+    dataset: str
     variants: list[Variant]
 
-    @property
+    @cached_property
     def baseline(self) -> Variant:
-        """Variant that speedups are relative to."""
-        return next(v for v in self.variants if v.name == self.config.baseline)
+        """Variant that speedups are relative to, and whose accuracy is to be equalled."""
+        pair = self.config.baseline
+        names = (pair.checkpoint, ArchConfig.read(pair.arch).name)
+        return next(v for v in self.variants if (v.model.name, v.arch.name) == names)
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """Every checkpoint once, in the order of the file."""
+        return list({v.model.name: v.model for v in self.variants}.values())
+
+    @cached_property
+    def is_held_out(self) -> bool:
+        """Whether every model says how accurate it is on images held out: these decide, then."""
+        return all(model.accuracy_heldout is not None for model in self.models)
+
+    def decides(self, model: Model) -> float:
+        """Accuracy in per cent by which models are chosen: on the images held out, if possible."""
+        if self.is_held_out and model.accuracy_heldout is not None:
+            return model.accuracy_heldout
+        return model.accuracy
+
+    def is_equal(self, model: Model, bound: float | None = None) -> bool:
+        """Whether a model is as accurate as the baseline, less ``bound`` points."""
+        points = self.config.accuracy_bound if bound is None else bound
+        # accuracies are fractions of thousands of images: far from this apart, or equal
+        return self.decides(model) >= self.decides(self.baseline.model) - points - 1e-6
+
+    @cached_property
+    def curves(self) -> dict[Curve, list[Variant]]:
+        """Variants of each family, in the order of the file."""
+        found: dict[Curve, list[Variant]] = {}
+        for variant in self.variants:
+            found.setdefault(variant.curve, []).append(variant)
+        return found
+
+    @cached_property
+    def widths(self) -> list[int]:
+        """Widths of weights, the widest first."""
+        return sorted({curve.weight_width for curve in self.curves}, reverse=True)
+
+    @cached_property
+    def chosen(self) -> dict[tuple[str, int], Model]:
+        """The smallest model of equal accuracy of each kind and width, by stored bits."""
+        groups: dict[tuple[str, int], list[Variant]] = {}
+        for v in self.variants:
+            groups.setdefault((v.model.kind, v.model.weight_width), [])
+            if self.is_equal(v.model):
+                groups[v.model.kind, v.model.weight_width].append(v)
+        return {
+            key: min(found, key=lambda v: v.smallest).model
+            for key, found in groups.items()
+            if found
+        }
+
+    @cached_property
+    def short(self) -> list[Variant]:
+        """Variants of the chosen models: the comparison at equal accuracy."""
+        chosen = {model.name for model in self.chosen.values()}
+        return [v for v in self.variants if v.model.name in chosen]
 
     @property
-    def eligible(self) -> list[Variant]:
-        """Variants accurate enough to win."""
-        floor = max(v.accuracy for v in self.variants) - self.config.accuracy_bound
-        return [v for v in self.variants if v.accuracy >= floor]
+    def unequalled(self) -> list[tuple[str, int]]:
+        """Kinds and widths without a model of equal accuracy."""
+        keys = {(model.kind, model.weight_width): None for model in self.models}
+        return [key for key in keys if key not in self.chosen]
 
     def speedup(self, variant: Variant) -> float:
         """Cycles of the baseline / cycles of the variant."""
         return self.baseline.result.cycles / max(1, variant.result.cycles)
 
-    def answer(self) -> str:
-        """Which one wins, by how much, on this network: one sentence."""
-        fast = min(self.eligible, key=lambda v: v.result.cycles)
-        small = min(self.eligible, key=lambda v: v.result.bits.total)
-        bound = self.config.accuracy_bound
-        return (
-            f"On {self.network.name} ({self.config.images} images, "
-            f"{fast.arch.array.multipliers} multipliers, accuracy within {bound:g} points of the "
-            f"best) the fewest cycles are those of {fast.name}: {fast.result.cycles:,}, "
-            f"{self.speedup(fast):.2f}x fewer than {self.baseline.name}"
-            f"{self._against_rival(fast, lambda v: v.result.cycles, '{:.2f}x fewer than {}')}; "
-            f"the smallest weights are those of {small.name}: "
-            f"{small.result.bits.total / 8000:.1f} KB with indices"
-            f"{self._against_rival(small, lambda v: v.result.bits.total, '{:.2f}x less than {}')}."
-        )
-
-    def _against_rival(self, winner: Variant, cost: Callable[[Variant], int], words: str) -> str:
-        """Compare a winner with the best variant of the other side: index-decoding or systolic."""
-        decodes = winner.arch.array.decodes_indices
-        rivals = [v for v in self.eligible if v.arch.array.decodes_indices != decodes]
-        if not rivals:
-            return ""
-        rival = min(rivals, key=cost)
-        side = "systolic" if decodes else "index-decoding"
-        named = f"{rival.name}, the best {side} one"
-        return " and " + words.format(cost(rival) / max(1, cost(winner)), named)
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""
         return {
             "network": self.network.name,
+            "dataset": self.dataset,
             "images": self.config.images,
-            "baseline": self.config.baseline,
-            "answer": self.answer(),
+            "baseline": self.baseline.name,
+            "accuracy_bound": self.config.accuracy_bound,
+            "decided_on_heldout": self.is_held_out,
+            "chosen": [model.name for model in self.chosen.values()],
             "variants": [self._row(variant) for variant in self.variants],
         }
 
     def _row(self, variant: Variant) -> dict[str, Any]:
         return {
-            "variant": variant.name,
-            "kind": variant.kind,
-            "family": variant.arch.array.family,
-            "checkpoint": variant.config.checkpoint,
-            "accuracy": variant.accuracy,
-            "accuracy_shipped_images": variant.accuracy_shipped,
-            "weights": variant.nonzeros,
+            **variant.model.to_dict(),
+            "family": variant.curve.label,
+            "equal_accuracy": self.is_equal(variant.model),
             "speedup": self.speedup(variant),
             "load_cycles": variant.load_cycles,
+            "gates": variant.gates,
             **variant.result.to_dict(),
         }
+
+
+def pareto(
+    points: Iterable[Variant],
+    cost: Callable[[Variant], float],
+    worth: Callable[[Variant], float],
+) -> list[Variant]:
+    """Points that no other beats in cost and in worth, by rising cost."""
+    front: list[Variant] = []
+    for point in sorted(points, key=lambda v: (cost(v), -worth(v))):
+        if not front or worth(point) > worth(front[-1]):
+            front.append(point)
+    return front
 
 
 def load(
@@ -137,11 +256,11 @@ def load(
         unknown.
     """
     network = NetworkConfig.read(config.network)
-    archs = {v.arch: ArchConfig.read(v.arch) for v in config.variants}
+    archs = {pair.arch: ArchConfig.read(pair.arch) for pair in config.pairs}
     multipliers = {name: arch.array.multipliers for name, arch in archs.items()}
     if len(set(multipliers.values())) > 1:
         raise InputError(
-            source, "study.variants", multipliers, "must have the same number of multipliers"
+            source, "study.runs", multipliers, "must have the same number of multipliers"
         )
     known = [shape.layer.name for shape in network.shapes() if shape.has_weights]
     for layer in config.verify.layers:
@@ -157,7 +276,7 @@ def run(
     source: str = "study",
     progress: Callable[[str], None] = lambda what: None,
 ) -> Comparison:
-    """Simulate every variant on the first ``config.images`` shipped test images.
+    """Simulate every variant on the first ``config.images`` shipped test images of its data set.
 
     Parameters
     ----------
@@ -165,36 +284,72 @@ def run(
         File the study was read from, for error messages.
     progress
         Called with a variant's name before it is simulated.
+
+    Raises
+    ------
+    InputError
+        As of :func:`load`; or a checkpoint is of another network or data set, or its weights are
+        not as wide as its design's.
     """
     network, archs = load(config, source)
-    pixels, labels = shipped.images(1000)
-    cache: dict[str, tuple[Checkpoint, float, dict[str, list[GEMM]]]] = {}
+    checkpoints = {pair.checkpoint: _read(pair.checkpoint, network) for pair in config.pairs}
+    datasets = {name: shipped.dataset_of(found) for name, found in checkpoints.items()}
+    for name, dataset in datasets.items():
+        if dataset != datasets[config.baseline.checkpoint]:
+            rule = f"must be of the baseline's data set, not {dataset}"
+            raise InputError(source, "study.runs", name, rule)
+    for pair in config.pairs:
+        _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
+    dataset = datasets[config.baseline.checkpoint]
+    if dataset is None:
+        raise InputError(source, "study.runs", None, "must be checkpoints with a recipe")
+    pixels = shipped.images(config.images, dataset)[0]
+    gates = TechConfig.read("generic").designs
+    models: dict[str, Model] = {}
     variants = []
-    for item in config.variants:
-        progress(item.name)
-        if item.checkpoint not in cache:
-            path = shipped.find_checkpoint(item.checkpoint)
-            checkpoint = Checkpoint.read(path)
-            if checkpoint.network != network.name:
-                raise InputError(
-                    path, "network", checkpoint.network, f"must be {network.name}: the study's"
-                )
-            right = golden.accuracy(network, checkpoint, pixels, labels)
-            operands = workload.real(network, checkpoint, pixels[: config.images])
-            cache[item.checkpoint] = checkpoint, 100 * right, operands
-        checkpoint, accuracy_shipped, operands = cache[item.checkpoint]
-        arch = archs[item.arch]
-        variants.append(
-            Variant(
-                config=item,
-                arch=arch,
-                kind=str(checkpoint.info.get("kind", "unknown")),
-                accuracy=100 * float(checkpoint.info["accuracy"]),
-                accuracy_shipped=accuracy_shipped,
-                result=engine.simulate(arch, network, operands, images=config.images),
-                nonzeros=sum(
-                    int(np.count_nonzero(layer.weight)) for layer in checkpoint.layers.values()
-                ),
+    # one checkpoint after the other: its operands are as large as all layers' activations
+    for name, pairs in groupby(config.pairs, key=lambda pair: pair.checkpoint):
+        progress(f"reading {name}")
+        if name not in models:
+            models[name] = _model(name, checkpoints[name], network)
+        operands = workload.real(network, checkpoints[name], pixels)
+        for pair in pairs:
+            arch = archs[pair.arch]
+            progress(f"simulating {name} on {arch.name}")
+            result = engine.simulate(arch, network, operands, images=config.images)
+            cells = gates.get(arch.name)
+            variants.append(
+                Variant(models[name], arch, result, None if cells is None else cells.logic)
             )
-        )
-    return Comparison(network, config, variants)
+    return Comparison(network, config, dataset, variants)
+
+
+def _read(name: str, network: NetworkConfig) -> Checkpoint:
+    path = shipped.find_checkpoint(name)
+    checkpoint = Checkpoint.read(path, network)
+    if "accuracy" not in checkpoint.info:
+        raise InputError(path, "info.accuracy", None, "must be given: the study compares by it")
+    return checkpoint
+
+
+def _same_width(source: str, pair: PairConfig, checkpoint: Checkpoint, arch: ArchConfig) -> None:
+    width = max(layer.weight_bits for layer in checkpoint.layers.values())
+    if width != arch.numbers.weight_width:
+        rule = f"must have weights of {arch.numbers.weight_width} bits for {arch.name}, not {width}"
+        raise InputError(source, "study.runs", pair.checkpoint, rule)
+
+
+def _model(name: str, checkpoint: Checkpoint, network: NetworkConfig) -> Model:
+    layers = checkpoint.layers.values()
+    heldout = checkpoint.info.get("accuracy_heldout")
+    sizes = storage.run(checkpoint.source, [], network=network.name).fitting
+    return Model(
+        name=Path(name).stem,
+        kind=str(checkpoint.info.get("kind", "unknown")),
+        weight_width=max(layer.weight_bits for layer in layers),
+        weights=sum(layer.weight.size for layer in layers),
+        nonzeros=sum(int(np.count_nonzero(layer.weight)) for layer in layers),
+        accuracy=100 * float(checkpoint.info["accuracy"]),
+        accuracy_heldout=None if heldout is None else 100 * float(heldout),
+        generic=(sizes[0].name, sizes[0].total),
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim import shipped, verify
+from hwsim.config import ArchConfig
 from hwsim.study.compare import Comparison, Variant
 
 __all__ = ["run"]
@@ -15,9 +16,10 @@ __all__ = ["run"]
 def run(
     done: Comparison, folder: Path, progress: Callable[[str], None] = lambda what: None
 ) -> list[dict[str, Any]]:
-    """Run the study's layers on the RTL of every variant that asks for it.
+    """Run the study's layers on the RTL of its designs to verify, with the models chosen for them.
 
-    Variants on the same design share one build and one simulation.
+    Where no model on a design was chosen, the first one of the study is run. The models of one
+    design share one build and one simulation.
 
     Parameters
     ----------
@@ -36,16 +38,12 @@ def run(
     InputError
         A tool is missing.
     """
-    wanted: dict[str, list[Variant]] = {}
-    for variant in done.variants:
-        if variant.config.verify:
-            wanted.setdefault(variant.arch.name, []).append(variant)
     proofs = []
-    for name, variants in wanted.items():
+    for name, variants in _wanted(done).items():
         cases, owners = [], []
         for variant in variants:
             operands = shipped.checkpoint_operands(
-                done.network, variant.config.checkpoint, done.config.verify.images
+                done.network, variant.model.name, done.config.verify.images
             )
             found = verify.layer_cases(operands, done.config.verify.layers)
             cases += found
@@ -61,3 +59,13 @@ def run(
             for owner, result in zip(owners, results, strict=True)
         ]
     return proofs
+
+
+def _wanted(done: Comparison) -> dict[str, list[Variant]]:
+    names = [ArchConfig.read(arch).name for arch in done.config.verify.archs]
+    of_design = {name: [v for v in done.variants if v.arch.name == name] for name in names}
+    chosen = {model.name for model in done.chosen.values()}
+    return {
+        name: [v for v in found if v.model.name in chosen] or found[:1]
+        for name, found in of_design.items()
+    }

@@ -1,4 +1,4 @@
-"""What a study leaves behind: report, pictures, results.csv and results.json."""
+"""What a comparison leaves behind: report, pictures, results.csv and results.json."""
 
 from __future__ import annotations
 
@@ -6,79 +6,74 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.engine import LayerResult, NetworkResult
+from hwsim.files import staged
+from hwsim.plots import curves
 from hwsim.plots import study as plots
 from hwsim.report import Report, write_csv, write_json
+from hwsim.study import verdict
 from hwsim.study.compare import Comparison, Variant
-from hwsim.study.published import Check
+from hwsim.study.verdict import BOUNDS, Verdict
 
-__all__ = [
-    "cycles_table",
-    "published_table",
-    "storage_table",
-    "write_comparison",
-    "write_published",
-]
-
-KINDS = ("values", "indices", "pointers", "padding")
-
+__all__ = ["cycles_table", "storage_table", "verdict_table", "write_comparison"]
 
 Table = tuple[list[str], list[list[object]]]
 
 
-def cycles_table(done: Comparison) -> Table:
-    """Columns and rows of the summary of time: one row a variant."""
+def cycles_table(done: Comparison, variants: list[Variant]) -> Table:
+    """Columns and rows on accuracy and time: one row a variant."""
     columns = [
-        "variant", "accuracy %", "weights", "cycles", "loading", "speedup", "utilization",
-        "us/image",
+        "checkpoint", "design", "bits", "held out %", "test %", "weights left", "factor",
+        "cycles", "loading", "speedup", "utilization",
     ]  # fmt: skip
-    return columns, [
+    rows: list[list[object]] = [
         [
-            v.name, f"{v.accuracy:.2f}", v.nonzeros, v.result.cycles, v.load_cycles,
-            f"{done.speedup(v):.2f}x", v.result.utilization,
-            v.result.microseconds / done.config.images,
+            v.model.name, v.arch.name, v.model.weight_width,
+            None if v.model.accuracy_heldout is None else f"{v.model.accuracy_heldout:.2f}",
+            f"{v.model.accuracy:.2f}", v.model.nonzeros, f"{v.model.factor:.1f}x",
+            v.result.cycles, v.load_cycles, f"{done.speedup(v):.2f}x", v.result.utilization,
         ]
-        for v in done.variants
+        for v in variants
     ]  # fmt: skip
+    return columns, rows
 
 
-def storage_table(done: Comparison) -> Table:
-    """Columns and rows of the summary of storage in KB: one row a variant."""
-    columns = ["variant", *(f"{kind} KB" for kind in KINDS), "total KB", "smaller"]
-    baseline = done.baseline.result.bits.total
+def storage_table(done: Comparison, variants: list[Variant]) -> Table:
+    """Columns and rows on storage in KB and on gates: one row a variant."""
+    kinds = ("values", "indices", "pointers", "padding")
+    columns = [
+        "checkpoint", "design", *kinds, "total", "smaller", "no array", "as", "gates", "x cycles",
+    ]  # fmt: skip
+    baseline = done.baseline
     rows: list[list[object]] = []
-    for v in done.variants:
+    for v in variants:
         bits = v.result.bits.to_dict()
+        relative = None
+        if v.gate_cycles is not None and baseline.gate_cycles:
+            relative = f"{v.gate_cycles / baseline.gate_cycles:.3f}"
         rows.append(
             [
-                v.name, *(bits[kind] / 8000 for kind in (*KINDS, "total")),
-                f"{baseline / max(1, bits['total']):.2f}x",
+                v.model.name, v.arch.name, *(f"{bits[kind] / 8000:.2f}" for kind in kinds),
+                f"{bits['total'] / 8000:.2f}",
+                f"{baseline.result.bits.total / max(1, bits['total']):.2f}x",
+                f"{v.model.generic[1].total / 8000:.2f}", v.model.generic[0], v.gates, relative,
             ]
         )  # fmt: skip
     return columns, rows
 
 
-def published_table(check: Check) -> Table:
-    """Columns and rows of the published check: one row a layer."""
-    columns = [
-        "layer", "theoretical us", "published", "difference", "actual us", "published",
-        "difference", "entries", "of them padding", "efficiency",
-    ]  # fmt: skip
-    depth = getattr(check.arch.array, "fifo_depth", 0)
+def verdict_table(found: list[Verdict]) -> Table:
+    """Columns and rows of the verdicts: one row a measure and width."""
+    columns = ["measure", "weights", "non-structured", "systolic", "ahead", "thesis"]
     rows: list[list[object]] = [
-        [
-            c.layer.name, c.theoretical_us, c.layer.theoretical_us, f"{c.differences[0]:+.1%}",
-            c.actual_us, c.layer.actual_us, f"{c.differences[1]:+.1%}",
-            c.entries, c.padding, c.efficiency.get(depth, float("nan")),
-        ]
-        for c in check.layers
-    ]  # fmt: skip
+        [v.measure, v.at, *v.shown(), verdict.times(v.factor), v.thesis] for v in found
+    ]
     return columns, rows
 
 
 def write_comparison(
     done: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
 ) -> Path:
-    """Write everything a comparison leaves; return the path of the HTML report.
+    """Write everything a comparison leaves, all of it or nothing; return the path of the page.
 
     Parameters
     ----------
@@ -87,57 +82,104 @@ def write_comparison(
     proofs
         One record for each RTL run: :func:`hwsim.study.prove.run`.
     """
-    document = done.to_dict() | {"title": title, "command": command, "rtl": proofs}
-    write_json(folder / "results.json", document)
-    write_csv(folder / "results.csv", _csv_rows(done))
+    with staged(folder) as inside:
+        document = to_dict(done) | {"title": title, "command": command, "rtl": proofs}
+        write_json(inside / "results.json", document)
+        write_csv(inside / "results.csv", _csv_rows(done))
+        page = _report(done, title, command, proofs, inside).write(inside)[1]
+    return folder / page.name
+
+
+def to_dict(done: Comparison) -> dict[str, Any]:
+    """Plain data for ``results.json``: variants and verdicts."""
+    return {
+        "answer": verdict.answer(done),
+        "supports": verdict.supports(done),
+        "limits": verdict.limits(done),
+        "verdicts": [found.to_dict() for found in verdict.verdicts(done)],
+        **done.to_dict(),
+    }
+
+
+def _report(
+    done: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
+) -> Report:
     report = Report(title)
-    report.text(f"**{done.answer()}**")
+    report.text(f"**{verdict.answer(done)}**")
+    report.text(f"Reproduce with `{command}`. {_terms(done)}")
+    report.heading("At equal accuracy")
     report.text(
-        f"Reproduce with `{command}`. Accuracy is that of integer inference on the 10,000 test "
-        f"images, as the checkpoint records it; cycles are for {done.config.images} real test "
-        "images in one batch; every design has "
-        f"{done.baseline.arch.array.multipliers} multipliers. *Loading* is what filling resident "
-        "weight memories costs; a systolic array streams its weights in every fold instead, "
-        "which its cycles contain. KB = 1000 bytes."
+        "For each kind of sparsity and width of weights the smallest model of equal accuracy, by "
+        "stored bits, on each of its designs."
     )
-    report.table(*cycles_table(done))
-    report.table(*storage_table(done))
+    report.table(*cycles_table(done, done.short))
+    report.table(*storage_table(done, done.short))
+    report.heading("What the numbers support")
+    report.text("\n".join(f"- {line}" for line in verdict.supports(done)))
+    report.table(*verdict_table(verdict.verdicts(done)))
+    report.heading("What they do not")
+    report.text("\n".join(f"- {line}" for line in verdict.limits(done)))
+    report.text("The verdicts at other bounds on accuracy, in points below the baseline:")
+    report.table(*_bounds_table(done))
+    report.heading("Accuracy against cost")
+    report.text(
+        "A line joins the points of a family that no other point of it beats, labelled by how many "
+        "times fewer weights are left."
+    )
+    report.picture(curves.accuracy_by_bits(done, folder), "Accuracy against stored bits")
+    report.picture(curves.accuracy_by_cycles(done, folder), "Accuracy against cycles")
+    report.heading("Where cycles and bits go")
     report.picture(plots.cycles_by_cause(done, folder), "Cycles by cause")
     report.picture(plots.bits_by_kind(done, folder), "Stored bits by kind")
     report.picture(plots.speedup_by_layer(done, folder), "Speedup over the baseline, by layer")
     report.heading("Proof in RTL")
     _proof(report, proofs)
-    for variant in done.variants:
+    report.heading("Every point")
+    report.table(*cycles_table(done, done.variants))
+    report.table(*storage_table(done, done.variants))
+    for variant in done.short:
         report.heading(variant.name)
-        report.text(
-            f"`{variant.arch.name}` ({variant.arch.description}), checkpoint "
-            f"`{variant.config.checkpoint}`: {variant.accuracy_shipped:.1f} % on the 1,000 images "
-            "that ship."
-        )
+        report.text(f"`{variant.arch.name}`: {variant.arch.description}.")
         for group in variant.result.counts.causes:
             report.table(*_causes_table(variant, group))
-    return report.write(folder)[1]
+    return report
 
 
-def write_published(check: Check, title: str, command: str, folder: Path) -> Path:
-    """Write everything a published check leaves; return the path of the HTML report."""
-    document = check.to_dict() | {"title": title, "command": command}
-    write_json(folder / "results.json", document)
-    columns, rows = published_table(check)
-    write_csv(
-        folder / "results.csv",
-        [{k: v for k, v in layer.to_dict().items() if k != "efficiency"} for layer in check.layers],
+def _terms(done: Comparison) -> str:
+    """Say what the columns are."""
+    decided = (
+        "models are chosen by their accuracy on training images that were held out"
+        if done.is_held_out
+        else "models are chosen by their accuracy on the test images, for want of another"
     )
-    report = Report(title)
-    report.text(f"**{check.answer()}**")
-    report.text(
-        f"Reproduce with `{command}`. Published: {check.config.source}. Random weights and "
-        "activations at the stated densities. *Theoretical*: entries touched, padding zeros "
-        "included, spread evenly over the PEs. *Actual*: simulated with resident weights."
+    return (
+        "Accuracies are those of integer inference, as the checkpoints record them: "
+        f"*equal* is at most {done.config.accuracy_bound:g} points below "
+        f"`{done.baseline.model.name}`; {decided}. Cycles are for {done.config.images} real test "
+        f"images of {done.dataset} in one batch; every design has "
+        f"{done.baseline.arch.array.multipliers} multipliers. *Loading* is what filling resident "
+        "weight memories costs; a systolic array streams its weights in every fold instead, which "
+        "its cycles contain. *Factor* is all weights over those left. Bits are those of the format "
+        "that the design consumes, in KB of 1000 bytes; beside them (*no array*) those of the "
+        "smallest format that no array here consumes, each layer in its own bits. *Gates* are the "
+        "design's as `hwsim synth` counts them, memories apart; times cycles, they are relative to "
+        "the baseline's."
     )
-    report.table(columns, rows)
-    report.picture(plots.efficiency_by_depth(check, folder), "Load-balance efficiency")
-    return report.write(folder)[1]
+
+
+def _bounds_table(done: Comparison) -> Table:
+    """Who is ahead, and by how much, at other bounds."""
+    bounds = sorted({*BOUNDS, done.config.accuracy_bound})
+    found = {bound: verdict.verdicts(done, bound) for bound in bounds}
+    keys = dict.fromkeys((v.measure, v.weight_width, v.at) for of in found.values() for v in of)
+    rows: list[list[object]] = []
+    for measure, width, at in keys:
+        row: list[object] = [f"{measure}, {at}"]
+        for bound in bounds:
+            same = [v for v in found[bound] if (v.measure, v.weight_width) == (measure, width)]
+            row.append(verdict.times(same[0].factor) if same else None)
+        rows.append(row)
+    return ["measure, weights", *(f"{bound:g}" for bound in bounds)], rows
 
 
 def _proof(report: Report, proofs: list[dict[str, Any]]) -> None:
@@ -173,19 +215,21 @@ def _causes_table(variant: Variant, group: str) -> Table:
 
 def _csv_rows(done: Comparison) -> list[dict[str, Any]]:
     rows = []
+    baseline = {layer.name: layer.cycles for layer in done.baseline.result.layers}
+    baseline["total"] = done.baseline.result.cycles
     for v in done.variants:
-        baseline = {layer.name: layer.cycles for layer in done.baseline.result.layers}
-        baseline["total"] = done.baseline.result.cycles
         items: list[tuple[str, LayerResult | NetworkResult]] = [
             (layer.name, layer) for layer in v.result.layers
         ]
         for name, item in [*items, ("total", v.result)]:
             row = {
-                "variant": v.name,
-                "kind": v.kind,
+                "checkpoint": v.model.name,
                 "arch": v.arch.name,
-                "checkpoint": v.config.checkpoint,
-                "accuracy": v.accuracy,
+                "kind": v.model.kind,
+                "weight_width": v.model.weight_width,
+                "accuracy": v.model.accuracy,
+                "accuracy_heldout": v.model.accuracy_heldout,
+                "equal_accuracy": done.is_equal(v.model),
                 "layer": name,
                 "macs": item.macs,
                 "useful_macs": item.useful_macs,

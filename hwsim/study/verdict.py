@@ -1,0 +1,289 @@
+"""What a comparison's numbers support, and what they do not, in words made from the numbers.
+
+The thesis, of ADMM-NN-S (arXiv 1907.02124): with the same accuracy and quantization, non-structured
+sparsity is not worth building hardware for. Two sides: non-structured weights on index-decoding
+arrays, and any weights on systolic arrays, each with its best model and design.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hwsim.study.compare import KINDS, Comparison, Model, Variant
+
+__all__ = ["BOUNDS", "MEASURES", "THESIS", "Verdict", "answer", "limits", "supports", "verdicts"]
+
+THESIS = "Non-structured sparsity is not worth building hardware for"
+
+#: What the sides are compared by: name, unit, and cost of a variant (``None``: not known).
+MEASURES: dict[str, tuple[str, Callable[[Variant], int | None]]] = {
+    "storage": ("KB", lambda v: v.result.bits.total),
+    "storage, best format": ("KB", lambda v: v.smallest),
+    "cycles": ("", lambda v: v.result.cycles),
+    "cycles x gates": ("G", lambda v: v.gate_cycles),
+}
+
+#: Other bounds on accuracy, in points, at which the verdicts are looked at.
+BOUNDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+#: Factors below this are a tie: levels of compression are further apart.
+TIE = 1.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The best variants of both sides by one measure, at one width of weights or at any."""
+
+    measure: str
+    #: Bits of a weight; ``None``: each side at its best width.
+    weight_width: int | None
+    nonstructured: Variant
+    systolic: Variant
+
+    @property
+    def costs(self) -> tuple[int, int]:
+        """Cost of the non-structured side and of the systolic side."""
+        cost = MEASURES[self.measure][1]
+        costs = cost(self.nonstructured), cost(self.systolic)
+        assert costs[0] is not None
+        assert costs[1] is not None
+        return costs[0], costs[1]
+
+    @property
+    def factor(self) -> float:
+        """Cost of the non-structured side / cost of the systolic side."""
+        return self.costs[0] / max(1, self.costs[1])
+
+    @property
+    def thesis(self) -> str:
+        """What becomes of the thesis: supported, a tie or not supported."""
+        if 1 / TIE < self.factor < TIE:
+            return "a tie"
+        return "supported" if self.factor > 1 else "not supported"
+
+    @property
+    def at(self) -> str:
+        """Width in words."""
+        return "any width" if self.weight_width is None else _bits(self.weight_width)
+
+    def shown(self) -> tuple[str, str]:
+        """Costs as text, with their unit."""
+        unit = MEASURES[self.measure][0]
+        scale = {"KB": 8e3, "G": 1e9, "": 1}[unit]
+        digits = 0 if not unit else 2
+        first, second = (f"{cost / scale:,.{digits}f}" for cost in self.costs)
+        return f"{first} {unit}".strip(), f"{second} {unit}".strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        costs = self.costs
+        return {
+            "measure": self.measure,
+            "weight_width": self.weight_width,
+            "nonstructured": self.nonstructured.name,
+            "nonstructured_cost": costs[0],
+            "systolic": self.systolic.name,
+            "systolic_cost": costs[1],
+            "factor": self.factor,
+            "thesis": self.thesis,
+        }
+
+
+def verdicts(done: Comparison, bound: float | None = None) -> list[Verdict]:
+    """Compare the sides by each measure, at each width that both have and at any.
+
+    Parameters
+    ----------
+    bound
+        Points of accuracy, in place of the study's.
+    """
+    equal = [v for v in done.variants if done.is_equal(v.model, bound)]
+    ours = [v for v in equal if v.model.kind == "nonstructured" and v.arch.array.decodes_indices]
+    theirs = [v for v in equal if not v.arch.array.decodes_indices]
+    found = []
+    for measure, (_, cost) in MEASURES.items():
+        for width in (*done.widths, None):
+            sides = [
+                [v for v in side if width in (None, v.model.weight_width) and cost(v) is not None]
+                for side in (ours, theirs)
+            ]
+            if all(sides):
+                first, second = (min(side, key=lambda v: cost(v) or 0) for side in sides)
+                found.append(Verdict(measure, width, first, second))
+    shared = {v.weight_width for v in found}
+    # with one width, any width is that one
+    return [v for v in found if v.weight_width is not None or len(shared) > 2]
+
+
+def answer(done: Comparison) -> str:
+    """Say in one paragraph what becomes of the thesis, by each measure."""
+    found = verdicts(done)
+    where = (
+        f"{done.network.name}, {done.config.images} images, "
+        f"{done.baseline.arch.array.multipliers} multipliers, accuracy within "
+        f"{done.config.accuracy_bound:g} points of {done.baseline.model.name}"
+    )
+    if not found:
+        return f"{THESIS}: {where} say nothing, one side has no model of that accuracy."
+    parts = []
+    for measure in MEASURES:
+        judged = [v for v in found if v.measure == measure]
+        if judged:
+            parts.append(f"in {measure} {_judgement(judged)}")
+    return f"{THESIS}? {where}: {'; '.join(parts)}."
+
+
+def _judgement(judged: list[Verdict]) -> str:
+    """Name the outcomes of one measure, alike ones together."""
+    by_outcome: dict[str, list[str]] = {}
+    for verdict in judged:
+        by_outcome.setdefault(verdict.thesis, []).append(f"{verdict.at} {times(verdict.factor)}")
+    return ", ".join(f"{outcome} ({', '.join(at)})" for outcome, at in by_outcome.items())
+
+
+def times(factor: float) -> str:
+    """Factor by which the better of two sides leads, and which it is."""
+    if factor >= 1:
+        return f"{factor:.2f}x for systolic"
+    return f"{1 / max(factor, 1e-9):.2f}x for non-structured"
+
+
+def supports(done: Comparison) -> list[str]:
+    """Sentences on who needs least, at each width, and by how much."""
+    said = []
+    for width in done.widths:
+        equal = [
+            v for v in done.variants if v.model.weight_width == width and done.is_equal(v.model)
+        ]
+        if len({v.model.kind for v in equal}) < 2:
+            continue
+        small = min(equal, key=lambda v: v.result.bits.total)
+        fast = min(equal, key=lambda v: v.result.cycles)
+        said.append(
+            f"With weights of {_bits(width)}, the fewest bits are those of {_of(small)}, "
+            f"{small.result.bits.total / 8000:,.2f} KB with indices"
+            f"{_over(done, equal, small, lambda v: v.result.bits.total, 'less')}; "
+            f"the fewest cycles those of {_of(fast)}, {fast.result.cycles:,}, "
+            f"{done.speedup(fast):.2f}x fewer than the baseline's"
+            f"{_over(done, equal, fast, lambda v: v.result.cycles, 'fewer')}."
+        )
+    for verdict in verdicts(done):
+        first, second = verdict.shown()
+        said.append(
+            f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first} "
+            f"({verdict.nonstructured.name}), systolic {second} ({verdict.systolic.name}), "
+            f"{times(verdict.factor)}: the thesis is {verdict.thesis}."
+            if verdict.thesis != "a tie"
+            else f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first}, "
+            f"systolic {second}: a tie."
+        )
+    return said
+
+
+def _over(
+    done: Comparison,
+    equal: list[Variant],
+    winner: Variant,
+    cost: Callable[[Variant], int],
+    word: str,
+) -> str:
+    """Compare a winner with the best variant of another kind of sparsity."""
+    rivals = [v for v in equal if v.model.kind != winner.model.kind]
+    rival = min(rivals, key=cost)
+    return f" and {cost(rival) / max(1, cost(winner)):.2f}x {word} than {_of(rival)}'s"
+
+
+def limits(done: Comparison) -> list[str]:
+    """Sentences on what the numbers do not support."""
+    said = []
+    baseline, bound = done.baseline.model, done.config.accuracy_bound
+    if not done.is_held_out:
+        said.append(
+            "Not every checkpoint says how accurate it is on images held out: models were chosen "
+            "by their accuracy on the test images, which favours the lucky."
+        )
+    for kind, width in done.unequalled:
+        models = [m for m in done.models if (m.kind, m.weight_width) == (kind, width)]
+        best = max(models, key=done.decides)
+        said.append(
+            f"No {KINDS.get(kind, (kind, ''))[0]} model of {_bits(width)} is of equal accuracy: "
+            f"the best, {best.name}, is {done.decides(baseline) - done.decides(best):.2f} points "
+            "below the baseline."
+        )
+    open_ended = [model.name for model in done.chosen.values() if _is_smallest(done, model)]
+    if open_ended:
+        said.append(
+            "The smallest model that was tried is still of equal accuracy, so that a smaller one "
+            f"may be, too: {', '.join(open_ended)}."
+        )
+    below = [
+        f"{model.name} ({baseline.accuracy - model.accuracy:.2f})"
+        for model in done.chosen.values()
+        if baseline.accuracy - model.accuracy > bound + 1e-6
+    ]
+    if below and done.is_held_out:
+        said.append(
+            "Chosen on the images held out, but on the test images more than "
+            f"{bound:g} points below the baseline: {', '.join(below)}."
+        )
+    error = 100 * math.sqrt(baseline.accuracy / 100 * (1 - baseline.accuracy / 100) / TEST_IMAGES)
+    said.append(
+        f"The standard error of an accuracy of {baseline.accuracy:.2f} % on {TEST_IMAGES:,} images "
+        f"is {error:.2f} points: differences of less say nothing, and each model is of one seed."
+    )
+    said += _flips(done)
+    uncounted = sorted({v.arch.name for v in done.variants if v.gates is None})
+    if uncounted:
+        said.append(
+            f"Gates of these designs are not on record, cycles x gates is without them: "
+            f"{', '.join(uncounted)}."
+        )
+    said.append(
+        "Gates are not area: memories, scratchpads and ports are not in them. Neither clock "
+        "frequency nor energy is measured, streams never wait for a memory, and the answer is one "
+        "network's on one data set at one size of array."
+    )
+    return said
+
+
+#: Images of the test sets, MNIST's and Fashion-MNIST's.
+TEST_IMAGES = 10_000
+
+
+def _is_smallest(done: Comparison, model: Model) -> bool:
+    """Whether no model of its kind and width is smaller; one alone is no series."""
+    peers = [m for m in done.models if (m.kind, m.weight_width) == (model.kind, model.weight_width)]
+    return len(peers) > 1 and model.nonzeros == min(peer.nonzeros for peer in peers)
+
+
+def _flips(done: Comparison) -> list[str]:
+    """Sentences on verdicts that another bound on accuracy turns round."""
+    said = []
+    at_bounds = {bound: verdicts(done, bound) for bound in BOUNDS}
+    for verdict in verdicts(done):
+        if verdict.thesis == "a tie":
+            continue
+        turned = [
+            f"{bound:g}"
+            for bound, others in at_bounds.items()
+            for other in others
+            if (other.measure, other.weight_width) == (verdict.measure, verdict.weight_width)
+            and other.thesis not in (verdict.thesis, "a tie")
+        ]
+        if turned:
+            said.append(
+                f"{verdict.measure.capitalize()}, {verdict.at}: the verdict holds at this bound; "
+                f"at {', '.join(turned)} points it is the other one."
+            )
+    return said
+
+
+def _bits(width: int) -> str:
+    return "1 bit" if width == 1 else f"{width} bits"
+
+
+def _of(variant: Variant) -> str:
+    return f"{variant.curve.label} weights ({variant.name}, {variant.model.accuracy:.2f} %)"
