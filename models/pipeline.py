@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
+from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwsim import datasets, golden
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoint import INPUT_SCALE, Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.compress import CompressConfig, QuantizeConfig
@@ -27,7 +29,7 @@ from models.quantize import dequantize, quantize
 from models.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
 from models.training import Dataset, Epoch, accuracy
 
-__all__ = ["HELD_OUT", "Better", "find_made", "plan", "run"]
+__all__ = ["HELD_OUT", "Better", "check", "find_made", "plan", "run"]
 
 #: Training images, the last ones, that no weight is trained on: every decision is made on them.
 HELD_OUT = 5000
@@ -83,15 +85,18 @@ def run(
     network_config = NetworkConfig.read(config.network)
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
     _fits(config, network_config, pixels)
+    start = None if config.start is None else Checkpoint.read(find(config.start), network_config)
     # sums in another order give another network: one thread makes a run repeatable
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     network = Network(network_config)
     state = State(network, torch.Generator().manual_seed(config.seed))
     resume, recipe = out / f".{config.name}.resume.pt", config.model_dump_json()
+    if start is not None:
+        recipe += f" from {_digest(start)}"
     if fresh or not state.restore(resume, recipe):
-        if config.start is not None:
-            dequantize(network, Checkpoint.read(find(config.start)))
+        if start is not None:
+            dequantize(network, start)
         if config.kind != "dense" and config.prune is None:
             # what the start has pruned stays so
             state.masks = {name: weight.ne(0) for name, weight in network.weights().items()}
@@ -117,11 +122,38 @@ def run(
         "accuracy_float": accuracy(network, _dataset(test)),
         "command": command,
     }
+    if start is not None:
+        info["start_sha256"] = _digest(start)
     checkpoint = replace(checkpoint, info=info)
     write_text_atomic(out / f"{config.name}.csv", _csv(state.log))
     checkpoint.write(out / f"{config.name}.safetensors")
-    resume.unlink(missing_ok=True)
+    # those of kills in the middle of a write, too
+    for left in out.glob(f"{resume.name}*"):
+        left.unlink(missing_ok=True)
     return checkpoint
+
+
+def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path) -> None:
+    """Refuse, before hours of training, recipes of which one cannot be made.
+
+    A start that is itself among ``configs`` need not be there yet.
+
+    Raises
+    ------
+    InputError
+        A data set is not installed, a start is missing or of another network, or a recipe does not
+        fit its network or data set.
+    """
+    configs = list(configs)
+    names = {config.name for config in configs}
+    by_dataset = sorted(configs, key=lambda config: config.dataset)
+    for dataset, group in groupby(by_dataset, key=lambda config: config.dataset):
+        pixels = datasets.load(dataset, "train")
+        for config in group:
+            network = NetworkConfig.read(config.network)
+            _fits(config, network, pixels)
+            if config.start is not None and config.start not in names:
+                Checkpoint.read(find(config.start), network)
 
 
 def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
@@ -146,8 +178,13 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     return stages
 
 
-def find_made(config: CompressConfig, out: Path) -> Checkpoint | None:
+def find_made(
+    config: CompressConfig, out: Path, find: Callable[[str], Path] = Path
+) -> Checkpoint | None:
     """Read what :func:`run` left in ``out``; ``None`` where that is missing or of another recipe.
+
+    So it is where the weights that ``start`` names, if they can be found, are not those it was made
+    from.
 
     Raises
     ------
@@ -164,7 +201,29 @@ def find_made(config: CompressConfig, out: Path) -> Checkpoint | None:
     except InputError:
         # of a version with other keys
         return None
-    return checkpoint if recorded == config else None
+    if recorded != config:
+        return None
+    before = checkpoint.info.get("start_sha256")
+    if config.start is None or before is None:
+        return checkpoint
+    try:
+        start = Checkpoint.read(find(config.start))
+    except InputError:
+        return checkpoint
+    return checkpoint if _digest(start) == before else None
+
+
+def _digest(checkpoint: Checkpoint) -> str:
+    """First half of the SHA-256 of what :func:`models.quantize.dequantize` reads."""
+    digest = sha256()
+    if checkpoint.input_scale != INPUT_SCALE:
+        digest.update(repr(checkpoint.input_scale).encode())
+    for name, layer in checkpoint.layers.items():
+        scales = (name, layer.multiplier, layer.shift, layer.weight_scale)
+        digest.update(repr(scales).encode())
+        digest.update(np.ascontiguousarray(layer.weight).tobytes())
+        digest.update(np.ascontiguousarray(layer.bias).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def _existing(config: CompressConfig, out: Path) -> Checkpoint | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.options import Json, Out
+from hwsim.cli.options import Json
 
 if TYPE_CHECKING:
     from hwsim.checkpoint import Checkpoint
-    from hwsim.config.compress import CompressConfig
+    from models.runs import End, Run
+    from models.training import Epoch
 
 __all__ = ["compress"]
 
@@ -21,84 +24,165 @@ def compress(
         list[str],
         typer.Argument(metavar="RECIPE...", help="Names in configs/compress or YAML files."),
     ],
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for all of them (default: build/compress/NAME for each)."),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=0, max=256, help="Recipes side by side; 0: one for each core.")
+    ] = 0,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train again what the folder already has.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Train, prune and quantize a network into a checkpoint, and measure it on all test images.
+    """Train, prune and quantize networks into checkpoints, and measure them on all test images.
 
-    Writes NAME.safetensors and NAME.csv, the log of the training. Several recipes are worked off in
-    turn; one whose checkpoint is there, made by the same recipe, is passed over: kill the command
-    at any moment and start it again. Needs the extra `compress` and the data set (hwsim data
-    mnist); minutes to tens of minutes a recipe.
+    A recipe that starts from another one's checkpoint waits for it; the start is looked for in the
+    folder, then in build/compress, then among those that ship. What is done is passed over, and
+    what was killed goes on from its last epoch: kill the command at any moment and start it again.
+    A better checkpoint of the same name is left as it is. Exits 1 when a recipe failed; the others
+    are made all the same. Needs the extra `compress` and the data set (hwsim data mnist); minutes
+    to tens of minutes a recipe.
+
+    Writes NAME.safetensors and NAME.csv, the log of the training.
 
     Example: hwsim compress lenet5_structured lenet5_nm_2x4 --out models/checkpoints
     """
     from hwsim.extras import require
 
     require("compress")
+    from hwsim.checkpoint import Checkpoint
     from hwsim.cli.output import emit_json
     from hwsim.config.compress import CompressConfig
+    from models.runs import Run, in_order
 
-    made = []
-    # all are read first: a slip in the last one is found before hours of training
-    for recipe in [CompressConfig.read(name) for name in config]:
-        folder = out or Path("build/compress") / recipe.name
-        checkpoint, trained = _make(recipe, folder, fresh)
-        path = folder / f"{recipe.name}.safetensors"
-        made.append(_document(checkpoint, path, trained))
-        if not json:
-            _print(recipe.name, checkpoint, path, trained)
+    recipes = [CompressConfig.read(name) for name in config]
+    runs = in_order([Run(recipe, out or _folder(recipe.name)) for recipe in recipes])
+    ends = _work_off(runs, out, jobs, fresh)
+    made = {run.name: Checkpoint.read(_file(run)) for run in runs if ends[run.name].has_checkpoint}
     if json:
-        emit_json({"checkpoints": made})
-
-
-def _make(recipe: CompressConfig, folder: Path, fresh: bool) -> tuple[Checkpoint, bool]:
-    """Find the checkpoint or make it; says which."""
-    from hwsim.cli.output import log
-    from hwsim.shipped import find_checkpoint
-    from models import pipeline
-    from models.training import Epoch
-
-    found = None if fresh else pipeline.find_made(recipe, folder)
-    if found is not None:
-        return found, False
-    remarks = log()
-
-    def report(epoch: Epoch) -> None:
-        remarks.print(
-            f"{recipe.name}, {epoch.stage}, epoch {epoch.epoch}: loss {epoch.loss:.4f}, "
-            f"accuracy {epoch.train_accuracy:.4f}, kept {epoch.kept:.4f}"
+        emit_json(
+            {"checkpoints": [_document(run, ends[run.name], made.get(run.name)) for run in runs]}
         )
+    else:
+        _print([(run, ends[run.name], made[run.name]) for run in runs if run.name in made])
+    failed = [end.remark for end in ends.values() if not end.has_checkpoint]
+    for remark in failed:
+        typer.echo(f"error: {remark}", err=True)
+    if failed:
+        raise typer.Exit(1)
 
-    command = f"hwsim compress {recipe.name}"
-    checkpoint = pipeline.run(recipe, folder, command=command, find=find_checkpoint, report=report)
-    return checkpoint, True
+
+def _folder(name: str) -> Path:
+    from hwsim.shipped import built
+
+    return built(name).parent
 
 
-def _document(checkpoint: Checkpoint, path: Path, trained: bool) -> dict[str, Any]:
-    return {
-        "file": str(path),
+def _file(run: Run) -> Path:
+    return run.folder / f"{run.name}.safetensors"
+
+
+def find_start(name: str, out: Path | None) -> Path:
+    """Path of the checkpoint a recipe starts from: the newest there can be."""
+    from hwsim.shipped import built, find_checkpoint
+
+    places = [built(name)] if out is None else [out / f"{name}.safetensors", built(name)]
+    return next((path for path in places if path.is_file()), None) or find_checkpoint(name)
+
+
+def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bool) -> object:
+    """Make the checkpoint of one run, in whatever process it is called."""
+    from models import pipeline
+
+    return pipeline.run(
+        run.recipe, run.folder, command=f"hwsim compress {run.name}",
+        find=partial(find_start, out=out), report=report, fresh=fresh,
+    )  # fmt: skip
+
+
+def _work_off(runs: list[Run], out: Path | None, jobs: int, fresh: bool) -> dict[str, End]:
+    import os
+
+    from hwsim.cli.compress_watch import watching
+    from models import pipeline
+    from models.runs import work_off
+
+    find = partial(find_start, out=out)
+
+    def is_done(run: Run) -> bool:
+        return not fresh and pipeline.find_made(run.recipe, run.folder, find) is not None
+
+    # all are checked first: a slip in the last one is found before hours of training
+    pipeline.check((run.recipe for run in runs if not is_done(run)), find)
+    with watching(runs) as watch:
+        try:
+            return work_off(
+                runs, partial(make, out=out, fresh=fresh), watch,
+                is_done=is_done, processes=min(len(runs), jobs or os.cpu_count() or 1),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command goes on from here", err=True)
+            raise typer.Exit(130) from None
+
+
+def _document(run: Run, end: End, checkpoint: Checkpoint | None) -> dict[str, Any]:
+    document = {"name": run.name, "status": end.status, "remark": end.remark}
+    if checkpoint is None:
+        return document
+    return document | {
+        "file": str(_file(run)),
         "network": checkpoint.network,
-        "trained": trained,
+        "stored": _stored(run)[1],
         "info": checkpoint.info,
     }
 
 
-def _print(name: str, checkpoint: Checkpoint, path: Path, trained: bool) -> None:
+def _print(made: list[tuple[Run, End, Checkpoint]]) -> None:
     from hwsim.cli.output import console, table
 
-    rows = [
-        [layer, w.weight.size, w.density, w.weight_bits, w.weight_code]
-        for layer, w in checkpoint.layers.items()
+    for run, end, checkpoint in made:
+        rows = [
+            [layer, w.weight.size, w.density, w.weight_bits, w.weight_code]
+            for layer, w in checkpoint.layers.items()
+        ]
+        columns = ["layer", "weights", "kept", "bits", "code"]
+        console().print(table(f"{run.name} ({end.status}: {_file(run)})", columns, rows))
+    if made:
+        columns = [
+            "recipe", "kind", "weights", "kept", "factor", "bits",
+            "test %", "held out %", "stored KB", "as",
+        ]  # fmt: skip
+        title = "accuracy of the integers; KB of 1000 bytes with indices, in the smallest format"
+        rows = [_row(run, checkpoint) for run, _, checkpoint in made]
+        console().print(table(title, columns, rows))
+
+
+def _row(run: Run, checkpoint: Checkpoint) -> list[object]:
+    layers, info = checkpoint.layers.values(), checkpoint.info
+    bits = sorted({layer.weight_bits for layer in layers})
+    format, size = _stored(run)
+    return [
+        run.name,
+        run.recipe.kind,
+        sum(layer.weight.size for layer in layers),
+        checkpoint.density,
+        1 / checkpoint.density,
+        "-".join(str(each) for each in dict.fromkeys((bits[0], bits[-1]))),
+        100 * info["accuracy"],
+        100 * info["accuracy_heldout"] if "accuracy_heldout" in info else None,
+        size / 8000,
+        format,
     ]
-    weights = sum(layer.weight.size for layer in checkpoint.layers.values())
-    columns = ["layer", "weights", "kept", "bits", "code"]
-    console().print(table(name, columns, [*rows, ["total", weights, checkpoint.density, "", ""]]))
-    info = checkpoint.info
-    console().print(
-        f"accuracy on {info['test_images']} images: float {info['accuracy_float']:.4f}, "
-        f"integer {info['accuracy']:.4f}; {'wrote' if trained else 'found'} {path}"
-    )
+
+
+def _stored(run: Run) -> tuple[str, int]:
+    """Smallest format, as of each design of 64 multipliers, of all the weights; its bits."""
+    from hwsim.storage import designs_of
+    from hwsim.storage import run as measure
+
+    found = measure(str(_file(run)), designs_of(64), network=run.recipe.network)
+    sizes = [("plain", found.plain), *((size.name, size.total) for size in found.fitting)]
+    name, bits = min(sizes, key=lambda size: size[1].total)
+    return name, bits.total

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hwsim.errors import InputError
+from hwsim.processes import CONTEXT, follow_parent
 from hwsim.sweep.grid import Point
 from hwsim.sweep.store import Row, Store
 
@@ -125,27 +122,9 @@ def _fields(point: Point) -> dict[str, Any]:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    # spawn: a fork would copy the threads of numba and of the progress bar half-alive
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=follow_parent) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _start_worker() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group: the parent decides
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def follow() -> None:
-        # the workers hold each other's pipes, so a killed parent leaves them waiting for ever
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True, name="follow-parent").start()
