@@ -24,8 +24,12 @@ from models.projections import Projection
 
 __all__ = ["Aware", "Codes"]
 
-#: Moves from one level to the next among which the best scale is searched.
-_MOVES = 2_000_000
+Floats = NDArray[np.float64]
+
+#: Moves from one level to the next that are sorted to find the best scale.
+_MOVES = 500_000
+#: Scales that are tried where there are more.
+_SCALES = 2000
 
 
 @dataclass(frozen=True)
@@ -64,26 +68,16 @@ class Codes(Projection):
     def fit(self, weight: Tensor) -> float:
         """Compute the scale of the least squared error; 1 where every weight is 0.
 
-        As the scale shrinks, magnitudes move up a level one by one, each when it passes the middle
-        of two levels. In the order of these moves, running sums give the least error of every
-        choice of levels that is nearest for some scale, and the best is taken: no other pair of
-        scale and levels is better. A layer with too many moves to sort is sampled; the scale is
-        then refitted to all of its weights.
+        No other pair of scale and levels is better, except for layers too large for that: there
+        the scale is the best of a fine grid, refitted.
         """
         flat = weight.detach().flatten().double().cpu()
-        levels = self.levels[self.levels >= 0].double().numpy()
-        sample = flat[:: len(flat) * len(levels) // _MOVES + 1].abs().numpy()
-        if not sample.any():
+        magnitudes, levels = np.sort(flat.abs().numpy()), self.levels.double().numpy()
+        if not magnitudes.any():
             return 1.0
-        moves = sample[:, None] / ((levels[1:] + levels[:-1]) / 2)
-        order = np.argsort(-moves, axis=None)
-        ones = np.ones_like(sample)
-        products = levels[0] * sample.sum() + _running(np.outer(sample, np.diff(levels)), order)
-        powers = levels[0] ** 2 * len(sample) + _running(np.outer(ones, np.diff(levels**2)), order)
-        # no move at all has no power where zero is a level
-        explained = np.divide(products**2, powers, out=np.zeros_like(products), where=powers > 0)
-        best = int(explained.argmax())
-        scale = float(products[best] / powers[best])
+        levels = levels[levels >= 0]
+        find = _scan if len(magnitudes) * len(levels) <= _MOVES else _grid
+        scale = find(magnitudes, levels)
         return self.refit(flat, self.nearest(flat, scale), scale)
 
     def refit(self, weight: Tensor, integers: Tensor, scale: float) -> float:
@@ -93,9 +87,52 @@ class Codes(Projection):
         return product / power if power and product > 0 else scale
 
 
-def _running(steps: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Sums of the first 0, 1, 2, ... of the steps, taken in order."""
-    return np.concatenate([[0.0], np.cumsum(steps.ravel()[order])])
+def _scan(magnitudes: Floats, levels: Floats) -> float:
+    """Find the best scale of all.
+
+    As the scale shrinks, magnitudes move up a level one by one, each when it passes the middle of
+    two levels. In the order of these moves, running sums give the least error of every choice of
+    levels that is nearest for some scale.
+    """
+    order = np.argsort(-magnitudes[:, None] / _middles(levels), axis=None)
+    ones = np.ones_like(magnitudes)
+    products = _running(np.outer(magnitudes, np.diff(levels)).ravel()[order])
+    powers = _running(np.outer(ones, np.diff(levels**2)).ravel()[order])
+    return _best(levels[0] * magnitudes.sum() + products, levels[0] ** 2 * len(magnitudes) + powers)
+
+
+def _grid(magnitudes: Floats, levels: Floats) -> float:
+    """Find the best scale of a grid, over ascending magnitudes.
+
+    The best one takes the top level to the mean magnitude at least, as the mean weighted with the
+    levels chosen, which rise with the magnitudes, is no smaller; and the least positive level to
+    the largest magnitude at most.
+    """
+    low, high = magnitudes.mean() / levels[-1], magnitudes[-1] / levels[levels > 0][0]
+    scales = np.geomspace(low, high, _SCALES)
+    # magnitudes from here on lie above the middle
+    above = np.searchsorted(magnitudes, scales[:, None] * _middles(levels))
+    sums = _running(magnitudes)
+    products = levels[0] * sums[-1] + (sums[-1] - sums[above]) @ np.diff(levels)
+    powers = levels[0] ** 2 * len(magnitudes) + (len(magnitudes) - above) @ np.diff(levels**2)
+    return _best(products, powers)
+
+
+def _middles(levels: Floats) -> Floats:
+    return (levels[1:] + levels[:-1]) / 2
+
+
+def _best(products: Floats, powers: Floats) -> float:
+    """Compute the scale ``product / power`` that leaves least of the squares' sum."""
+    # no move at all has no power where zero is a level
+    explained = np.divide(products**2, powers, out=np.zeros_like(products), where=powers > 0)
+    best = int(explained.argmax())
+    return float(products[best] / powers[best])
+
+
+def _running(steps: Floats) -> Floats:
+    """Sums of the first 0, 1, 2, ... of the steps."""
+    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 @dataclass

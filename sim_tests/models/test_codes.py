@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hwsim.config import NumberConfig
 from hwsim.config.compress import TrainConfig
 from hwsim.formats import codes as formats
 
+#: With and without zero, from binary to 8 bits.
 CODES = [
-    ("int", 2), ("int", 4), ("levels", 1), ("levels", 2), ("levels", 4), ("ternary", 2),
-    ("pow2", 3), ("pow2", 4),
+    ("int", 2), ("int", 4), ("int", 8), ("levels", 1), ("levels", 2), ("levels", 3), ("levels", 5),
+    ("ternary", 2), ("pow2", 3), ("pow2", 4),
 ]  # fmt: skip
 
 
@@ -21,26 +27,77 @@ def codes_of(code: str, bits: int):
     return Codes(NumberConfig(weight_width=bits, weight_code=code))
 
 
-def distance(weight, levels, scale: float) -> float:
-    """Squared distance of weights to their nearest multiples, by trying every level."""
-    return float(np.square(np.abs(weight[:, None] - scale * levels[None]).min(axis=1)).sum())
+def levels_of(codes):
+    found = formats.levels(codes.numbers)
+    return found[1:] if codes.numbers.weight_code == "int" else found
+
+
+def error(codes, weight) -> float:
+    """Squared distance of the projection, in double precision."""
+    scale = codes.fit(weight)
+    integers = codes.nearest(weight, scale)
+    assert set(integers.flatten().int().tolist()) <= set(levels_of(codes).tolist())
+    return float((weight.double() - scale * integers.double()).square().sum())
+
+
+@cache
+def every_choice(code: str, bits: int):
+    """Every choice of levels for as many weights as make at most 66,000 of them."""
+    levels = levels_of(codes_of(code, bits))
+    return np.array([*product(levels, repeat=int(np.log(66_000) / np.log(len(levels))))], float)
 
 
 @pytest.mark.parametrize(("code", "bits"), CODES)
-def test_projection_is_the_nearest_over_all_scales(torch, code, bits):
-    """Twelve weights against 20,000 scales and every level."""
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_scale_and_levels_are_nearer(torch, code, bits, data):
+    """Against every choice of levels, each with its own best scale; small integers bring ties."""
+    choices = every_choice(code, bits)
+    value = st.integers(-3, 3) | st.floats(-4, 4, width=32, allow_subnormal=False)
+    count = choices.shape[1]
+    weight = torch.tensor(data.draw(st.lists(value, min_size=count, max_size=count)))
+    flat = weight.double().numpy()
+    products, powers = np.maximum(choices @ flat, 0), np.square(choices).sum(axis=1)
+    explained = np.divide(products**2, powers, out=np.zeros_like(products), where=powers > 0)
+    energy = float(np.square(flat).sum())
+    best = energy - float(explained.max())
+    if energy:
+        assert error(codes_of(code, bits), weight) <= best * (1 + 1e-6) + 1e-12 * energy
+
+
+@pytest.mark.parametrize(("code", "bits"), CODES)
+def test_no_scale_of_a_fine_grid_is_nearer(torch, code, bits):
+    """Forty weights of many sizes, 20,000 scales, every level."""
     codes = codes_of(code, bits)
-    weight = torch.randn(3, 4)
-    flat = weight.double().numpy().ravel()
-    levels = formats.levels(codes.numbers)
-    levels = levels[1:] if code == "int" else levels
-    largest = np.abs(flat).max()
-    scales = np.linspace(1e-3, 1, 20_000) * largest
-    best = min(distance(flat, levels, scale) for scale in scales)
-    found = codes.project(weight)
-    assert float((weight - found).square().sum()) <= best * 1.001 + 1e-9
-    scale = codes.fit(weight)
-    assert set(np.rint((found / scale).numpy()).astype(int).ravel()) <= set(levels.tolist())
+    weight = torch.randn(40) ** 3
+    flat = weight.double().numpy()
+    scales = np.linspace(1e-3, 1, 20_000)[:, None] * np.abs(flat).max()
+    levels = levels_of(codes)
+    middles = (levels[1:] + levels[:-1]) / 2
+    nearest = scales * levels[np.searchsorted(middles, flat / scales)]
+    best = np.square(flat - nearest).sum(axis=1).min()
+    assert error(codes, weight) <= best * (1 + 1e-6)
+
+
+def test_a_projection_applied_twice_is_applied_once(torch):
+    for code, bits in CODES:
+        codes = codes_of(code, bits)
+        once = codes.project(torch.randn(50))
+        assert torch.allclose(codes.project(once), once, rtol=1e-5), (code, bits)
+
+
+@pytest.mark.parametrize(("code", "bits"), CODES)
+def test_a_layer_too_large_to_scan_is_hardly_worse(torch, monkeypatch, code, bits):
+    """The same weights by either way; their tails decide where 8 bits clip."""
+    from models import codes as module
+
+    weight = torch.randn(3000) ** 3
+    exact = error(codes_of(code, bits), weight)
+    monkeypatch.setattr(module, "_MOVES", 0)
+    assert exact <= error(codes_of(code, bits), weight) * (1 + 1e-9)
+    assert error(codes_of(code, bits), weight) < 1.002 * exact
 
 
 @pytest.mark.parametrize(("code", "bits"), CODES)
