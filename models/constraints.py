@@ -30,7 +30,6 @@ from models.projections import (
     Pattern,
     Support,
     Unstructured,
-    largest,
 )
 
 __all__ = ["Budget", "Joint", "PerLayer", "build", "check", "constraint"]
@@ -139,19 +138,29 @@ class Budget(Joint):
         InputError
             A layer would have no weight left, and the network would compute a constant.
         """
+        return self.choices(weights)(round(self.keep * sum(weights[n].numel() for n in self.names)))
+
+    def choices(self, weights: Tensors) -> Callable[[int], dict[str, Tensor]]:
+        """Sort the weights once; the answer gives the masks of any number of weights kept."""
         left = {name: weights[name] for name in self.layers} | self.within.project(weights)
         flat = torch.cat([weight.abs().flatten() for weight in left.values()])
-        chosen = largest(flat, round(self.keep * len(flat)))
-        parts = torch.split(chosen, [weight.numel() for weight in left.values()])
-        masks = {
-            name: part.view(weight.shape)
-            for (name, weight), part in zip(left.items(), parts, strict=True)
-        }
-        for name, mask in masks.items():
-            if not mask.any():
-                rule = f"must be larger: no weight of {name} is among those that stay"
-                raise InputError("recipe", "prune.budget.unstructured", self.keep, rule)
-        return masks
+        order = flat.argsort(descending=True, stable=True)
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(len(order))
+        ranks = torch.split(rank, [weight.numel() for weight in left.values()])
+
+        def choose(count: int) -> dict[str, Tensor]:
+            masks = {
+                name: (part < count).view(weight.shape)
+                for (name, weight), part in zip(left.items(), ranks, strict=True)
+            }
+            for name, mask in masks.items():
+                if not mask.any():
+                    rule = f"must be larger: no weight of {name} is among those that stay"
+                    raise InputError("recipe", "prune.budget.unstructured", self.keep, rule)
+            return masks
+
+        return choose
 
     def relaxed(self, progress: float) -> Budget:
         """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""

@@ -25,9 +25,10 @@ from hwsim.files import write_text_atomic
 from models import constraints
 from models.codes import Codes
 from models.networks import Network
+from models.pruning import clear_dead_biases, purify
 from models.quantize import dequantize, quantize
 from models.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
-from models.training import Dataset, Epoch, accuracy
+from models.training import Dataset, Epoch, accuracy, apply_masks
 
 __all__ = ["HELD_OUT", "Better", "check", "find_made", "plan", "run"]
 
@@ -94,12 +95,10 @@ def run(
     resume, recipe = out / f".{config.name}.resume.pt", config.model_dump_json()
     if start is not None:
         recipe += f" from {_digest(start)}"
-    if fresh or not state.restore(resume, recipe):
-        if start is not None:
-            dequantize(network, start)
-        if config.kind != "dense" and config.prune is None:
-            # what the start has pruned stays so
-            state.masks = {name: weight.ne(0) for name, weight in network.weights().items()}
+    if (fresh or not state.restore(resume, recipe)) and start is not None:
+        dequantize(network, start)
+        if "dense" not in (config.kind, start.info.get("kind")):
+            _stay_pruned(state)
     train, heldout = _dataset(pixels).split(_held_out(pixels))
     run_stages(
         plan(config, network_config), state, (train, heldout),
@@ -154,6 +153,14 @@ def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path)
             _fits(config, network, pixels)
             if config.start is not None and config.start not in names:
                 Checkpoint.read(find(config.start), network)
+
+
+def _stay_pruned(state: State) -> None:
+    """Take what the start has pruned as masks; rounding may have removed the rest of a filter."""
+    masks = {name: weight.ne(0) for name, weight in state.network.weights().items()}
+    state.masks = purify([shape for shape, _ in state.network.weighted()], masks)
+    apply_masks(state.network, state.masks)
+    clear_dead_biases(state.network, state.masks)
 
 
 def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:

@@ -9,27 +9,61 @@ import torch
 from torch import Tensor
 
 from hwsim.config import LayerShape
-from models.constraints import Joint
+from models.constraints import Budget, Joint
 from models.networks import Network
 from models.slim import Masks
 
 __all__ = ["clear_dead_biases", "find_masks", "purify"]
 
 
-def find_masks(network: Network, constraints: Joint) -> Masks:
-    """Choose what stays of each layer, with dead paths removed."""
+def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joint) -> Masks:
+    """Choose what stays of each layer, with dead paths removed.
+
+    A weight on a dead path does nothing, so it counts against no budget: as many others stay.
+
+    Parameters
+    ----------
+    network
+        How the layers follow each other.
+    weights
+        By layer name: those of the network, or what ADMM projects in their place.
+    constraints
+        What they have to obey.
+    """
     shapes = [shape for shape, _ in network.weighted()]
-    weights = network.weights()
-    masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
-    for name, mask in constraints.masks(weights).items():
-        if name not in constraints.late:
-            masks[name] = mask.clone()
-    masks = purify(shapes, masks)
+    whole = {name: torch.ones_like(each, dtype=torch.bool) for name, each in weights.items()}
+    if isinstance(constraints, Budget):
+        return _spend(shapes, whole, constraints, weights)
+    late = constraints.late
+    chosen = {n: mask for n, mask in constraints.masks(weights).items() if n not in late}
+    masks = purify(shapes, whole | chosen)
     # front to back: removed filters are gone before the next layer's columns are chosen
-    for name, constraint in constraints.late.items():
+    for name, constraint in late.items():
         masks[name] &= constraint.mask(weights[name] * masks[name])
         masks = purify(shapes, masks)
     return masks
+
+
+def _spend(
+    shapes: list[LayerShape], whole: Masks, budget: Budget, weights: Mapping[str, Tensor]
+) -> Masks:
+    """Find, by bisection, how many weights to choose so that the budget's number is alive."""
+    choose, total = budget.choices(weights), sum(whole[name].numel() for name in budget.names)
+    wanted = round(budget.keep * total)
+    low, high = wanted, total
+    best = purify(shapes, whole | choose(low))
+    while high - low > 1 and wanted - _count(best, budget) > wanted // 1000:
+        middle = (low + high) // 2
+        masks = purify(shapes, whole | choose(middle))
+        if _count(masks, budget) <= wanted:
+            low, best = middle, masks
+        else:
+            high = middle
+    return best
+
+
+def _count(masks: Masks, budget: Budget) -> int:
+    return sum(int(masks[name].sum()) for name in budget.names)
 
 
 def purify(shapes: list[LayerShape], masks: Masks) -> Masks:

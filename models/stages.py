@@ -220,14 +220,18 @@ class Prune(_Split):
 
     def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Project onto the constraint, with the choices that hold for the stage."""
-        return self._constraints.frozen(state.anchor).project(dict(weights))
+        every = {**state.network.weights(), **weights}
+        masks = find_masks(state.network, every, self._constraints.frozen(state.anchor))
+        return {name: every[name] * masks[name] for name in self._constraints.names}
 
     def end(self, state: State) -> None:
         """Choose the masks and obey them."""
         constraints = self._constraints
         if state.anchor:
             constraints = constraints.frozen(state.anchor)
-        state.masks = find_masks(state.network, constraints)
+        found = find_masks(state.network, state.network.weights(), constraints)
+        # what an earlier round removed is 0, and may be chosen where that costs nothing
+        state.masks = {name: mask & state.masks.get(name, mask) for name, mask in found.items()}
         apply_masks(state.network, state.masks)
         clear_dead_biases(state.network, state.masks)
         super().end(state)

@@ -135,7 +135,7 @@ def train_epoch(
     }
     if aware is not None:
         aware = Aware(aware.codes, _restrict(copy, masks, where), aware.scales)
-    optimizer = torch.optim.AdamW(worker.parameters(), weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(worker.parameters(), weight_decay=config.weight_decay, fused=True)
     if optimizer_state is not None:
         optimizer.load_state_dict(optimizer_state)
     epoch, epochs = at
