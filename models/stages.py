@@ -93,14 +93,14 @@ class Stage(ABC):
     name: str
     epochs: int
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: State) -> None:  # noqa: B027 (a hook)
         """Prepare the state before the first epoch."""
 
     @abstractmethod
     def step(self, state: State, data: Data) -> Epoch:
         """Do epoch ``state.epoch`` (from 0) of the stage."""
 
-    def end(self, state: State) -> None:
+    def end(self, state: State) -> None:  # noqa: B027 (a hook)
         """Leave the state as the next stage needs it, after the last epoch."""
 
     def _train(
@@ -189,7 +189,8 @@ class _Split(Stage):
 
     def step(self, state: State, data: Data) -> Epoch:
         """Train W for one epoch; after the last of an iteration, update Z and U."""
-        assert self._config is not None and state.split is not None
+        assert self._config is not None
+        assert state.split is not None
         split, config = state.split, self._config
         rho = split.rho
         at = (state.epoch, self.epochs)
