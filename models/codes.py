@@ -63,7 +63,8 @@ class Codes(Projection):
     def nearest(self, weight: Tensor, scale: float) -> Tensor:
         """Choose the level nearest to each weight in units of the scale: integers as floats."""
         levels = self.levels.to(weight.device)
-        return levels[torch.bucketize(weight / scale, (levels[1:] + levels[:-1]) / 2)]
+        wanted = (weight / scale).contiguous()
+        return levels[torch.bucketize(wanted, (levels[1:] + levels[:-1]) / 2)]
 
     def fit(self, weight: Tensor) -> float:
         """Compute the scale of the least squared error; 1 where every weight is 0.

@@ -71,9 +71,9 @@ class State:
         """Continue from a file; ``False`` where there is none, or of another recipe."""
         try:
             contents = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError):
+        except Exception:  # of a file that is no state, almost any
             return False
-        if contents.get("recipe") != recipe:
+        if not isinstance(contents, dict) or contents.get("recipe") != recipe:
             return False
         self.network.load_state_dict(contents["network"])
         self.generator.set_state(contents["generator"])
