@@ -146,12 +146,13 @@ class Budget(Joint):
         flat = torch.cat([weight.abs().flatten() for weight in left.values()])
         order = flat.argsort(descending=True, stable=True)
         rank = torch.empty_like(order)
-        rank[order] = torch.arange(len(order))
+        rank[order] = torch.arange(len(order), device=order.device)
         ranks = torch.split(rank, [weight.numel() for weight in left.values()])
 
         def choose(count: int) -> dict[str, Tensor]:
+            # a zero never stays, so that what a layer's own constraint removes does not
             masks = {
-                name: (part < count).view(weight.shape)
+                name: (part < count).view(weight.shape) & weight.ne(0)
                 for (name, weight), part in zip(left.items(), ranks, strict=True)
             }
             for name, mask in masks.items():
