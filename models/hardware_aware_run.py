@@ -1,0 +1,159 @@
+"""A recipe with a ``hardware_aware`` section: many networks pruned, the best one kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim import datasets, golden
+from hwsim.checkpoint import Checkpoint
+from hwsim.config import NetworkConfig
+from hwsim.config.compress import CompressConfig, ConstraintConfig
+from hwsim.config.hardware_aware import HardwareAwareConfig
+from hwsim.files import write_text_atomic
+from models import pipeline
+from models.hardware_aware import Record, Search
+from models.training import Epoch
+
+__all__ = ["Costs", "MakeCosts", "run"]
+
+
+class Costs(Protocol):
+    """What layers cost on hardware."""
+
+    def break_even(self) -> dict[str, float | None]:
+        """Pruned portion from which on each layer costs no more than dense."""
+
+    def of(self, checkpoint: Checkpoint, restored: frozenset[str]) -> dict[str, float]:
+        """Cost of each layer of a pruned network, those ``restored`` being dense."""
+
+
+#: Costs for a search, of a network, its unpruned weights, and images.
+MakeCosts = Callable[[HardwareAwareConfig, NetworkConfig, Checkpoint, NDArray[np.uint8]], Costs]
+
+
+def run(
+    config: CompressConfig,
+    out: Path,
+    *,
+    make_costs: MakeCosts,
+    command: str,
+    find: Callable[[str], Path] = Path,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    fresh: bool = False,
+) -> Checkpoint:
+    """Search, and write ``<name>.safetensors``, ``<name>.csv`` and ``<name>.points.json``.
+
+    The CSV is the training log of the network that was chosen, the JSON has every point. Each point
+    is a run of the recipe with other fractions to keep; a search that was killed goes on within it.
+    The images held out decide; what the test images say of a point is not looked at.
+
+    Parameters
+    ----------
+    make_costs
+        Gives the costs; this package knows no hardware.
+    config, out, command, find, report, fresh
+        As of :func:`models.pipeline.run`.
+
+    Raises
+    ------
+    InputError
+        As :func:`models.pipeline.run`; or the bound cannot be met.
+    """
+    settings, prune = config.hardware_aware, config.prune
+    assert settings is not None
+    assert prune is not None
+    assert config.start is not None
+    network = NetworkConfig.read(config.network)
+    source = find(config.start)
+    start = Checkpoint.read(source, network)
+    images, labels = _held_out(config)
+    floor = golden.accuracy(network, start, images, labels) - settings.bound / 100
+    costs = make_costs(settings, network, start, images[: settings.images])
+    break_even = costs.break_even()
+
+    question = f"{config.model_dump_json()} from {sha256(source.read_bytes()).hexdigest()}"
+    points = out / f".{config.name}.points" / sha256(question.encode()).hexdigest()[:12]
+    log = out / f"{config.name}.points.json"
+    if fresh:
+        log.unlink(missing_ok=True)
+        shutil.rmtree(points.parent, ignore_errors=True)
+
+    def evaluate(
+        number: int, keep: Mapping[str, float], restored: frozenset[str]
+    ) -> tuple[float, dict[str, float]]:
+        recipe = _point(config, number, keep, restored)
+        checkpoint = pipeline.find_made(recipe, points, find) or pipeline.run(
+            recipe, points, command=command, find=find, report=report
+        )
+        return float(checkpoint.info["accuracy_heldout"]), costs.of(checkpoint, restored)
+
+    outcome = Search(
+        sizes={name: layer.weight.size for name, layer in start.layers.items()},
+        start={name: layer.unstructured or 1.0 for name, layer in prune.layers.items()},
+        floor=floor,
+        break_even=break_even,
+        evaluate=evaluate,
+        record=Record(log, question),
+        step=settings.step,
+        limit=settings.evaluations,
+    ).run()
+    best = outcome.best
+    chosen = points / _name(config, best.number)
+    checkpoint = Checkpoint.read(chosen.with_suffix(".safetensors"), network)
+    pipeline.not_worse(config, out, checkpoint, best.accuracy)
+    info = checkpoint.info | {
+        "recipe": config.model_dump(mode="json", exclude_none=True),
+        "command": command,
+        "hardware_aware": {
+            "floor": floor,
+            "break_even": break_even,
+            "kept": best.kept,
+            "restored": best.restored,
+            "costs": best.costs,
+            "cost": best.cost,
+            "cost_dense": sum(costs.of(start, frozenset(start.layers)).values()),
+            "points": len(outcome.points),
+            "finished": outcome.finished,
+        },
+    }
+    checkpoint = replace(checkpoint, info=info)
+    write_text_atomic(out / f"{config.name}.csv", chosen.with_suffix(".csv").read_text("utf-8"))
+    checkpoint.write(out / f"{config.name}.safetensors")
+    shutil.rmtree(points.parent)
+    return checkpoint
+
+
+def _held_out(config: CompressConfig) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    pixels = datasets.load(config.dataset, "train")
+    (images, labels), count = pixels, pipeline.held_out(pixels)
+    return images[-count:], labels[-count:]
+
+
+def _name(config: CompressConfig, number: int) -> str:
+    return f"{config.name}_{number:03d}"
+
+
+def _point(
+    config: CompressConfig, number: int, keep: Mapping[str, float], restored: frozenset[str]
+) -> CompressConfig:
+    """Recipe of one point; of one that prunes nothing, retraining alone."""
+    assert config.prune is not None
+    layers = {
+        name: ConstraintConfig(unstructured=fraction)
+        for name, fraction in keep.items()
+        if name not in restored
+    }
+    changes: dict[str, Any] = {"name": _name(config, number), "hardware_aware": None}
+    if layers:
+        changes["prune"] = config.prune.model_copy(update={"layers": layers})
+    else:
+        changes |= {"kind": "dense", "prune": None, "train": config.prune.retrain}
+    return config.model_copy(update=changes)
