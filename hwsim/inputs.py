@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +47,21 @@ def read(path: Path | str, network: NetworkConfig) -> NDArray[np.uint8] | NDArra
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
             names = loaded.files
-            name = "images" if "images" in names else names[0] if len(names) == 1 else None
-            if name is None:
-                raise InputError(path, "", None, f"must have an array 'images', not {names}")
-            array: NDArray[Any] = loaded[name]
-            return array
+            name = "images" if "images" in names else names[0] if len(names) == 1 else ""
+            array: NDArray[Any] | None = loaded[name] if name else None
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file fails in any of NumPy's or zlib's own ways
         rule = "must be a .npy or .npz file of numbers"
         raise InputError(path, "", None, rule) from error
+    if array is None:
+        raise InputError(path, "", None, f"must have an array 'images', not {names}")
+    return array
 
 
 def random(network: NetworkConfig, count: int, seed: int = 0) -> NDArray[np.float32]:

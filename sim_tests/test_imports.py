@@ -38,13 +38,14 @@ ALLOWED = {
         "hwsim.fixedpoint",
         "hwsim.formats",
         "hwsim.golden",
+        "hwsim.inputs",
         "hwsim.lowering",
         "hwsim.report",
         "models",
     ),
 }
 #: hwsim must run where these are not installed; imports inside a function are the command's own.
-FOREIGN = {"amaranth", "cocotb", "cocotb_tools", "torch", "rtl", "models"}
+FOREIGN = {"amaranth", "cocotb", "cocotb_tools", "onnx", "torch", "rtl", "models"}
 
 
 def imports(path, *, top_level):
