@@ -36,6 +36,10 @@ class Network(nn.Module):
             if shape.layer.inputs not in ((), (previous,)):
                 rule = f"must be the layer before ({previous}) in a network that is trained"
                 raise InputError(config.name, f"layers.{shape.layer.name}.inputs", None, rule)
+            if shape.layer.relu_max is not None:
+                key = f"layers.{shape.layer.name}.relu_max"
+                rule = "must be absent in a network that is trained"
+                raise InputError(config.name, key, shape.layer.relu_max, rule)
             previous = shape.layer.name
         self.stages = nn.ModuleList([_module(config, shape) for shape in self.shapes])
 

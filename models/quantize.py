@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwsim.checkpoint import Checkpoint, LayerWeights
+from hwsim.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights
 from models.codes import Codes
 from models.networks import Network
 from models.scales import fixed_point, scale_of
 
 __all__ = ["calibrate", "dequantize", "fixed_point", "quantize", "scale_of"]
 
-INPUT_SCALE = 1 / 127
 _ACT_CODES = 127
 
 
@@ -100,7 +99,7 @@ def calibrate(network: Network, images: Tensor) -> dict[str, float]:
 def dequantize(network: Network, checkpoint: Checkpoint) -> None:
     """Load a checkpoint's weights and biases into a float network, in place."""
     checkpoint.check(network.config)
-    act_scale = INPUT_SCALE
+    act_scale = checkpoint.input_scale
     for shape, stage in network.weighted():
         layer = checkpoint.layers[shape.layer.name]
         stage.weight.copy_(torch.from_numpy(layer.weight * layer.weight_scale))

@@ -41,8 +41,12 @@ def test_every_layer_gives_the_configured_shape(torch, network):
             ],
             r"layers\.conv2\.inputs: must be the layer before \(conv1\)",
         ),
+        (
+            [{"name": "fc1", "type": "fc", "M": 1, "relu": True, "relu_max": 6}],
+            r"layers\.fc1\.relu_max = 6\.0: must be absent in a network that is trained",
+        ),
     ],
-    ids=["type", "branch"],
+    ids=["type", "branch", "relu_max"],
 )
 def test_a_layer_that_cannot_be_trained_is_refused(torch, layers, message):
     from models.networks import Network
