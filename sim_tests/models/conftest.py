@@ -32,6 +32,7 @@ def torch():
             pytest.fail(reason)
         pytest.skip(reason)
     module = importlib.import_module("torch")
+    module.set_num_threads(1)
     module.manual_seed(0)
     return module
 
@@ -47,3 +48,15 @@ def network(torch, tiny):
     from models.networks import Network
 
     return Network(tiny)
+
+
+@pytest.fixture
+def squares(torch):
+    """300 images to train on and 60 held out, of three classes: the place of a bright square."""
+    from models.training import Dataset
+
+    labels = torch.arange(360) % 3
+    images = 0.2 * torch.rand(360, 1, 8, 8)
+    for place in range(3):
+        images[labels == place, :, 2 * place : 2 * place + 3, 1:7] += 0.7
+    return Dataset(images, labels).split(60)

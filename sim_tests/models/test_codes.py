@@ -121,42 +121,59 @@ def test_nothing_to_fit_has_scale_one(torch):
     assert codes.project(torch.zeros(2, 2)).tolist() == [[0, 0], [0, 0]]
 
 
-def test_a_substitution_gives_the_float_weights_back(torch, network):
+@pytest.fixture
+def codes(network):
+    """Another code for each layer of the tiny network."""
+    each = (("int", 4), ("levels", 2), ("ternary", 2), ("pow2", 4))
+    return {n: codes_of(*code) for n, code in zip(network.weights(), each, strict=True)}
+
+
+def test_a_substitution_gives_the_float_weights_back(torch, network, codes):
+    """In between, each layer has its own levels and its own scale; holes stay holes."""
     from models.codes import Aware
 
     before = {name: weight.clone() for name, weight in network.weights().items()}
-    masks = {"fc1": torch.rand(8, 24) < 0.5}
-    aware = Aware(codes_of("levels", 2), masks)
+    masks = {"conv2": torch.rand(6, 4, 2, 2) < 0.5, "fc1": torch.rand(8, 24) < 0.5}
+    aware = Aware(codes, masks)
     with aware.substituted(network):
         for name, weight in network.weights().items():
             integers = (weight / aware.scales[name]).round()
-            assert set(integers.flatten().tolist()) <= {
-                -2,
-                -1,
-                1,
-                2,
-                *([0] if name in masks else []),
-            }
             assert torch.allclose(weight, integers * aware.scales[name])
-        assert not network.weights()["fc1"][~masks["fc1"]].any()
+            inside = integers[masks[name]] if name in masks else integers
+            assert set(inside.flatten().int().tolist()) <= set(levels_of(codes[name]).tolist())
+            if name in masks:
+                assert not weight[~masks[name]].any()
     for name, weight in network.weights().items():
         assert weight.equal(before[name])
 
 
-def test_training_sees_quantized_weights_and_moves_the_float_ones(torch, network):
+def test_an_error_in_between_gives_the_float_weights_back(torch, network, codes):
+    from models.codes import Aware
+
+    before = {name: weight.clone() for name, weight in network.weights().items()}
+    with pytest.raises(ZeroDivisionError), Aware(codes, {}).substituted(network):
+        raise ZeroDivisionError
+    for name, weight in network.weights().items():
+        assert weight.equal(before[name])
+
+
+def test_training_sees_quantized_weights_and_moves_the_float_ones(torch, network, codes):
     """One step: the gradient is the quantized network's, the update the float weights'."""
     from models.codes import Aware
-    from models.training import Dataset, train
+    from models.training import Dataset, train_epoch
 
     data = Dataset(torch.rand(12, 1, 8, 8), torch.arange(12) % 3)
-    aware = Aware(codes_of("ternary", 2), {})
+    aware = Aware(codes, {})
     before = {name: weight.clone() for name, weight in network.weights().items()}
     with aware.substituted(network):
         torch.nn.functional.cross_entropy(network(data.images), data.labels).backward()
     expected = {shape.layer.name: stage.weight.grad.clone() for shape, stage in network.weighted()}
-    schedule = TrainConfig(epochs=1, learning_rate=1e-3, batch=12, weight_decay=0.0, shift=0)
-    generator = torch.Generator().manual_seed(0)
-    train(network, data, schedule, generator, "quantize", substituted=aware.substituted)
+    schedule = TrainConfig(
+        epochs=1, learning_rate=1e-3, batch=12, weight_decay=0.0, shift=0, precision="float32"
+    )
+    train_epoch(
+        network, (data, data), schedule, (0, 1), None, torch.Generator(), masks={}, aware=aware
+    )
     for name, weight in network.weights().items():
         moved = weight - before[name]
         # the first step of Adam: the rate, against the gradient's sign
@@ -165,15 +182,34 @@ def test_training_sees_quantized_weights_and_moves_the_float_ones(torch, network
         assert torch.allclose(moved[large], -1e-3 * expected[name][large].sign(), atol=1e-5)
 
 
-def test_settling_is_what_the_last_forward_pass_saw(torch, network):
+def test_the_scale_follows_the_weights(torch, network, codes):
+    """A use chooses levels with the scale of the one before, then fits the scale to them."""
+    from models.codes import Aware
+
+    aware = Aware(codes, {})
+    with aware.substituted(network):
+        first = dict(aware.scales)
+    for weight in network.weights().values():
+        weight.mul_(1.2)
+    with aware.substituted(network):
+        pass
+    for name, weight in network.weights().items():
+        assert first[name] == pytest.approx(codes[name].fit(weight / 1.2), rel=1e-5)
+        integers = codes[name].nearest(weight, first[name])
+        best = float((weight * integers).sum() / integers.square().sum())
+        assert aware.scales[name] == pytest.approx(best, rel=1e-5)
+        assert best > first[name]
+
+
+def test_settling_is_what_the_last_forward_pass_saw(torch, network, codes):
     from models.codes import Aware
     from models.quantize import quantize
 
-    aware = Aware(codes_of("pow2", 4), {})
+    aware = Aware(codes, {})
     aware.settle(network)
     settled = {name: weight.clone() for name, weight in network.weights().items()}
-    layers = quantize(network, torch.rand(4, 1, 8, 8), aware.codes, scales=aware.scales)
+    layers = quantize(network, torch.rand(4, 1, 8, 8), codes, scales=aware.scales)
     for name, layer in layers.items():
         restored = torch.from_numpy(layer.weight * layer.weight_scale).float()
         assert torch.allclose(restored, settled[name], rtol=1e-5)
-        assert np.isin(layer.weight, formats.levels(aware.codes.numbers)).all()
+        assert np.isin(layer.weight, formats.levels(codes[name].numbers)).all()

@@ -83,43 +83,25 @@ def test_groups_follow_their_own_channels(torch):
     assert pure["conv2"].flatten(1).tolist() == [[True, True]] * 2 + [[True, False]] * 2
 
 
-def test_prune_tightens_in_rounds_and_ends_at_the_constraints(torch, network):
+def per_layer(constraints):
+    from models.constraints import PerLayer
+
+    return PerLayer(constraints)
+
+
+def test_the_masks_obey_their_constraints_without_dead_paths(torch, network, shapes):
     from models.projections import Chain, Columns, Filters, Unstructured
-    from models.pruning import prune
-    from models.training import apply_masks
+    from models.pruning import find_masks, purify
 
-    rounds = []
-
-    def retrain(stage, masks, last):
-        rounds.append((stage, last, {n: int(m.sum()) for n, m in masks.items()}))
-        with torch.no_grad():  # as an optimizer would, it moves every weight
-            for weight in network.weights().values():
-                weight.add_(0.01 * torch.randn_like(weight))
-        apply_masks(network, masks)
-        return []
-
-    constraints = {
-        "conv2": Unstructured(0.25),
-        "fc1": Chain((Filters(0.5), Columns(0.5))),
-    }
-    masks, log = prune(network, constraints, 3, retrain)
-    assert log == []
-    assert [(stage, last) for stage, last, _ in rounds] == [
-        ("prune 1/3", False), ("prune 2/3", False), ("prune 3/3", True),
-    ]  # fmt: skip
-    counts = [kept["conv2"] for _, _, kept in rounds]
-    assert counts == sorted(counts, reverse=True)
+    constraints = {"conv2": Unstructured(0.25), "fc1": Chain((Filters(0.5), Columns(0.5)))}
+    masks = find_masks(network, network.weights(), per_layer(constraints))
     assert 0 < int(masks["conv2"].sum()) <= 0.25 * 96
-    assert int(masks["fc1"].flatten(1).any(dim=1).sum()) <= 4
-    assert int(masks["fc1"].any(dim=0).sum()) <= 12
-    assert masks["conv1"].all()
-    for name, weight in network.weights().items():
-        assert not weight[~masks[name]].any()
-    # neurons that went: no bias, and nobody reads them
+    assert 0 < int(masks["fc1"].any(dim=1).sum()) <= 4
+    assert 0 < int(masks["fc1"].any(dim=0).sum()) <= 12
+    again = purify(shapes, masks)
+    assert all(mask.equal(again[name]) for name, mask in masks.items())
     dead = ~masks["fc1"].any(dim=1)
     assert dead.any()
-    biases = {shape.layer.name: stage.bias for shape, stage in network.weighted()}
-    assert not biases["fc1"][dead].any()
     assert not masks["fc2"][:, dead].any()
 
 
@@ -129,12 +111,14 @@ def test_dead_filters_do_not_change_the_logits(torch, network):
     from models.pruning import clear_dead_biases, find_masks
     from models.training import apply_masks
 
-    masks = find_masks(network, {"conv1": Filters(0.5), "fc1": Filters(0.5)}, 1.0)
+    constraints = per_layer({"conv1": Filters(0.5), "fc1": Filters(0.5)})
+    masks = find_masks(network, network.weights(), constraints)
     apply_masks(network, masks)
     clear_dead_biases(network, masks)
     images = torch.rand(4, 1, 8, 8)
     before = network(images)
     dead = ~masks["conv1"].flatten(1).any(dim=1)
+    assert dead.sum() == 2
     layers = {shape.layer.name: stage for shape, stage in network.weighted()}
     with torch.no_grad():  # whatever stood in the next layer's dead columns would not matter
         layers["conv2"].weight[:, dead] = 1.0
@@ -153,7 +137,7 @@ def test_balanced_columns_are_chosen_among_what_removed_filters_leave(torch, net
         "fc1": Lowered(channels["fc1"], BankBalancedColumns(0.5, 2)),
         "fc2": Lowered(channels["fc2"], BankBalancedColumns(0.5, 2)),
     }
-    masks = find_masks(network, constraints, 1.0)
+    masks = find_masks(network, network.weights(), per_layer(constraints))
     for shape in shapes:
         matrix = lower_weight(shape, masks[shape.layer.name].numpy())[0]
         columns = matrix.any(axis=0)
@@ -164,3 +148,27 @@ def test_balanced_columns_are_chosen_among_what_removed_filters_leave(torch, net
     assert int(masks["conv2"].flatten(1).any(dim=0).sum()) == 8, "all of its share, of 16"
     # a neuron of fc1 lives where fc2 reads it
     assert masks["fc1"].any(dim=1).equal(masks["fc2"].any(dim=0))
+
+
+@pytest.mark.parametrize(("seed", "keep"), [(0, 1.0), (1, 0.5), (2, 0.5), (3, 0.3)])
+def test_a_budget_is_spent_on_weights_that_do_something(torch, network, shapes, seed, keep):
+    """Against the largest n of all the weights, for every n: the most that are then alive."""
+    from models.constraints import Budget
+    from models.pruning import find_masks, purify
+
+    torch.manual_seed(seed)
+    weights = {name: torch.randn_like(weight) ** 3 for name, weight in network.weights().items()}
+    weights["fc1"][:5] /= 100  # neurons that die first, and take fc2's large weights along
+    masks = find_masks(network, weights, Budget(keep, tuple(weights)))
+    ascending = torch.cat([weight.abs().flatten() for weight in weights.values()]).sort().values
+    wanted = round(keep * len(ascending))
+    assert (purify(shapes, masks)["fc2"] == masks["fc2"]).all()
+    best = -1
+    for bound in ascending:
+        chosen = purify(shapes, {name: weight.abs() >= bound for name, weight in weights.items()})
+        alive = sum(int(mask.sum()) for mask in chosen.values())
+        if best < alive <= wanted:
+            best, expected = alive, chosen
+    assert best > 0.8 * wanted
+    for name, mask in masks.items():
+        assert mask.equal(expected[name]), name

@@ -54,10 +54,13 @@ def test_scale_covers_even_values_and_clips_outliers(torch):
     assert scale_of(np.zeros(5), 127) == 1.0
 
 
-def codes_of(bits: int, code: str = "int"):
+def codes_of(network, bits: int, code: str = "int"):
+    """The same code for every layer."""
     from models.codes import Codes
 
-    return Codes(NumberConfig(weight_width=bits, weight_code=code))
+    return dict.fromkeys(
+        network.weights(), Codes(NumberConfig(weight_width=bits, weight_code=code))
+    )
 
 
 def test_codes_are_symmetric_and_within_their_bits(torch, network):
@@ -65,7 +68,7 @@ def test_codes_are_symmetric_and_within_their_bits(torch, network):
 
     images = torch.rand(20, 1, 8, 8)
     for bits in (2, 3, 4, 5, 8):
-        layers = quantize(network, images, codes_of(bits))
+        layers = quantize(network, images, codes_of(network, bits))
         for shape, stage in network.weighted():
             layer = layers[shape.layer.name]
             limit = 2 ** (bits - 1) - 1
@@ -81,7 +84,7 @@ def test_zero_weights_stay_zero(torch, network):
 
     with torch.no_grad():
         network.weights()["fc1"][:, 3:9] = 0
-    layers = quantize(network, torch.rand(4, 1, 8, 8), codes_of(8))
+    layers = quantize(network, torch.rand(4, 1, 8, 8), codes_of(network, 8))
     assert not layers["fc1"].weight[:, 3:9].any()
 
 
@@ -91,12 +94,12 @@ def test_zero_weights_stay_zero(torch, network):
 def test_weights_are_levels_and_absent_ones_zero(torch, network, code, bits):
     from models.quantize import quantize
 
-    codes = codes_of(bits, code)
+    codes = codes_of(network, bits, code)
     with torch.no_grad():
         network.weights()["fc2"][1] = 0
     masks = {"fc1": torch.rand(8, 24) < 0.4}
     layers = quantize(network, torch.rand(4, 1, 8, 8), codes, masks)
-    allowed = levels(codes.numbers)
+    allowed = levels(codes["fc1"].numbers)
     for name, layer in layers.items():
         assert layer.numbers.weight_code == code
         kept = masks[name].numpy() if name in masks else np.ones(layer.weight.shape, dtype=bool)
@@ -110,7 +113,7 @@ def test_integer_logits_follow_the_float_logits(torch, network, tiny):
 
     pixels = np.random.default_rng(3).integers(0, 256, (50, 8, 8), dtype=np.uint8)
     images = torch.from_numpy(pixels.astype(np.float32) / 255)[:, None]
-    layers = quantize(network, images, codes_of(8))
+    layers = quantize(network, images, codes_of(network, 8))
     expected = network(images).detach().numpy()
     logits = golden.logits(tiny, Checkpoint("tiny", layers, {}), golden.input_act(pixels))
     unit = np.linalg.lstsq(logits.reshape(-1, 1), expected.reshape(-1, 1))[0].item()
@@ -122,7 +125,7 @@ def test_dequantize_restores_the_quantized_network(torch, network, tiny):
     from models.quantize import dequantize, quantize
 
     images = torch.rand(30, 1, 8, 8)
-    layers = quantize(network, images, codes_of(8))
+    layers = quantize(network, images, codes_of(network, 8))
     restored = Network(tiny)
     dequantize(restored, Checkpoint("tiny", layers, {}))
     for (shape, stage), (_, original) in zip(restored.weighted(), network.weighted(), strict=True):
