@@ -83,6 +83,10 @@ class CompareConfig(Config):
         for pair in pairs:
             if pairs.count(pair) > 1:
                 raise ValueError(f"runs must name a pair once, not {' on '.join(pair)} again")
+        checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in pairs))
+        names = [Path(checkpoint).stem for checkpoint in checkpoints]
+        if len(set(names)) < len(names):
+            raise ValueError(f"runs must be of checkpoints of different names, not {checkpoints}")
         if (self.baseline.checkpoint, self.baseline.arch) not in pairs:
             raise ValueError("baseline must be one of the runs")
         archs = {arch for _, arch in pairs}

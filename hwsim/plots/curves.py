@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from hwsim.plots.labels import place
 from hwsim.plots.style import SIZE, colours, panels, save
@@ -45,21 +47,20 @@ def _draw(done: Comparison, cost: Cost, label: str, path: Path) -> Path:
     names = list(dict.fromkeys(_name(curve, done) for curve in done.curves))
     colour = dict(zip(names, colours(len(names)), strict=True))
     made, grid = panels(1, len(groups), (SIZE[0] * max(1.0, 0.62 * len(groups)), SIZE[1] + 0.5))
+    costs = [cost(variant) for variant in done.variants]
     for axes, (title, found) in zip(grid, groups.items(), strict=True):
         axes.set_title(title, loc="left")
         axes.set_xlabel(label)
         axes.set_ylabel(f"accuracy in %, {_images(done)}")
         axes.set_xscale("log")
+        axes.set_xlim(min(costs) / 1.4, max(costs) * 1.4)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         for curve in found:
             _draw_curve(axes, done, curve, cost, colour[_name(curve, done)])
         _draw_bound(axes, done)
-    handles = [
-        Line2D([], [], color=shade, marker="o", label=name) for name, shade in colour.items()
-    ]
-    handles.append(Line2D([], [], color="black", linestyle="--", linewidth=0.9, label="bound"))
-    ring = {"markerfacecolor": "none", "markeredgecolor": "black", "markersize": 9}
-    handles.append(Line2D([], [], linestyle="", marker="o", label="chosen", **ring))  # type: ignore[arg-type]
-    made.legend(handles=handles, ncols=5, loc="outside upper center", fontsize=8, frameon=False)
+    _draw_legend(made, colour)
     for axes, found in zip(grid, groups.values(), strict=True):
         fronts = [v for curve in found for v in _front(done, curve, cost)]
         visible = [v for v in fronts if done.decides(v.model) >= axes.get_ylim()[0]]
@@ -98,7 +99,25 @@ def _draw_bound(axes: Axes, done: Comparison) -> None:
     reference = done.decides(done.baseline.model)
     axes.axhline(reference - bound, color="black", linewidth=0.9, linestyle="--")
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, reference - REACH * bound), max(high, reference + 0.5 * bound))
+    low = min(max(low, reference - REACH * bound), reference - 1.5 * bound)
+    axes.set_ylim(low, max(high, reference + 0.5 * bound))
+
+
+def _draw_legend(made: Figure, colour: dict[str, str]) -> None:
+    handles = [
+        Line2D([], [], color=shade, marker="o", label=name) for name, shade in colour.items()
+    ]
+    handles.append(Line2D([], [], color="black", linestyle="--", linewidth=0.9, label="bound"))
+    chosen = Line2D([], [], color="black", linestyle="", marker="o", label="chosen")
+    chosen.set_markerfacecolor("none")
+    chosen.set_markersize(9)
+    made.legend(
+        handles=[*handles, chosen],
+        ncols=5,
+        loc="outside upper center",
+        fontsize=8,
+        frameon=False,
+    )
 
 
 def _front(done: Comparison, curve: Curve, cost: Cost) -> list[Variant]:
@@ -108,7 +127,7 @@ def _front(done: Comparison, curve: Curve, cost: Cost) -> list[Variant]:
 def _name(curve: Curve, done: Comparison) -> str:
     """Label of a curve; with its width where no other family has that width."""
     shared = sum(other.weight_width == curve.weight_width for other in done.curves)
-    return curve.label if shared > 1 else f"{curve.label}, {curve.weight_width} bit"
+    return curve.label if shared > 1 else f"{curve.label}, {curve.weight_width} b"
 
 
 def _images(done: Comparison) -> str:

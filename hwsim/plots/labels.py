@@ -13,7 +13,7 @@ __all__ = ["place"]
 #: Where a label may begin, from its point, in points of type: near first.
 _PLACES = [
     (x, y, ha, va)
-    for away in (5, 11, 18, 26)
+    for away in (6, 12, 19, 27)
     for x, y, ha, va in (
         (away, 0, "left", "center"),
         (-away, 0, "right", "center"),

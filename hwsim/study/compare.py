@@ -39,7 +39,8 @@ KINDS = {
 class Model:
     """One checkpoint: a compression level of one kind of sparsity."""
 
-    name: str
+    #: As the study's file names it; a path, it may be.
+    source: str
     kind: str
     #: Bits of a weight; of the widest layer, where they differ.
     weight_width: int
@@ -52,6 +53,11 @@ class Model:
     accuracy_heldout: float | None
     #: The smallest format without an array (each layer in its own bits), and its size.
     generic: tuple[str, Bits]
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return Path(self.source).stem
 
     @property
     def factor(self) -> float:
@@ -139,7 +145,7 @@ class Comparison:
         """Variant that speedups are relative to, and whose accuracy is to be equalled."""
         pair = self.config.baseline
         names = (pair.checkpoint, ArchConfig.read(pair.arch).name)
-        return next(v for v in self.variants if (v.model.name, v.arch.name) == names)
+        return next(v for v in self.variants if (v.model.source, v.arch.name) == names)
 
     @cached_property
     def models(self) -> list[Model]:
@@ -294,15 +300,16 @@ def run(
     network, archs = load(config, source)
     checkpoints = {pair.checkpoint: _read(pair.checkpoint, network) for pair in config.pairs}
     datasets = {name: shipped.dataset_of(found) for name, found in checkpoints.items()}
-    for name, dataset in datasets.items():
-        if dataset != datasets[config.baseline.checkpoint]:
-            rule = f"must be of the baseline's data set, not {dataset}"
+    dataset = datasets[config.baseline.checkpoint]
+    if dataset is None:
+        rule = "must have a recipe that names its data set"
+        raise InputError(source, "study.baseline.checkpoint", config.baseline.checkpoint, rule)
+    for name, other in datasets.items():
+        if other != dataset:
+            rule = f"must be of the baseline's data set, not {other}"
             raise InputError(source, "study.runs", name, rule)
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
-    dataset = datasets[config.baseline.checkpoint]
-    if dataset is None:
-        raise InputError(source, "study.runs", None, "must be checkpoints with a recipe")
     pixels = shipped.images(config.images, dataset)[0]
     gates = TechConfig.read("generic").designs
     models: dict[str, Model] = {}
@@ -311,7 +318,7 @@ def run(
     for name, pairs in groupby(config.pairs, key=lambda pair: pair.checkpoint):
         progress(f"reading {name}")
         if name not in models:
-            models[name] = _model(name, checkpoints[name], network)
+            models[name] = _model(name, checkpoints[name], config.network)
         operands = workload.real(network, checkpoints[name], pixels)
         for pair in pairs:
             arch = archs[pair.arch]
@@ -325,10 +332,13 @@ def run(
 
 
 def _read(name: str, network: NetworkConfig) -> Checkpoint:
-    path = shipped.find_checkpoint(name)
-    checkpoint = Checkpoint.read(path, network)
-    if "accuracy" not in checkpoint.info:
-        raise InputError(path, "info.accuracy", None, "must be given: the study compares by it")
+    checkpoint = Checkpoint.read(shipped.find_checkpoint(name), network)
+    for key, needed in (("accuracy", True), ("accuracy_heldout", False)):
+        value = checkpoint.info.get(key)
+        fits = isinstance(value, float) and 0 <= value <= 1
+        if not (fits or (value is None and not needed)):
+            rule = "must be a fraction: the study compares by it"
+            raise InputError(checkpoint.source, f"info.{key}", value, rule)
     return checkpoint
 
 
@@ -339,12 +349,12 @@ def _same_width(source: str, pair: PairConfig, checkpoint: Checkpoint, arch: Arc
         raise InputError(source, "study.runs", pair.checkpoint, rule)
 
 
-def _model(name: str, checkpoint: Checkpoint, network: NetworkConfig) -> Model:
+def _model(name: str, checkpoint: Checkpoint, network: str) -> Model:
     layers = checkpoint.layers.values()
     heldout = checkpoint.info.get("accuracy_heldout")
-    sizes = storage.run(checkpoint.source, [], network=network.name).fitting
+    sizes = storage.run(checkpoint.source, [], network=network).fitting
     return Model(
-        name=Path(name).stem,
+        source=name,
         kind=str(checkpoint.info.get("kind", "unknown")),
         weight_width=max(layer.weight_bits for layer in layers),
         weights=sum(layer.weight.size for layer in layers),

@@ -43,7 +43,7 @@ def run(
         cases, owners = [], []
         for variant in variants:
             operands = shipped.checkpoint_operands(
-                done.network, variant.model.name, done.config.verify.images
+                done.network, variant.model.source, done.config.verify.images
             )
             found = verify.layer_cases(operands, done.config.verify.layers)
             cases += found

@@ -116,10 +116,9 @@ def _report(
     report.table(*storage_table(done, done.short))
     report.heading("What the numbers support")
     report.text("\n".join(f"- {line}" for line in verdict.supports(done)))
-    report.table(*verdict_table(verdict.verdicts(done)))
     report.heading("What they do not")
     report.text("\n".join(f"- {line}" for line in verdict.limits(done)))
-    report.text("The verdicts at other bounds on accuracy, in points below the baseline:")
+    report.text("Who is ahead at other bounds on accuracy, in points below the baseline:")
     report.table(*_bounds_table(done))
     report.heading("Accuracy against cost")
     report.text(

@@ -103,9 +103,12 @@ def verdicts(done: Comparison, bound: float | None = None) -> list[Verdict]:
     equal = [v for v in done.variants if done.is_equal(v.model, bound)]
     ours = [v for v in equal if v.model.kind == "nonstructured" and v.arch.array.decodes_indices]
     theirs = [v for v in equal if not v.arch.array.decodes_indices]
+    widths: list[int | None] = [*done.widths]
+    if len({v.model.weight_width for v in ours + theirs}) > 1:
+        widths.append(None)
     found = []
     for measure, (_, cost) in MEASURES.items():
-        for width in (*done.widths, None):
+        for width in widths:
             sides = [
                 [v for v in side if width in (None, v.model.weight_width) and cost(v) is not None]
                 for side in (ours, theirs)
@@ -113,9 +116,7 @@ def verdicts(done: Comparison, bound: float | None = None) -> list[Verdict]:
             if all(sides):
                 first, second = (min(side, key=lambda v: cost(v) or 0) for side in sides)
                 found.append(Verdict(measure, width, first, second))
-    shared = {v.weight_width for v in found}
-    # with one width, any width is that one
-    return [v for v in found if v.weight_width is not None or len(shared) > 2]
+    return found
 
 
 def answer(done: Comparison) -> str:

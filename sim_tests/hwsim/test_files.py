@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.files import write_bytes_atomic, write_text_atomic
+from hwsim.files import staged, write_bytes_atomic, write_text_atomic
 
 
 def test_content_and_mode_are_as_of_any_file(tmp_path: Path) -> None:
@@ -83,3 +83,38 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written: Is a directory"):
         write_text_atomic(tmp_path / "taken", "x")
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_staged_files_appear_together_and_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("other")
+    (tmp_path / "a").write_text("old")
+    with staged(tmp_path) as inside:
+        write_text_atomic(inside / "a", "new")
+        write_text_atomic(inside / "b", "new")
+        assert (tmp_path / "a").read_text() == "old"
+        assert not (tmp_path / "b").exists()
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"a": "new", "b": "new", "other": "other"}
+
+
+@pytest.mark.parametrize("error", [InputError("x", "", None, "y"), KeyboardInterrupt, OSError])
+def test_what_goes_wrong_midway_leaves_the_folder_as_it_was(
+    tmp_path: Path, error: BaseException | type[BaseException]
+) -> None:
+    (tmp_path / "a").write_text("old")
+    kind = error if isinstance(error, type) else type(error)
+
+    def fail() -> None:
+        with staged(tmp_path) as inside:
+            write_text_atomic(inside / "a", "new")
+            raise error
+
+    with pytest.raises(kind):
+        fail()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
+
+
+def test_a_folder_that_cannot_be_staged_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"), staged(tmp_path / "file" / "x"):
+        pass

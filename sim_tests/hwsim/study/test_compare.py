@@ -1,0 +1,187 @@
+"""Comparisons: what is equal, what is chosen, and by which accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from study_cases import ARCHS, Case, study, write
+
+from hwsim import storage
+from hwsim.errors import InputError
+from hwsim.study import compare, prove
+from hwsim.study.compare import Curve, pareto
+
+CASES = [
+    Case("dense", test=0.9920, heldout=0.9900),
+    Case("half", "structured", 0.5, test=0.9915, heldout=0.9890),
+    # the smallest structured one at equal accuracy, exactly on the bound
+    Case("quarter", "structured", 0.25, test=0.9800, heldout=0.9880),
+    # good on the test images alone
+    Case("eighth", "structured", 0.125, test=0.9930, heldout=0.9879),
+    Case("tenth", "nonstructured", 0.1, test=0.9910, heldout=0.9895),
+    Case("fortieth", "nonstructured", 0.025, test=0.9000, heldout=0.9000),
+    Case("narrow", "structured", 0.25, bits=4, test=0.9900, heldout=0.9885),
+    Case("poor", "nonstructured", 0.1, bits=4, test=0.9990, heldout=0.9000),
+]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    config, path = study(folder, CASES)
+    return compare.run(config, str(path))
+
+
+def test_every_checkpoint_runs_on_every_design_of_its_runs(done):
+    expected = [(case.name, arch) for case in CASES for arch in ARCHS[case.kind, case.bits]]
+    assert [(v.model.name, v.arch.name) for v in done.variants] == expected
+    assert done.dataset == "mnist"
+    assert done.baseline is done.variants[0]
+    assert done.speedup(done.baseline) == 1
+
+
+def test_the_smallest_of_equal_accuracy_is_chosen_on_images_held_out(done):
+    chosen = {key: model.name for key, model in done.chosen.items()}
+    assert chosen == {
+        ("dense", 8): "dense",
+        ("structured", 8): "quarter",
+        ("nonstructured", 8): "tenth",
+        ("structured", 4): "narrow",
+    }
+    assert done.unequalled == [("nonstructured", 4)]
+    assert {v.model.name for v in done.short} == set(chosen.values())
+
+
+@pytest.mark.parametrize("bound", [0.05, 0.1, 0.11, 9, 10])
+def test_a_bound_in_points_includes_its_end(done, bound):
+    equal = {model.name for model in done.models if done.is_equal(model, bound)}
+    assert equal == {case.name for case in CASES if round(99 - 100 * case.heldout, 6) <= bound}
+
+
+def test_without_images_held_out_the_test_images_decide(tmp_path):
+    cases = [*CASES[:4], Case("old", "nonstructured", 0.1, test=0.985, heldout=None)]
+    config, path = study(tmp_path, cases)
+    done = compare.run(config, str(path))
+    assert not done.is_held_out
+    assert done.chosen["structured", 8].name == "eighth"
+    assert ("nonstructured", 8) in done.unequalled
+
+
+def test_storage_is_that_of_the_design_and_of_the_best_format_without(done):
+    for variant in done.variants:
+        sizes = storage.run(variant.model.source, [], network=str(done.config.network))
+        smallest = min(size.total.total for size in sizes.formats)
+        assert variant.model.generic[1].total == smallest
+        assert variant.smallest == min(smallest, variant.result.bits.total)
+        assert variant.result.bits.total == sum(r.bits.total for r in variant.result.layers)
+
+
+def test_curves_part_kinds_arrays_and_widths(done):
+    points = {curve: len(found) for curve, found in done.curves.items()}
+    assert points == {
+        Curve("dense", "dense", 8): 2,
+        Curve("structured", "dense", 8): 6,
+        Curve("nonstructured", "csc", 8): 2,
+        Curve("nonstructured", "bitmask", 8): 2,
+        Curve("structured", "dense", 4): 1,
+        Curve("nonstructured", "csc", 4): 1,
+    }
+    assert [curve.label for curve in points][:4] == [
+        "dense",
+        "structured",
+        "non-structured on csc",
+        "non-structured on bitmask",
+    ]
+    assert Curve("structured", "bitmask", 8).label == "structured on bitmask"
+
+
+def test_pareto_keeps_what_no_other_beats():
+    rng = np.random.default_rng(11)
+    for _ in range(200):
+        points = [tuple(p) for p in rng.integers(0, 6, (rng.integers(1, 12), 2)).tolist()]
+        front = pareto(points, lambda p: p[0], lambda p: p[1])
+        beaten = {
+            p for p in points if any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)
+        }
+        assert front == sorted(set(points) - beaten)
+
+
+def test_the_rtl_runs_the_models_that_were_chosen_for_a_design(done):
+    wanted = {name: [v.model.name for v in found] for name, found in prove._wanted(done).items()}
+    assert wanted == {"dense_8x8_ws": ["dense", "quarter"]}
+
+
+def test_the_rtl_runs_something_where_nothing_was_chosen(tmp_path):
+    verify = {"archs": ["csc_4x16_w4"], "layers": ["fc1"]}
+    config, path = study(tmp_path, [CASES[0], CASES[-1]], verify=verify)
+    done = compare.run(config, str(path))
+    assert [v.model.name for v in prove._wanted(done)["csc_4x16_w4"]] == ["poor"]
+
+
+@pytest.mark.parametrize(
+    ("case", "line"),
+    [
+        (Case("x", dataset="fashion"), "must be of the baseline's data set, not fashion"),
+        (Case("x", dataset=None), "must be of the baseline's data set, not None"),
+        (Case("x", network="other"), "must be the checkpoint of network tiny"),
+        (Case("x", info={"accuracy": None}), r"info\.accuracy: must be a fraction"),
+        (Case("x", heldout="much"), r"info\.accuracy_heldout = 'much': must be a fraction"),
+        (Case("x", test=99.1), r"info\.accuracy = 99\.1: must be a fraction"),
+    ],
+    ids=["data set", "no recipe", "network", "no accuracy", "words", "per cent"],
+)
+def test_an_unfit_checkpoint_is_one_line(tmp_path, case, line):
+    config, path = study(tmp_path, [Case("dense"), case])
+    with pytest.raises(InputError, match=line) as caught:
+        compare.run(config, str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_baseline_without_a_recipe_is_one_line(tmp_path):
+    config, path = study(tmp_path, [Case("dense", dataset=None)])
+    with pytest.raises(InputError, match="must have a recipe that names its data set"):
+        compare.run(config, str(path))
+
+
+def test_weights_are_as_wide_as_their_design(tmp_path):
+    config, path = study(tmp_path, [Case("dense")])
+    write(Case("dense", bits=4), tmp_path)
+    with pytest.raises(InputError, match="must have weights of 8 bits for dense_8x8_ws, not 4"):
+        compare.run(config, str(path))
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"baseline": {"checkpoint": "dense", "arch": "csc_4x16"}}, "baseline must be one of"),
+        ({"verify": {"archs": ["csc_64x1"], "layers": ["fc1"]}}, "csc_64x1 is none"),
+        ({"verify": {"archs": ["dense_8x8_ws"], "layers": ["fc9"]}}, "must be one of: conv1, fc1"),
+        ({"accuracy_bound": 0}, "accuracy_bound"),
+    ],
+)
+def test_a_study_that_contradicts_itself_is_one_line(tmp_path, keys, line):
+    with pytest.raises(InputError, match=line) as caught:
+        compare.load(study(tmp_path, [Case("dense")], **keys)[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pair_is_named_once(tmp_path):
+    path = str(tmp_path / "dense.safetensors")
+    runs = [{"checkpoints": [path, path], "archs": ["dense_8x8_ws"]}]
+    with pytest.raises(InputError, match=r"runs must name a pair once, not .* again"):
+        study(tmp_path, [Case("dense")], runs=runs)
+
+
+def test_checkpoints_are_told_apart_by_their_names(tmp_path):
+    paths = [str(tmp_path / folder / "dense.safetensors") for folder in ("", "other")]
+    runs = [{"checkpoints": paths, "archs": ["dense_8x8_ws"]}]
+    with pytest.raises(InputError, match="must be of checkpoints of different names"):
+        study(tmp_path, [Case("dense")], runs=runs)
+
+
+def test_designs_differ_in_nothing_but_their_kind(tmp_path):
+    path = str(tmp_path / "dense.safetensors")
+    runs = [{"checkpoints": [path], "archs": ["dense_8x8_ws", "dense_16x16_ws"]}]
+    config, _ = study(tmp_path, [Case("dense")], runs=runs)
+    with pytest.raises(InputError, match="must have the same number of multipliers"):
+        compare.load(config)

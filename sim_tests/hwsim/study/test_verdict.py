@@ -1,0 +1,175 @@
+"""Verdicts: each factor by brute force, and sentences that follow the numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from study_cases import Case, study
+
+from hwsim.study import compare, verdict
+
+CASES = [
+    Case("dense", test=0.9920, heldout=0.9900),
+    Case("half", "structured", 0.5, heldout=0.9890),
+    Case("quarter", "structured", 0.25, heldout=0.9885),
+    Case("tenth", "nonstructured", 0.1, heldout=0.9895),
+    Case("fortieth", "nonstructured", 0.025, heldout=0.9860),
+    Case("narrow", "structured", 0.25, bits=4, heldout=0.9885),
+    Case("sparse", "nonstructured", 0.1, bits=4, heldout=0.9885),
+]
+SCALE = {"KB": 8e3, "G": 1e9, "": 1}
+
+
+def compared(folder, cases):
+    config, path = study(folder, cases)
+    return compare.run(config, str(path))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return compared(tmp_path_factory.mktemp("study"), CASES)
+
+
+@pytest.mark.parametrize("bound", [None, 0.06, 0.5])
+def test_each_side_has_its_best_variant_of_equal_accuracy(done, bound):
+    found = {(v.measure, v.weight_width): v for v in verdict.verdicts(done, bound)}
+    points = 0.2 if bound is None else bound
+    equal = [v for v in done.variants if 99 - v.model.accuracy_heldout <= points + 1e-9]
+    costs = {
+        "storage": lambda v: v.result.bits.total,
+        "storage, best format": lambda v: min(v.result.bits.total, v.model.generic[1].total),
+        "cycles": lambda v: v.result.cycles,
+        "cycles x gates": lambda v: v.gates and v.gates * v.result.cycles,
+    }
+    for measure, cost in costs.items():
+        for width in (8, 4, None):
+            sides = [
+                [
+                    cost(v)
+                    for v in equal
+                    if cost(v) is not None
+                    and width in (None, v.arch.numbers.weight_width)
+                    and (v.arch.array.family in ("csc", "bitmask")) == decodes
+                ]
+                for decodes in (True, False)
+            ]
+            several = len({v.model.weight_width for v in equal}) > 1
+            if all(sides) and (width or several):
+                assert found[measure, width].costs == (min(sides[0]), min(sides[1]))
+            else:
+                assert (measure, width) not in found
+    assert ("cycles", 8) in found
+    assert (("cycles", 4) in found) == (bound != 0.06)
+
+
+def test_structured_weights_on_an_index_decoding_array_are_on_neither_side(tmp_path):
+    runs = [
+        {"checkpoints": [str(tmp_path / "dense.safetensors")], "archs": ["dense_8x8_ws"]},
+        {"checkpoints": [str(tmp_path / "s.safetensors")], "archs": ["bitmask_64_greedy"]},
+    ]
+    cases = [Case("dense"), Case("s", "structured", 0.1)]
+    config, path = study(tmp_path, cases, runs=runs)
+    done = compare.run(config, str(path))
+    assert verdict.verdicts(done) == []
+    assert "say nothing" in verdict.answer(done)
+
+
+@pytest.mark.parametrize(
+    ("costs", "outcome", "words"),
+    [
+        ((200, 100), "supported", "2.00x for systolic"),
+        ((100, 200), "not supported", "2.00x for non-structured"),
+        ((100, 104), "a tie", "1.04x for non-structured"),
+        ((104, 100), "a tie", "1.04x for systolic"),
+        ((106, 100), "supported", "1.06x for systolic"),
+    ],
+)
+def test_the_thesis_follows_the_factor(done, monkeypatch, costs, outcome, words):
+    first, second = done.variants[0], done.variants[1]
+    known = {first.name: costs[0], second.name: costs[1]}
+    monkeypatch.setitem(verdict.MEASURES, "made up", ("", lambda v: known[v.name]))
+    found = verdict.Verdict("made up", 8, first, second)
+    assert found.thesis == outcome
+    assert verdict.times(found.factor) == words
+    assert found.to_dict()["factor"] == costs[0] / costs[1]
+
+
+def test_the_answer_has_every_factor(done):
+    text = verdict.answer(done)
+    for found in verdict.verdicts(done):
+        assert f"{found.at} {verdict.times(found.factor)}" in text
+    for outcome in {found.thesis for found in verdict.verdicts(done)}:
+        assert outcome in text
+
+
+def test_sentences_carry_the_numbers(done):
+    said = " ".join(verdict.supports(done))
+    for width in (8, 4):
+        equal = [v for v in done.variants if v.model.weight_width == width]
+        equal = [v for v in equal if done.is_equal(v.model)]
+        small = min(v.result.bits.total for v in equal)
+        fast = min(v.result.cycles for v in equal)
+        assert f"{small / 8000:,.2f} KB with indices" in said
+        assert f"{fast:,}, " in said
+    for found in verdict.verdicts(done):
+        first, second = found.shown()
+        assert f"non-structured {first}" in said
+        assert f"systolic {second}" in said
+        unit = verdict.MEASURES[found.measure][0]
+        value = float(first.removesuffix(unit).strip().replace(",", ""))
+        assert value == pytest.approx(found.costs[0] / SCALE[unit], abs=0.5 if not unit else 0.005)
+
+
+def test_limits_name_what_is_open(done):
+    said = " ".join(verdict.limits(done))
+    names = re.search(r"smaller one may be, too: (.*?)\. ", said)
+    assert names is not None
+    # of the non-structured ones of 8 bits a smaller one was tried; one alone is no series
+    assert names[1].endswith("quarter")
+    assert "tenth" not in names[1]
+    assert "standard error of an accuracy of 99.20 % on 10,000 images is 0.09 points" in said
+    assert "Not every checkpoint" not in said
+    assert "csc_4x16_w4" in re.search(r"not on record.*?: (.*?)\. ", said)[1]
+
+
+def test_limits_name_a_kind_that_is_never_equal(tmp_path):
+    cases = [Case("dense"), Case("bad", "structured", 0.5, heldout=0.95)]
+    said = " ".join(verdict.limits(compared(tmp_path, cases)))
+    assert "No structured model of 8 bits is of equal accuracy" in said
+    assert "4.00 points below" in said
+
+
+def test_limits_name_luck(tmp_path):
+    lucky = Case("lucky", "structured", 0.5, heldout=0.99, test=0.98)
+    said = " ".join(verdict.limits(compared(tmp_path, [Case("dense"), lucky])))
+    assert re.search(r"more than 0.2 points below the baseline: lucky \(1\.00\)", said)
+    unknown = Case("unknown", "structured", 0.5, heldout=None)
+    said = " ".join(verdict.limits(compared(tmp_path, [Case("dense"), unknown])))
+    assert "favours the lucky" in said
+
+
+def test_limits_name_verdicts_that_another_bound_turns_round(tmp_path):
+    cases = [
+        Case("dense", heldout=0.99),
+        Case("half", "structured", 0.5, heldout=0.99),
+        Case("tenth", "nonstructured", 0.02, heldout=0.985),
+        Case("most", "nonstructured", 0.9, heldout=0.99),
+    ]
+    done = compared(tmp_path, cases)
+    # at equal accuracy the non-structured model is hardly pruned, at half a point it is the smaller
+    cycles = {
+        bound: next(v for v in verdict.verdicts(done, bound) if v.measure == "storage, best format")
+        for bound in (0.2, 0.5)
+    }
+    assert cycles[0.2].thesis == "supported"
+    assert cycles[0.5].thesis == "not supported"
+    said = " ".join(verdict.limits(done))
+    assert "Storage, best format, 8 bits: the verdict holds at this bound; at 0.5, 1, 2" in said
+
+
+def test_a_design_without_counted_gates_is_not_judged_by_them(done):
+    blind = replace(done, variants=[replace(v, gates=None) for v in done.variants])
+    assert not [v for v in verdict.verdicts(blind) if v.measure == "cycles x gates"]
+    assert "cycles x gates" not in verdict.answer(blind)
