@@ -30,7 +30,16 @@ from models.quantize import dequantize, quantize
 from models.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
 from models.training import Dataset, Epoch, accuracy, apply_masks
 
-__all__ = ["HELD_OUT", "Better", "check", "find_made", "plan", "run"]
+__all__ = [
+    "HELD_OUT",
+    "Better",
+    "check",
+    "find_made",
+    "held_out",
+    "not_worse",
+    "plan",
+    "run",
+]
 
 #: Training images, the last ones, that no weight is trained on: every decision is made on them.
 HELD_OUT = 5000
@@ -99,7 +108,7 @@ def run(
         dequantize(network, start)
         if "dense" not in (config.kind, start.info.get("kind")):
             _stay_pruned(state)
-    train, heldout = _dataset(pixels).split(_held_out(pixels))
+    train, heldout = _dataset(pixels).split(held_out(pixels))
     run_stages(
         plan(config, network_config), state, (train, heldout),
         save=lambda state: state.save(resume, recipe), report=report,
@@ -112,9 +121,9 @@ def run(
         state.scales,
     )
     checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
-    count = _held_out(pixels)
+    count = held_out(pixels)
     decided = _accuracy(network_config, checkpoint, (pixels[0][-count:], pixels[1][-count:]))
-    _not_worse(config, out, checkpoint, decided)
+    not_worse(config, out, checkpoint, decided)
     info = _measure(config, network_config, checkpoint, test)
     info |= {
         "accuracy_heldout": decided,
@@ -174,7 +183,8 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
             relaxed = target.relaxed(1 - (1 - number / prune.rounds) ** 3)
             where = f" {number}/{prune.rounds}" if prune.rounds > 1 else ""
             stages.append(Prune(f"prune{where}", relaxed, prune.admm))
-            stages.append(Train(f"retrain{where}", prune.retrain))
+            last = number == prune.rounds or prune.between is None
+            stages.append(Train(f"retrain{where}", prune.retrain if last else prune.between))
     codes, levels = _codes(config.quantize, network), config.quantize
     if levels.admm is not None:
         stages.append(Levels("quantize", codes, levels.admm))
@@ -238,7 +248,8 @@ def _existing(config: CompressConfig, out: Path) -> Checkpoint | None:
     return Checkpoint.read(path) if path.is_file() else None
 
 
-def _not_worse(config: CompressConfig, out: Path, made: Checkpoint, accuracy: float) -> None:
+def not_worse(config: CompressConfig, out: Path, made: Checkpoint, accuracy: float) -> None:
+    """Raise :class:`Better` where ``out`` has a better checkpoint of this name."""
     existing = _existing(config, out)
     if existing is None or existing.network != made.network:
         return
@@ -304,7 +315,8 @@ def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> Non
         raise InputError(config.name, "network", config.network, rule)
 
 
-def _held_out(pixels: Pixels) -> int:
+def held_out(pixels: Pixels) -> int:
+    """Count the training images, the last ones, that every decision is made on."""
     # a twelfth, where a test trains on fewer images than there are
     return min(HELD_OUT, len(pixels[1]) // 12)
 

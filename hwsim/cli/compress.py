@@ -13,6 +13,7 @@ from hwsim.cli.options import Json
 
 if TYPE_CHECKING:
     from hwsim.checkpoint import Checkpoint
+    from hwsim.config.compress import CompressConfig
     from models.runs import End, Run
     from models.training import Epoch
 
@@ -45,33 +46,55 @@ def compress(
     are made all the same. Needs the extra `compress` and the data set (hwsim data mnist); minutes
     to tens of minutes a recipe.
 
+    A recipe with a section `hardware_aware` prunes a network many times; one with a section
+    `synthetic` draws random weights at published densities, in seconds, and needs neither.
+
     Writes NAME.safetensors and NAME.csv, the log of the training.
 
     Example: hwsim compress lenet5_structured lenet5_nm_2x4 --out models/checkpoints
     """
-    from hwsim.extras import require
-
-    require("compress")
-    from hwsim.checkpoint import Checkpoint
+    from hwsim.cli.compress_synthetic import draw
     from hwsim.cli.output import emit_json
-    from hwsim.config.compress import CompressConfig
-    from models.runs import Run, in_order
+    from hwsim.config.synthetic import SyntheticConfig, read_recipe
 
-    recipes = [CompressConfig.read(name) for name in config]
-    runs = in_order([Run(recipe, out or _folder(recipe.name)) for recipe in recipes])
-    ends = _work_off(runs, out, jobs, fresh)
-    made = {run.name: Checkpoint.read(_file(run)) for run in runs if ends[run.name].has_checkpoint}
+    trained: list[CompressConfig] = []
+    documents: list[dict[str, Any]] = []
+    # all are read first: a slip in the last one is found before hours of training
+    for recipe in [read_recipe(name) for name in config]:
+        if isinstance(recipe, SyntheticConfig):
+            folder = out or _folder(recipe.name)
+            documents.append(draw(recipe, folder, fresh=fresh, quiet=json))
+        else:
+            trained.append(recipe)
+    failed: list[str] = []
+    if trained:
+        found, failed = _train(trained, out, jobs, fresh, json)
+        documents += found
     if json:
-        emit_json(
-            {"checkpoints": [_document(run, ends[run.name], made.get(run.name)) for run in runs]}
-        )
-    else:
-        _print([(run, ends[run.name], made[run.name]) for run in runs if run.name in made])
-    failed = [end.remark for end in ends.values() if not end.has_checkpoint]
+        emit_json({"checkpoints": documents})
     for remark in failed:
         typer.echo(f"error: {remark}", err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _train(
+    recipes: list[CompressConfig], out: Path | None, jobs: int, fresh: bool, quiet: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Make the checkpoints of recipes that train; describe them, and say what went wrong."""
+    from hwsim.extras import require
+
+    require("compress")
+    from hwsim.checkpoint import Checkpoint
+    from models.runs import Run, in_order
+
+    runs = in_order([Run(recipe, out or _folder(recipe.name)) for recipe in recipes])
+    ends = _work_off(runs, out, jobs, fresh)
+    made = {run.name: Checkpoint.read(_file(run)) for run in runs if ends[run.name].has_checkpoint}
+    if not quiet:
+        _print([(run, ends[run.name], made[run.name]) for run in runs if run.name in made])
+    documents = [_document(run, ends[run.name], made.get(run.name)) for run in runs]
+    return documents, [end.remark for end in ends.values() if not end.has_checkpoint]
 
 
 def _folder(name: str) -> Path:
@@ -94,9 +117,11 @@ def find_start(name: str, out: Path | None) -> Path:
 
 def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bool) -> object:
     """Make the checkpoint of one run, in whatever process it is called."""
-    from models import pipeline
+    from hwsim.costs import LayerCosts
+    from models import hardware_aware_run, pipeline
 
-    return pipeline.run(
+    search = partial(hardware_aware_run.run, make_costs=LayerCosts)
+    return (pipeline.run if run.recipe.hardware_aware is None else search)(
         run.recipe, run.folder, command=f"hwsim compress {run.name}",
         find=partial(find_start, out=out), report=report, fresh=fresh,
     )  # fmt: skip

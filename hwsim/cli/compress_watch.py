@@ -114,7 +114,8 @@ class _Schedule:
             self.epochs += stage.epochs
 
     def done(self, epoch: Epoch) -> int:
-        return self._before[epoch.stage] + epoch.epoch
+        # a hardware-aware search may have to train a network without pruning it
+        return self._before.get(epoch.stage, 0) + epoch.epoch
 
 
 def _figures(epoch: Epoch) -> str:

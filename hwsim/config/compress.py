@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from hwsim.config.arch import WEIGHT_WIDTHS, NumberConfig, WeightCode
 from hwsim.config.base import Config, load, resolve
+from hwsim.config.hardware_aware import HardwareAwareConfig
 
 __all__ = [
     "ADMMConfig",
@@ -139,8 +140,10 @@ class PruneConfig(Config):
     rounds: Annotated[int, Field(ge=1, le=100)] = 1
     #: Absent: the hard projection alone, by magnitude.
     admm: ADMMConfig | None = None
-    #: Under the masks, after each round.
+    #: Under the masks, after the last round.
     retrain: TrainConfig
+    #: After the rounds before it; absent: as after the last.
+    between: TrainConfig | None = None
     #: Layer name -> constraint; a layer not named keeps all its weights.
     layers: dict[str, ConstraintConfig] = {}
     #: Over all layers with weights; those in ``layers`` obey their constraint as well.
@@ -239,6 +242,8 @@ class CompressConfig(Config):
     train: TrainConfig | None = None
     prune: PruneConfig | None = None
     quantize: QuantizeConfig = QuantizeConfig()
+    #: Search for the fractions to keep, of which those of ``prune.layers`` are the first.
+    hardware_aware: HardwareAwareConfig | None = None
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
@@ -254,4 +259,20 @@ class CompressConfig(Config):
             raise ValueError("prune must be given for every kind but dense, or a start to keep")
         if self.start is None and self.train is None:
             raise ValueError("train must be given without start: random weights are no network")
+        return self
+
+    @model_validator(mode="after")
+    def _search_has_where_to_begin(self) -> Self:
+        if self.hardware_aware is None:
+            return self
+        layers = self.prune.layers if self.prune is not None else {}
+        if self.start is None or not layers:
+            raise ValueError("start and prune.layers must be given with hardware_aware")
+        if self.prune is not None and self.prune.budget is not None:
+            raise ValueError("prune.budget must be absent with hardware_aware")
+        for name, layer in layers.items():
+            if layer.unstructured is None:
+                raise ValueError(
+                    f"prune.layers.{name} must give unstructured: hardware_aware searches for it"
+                )
         return self

@@ -14,6 +14,7 @@ from hwsim.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
 from hwsim.config.synthetic import SyntheticConfig
+from hwsim.costs import in_own_code
 from hwsim.engine import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats import measure
@@ -213,14 +214,8 @@ def _stored(
     arch: ArchConfig, operands: dict[str, list[GEMM]], checkpoint: Checkpoint | None
 ) -> Bits:
     """Bits in the design's format, each layer in its own width and code."""
-    sizes = [Bits()]
+    sizes = []
     for name, gemms in operands.items():
-        own = arch
-        if checkpoint is not None:
-            layer = checkpoint.layers[name]
-            numbers = arch.numbers.model_copy(
-                update={"weight_width": layer.weight_bits, "weight_code": layer.weight_code}
-            )
-            own = arch.model_copy(update={"numbers": numbers})
+        own = arch if checkpoint is None else in_own_code(arch, checkpoint.layers[name])
         sizes += [measure(own, g.weight, (g.M, g.K), g.channels, name) for g in gemms]
-    return reduce(add, sizes)
+    return reduce(add, sizes, Bits())
