@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-__all__ = ["Model", "reference", "resnet18"]
+from hwsim.errors import InputError
+from models.importers.onnx_layers import load
+
+__all__ = ["Model", "drawn", "reference", "refused", "resnet18"]
 
 
 class Model:
@@ -122,3 +126,48 @@ def resnet18(folder: Path, size: int = 224, width: int = 64, classes: int = 1000
             channels = m
     x = model.node("Flatten", model.node("GlobalAveragePool", x))
     return model.save(folder, model.gemm(x, classes, channels), "resnet18.onnx")
+
+
+def drawn(seed: int) -> tuple[Model, str]:
+    """A random network: branches, joins, pools, with and without normalization."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(6, 11))
+    model = Model((int(rng.integers(1, 4)), size, size), seed)
+    # tensor, channels, size; all of one size can be joined
+    known = [("x", model.inputs[0].type.tensor_type.shape.dim[1].dim_value)]
+    for _ in range(int(rng.integers(2, 7))):
+        x, c = known[int(rng.integers(len(known)))]
+        what = rng.choice(["conv", "norm", "relu", "max", "average", "add", "concat"])
+        m = int(rng.integers(1, 5))
+        if what in ("conv", "norm"):
+            y = model.conv(x, m, c, 3, pads=[1] * 4, bias=bool(rng.integers(2)))
+            y = model.batch_norm(y, m) if what == "norm" else y
+            known.append((model.node("Relu", y) if rng.integers(2) else y, m))
+        elif what == "relu":
+            known.append((model.node("Relu", x), c))
+        elif what in ("max", "average"):
+            op = {"max": "MaxPool", "average": "AveragePool"}[what]
+            extra = {"count_include_pad": 1} if what == "average" else {}
+            pooled = model.node(op, x, kernel_shape=[3, 3], pads=[1] * 4, **extra)
+            known.append((pooled, c))
+        else:
+            others = [(y, d) for y, d in known if what == "concat" or d == c]
+            y, d = others[int(rng.integers(len(others)))]
+            joined = model.node(*(("Add", x, y) if what == "add" else ("Concat", x, y)),
+                                **({"axis": 1} if what == "concat" else {}))  # fmt: skip
+            known.append((joined, c if what == "add" else c + d))
+    x, c = known[-1]
+    x = model.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = model.gemm(model.node("Flatten", x), 7, c * (size // 2) ** 2)
+    return model, x
+
+
+def refused(model: Model, output: str, folder: Path, line: str) -> None:
+    """Demand that the import fails with one line that holds ``line``."""
+    path = model.save(folder, output)
+    with pytest.raises(InputError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert line in message

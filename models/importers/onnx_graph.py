@@ -130,7 +130,7 @@ def _model(path: Path) -> onnx.ModelProto:
         raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, ValueError, checker.ValidationError) as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(path, "", None, f"must be an ONNX file: {reason}") from error
+        raise InputError(path, "", None, f"must be a valid ONNX file: {reason}") from error
     return model
 
 

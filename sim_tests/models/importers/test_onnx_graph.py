@@ -1,0 +1,121 @@
+"""ONNX files: their names, their stored tensors, and those that are damaged."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
+
+from onnx_cases import Model, drawn, refused
+
+from hwsim.errors import InputError
+from models.importers.onnx_layers import load
+
+
+def test_layers_have_pytorchs_names(tmp_path):
+    model = Model()
+    x = model.conv("x", 4, 3, weight="layer1.0.conv1.weight", name="/layer1/layer1.0/conv1/Conv")
+    x = model.node("MaxPool", x, kernel_shape=[2, 2], name="/pool/MaxPool")
+    x = model.conv(x, 4, 4, weight="onnx::Conv_17", name="/layer1/1/conv2/Conv")
+    config = load(model.save(tmp_path, x, "ResNet-18 v1.5.onnx")).config
+    assert [layer.name for layer in config.layers] == ["layer1.0.conv1", "pool", "layer1.1.conv2"]
+    assert config.name == "resnet_18_v1_5"
+
+
+def test_names_are_made_unique_and_of_our_letters(tmp_path):
+    model = Model()
+    x = "x"
+    for name in ("input", "a-b", "a b", "9", "", "Übung/", "a_b"):
+        x = model.conv(x, 3, 3, kernel=1, name=name, weight="w" + name)
+    names = [layer.name for layer in load(model.save(tmp_path, x, "42.onnx")).config.layers]
+    assert names == ["input_2", "a_b", "a_b_2", "conv_9", "out4", "bung", "a_b_3"]
+    assert load(tmp_path / "42.onnx").config.name == "onnx_42"
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "net.onnx"
+    with pytest.raises(InputError, match=r"net\.onnx: cannot be read: No such file"):
+        load(path)
+    for content in (b"", b"no model", b"\x08\x07", bytes(1000)):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"net\.onnx: must be a valid ONNX file") as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path, seed):
+    model, output = drawn(seed % 7)
+    path = model.save(tmp_path, output)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    if seed % 3 == 0:
+        content = content[: int(rng.integers(len(content)))]
+    else:
+        for place in rng.integers(len(content), size=1 + seed % 4):
+            content[place] = rng.integers(256)
+    path.write_bytes(bytes(content))
+    try:
+        load(path)
+        message = f"{path}: read"
+    except InputError as error:
+        message = str(error)
+    assert "\n" not in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize("shape", [("c", 9, 8), (3, "h", "w"), (3, 9), (3, 9, 8, 7), (3, 0, 8)])
+def test_an_input_of_unknown_size_is_refused(tmp_path, shape):
+    model = Model(shape)
+    refused(model, model.node("Relu", "x"), tmp_path, "must be (N, C, H, W) with C, H and W fixed")
+
+
+def test_two_inputs_are_refused(tmp_path):
+    model = Model()
+    model.inputs += [type(model.inputs[0])()]
+    model.inputs[1].CopyFrom(model.inputs[0])
+    model.inputs[1].name = "y"
+    output = model.node("Add", "x", "y")
+    refused(model, output, tmp_path, "graph: must have one input and one output, not 2 and 1")
+
+
+def test_stored_tensors_may_be_named_as_inputs(tmp_path):
+    """Files of the first IR versions list every stored tensor as an input."""
+    import onnx
+    from onnx import helper
+
+    model = Model()
+    proto = model.proto(model.conv("x", 4, 3))
+    for tensor in proto.graph.initializer:
+        shape = list(tensor.dims)
+        proto.graph.input.append(helper.make_tensor_value_info(tensor.name, 1, shape))
+    onnx.save(proto, tmp_path / "net.onnx")
+    assert [layer.type for layer in load(tmp_path / "net.onnx").config.layers] == ["conv"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_weights_of_other_precision_are_taken(tmp_path, dtype):
+    model = Model()
+    weight = model.rng.normal(size=(4, 3, 3, 3)).astype(dtype)
+    proto_type = {"float16": 10, "float64": 11}[dtype]
+    model.inputs[0].type.tensor_type.elem_type = proto_type
+    found = load(model.save(tmp_path, model.node("Conv", "x", model.store(weight, dtype=dtype))))
+    (layer,) = found.layers.values()
+    np.testing.assert_array_equal(layer.weight, weight.astype(np.float32))
+
+
+def test_weights_beside_the_file_are_read_and_missed(tmp_path):
+    import onnx
+
+    model = Model()
+    proto = model.proto(model.conv("x", 4, 3))
+    path = tmp_path / "net.onnx"
+    onnx.save(proto, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    assert load(path).layers["conv0"].weight.shape == (4, 3, 3, 3)
+    (tmp_path / "net.data").unlink()
+    with pytest.raises(InputError, match=re.escape(str(path))) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)

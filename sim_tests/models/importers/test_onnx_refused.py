@@ -1,0 +1,184 @@
+"""ONNX models that our layers cannot express are refused: one line, which names the node."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
+
+from onnx_cases import Model, refused
+
+
+def test_every_unsupported_node_is_named_in_one_line(tmp_path):
+    model = Model()
+    x = model.node("Tanh", model.conv("x", 4, 3), name="first")
+    y = model.node("Tanh", x, name="/block/second")
+    z = model.node("Special", y, name="ours", domain="com.example")
+    x = model.node("Relu", model.node("Transpose", model.node("Mul", x, z, name="mul"), name="t"))
+    line = (
+        "net.onnx: unsupported nodes: Tanh x 2 (first, /block/second); "
+        "com.example.Special x 1 (ours); Mul x 1 (mul); Transpose x 1 (t)"
+    )
+    refused(model, x, tmp_path, line)
+
+
+def one(op: str, **attributes):
+    def build(model: Model) -> str:
+        return model.node(op, "x", name="it", **attributes)
+
+    return build
+
+
+def conv(**attributes):
+    def build(model: Model) -> str:
+        return model.conv("x", 4, attributes.pop("c", 3), name="it", **attributes)
+
+    return build
+
+
+def of_conv(op: str, *constants: object, **attributes):
+    def build(model: Model) -> str:
+        stored = [model.store(constant) for constant in constants]
+        return model.node(op, model.conv("x", 4, 3), *stored, name="it", **attributes)
+
+    return build
+
+
+def norm(**attributes):
+    def build(model: Model) -> str:
+        y = model.batch_norm(attributes.pop("of", "x"), attributes.pop("m", 3), name="it")
+        return y
+
+    return build
+
+
+def both(model: Model, branch) -> str:
+    """What a branch makes of a convolution, added to what it was before."""
+    x = model.conv("x", 4, 3)
+    return model.node("Add", branch(x), x)
+
+
+REFUSED = {
+    "asymmetric": (
+        conv(pads=[0, 0, 1, 1]),
+        "node it (Conv): pads = [0, 0, 1, 1]: must be the same",
+    ),
+    "same, even": (conv(auto_pad="SAME_UPPER", kernel=(2, 2)), "pads = [0, 0, 1, 1]: must be"),
+    "two strides": (conv(strides=[1, 2]), "strides = [1, 2]: must be the same for height and"),
+    "two dilations": (conv(dilations=[2, 1]), "dilations = [2, 1]: must be the same for height"),
+    "channels": (conv(c=2), "weight shape = (4, 2, 3, 3): must fit 3 input channels in 1 groups"),
+    "kernel shape": (
+        conv(kernel_shape=[5, 5]),
+        "kernel_shape = [5, 5]: must be the weight's (3, 3)",
+    ),
+    "too large": (conv(kernel=(11, 2)), "a window of 11 must fit the padded input height 9"),
+    "many pads": (conv(pads=[99] * 4), "padding = 99: Input should be less than or equal to 64"),
+    "norm of the input": (norm(), "node it (BatchNormalization): must follow a Conv, Gemm or MatM"),
+    "clip": (of_conv("Clip", -1.0, 1.0), "min, max = (-1.0, 1.0): must be from 0 to a positive"),
+    "clip open": (of_conv("Clip"), "min, max = (-inf, inf): must be from 0"),
+    "average of fewer": (
+        one("AveragePool", kernel_shape=[3, 3], pads=[1] * 4),
+        "count_include_pad = 0: must be 1 where there is padding",
+    ),
+    "average rounded up": (
+        one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        "ceil_mode = 1: must be 0 where windows would reach outside",
+    ),
+    "pool of lines": (one("MaxPool", kernel_shape=[3]), "kernel_shape = [3]: must have 2 numbers"),
+    "mean of channels": (one("ReduceMean", axes=[1]), "axes = (1,): must be height and width"),
+    "mean of all": (one("ReduceMean"), "axes = (): must be height and width"),
+    "flatten all": (one("Flatten", axis=2), "axis = 2: must be 1"),
+    "softmax inside": (
+        lambda model: model.conv(model.node("Softmax", "x", name="it"), 4, 3),
+        "node it (Softmax): must be the last node",
+    ),
+    "map added": (
+        of_conv("Add", np.ones((4, 7, 6))),
+        "constant shape = (4, 7, 6): must have one value for each of 4 channels",
+    ),
+    "row added": (
+        of_conv("Add", np.ones(6)),
+        "constant shape = (6,): must have one value for each",
+    ),
+    "added to the input": (
+        lambda model: model.conv(model.node("Add", "x", model.store(1.0), name="it"), 4, 3),
+        "adds a constant: must follow a Conv, Gemm or MatMul",
+    ),
+    "unlike shapes": (
+        lambda model: model.node("Add", "x", model.conv("x", 3, 3), name="it"),
+        "node it (Add): inputs must have the same shape to be added",
+    ),
+    "concat of rows": (
+        lambda model: model.node("Concat", "x", "x", axis=2, name="it"),
+        "axis = 2: must be 1: channels",
+    ),
+    "concat of unlike sizes": (
+        lambda model: model.node("Concat", "x", model.conv("x", 3, 3), axis=1, name="it"),
+        "inputs must have the same height and width to be concatenated",
+    ),
+    "concat of a constant": (
+        lambda model: model.node("Concat", "x", model.store(np.ones((1, 3, 9, 8))), axis=1),
+        "must not be a constant",
+    ),
+    "not flattened": (
+        lambda model: model.node("MatMul", "x", model.random(8, 2), name="it"),
+        "node it (MatMul): input x: must be flattened to (N, K) before",
+    ),
+    "gemm of another size": (
+        lambda model: model.gemm(model.node("Flatten", "x"), 4, 200, name="it"),
+        "weight shape (M, K) = (4, 200): must have 2 dimensions, and 216 columns",
+    ),
+    "computed weight": (
+        lambda model: model.node("Conv", "x", "x", name="it"),
+        "node it (Conv): weight: must be a constant of the file",
+    ),
+    "whole weight": (
+        lambda model: model.node("Conv", "x", model.store(np.ones((4, 3, 1, 1)), dtype=np.int32)),
+        "weight type = 'int32': must be floating point",
+    ),
+    "a bias a pixel": (
+        lambda model: model.node("Conv", "x", model.random(4, 3, 1, 1), model.random(9)),
+        "bias shape = (9,): must have 4 values, one an output channel",
+    ),
+    "transposed input": (
+        lambda model: model.node("Gemm", model.node("Flatten", "x"), model.random(9, 9), transA=1),
+        "transA = 1: must be 0",
+    ),
+    "reshape to images": (
+        lambda model: model.node("Reshape", "x", model.ints(0, 9, 8, 3), name="it"),
+        "shape = (0, 9, 8, 3): must flatten: (N, 216)",
+    ),
+    "norm after ReLU": (
+        lambda model: model.batch_norm(model.node("Relu", model.conv("x", 4, 3)), 4),
+        "must follow a Conv, Gemm or MatMul whose output nothing else reads",
+    ),
+    "norm of what others read": (
+        lambda model: both(model, lambda x: model.batch_norm(x, 4)),
+        "must follow a Conv, Gemm or MatMul whose output nothing else reads",
+    ),
+    "bias of what others read": (
+        lambda model: both(model, lambda x: model.node("Add", x, model.store(np.ones((4, 1, 1))))),
+        "adds a constant: must follow a Conv, Gemm or MatMul whose output nothing else reads",
+    ),
+    "training": (
+        lambda model: model.node(
+            "Dropout", "x", model.store(0.5), model.store(True, dtype=np.bool_), name="it"
+        ),
+        "node it (Dropout): training_mode = True: must be false",
+    ),
+    "not finite": (
+        lambda model: model.node(
+            "Conv", "x", model.store(np.full((4, 3, 1, 1), np.nan)), name="it"
+        ),
+        "it.weight: must hold finite numbers",
+    ),
+    "nothing but views": (one("Identity"), "must compute its output from its input"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_our_layers_lack_is_refused(tmp_path, case):
+    build, line = REFUSED[case]
+    model = Model(opset=14)
+    refused(model, build(model), tmp_path, line)
