@@ -6,6 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.ticker import MaxNLocator
+
 from hwsim.plots.style import SIZE, colours, panels, save
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def draw(log: list[dict[str, Any]], path: Path, title: str) -> Path:
             (first + last) / 2, 1.02, name, transform=axes[0].get_xaxis_transform(),
             fontsize=7, ha="left", va="bottom", rotation=35, rotation_mode="anchor",
         )  # fmt: skip
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].set_xlabel("epoch, all stages")
     return save(made, path)
 
