@@ -13,7 +13,7 @@ from typing import Any
 
 from hwsim.files import write_text_atomic
 
-__all__ = ["Report", "cell", "write_csv", "write_json"]
+__all__ = ["Report", "cell", "table_lines", "write_csv", "write_json"]
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -53,12 +53,7 @@ class Report:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table; the first column is text, the others are numbers."""
         shown = [[cell(value) for value in row] for row in rows]
-        lines = [
-            "| " + " | ".join(columns) + " |",
-            "| --- |" + " ---: |" * (len(columns) - 1),
-            *("| " + " | ".join(v.replace("|", "\\|") for v in row) + " |" for row in shown),
-        ]
-        self._markdown.append("\n".join(lines))
+        self._markdown.append(table_lines(columns, rows))
         head = "".join(f"<th>{html.escape(c)}</th>" for c in columns)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(v)}</td>" for v in row) + "</tr>" for row in shown
@@ -87,6 +82,17 @@ class Report:
             write_text_atomic(folder / "report.md", "\n\n".join(self._markdown) + "\n"),
             write_text_atomic(folder / "report.html", page),
         )
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Write a table as Markdown; the first column is text, the others are numbers."""
+    shown = [[cell(value).replace("|", "\\|") for value in row] for row in rows]
+    lines = [
+        "| " + " | ".join(columns) + " |",
+        "| --- |" + " ---: |" * (len(columns) - 1),
+        *("| " + " | ".join(row) + " |" for row in shown),
+    ]
+    return "\n".join(lines)
 
 
 def write_json(path: Path, document: dict[str, Any]) -> Path:

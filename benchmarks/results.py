@@ -1,0 +1,235 @@
+"""The tables of docs/results.md that are made from results: compression and studies.
+
+``python benchmarks/results.py`` prints the table of all shipped checkpoints, each row with the
+command that makes it. ``--write`` puts it, and what the studies of ``build/study`` found, between
+the marks of docs/results.md; text outside of them stays, and a study that was not run here keeps
+its tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from common import ROOT
+
+from hwsim import storage
+from hwsim.checkpoint import Checkpoint
+from hwsim.config.study import CompareConfig, StudyConfig
+from hwsim.files import write_text_atomic
+from hwsim.formats.base import Bits
+from hwsim.mirrors import DATASETS
+from hwsim.report import table_lines
+from hwsim.shipped import CHECKPOINTS
+
+__all__ = ["Row", "compression", "main", "replaced", "rows"]
+
+PAGE = ROOT / "docs" / "results.md"
+
+#: Their formats are tried beside those without an array.
+DESIGNS = storage.designs_of(64)
+
+#: Kinds of sparsity in the order of the table.
+KINDS = ("dense", "nonstructured", "structured", "nm", "pattern")
+
+#: What has been published for the same network and data (REFERENCES.md, sections 1 and 2).
+PUBLISHED = {
+    "lenet5_dense": "99.2 % (ADMM-NN)",
+    "lenet5_dense_binary": "no loss (ADMM-NN-S)",
+    "lenet5_nonstructured_85x": "85x at 99.2 % (ADMM-NN)",
+    "lenet5_nonstructured_167x": "167x at 99.0 % (ADMM-NN)",
+    "lenet5_nonstructured_348x": "348x, almost no loss (ADMM-NN-S)",
+    "lenet5_nonstructured_q": "0.89 KB (1,910x), 2.73 KB with indices without padding (ADMM-NN)",
+    "lenet5_structured_232x": "231.8x at 98.05 % (ADMM-NN-S)",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One shipped checkpoint."""
+
+    name: str
+    checkpoint: Checkpoint
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What it was made by."""
+        recipe: dict[str, Any] = self.checkpoint.info["recipe"]
+        return recipe
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Network and data set."""
+        return self.checkpoint.network, self.recipe["dataset"]
+
+    @property
+    def kind(self) -> str:
+        """Kind of sparsity."""
+        kind: str = self.checkpoint.info["kind"]
+        return kind
+
+    @property
+    def weights(self) -> int:
+        """All weights."""
+        return sum(layer.weight.size for layer in self.checkpoint.layers.values())
+
+    @property
+    def bits(self) -> str:
+        """Bits and code of a weight; of each layer where they differ."""
+        widths = [layer.weight_bits for layer in self.checkpoint.layers.values()]
+        code = " ".join(dict.fromkeys(x.weight_code for x in self.checkpoint.layers.values()))
+        return f"{'/'.join(map(str, widths if len(set(widths)) > 1 else widths[:1]))} {code}"
+
+    @property
+    def order(self) -> tuple[int, int, float, str]:
+        """Place in the table: kind, width, weights left."""
+        width = max(layer.weight_bits for layer in self.checkpoint.layers.values())
+        return KINDS.index(self.kind), -width, -self.checkpoint.density, self.name
+
+    @cached_property
+    def stored(self) -> tuple[str, Bits]:
+        """Smallest format, of those without an array and of the designs for such weights."""
+        widest = max(self.checkpoint.layers.values(), key=lambda layer: layer.weight_bits)
+        stored = (widest.weight_bits, widest.weight_code)
+        designs = [d for d in DESIGNS if (d.numbers.weight_width, d.numbers.weight_code) == stored]
+        smallest = storage.run(str(CHECKPOINTS / f"{self.name}.safetensors"), designs).fitting[0]
+        return smallest.family or smallest.name, smallest.total
+
+    def stays(self, known: dict[str, Row]) -> str:
+        """Say what the constraint leaves, in words; that of its start where it has none."""
+        recipe = self.recipe
+        while not recipe.get("prune") and recipe.get("start") in known:
+            recipe = known[recipe["start"]].recipe
+        prune = recipe.get("prune") or {}
+        found = ["single weights"] if prune.get("budget") else []
+        for layer in prune.get("layers", {}).values():
+            found += [word for word in _words(layer) if word not in found]
+        return ", ".join(found) or "all"
+
+    def cells(self, known: dict[str, Row], baseline: Row) -> list[object]:
+        """Row of the table."""
+        info = self.checkpoint.info
+        heldout = info.get("accuracy_heldout")
+        loss = round(100 * (baseline.checkpoint.info["accuracy"] - info["accuracy"]), 2)
+        name, bits = self.stored
+        return [
+            f"`{info['command']}`",
+            self.stays(known),
+            round(self.weights * self.checkpoint.density),
+            f"{1 / self.checkpoint.density:.1f}x",
+            self.bits,
+            f"{100 * info['accuracy']:.2f}",
+            None if heldout is None else f"{100 * heldout:.2f}",
+            f"{loss + 0.0:.2f}",
+            _size(bits.values, self.weights),
+            _size(bits.total, self.weights),
+            f"{bits.padding / 8000:.2f}",
+            name,
+            PUBLISHED.get(self.name),
+        ]
+
+
+#: Headings of a study's report: what is copied begins at the first and ends before the last.
+FIRST, LAST = "## At equal accuracy", "## Accuracy against cost"
+
+COLUMNS = [
+    "command", "stays", "weights left", "factor", "bits", "test %", "held out %", "loss",
+    "data KB", "with indices KB", "of it padding", "as", "published",
+]  # fmt: skip
+
+
+def rows() -> list[Row]:
+    """Shipped checkpoints that a recipe made, in the order of the table."""
+    found = []
+    for path in sorted(CHECKPOINTS.glob("*.safetensors")):
+        checkpoint = Checkpoint.read(path)
+        if {"recipe", "accuracy", "command"} <= checkpoint.info.keys():
+            found.append(Row(path.stem, checkpoint))
+    return sorted(found, key=lambda row: row.order)
+
+
+def compression() -> str:
+    """Tables of all checkpoints, one a network and data set, as Markdown."""
+    found = rows()
+    known = {row.name: row for row in found}
+    parts = []
+    for group in dict.fromkeys(row.group for row in sorted(found, key=lambda row: row.name)):
+        members = [row for row in found if row.group == group]
+        # the network itself: dense, at the widest weights, by the shortest name
+        baseline = min(members, key=lambda row: (*row.order[:2], len(row.name)))
+        network, dataset = group
+        title = f"### {network} on {DATASETS[dataset].title}, {baseline.weights:,} weights"
+        body = table_lines(COLUMNS, [row.cells(known, baseline) for row in members])
+        parts.append(f"{title}\n\n{body}")
+    return "\n\n".join(parts)
+
+
+def studies() -> Iterator[tuple[str, str]]:
+    """Names of the studies that were run here, and what they found, as Markdown."""
+    for path in sorted((ROOT / "configs" / "study").glob("*.yaml")):
+        config = StudyConfig.read(path)
+        report = ROOT / "build" / "study" / config.name / "report.md"
+        text = report.read_text() if report.is_file() else ""
+        # one of an earlier version has other headings
+        if isinstance(config.study, CompareConfig) and FIRST in text and LAST in text:
+            yield config.name, _findings(text)
+
+
+def replaced(page: str, name: str, body: str) -> str:
+    """Page with ``body`` between the marks of ``name``; the page itself where it has none."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
+    return pattern.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", page)
+
+
+def main() -> int:
+    """Print the table, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--write", action="store_true", help="into docs/results.md")
+    options = parser.parse_args()
+    body = compression()
+    if not options.write:
+        print(body)
+        return 0
+    page = replaced(PAGE.read_text(), "compression", body)
+    for name, findings in studies():
+        page = replaced(page, f"study {name}", findings)
+    write_text_atomic(PAGE, page)
+    return 0
+
+
+def _size(bits: int, weights: int) -> str:
+    """KB, and times less than all weights in 32 bits."""
+    return f"{bits / 8000:,.2f} ({32 * weights / max(1, bits):,.0f}x)"
+
+
+def _words(layer: dict[str, Any]) -> list[str]:
+    words = {
+        "unstructured": lambda _: "single weights",
+        "nm": lambda c: f"{c['n']} of {c['m']}",
+        "pattern": lambda c: f"4 of 9 taps in {c.get('patterns', 8)} ways, kernels",
+        "block": lambda c: f"tiles of {c['rows']} x {c['columns']}",
+        "filters": lambda _: "filters",
+        "channels": lambda _: "channels",
+        "columns": lambda _: "columns",
+        "banks": lambda count: f"evenly over {count} banks",
+    }
+    return [words[key](value) for key, value in layer.items() if key in words]
+
+
+def _findings(report: str) -> str:
+    """The answer, and what is said at equal accuracy, of a study's report; headings one lower."""
+    answer = report.split("\n\n")[1]
+    part = report[report.index(FIRST) : report.index(LAST)]
+    proved = re.search(r"(?m)^\d+ of \d+ runs of real layers.*$", report)
+    lines = [answer, *([proved[0]] if proved else []), re.sub(r"(?m)^##", "####", part.strip())]
+    return "\n\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
