@@ -49,7 +49,8 @@ def compress(
     A recipe with a section `hardware_aware` prunes a network many times; one with a section
     `synthetic` draws random weights at published densities, in seconds, and needs neither.
 
-    Writes NAME.safetensors and NAME.csv, the log of the training.
+    Writes NAME.safetensors and NAME.csv, the log of the training; and, whatever the folder, a
+    picture of the log in build/compress/NAME.
 
     Example: hwsim compress lenet5_structured lenet5_nm_2x4 --out models/checkpoints
     """
@@ -115,16 +116,21 @@ def find_start(name: str, out: Path | None) -> Path:
     return next((path for path in places if path.is_file()), None) or find_checkpoint(name)
 
 
-def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bool) -> object:
-    """Make the checkpoint of one run, in whatever process it is called."""
+def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bool) -> None:
+    """Make the checkpoint of one run and draw its log, in whatever process it is called."""
+    from hwsim import training_log
     from hwsim.costs import LayerCosts
+    from hwsim.plots.compress import draw
     from models import hardware_aware_run, pipeline
 
     search = partial(hardware_aware_run.run, make_costs=LayerCosts)
-    return (pipeline.run if run.recipe.hardware_aware is None else search)(
+    (pipeline.run if run.recipe.hardware_aware is None else search)(
         run.recipe, run.folder, command=f"hwsim compress {run.name}",
         find=partial(find_start, out=out), report=report, fresh=fresh,
     )  # fmt: skip
+    log = training_log.read(run.folder / f"{run.name}.csv")
+    if log:
+        draw(log, _folder(run.name) / run.name, run.name)
 
 
 def _work_off(runs: list[Run], out: Path | None, jobs: int, fresh: bool) -> dict[str, End]:

@@ -6,9 +6,14 @@ import importlib
 import os
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+import yaml
 
+from hwsim import datasets
 from hwsim.config import NetworkConfig
+from hwsim.config.base import parse
+from hwsim.config.compress import CompressConfig
 
 TINY = {
     "name": "tiny",
@@ -60,3 +65,41 @@ def squares(torch):
     for place in range(3):
         images[labels == place, :, 2 * place : 2 * place + 3, 1:7] += 0.7
     return Dataset(images, labels).split(60)
+
+
+@pytest.fixture
+def pixels(monkeypatch):
+    """What the data sets are: 240 images to train on and 60 to test, of the same three classes."""
+    rng = np.random.default_rng(11)
+
+    def make(count):
+        labels = np.arange(count, dtype=np.uint8) % 3
+        images = rng.integers(0, 60, (count, 8, 8), dtype=np.uint8)
+        for place in range(3):
+            images[labels == place, 2 * place : 2 * place + 3, 1:7] += 150
+        return images, labels
+
+    kept = {"train": make(240), "test": make(60)}
+    monkeypatch.setattr(datasets, "load", lambda name, split: kept[split])
+    monkeypatch.setattr(datasets, "shipped_count", lambda name: 20)
+    return kept
+
+
+@pytest.fixture
+def recipe(tmp_path, tiny):
+    """Make a recipe for the tiny network, dense if no key says otherwise."""
+    network = tmp_path / "tiny.yaml"
+    network.write_text(yaml.safe_dump(tiny.model_dump(mode="json", exclude_unset=True)))
+
+    def make(**changes):
+        raw = {
+            "name": "tiny_dense", "kind": "dense", "network": str(network), "dataset": "mnist",
+            "seed": 3,
+            "train": {
+                "epochs": 6, "learning_rate": 0.02, "batch": 16, "shift": 0,
+                "precision": "float32",
+            },
+        }  # fmt: skip
+        return parse(CompressConfig, raw | changes, "recipe")
+
+    return make

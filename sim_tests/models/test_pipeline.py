@@ -9,51 +9,17 @@ import numpy as np
 import pytest
 import yaml
 
-from hwsim import datasets, golden
+from hwsim import golden
 from hwsim.checkpoint import Checkpoint
-from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig
 from hwsim.errors import InputError
 from hwsim.lowering import lower_weight
+
+pytestmark = pytest.mark.usefixtures("pixels")
 
 TRAIN = {
     "epochs": 3, "learning_rate": 0.02, "batch": 32, "shift": 0, "precision": "float32",
 }  # fmt: skip
 ADMM = {"iterations": 2, "rho": 0.1, "growth": 2, "train": TRAIN | {"epochs": 1}}
-
-
-@pytest.fixture(autouse=True)
-def pixels(monkeypatch):
-    """Replace the data sets by three classes: the place of a bright square."""
-    rng = np.random.default_rng(11)
-
-    def load(name, split):
-        labels = np.arange(240 if split == "train" else 60, dtype=np.uint8) % 3
-        images = rng.integers(0, 60, (len(labels), 8, 8), dtype=np.uint8)
-        for place in range(3):
-            images[labels == place, 2 * place : 2 * place + 3, 1:7] += 150
-        return images, labels
-
-    kept = {split: load("mnist", split) for split in ("train", "test")}
-    monkeypatch.setattr(datasets, "load", lambda name, split: kept[split])
-    monkeypatch.setattr(datasets, "shipped_count", lambda name: 20)
-    return kept
-
-
-@pytest.fixture
-def recipe(tmp_path, tiny):
-    """Recipe for the tiny network, with some keys replaced."""
-    network = tmp_path / "tiny.yaml"
-    network.write_text(yaml.safe_dump(tiny.model_dump(mode="json", exclude_unset=True)))
-
-    def make(**changes):
-        raw = {
-            "name": "tiny_dense", "kind": "dense", "network": str(network), "dataset": "mnist",
-            "seed": 3, "train": TRAIN | {"epochs": 6, "batch": 16},
-        }  # fmt: skip
-        return parse(CompressConfig, raw | changes, "recipe")
-
-    return make
 
 
 def run(config, out, **options):
