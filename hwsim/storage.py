@@ -24,6 +24,7 @@ from hwsim.errors import InputError
 from hwsim.formats import measure, nm
 from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
+from hwsim.synthetic import is_synthetic, mark
 
 __all__ = [
     "GENERIC",
@@ -129,6 +130,13 @@ class Storage:
     layers: list[tuple[str, int, int, int]]
     formats: list[FormatSize]
     gathers: list[GatherSize]
+    #: Whether the weights are random.
+    is_synthetic: bool = False
+
+    @property
+    def title(self) -> str:
+        """What a table or a picture calls the weights: synthetic ones are marked."""
+        return mark(self.name) if self.is_synthetic else self.name
 
     @property
     def plain(self) -> Bits:
@@ -167,6 +175,7 @@ class Storage:
         keys = ("layer", "weights", "nonzeros", "weight_width")
         return {
             "name": self.name,
+            "operands": self.title,
             "layers": [dict(zip(keys, layer, strict=True)) for layer in self.layers],
             "plain": self.plain.to_dict(),
             "formats": [size.to_dict() for size in self.formats],
@@ -224,6 +233,7 @@ def run(
     formats = [FormatSize(name, None, None) for name in GENERIC]
     formats += [FormatSize(d.name, d.array.family, d) for d in designs]
     layers, gathers = [], []
+    synthetic = False
     rows = sorted(
         {
             d.array.rows
@@ -233,6 +243,7 @@ def run(
     )
     for layer in _layers(weights, seed, network):
         progress(layer.name)
+        synthetic |= layer.is_synthetic
         own = layer.matrices(layer.numbers)
         nonzeros = sum(int(np.count_nonzero(matrix)) for matrix in own)
         layers.append((layer.name, sum(m.size for m in own), nonzeros, layer.numbers.weight_width))
@@ -245,7 +256,7 @@ def run(
                 size.layers.append(LayerSize(layer.name, bits, searched))
             elif size.fits:
                 _measure_design(size, layer, size.design)
-    return Storage(Path(weights).stem, layers, formats, gathers)
+    return Storage(Path(weights).stem, layers, formats, gathers, synthetic)
 
 
 def _gather(layer: _Layer, matrices: Matrices, rows: int) -> GatherSize:
@@ -282,9 +293,15 @@ class _Layer:
     """One layer's weights: a checkpoint's, or drawn anew for each design's numbers."""
 
     def __init__(
-        self, shape: LayerShape, numbers: NumberConfig, draw: Callable[[NumberConfig], Matrices]
+        self,
+        shape: LayerShape,
+        numbers: NumberConfig,
+        draw: Callable[[NumberConfig], Matrices],
+        *,
+        is_synthetic: bool,
     ) -> None:
         self.name = shape.layer.name
+        self.is_synthetic = is_synthetic
         #: What its own weights are, apart from any design.
         self.numbers = numbers
         self.channels = workload.shapes_only(shape, 1)[0].channels
@@ -308,7 +325,7 @@ def _layers(weights: str, seed: int, network: str | None) -> Iterator[_Layer]:
         for shape in NetworkConfig.read(weights).shapes():
             if shape.has_weights:
                 draw = partial(workload.synthetic_weight, shape, seed=seed)
-                yield _Layer(shape, NumberConfig(), draw)
+                yield _Layer(shape, NumberConfig(), draw, is_synthetic=True)
         return
     from hwsim import lowering
     from hwsim.checkpoint import Checkpoint
@@ -321,7 +338,8 @@ def _layers(weights: str, seed: int, network: str | None) -> Iterator[_Layer]:
         if shape.has_weights:
             layer = checkpoint.layers[shape.layer.name]
             lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))
-            yield _Layer(shape, layer.numbers, partial(_same, lowered))
+            own = partial(_same, lowered)
+            yield _Layer(shape, layer.numbers, own, is_synthetic=is_synthetic(checkpoint))
 
 
 def _same(matrices: Matrices, numbers: NumberConfig) -> Matrices:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ __all__ = [
     "is_synthetic",
     "label",
     "make",
+    "mark",
     "operands",
 ]
 
@@ -53,9 +55,14 @@ def is_synthetic(checkpoint: Checkpoint) -> bool:
     return SYNTHETIC in checkpoint.info
 
 
+def mark(text: str) -> str:
+    """Say in a title, a table or a picture that what it shows is of synthetic weights."""
+    return f"{text} (synthetic weights)"
+
+
 def label(name: str, checkpoint: Checkpoint) -> str:
-    """What every table, picture and title calls a checkpoint: synthetic ones are marked."""
-    return f"{name} (synthetic weights)" if is_synthetic(checkpoint) else name
+    """What tables, pictures and titles call a checkpoint: its name, marked where synthetic."""
+    return mark(name) if is_synthetic(checkpoint) else name
 
 
 def make(
@@ -89,7 +96,8 @@ def make(
         rng = np.random.default_rng([config.seed, zlib.crc32(f"{config.kind}.{name}".encode())])
         is_last = shape is plans[-1][0]
         layers[name] = _layer(rng, config, shape, kept, is_last)
-    checkpoint = Checkpoint(config.network, layers, {}, config.name)
+    network = NetworkConfig.read(config.network).name
+    checkpoint = Checkpoint(network, layers, {}, config.name)
     info: dict[str, Any] = {
         "kind": config.kind,
         SYNTHETIC: config.synthetic.note,
@@ -98,7 +106,7 @@ def make(
         "kept": checkpoint.density,
         "command": command,
     }
-    checkpoint = Checkpoint(config.network, layers, info, config.name)
+    checkpoint = replace(checkpoint, info=info)
     checkpoint.write(out / f"{config.name}.safetensors")
     return checkpoint
 

@@ -39,7 +39,7 @@ def simulate(
     With --checkpoint, --weights or an .onnx file the operands are its weights and what images
     become at each layer: those of --inputs, else test images that ship where they fit, else random
     ones. Otherwise operands are synthetic, at the densities of the network file. Pretrained weights
-    are quantized as by hwsim import.
+    are quantized as by hwsim import; synthetic ones run on random activations.
 
     Example: hwsim simulate csc_16x4 lenet5 --checkpoint lenet5_nonstructured --images 16
 
@@ -98,7 +98,7 @@ def _operands(
     progress: Callable[[str], None],
 ) -> tuple[NetworkConfig, dict[str, list[GEMM]] | None, dict[str, str]]:
     """Network, its operands (``None``: synthetic ones), and where weights and images come from."""
-    from hwsim import workload
+    from hwsim import synthetic, workload
     from hwsim.checkpoint import Checkpoint
     from hwsim.cli.importing import imported
     from hwsim.config import NetworkConfig
@@ -117,6 +117,15 @@ def _operands(
     elif checkpoint is not None:
         net = NetworkConfig.read(network)
         own, name = Checkpoint.read(find_checkpoint(checkpoint), net), checkpoint
+        if synthetic.is_synthetic(own):
+            if inputs is not None:
+                rule = "must be absent: synthetic weights run on random activations"
+                raise InputError("command line", "--inputs", str(inputs), rule)
+            origin = {
+                "operands": synthetic.label(name, own),
+                "inputs": f"random activations, seed {seed}",
+            }
+            return net, synthetic.operands(net, own, images, seed), origin
     elif inputs is not None:
         rule = "must be absent: synthetic operands come from no images"
         raise InputError("command line", "--inputs", str(inputs), rule)

@@ -94,7 +94,7 @@ def _show(found: Storage) -> None:
     ]
     columns = ["format", "family", *KINDS, "total", "KB", "smaller"]
     title = (
-        f"{found.name}: bits in all; KB of 1000 bytes; times smaller than plain: dense, zeros too"
+        f"{found.title}: bits in all; KB of 1000 bytes; times smaller than plain: dense, zeros too"
     )
     console().print(table(title, columns, rows))
 
@@ -108,7 +108,7 @@ def _show(found: Storage) -> None:
         by_layer.append([name, weights, nonzeros, weights * width / 8000, *shown])
     names = [size.family or size.name for size in found.representatives]
     columns = ["layer", "weights", "non-zero", "plain", *names]
-    title = "KB by layer, the smallest design of each family (width of the index, searched)"
+    title = f"{found.title}: KB by layer, smallest design of a family (index width, searched)"
     console().print(table(title, columns, by_layer))
 
     fits = [
@@ -119,7 +119,9 @@ def _show(found: Storage) -> None:
     if fits:
         console().print(
             table(
-                "Designs", ["design", "family", "fits", "explicit zeros", "first violation"], fits
+                f"{found.title}: designs",
+                ["design", "family", "fits", "explicit zeros", "first violation"],
+                fits,
             )
         )
         holds = [family for family, fit in found.families.items() if fit]
@@ -130,7 +132,7 @@ def _show(found: Storage) -> None:
             for g in found.gathers
         ]
         columns = ["layer", "rows", "K", "kept", "ideal folds", "banks of K", "banks of channels"]
-        title = "dense, weight-stationary: K folds when each row gathers from its own bank"
+        title = f"{found.title}: dense, weight-stationary, K folds when each row has its own bank"
         console().print(table(title, columns, gathers))
 
 

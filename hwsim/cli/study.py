@@ -132,6 +132,7 @@ def _synthetic(
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.study import synthetic
     from hwsim.study.synthetic_report import cycles_table, storage_table, write
+    from hwsim.synthetic import mark
 
     with log().status("reading") as status:
         done = synthetic.run(config, str(path), status.update)
@@ -139,9 +140,9 @@ def _synthetic(
     if json:
         emit_json(done.to_dict() | {"report": str(page)})
     else:
-        title = f"{read.title} (synthetic weights)"
-        console().print(table(title, *cycles_table(done)))
-        console().print(table("Stored weights (synthetic)", *storage_table(done)))
+        console().print(table(mark(read.title), *cycles_table(done)))
+        stored = f"Stored weights of {mark(config.network)}"
+        console().print(table(stored, *storage_table(done)))
         console().print(f"[bold]{done.answer()}[/bold]")
         console().print(f"report: {page}")
     return True

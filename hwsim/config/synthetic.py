@@ -98,11 +98,11 @@ class SyntheticConfig(Config):
             pattern, or a density passes 1.
         """
         row = self.synthetic.sizes.read()
-        if row.network != self.network:
-            rule = f"must be a row of network {self.network}, not {row.network}"
+        network = NetworkConfig.read(self.network)
+        if NetworkConfig.read(row.network).name != network.name:
+            rule = f"must be a row of network {network.name}, not {row.network}"
             raise InputError(self.name, "synthetic.sizes.row", row.name, rule)
-        found = NetworkConfig.read(self.network).shapes()
-        shapes = {shape.layer.name: shape for shape in found if shape.has_weights}
+        shapes = {shape.layer.name: shape for shape in network.shapes() if shape.has_weights}
         try:
             kept = {layer.name: layer for layer, _ in row.kept_layers()}
         except ValueError as error:

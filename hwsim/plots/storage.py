@@ -25,7 +25,7 @@ def bits_by_format(storage: Storage, folder: Path) -> Path:
         ax.barh(names, kilobytes, left=left, label=kind, color=colour)
         left += kilobytes
     ax.invert_yaxis()
-    ax.set_xlabel(f"{storage.name}: stored weights in KB (1000 bytes)")
+    ax.set_xlabel(f"{storage.title}: stored weights in KB (1000 bytes)")
     ax.legend(ncols=len(KINDS), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return save(fig, folder / "bits_by_format.png")
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import StrMethodFormatter
 from hwsim.plots.style import colours, figure, save
 from hwsim.storage import KINDS
 from hwsim.study.synthetic import SyntheticStudy
+from hwsim.synthetic import mark
 
 __all__ = ["cycles_by_density", "stored_by_kind"]
 
@@ -28,7 +29,7 @@ def cycles_by_density(done: SyntheticStudy, folder: Path) -> Path:
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.set_xlabel(f"million cycles for {done.config.images} image(s)")
-    ax.set_title(f"{done.network.name} (synthetic weights), {done.multipliers} multipliers")
+    ax.set_title(f"{mark(done.network.name)}, {done.multipliers} multipliers")
     ax.legend(loc="lower right")
     return save(fig, folder / "cycles_by_density.png")
 
@@ -44,6 +45,6 @@ def stored_by_kind(done: SyntheticStudy, folder: Path) -> Path:
         left += megabytes
     ax.invert_yaxis()
     ax.set_xlabel("stored weights in MB (1,000,000 bytes)")
-    ax.set_title(f"{done.network.name} (synthetic weights)")
+    ax.set_title(mark(done.network.name))
     ax.legend(ncols=len(KINDS), loc="lower right")
     return save(fig, folder / "stored_by_kind.png")

@@ -78,8 +78,8 @@ class SyntheticStudy:
             )
         small = min(self.variants, key=lambda v: v.bits.total)
         return (
-            f"{self.network.name} (synthetic weights, {self.multipliers} multipliers), fewest "
-            f"cycles: {'; '.join(parts)}. Smallest weights: {small.name}, "
+            f"{synthetic.mark(self.network.name)}, {self.multipliers} multipliers, fewest cycles: "
+            f"{'; '.join(parts)}. Smallest weights: {small.name}, "
             f"{small.bits.total / 8e6:.2f} MB with indices."
         )
 
@@ -114,7 +114,7 @@ class SyntheticStudy:
             {
                 "variant": v.name,
                 "arch": v.arch.name,
-                "weights": f"{v.config.recipe or 'dense'} (synthetic weights)",
+                "weights": synthetic.mark(v.config.recipe or "dense"),
                 "act_density": density,
                 "layer": layer.name,
                 "macs": layer.macs,
@@ -173,8 +173,9 @@ def run(
 
 def _checkpoint(source: str, recipe: str, network: NetworkConfig) -> Checkpoint:
     config = SyntheticConfig.read(recipe)
-    if config.network != network.name:
-        rule = f"must be a recipe for {network.name}, not {config.network}"
+    found = NetworkConfig.read(config.network).name
+    if found != network.name:
+        rule = f"must be a recipe for {network.name}, not {found}"
         raise InputError(source, "study.variants.recipe", recipe, rule)
     return synthetic.find_or_make(config)
 

@@ -8,6 +8,7 @@ from hwsim.plots import synthetic as plots
 from hwsim.report import Report, write_csv, write_json
 from hwsim.storage import KINDS
 from hwsim.study.synthetic import SyntheticStudy
+from hwsim.synthetic import mark
 
 __all__ = ["cycles_table", "storage_table", "write"]
 
@@ -50,7 +51,7 @@ def write(done: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
     command
         The command that reproduces the report.
     """
-    title = f"{title} (synthetic weights)"
+    title = mark(title)
     write_json(folder / "results.json", done.to_dict() | {"title": title, "command": command})
     write_csv(folder / "results.csv", done.csv())
     report = Report(title)
@@ -65,8 +66,8 @@ def write(done: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
     )
     report.table(*cycles_table(done))
     report.table(*storage_table(done))
-    report.picture(plots.cycles_by_density(done, folder), "Cycles (synthetic weights)")
-    report.picture(plots.stored_by_kind(done, folder), "Stored bits by kind (synthetic weights)")
+    report.picture(plots.cycles_by_density(done, folder), mark("Cycles"))
+    report.picture(plots.stored_by_kind(done, folder), mark("Stored bits by kind"))
     report.heading("Where the densities come from")
     for v in done.variants:
         report.text(f"**{v.name}** (`{v.config.recipe or 'no recipe'}`): {v.note}")
