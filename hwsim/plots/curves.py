@@ -70,7 +70,7 @@ def _draw(done: Comparison, cost: Cost, label: str, path: Path) -> Path:
             if v.model.kind != "dense"
         ]
         points = [(cost(v), done.decides(v.model)) for c in found for v in done.curves[c]]
-        place(axes, labels, points)
+        place(axes, labels, points, toward=(-1, 1))
     return save(made, path)
 
 

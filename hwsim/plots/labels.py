@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,21 +11,11 @@ from matplotlib.transforms import Bbox
 
 __all__ = ["place"]
 
-#: Where a label may begin, from its point, in points of type: near first.
-_PLACES = [
-    (x, y, ha, va)
-    for away in (6, 12, 19, 27)
-    for x, y, ha, va in (
-        (away, 0, "left", "center"),
-        (-away, 0, "right", "center"),
-        (0, away, "center", "bottom"),
-        (0, -away, "center", "top"),
-        (away, away, "left", "bottom"),
-        (away, -away, "left", "top"),
-        (-away, away, "right", "bottom"),
-        (-away, -away, "right", "top"),
-    )
-]
+#: Distances from a point at which a label may begin, in points of type.
+_AWAY = (6, 12, 19, 27)
+#: Directions, to the right and up, and the side of the label that then faces the point.
+_ALIGN = {-1: ("right", "top"), 0: ("center", "center"), 1: ("left", "bottom")}
+_DIRECTIONS = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
 
 #: Half the width of what a point covers, in pixels at 100 dots an inch.
 _MARK = 3.5
@@ -34,6 +25,7 @@ def place(
     axes: Axes,
     labels: Sequence[tuple[float, float, str]],
     points: Sequence[tuple[float, float]] = (),
+    toward: tuple[int, int] = (1, 1),
     fontsize: float = 7,
 ) -> int:
     """Write labels at ``(x, y)``, each at the first place that is free; return how many had one.
@@ -45,6 +37,8 @@ def place(
     ----------
     points
         Further points that no label may hide.
+    toward
+        Where a label is best, to the right and up: away from a line through the points.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -57,12 +51,13 @@ def place(
     legend = axes.get_legend()
     if legend is not None:
         taken.append(legend.get_window_extent())
+    directions = sorted(_DIRECTIONS, key=lambda d: -(d[0] * toward[0] + d[1] * toward[1]))
     written = 0
     for x, y, text in labels:
-        for right, up, ha, va in _PLACES:
+        for away, (right, up) in product(_AWAY, directions):
             note = axes.annotate(
-                text, (x, y), xytext=(right, up), textcoords="offset points",
-                ha=ha, va=va, fontsize=fontsize, in_layout=False,
+                text, (x, y), xytext=(away * right, away * up), textcoords="offset points",
+                ha=_ALIGN[right][0], va=_ALIGN[up][1], fontsize=fontsize, in_layout=False,
             )  # fmt: skip
             box = note.get_window_extent(renderer)
             fits = inside.x0 <= box.x0 and box.x1 <= inside.x1

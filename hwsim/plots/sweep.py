@@ -70,10 +70,11 @@ def pareto(
         _draw(axes, panel, labels, goals, stairs)
         for axes, panel in zip(grid, networks, strict=False)
     ]
-    # once every panel has its size
+    # once every panel has its size; beyond the front there are no points to hide
+    toward = (-1 if goals[0] == "min" else 1, -1 if goals[1] == "min" else 1)
     for axes, panel, front in zip(grid, networks, fronts, strict=False):
         notes = [(dot.x, dot.y, dot.label) for dot in front[:MAX_LABELS]]
-        place(axes, notes, [(dot.x, dot.y) for dot in panel.dots])
+        place(axes, notes, [(dot.x, dot.y) for dot in panel.dots], toward)
     return save(made, path)
 
 
