@@ -211,7 +211,7 @@ def test_metadata_that_breaks_a_rule_is_refused(path, key, value, message):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("weight_bits", 7, "weight_bits = 7: must be one of"),
+        ("weight_bits", 9, "weight_bits = 9: must be one of"),
         ("weight_bits", True, "weight_bits = True: must be one of"),
         ("weight_bits", 4, r"fc1.weight\[0, 0\] = -12: must be 0 or a level of 4-bit int"),
         ("weight_bits", 1, r"weight_bits = 1: must be 2\.\.16 for weight_code int"),
