@@ -141,7 +141,7 @@ def _operands(
     shapes = {shape.layer.name: shape for shape in network.shapes()}
     return [
         (
-            f"{density:.0%} of activations non-zero",
+            f"synthetic weights, {density:.0%} of activations non-zero",
             {name: draw(shapes[name], images, density, seed) for name in layers},
         )
         for density in densities

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.ticker import StrMethodFormatter
+
 from hwsim.breakeven import PUBLISHED, BreakEven
 from hwsim.plots.style import colours, figure, save
 
@@ -29,6 +31,7 @@ def speedup_by_portion(found: list[BreakEven], folder: Path) -> Path:
     )
     ax.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.set_xlabel("weights pruned in %")
     ax.set_ylabel(f"speedup over {found[0].dense}")
     ax.set_title(f"{found[0].arch}: break-even pruning (diamonds)")
