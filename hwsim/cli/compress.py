@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ from hwsim.cli.options import Json
 
 if TYPE_CHECKING:
     from hwsim.checkpoint import Checkpoint
+    from hwsim.config import ArchConfig
     from hwsim.config.compress import CompressConfig
     from models.runs import End, Run
     from models.training import Epoch
@@ -162,10 +163,11 @@ def _document(run: Run, end: End, checkpoint: Checkpoint | None) -> dict[str, An
     document = {"name": run.name, "status": end.status, "remark": end.remark}
     if checkpoint is None:
         return document
+    format, bits = _stored(run)
     return document | {
         "file": str(_file(run)),
         "network": checkpoint.network,
-        "stored": _stored(run)[1],
+        "stored": {"format": format, "bits": bits},
         "info": checkpoint.info,
     }
 
@@ -210,10 +212,16 @@ def _row(run: Run, checkpoint: Checkpoint) -> list[object]:
 
 def _stored(run: Run) -> tuple[str, int]:
     """Smallest format, as of each design of 64 multipliers, of all the weights; its bits."""
-    from hwsim.storage import designs_of
-    from hwsim.storage import run as measure
+    from hwsim import storage
 
-    found = measure(str(_file(run)), designs_of(64), network=run.recipe.network)
+    found = storage.run(str(_file(run)), _designs(), network=run.recipe.network)
     sizes = [("plain", found.plain), *((size.name, size.total) for size in found.fitting)]
     name, bits = min(sizes, key=lambda size: size[1].total)
     return name, bits.total
+
+
+@cache
+def _designs() -> list[ArchConfig]:
+    from hwsim.storage import designs_of
+
+    return designs_of(64)
