@@ -105,10 +105,12 @@ def dense_rival(arch: ArchConfig) -> ArchConfig:
     return found[0]
 
 
-def draw(shape: LayerShape, images: int, act_density: float, seed: int = 0) -> list[GEMM]:
+def draw(
+    shape: LayerShape, numbers: NumberConfig, images: int, act_density: float, seed: int = 0
+) -> list[GEMM]:
     """Operands of a layer, one GEMM a group: random weights without a zero, random activations."""
     layer = shape.layer.model_copy(update={"weight_density": 1.0, "act_density": act_density})
-    return synthetic(replace(shape, layer=layer), NumberConfig(), images, seed)
+    return synthetic(replace(shape, layer=layer), numbers, images, seed)
 
 
 def measure(

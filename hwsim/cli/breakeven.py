@@ -12,7 +12,7 @@ from hwsim.cli.options import Arch, Images, Json, Out
 if TYPE_CHECKING:
     from hwsim.arrays.base import GEMM
     from hwsim.breakeven import BreakEven
-    from hwsim.config import NetworkConfig
+    from hwsim.config import ArchConfig, NetworkConfig
 
 __all__ = ["breakeven"]
 
@@ -83,7 +83,8 @@ def breakeven(
     design = ArchConfig.read(arch)
     rival = found.dense_rival(design) if dense is None else ArchConfig.read(dense)
     where, layers = _layers(network)
-    kinds = _operands(where, layers, checkpoint, act_density or [*_ACTS], images, seed)
+    densities = act_density or [*_ACTS]
+    kinds = _operands(design, where, layers, checkpoint, densities, images, seed)
     needed = (1.0,) if area is None else (1.0, area)
     with log().status("counting") as status:
         rows = []
@@ -121,6 +122,7 @@ def _layers(given: str) -> tuple[NetworkConfig, list[str]]:
 
 
 def _operands(
+    design: ArchConfig,
     network: NetworkConfig,
     layers: list[str],
     checkpoint: str | None,
@@ -142,7 +144,7 @@ def _operands(
     return [
         (
             f"synthetic weights, {density:.0%} of activations non-zero",
-            {name: draw(shapes[name], images, density, seed) for name in layers},
+            {name: draw(shapes[name], design.numbers, images, density, seed) for name in layers},
         )
         for density in densities
     ]

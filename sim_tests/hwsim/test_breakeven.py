@@ -9,7 +9,7 @@ import pytest
 
 from hwsim.arrays.base import GEMM, family
 from hwsim.breakeven import PUBLISHED, dense_rival, draw, measure
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config import ArchConfig, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 
 CSC, DENSE = ArchConfig.read("csc_4x16"), ArchConfig.read("dense_8x8_ws")
@@ -79,7 +79,7 @@ def test_a_speedup_that_the_whole_layer_has_breaks_even_at_once():
 
 def test_groups_are_pruned_as_one_layer():
     shapes = {s.layer.name: s for s in NetworkConfig.read("alexnet").shapes()}
-    gemms = draw(shapes["conv5"], 1, 1.0)
+    gemms = draw(shapes["conv5"], NumberConfig(), 1, 1.0)
     assert len(gemms) == 2
     wide, dense = ArchConfig.read("csc_16x16"), ArchConfig.read("dense_16x16_ws")
     found = measure(wide, dense, gemms, "all", portions=(0.0, 0.9))
@@ -91,7 +91,7 @@ def test_groups_are_pruned_as_one_layer():
 
 def test_random_operands_have_their_densities():
     shapes = {s.layer.name: s for s in NetworkConfig.read("lenet5").shapes()}
-    (gemm,) = draw(shapes["fc1"], images=4, act_density=0.25, seed=5)
+    (gemm,) = draw(shapes["fc1"], NumberConfig(), images=4, act_density=0.25, seed=5)
     assert np.count_nonzero(gemm.weight) == gemm.weight.size
     assert np.count_nonzero(gemm.act) / gemm.act.size == pytest.approx(0.25, abs=0.03)
 

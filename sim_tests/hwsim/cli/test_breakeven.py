@@ -51,6 +51,14 @@ def test_real_weights_of_every_layer(hwsim):
     assert {row["activations"] for row in layers} == {"those of lenet5_dense"}
 
 
+def test_random_weights_are_those_that_the_design_holds(hwsim):
+    # of 4 bits, and activations of 16
+    code, out = hwsim("csc_eie", "lenet5:fc2", "--dense", "dense_8x8_ws", "--json")
+    assert code == 0
+    layers = json.loads(out)["layers"]
+    assert layers[0]["activations"] == "synthetic weights, 100% of activations non-zero"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
