@@ -25,7 +25,14 @@ REACH = 6
 def accuracy_by_bits(done: Comparison, folder: Path) -> Path:
     """Accuracy against stored kilobytes, in the format of each design."""
     label = "stored weights with indices in KB (1000 bytes)"
-    return _draw(done, lambda v: v.result.bits.total / 8000, label, folder / "accuracy_by_bits.png")
+    path = folder / "accuracy_by_bits.png"
+    return _draw(
+        done,
+        lambda v: v.result.bits.total / 8000,
+        label,
+        path,
+        lambda v: v.model.generic[1].total / 8000,
+    )
 
 
 def accuracy_by_cycles(done: Comparison, folder: Path) -> Path:
@@ -35,8 +42,17 @@ def accuracy_by_cycles(done: Comparison, folder: Path) -> Path:
     return _draw(done, lambda v: float(v.result.cycles), label, path)
 
 
-def _draw(done: Comparison, cost: Cost, label: str, path: Path) -> Path:
-    """Draw a panel for each width that several families share, and one for all other widths."""
+def _draw(
+    done: Comparison,
+    cost: Cost,
+    label: str,
+    path: Path,
+    arrayless: Cost | None = None,
+) -> Path:
+    """Draw a panel for each width that several families share, and one for all other widths.
+
+    Where ``arrayless`` is given, non-structured models have a dotted line of that cost, too.
+    """
     curves = {width: [c for c in done.curves if c.weight_width == width] for width in done.widths}
     groups = {
         f"weights of {width} bits": found for width, found in curves.items() if len(found) > 1
@@ -47,7 +63,7 @@ def _draw(done: Comparison, cost: Cost, label: str, path: Path) -> Path:
     names = list(dict.fromkeys(_name(curve, done) for curve in done.curves))
     colour = dict(zip(names, colours(len(names)), strict=True))
     made, grid = panels(1, len(groups), (SIZE[0] * max(1.0, 0.62 * len(groups)), SIZE[1] + 0.5))
-    costs = [cost(variant) for variant in done.variants]
+    costs = [each(variant) for each in (cost, arrayless) if each for variant in done.variants]
     for axes, (title, found) in zip(grid, groups.items(), strict=True):
         axes.set_title(title, loc="left")
         axes.set_xlabel(label)
@@ -59,6 +75,8 @@ def _draw(done: Comparison, cost: Cost, label: str, path: Path) -> Path:
         axes.xaxis.set_minor_formatter(NullFormatter())
         for curve in found:
             _draw_curve(axes, done, curve, cost, colour[_name(curve, done)])
+        if arrayless is not None:
+            _draw_arrayless(axes, done, found, arrayless)
         _draw_bound(axes, done)
     _draw_legend(made, colour)
     for axes, found in zip(grid, groups.values(), strict=True):
@@ -92,6 +110,19 @@ def _draw_curve(axes: Axes, done: Comparison, curve: Curve, cost: Cost, shade: s
             [cost(best)], [done.decides(best.model)],
             s=80, facecolors="none", edgecolors="black", linewidths=0.9, zorder=4,
         )  # fmt: skip
+
+
+def _draw_arrayless(axes: Axes, done: Comparison, found: list[Curve], cost: Cost) -> None:
+    variants = [v for curve in found for v in done.curves[curve]]
+    front = pareto(
+        [v for v in variants if v.model.kind == "nonstructured"],
+        cost,
+        lambda v: done.decides(v.model),
+    )
+    axes.plot(
+        [cost(v) for v in front], [done.decides(v.model) for v in front],
+        color="black", marker=".", markersize=4, linewidth=0.9, linestyle=":",
+    )  # fmt: skip
 
 
 def _draw_bound(axes: Axes, done: Comparison) -> None:

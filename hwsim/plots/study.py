@@ -16,13 +16,13 @@ __all__ = ["bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "speedup_by
 
 
 def cycles_by_cause(done: Comparison, folder: Path) -> Path:
-    """Stacked bars: cycles of each chosen model by what an array, or its mean PE, spends them on.
+    """Stacked bars: cycles of each family's best by what its array, or mean PE, spends them on.
 
     A cause of less than half a per cent of every variant is drawn under *other*.
     """
-    fig, ax = figure((7.2, 1.6 + 0.32 * len(done.short)))
-    names = [v.name for v in done.short]
-    spent = [_mean_causes(v.result.counts) for v in done.short]
+    fig, ax = figure((9.0, 1.6 + 0.32 * len(done.best)))
+    names = [v.name for v in done.best]
+    spent = [_mean_causes(v.result.counts) for v in done.best]
     causes = list(dict.fromkeys(cause for shares in spent for cause in shares))
     left = np.zeros(len(names))
     for cause, colour in zip(causes, colours(len(causes)), strict=True):
@@ -32,7 +32,7 @@ def cycles_by_cause(done: Comparison, folder: Path) -> Path:
     ax.invert_yaxis()
     ax.set_xlabel(f"cycles for {done.config.images} images")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    ax.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    fig.legend(ncols=6, loc="outside upper center", fontsize=8, frameon=False)
     return save(fig, folder / "cycles_by_cause.png")
 
 
@@ -49,23 +49,23 @@ def _mean_causes(counts: Counts) -> dict[str, float]:
 
 
 def bits_by_kind(done: Comparison, folder: Path) -> Path:
-    """Stacked bars: stored kilobytes of each chosen model by kind."""
-    fig, ax = figure((7.2, 1.6 + 0.28 * len(done.short)))
-    names = [v.name for v in done.short]
+    """Stacked bars: stored kilobytes of each family's best by kind."""
+    fig, ax = figure((9.0, 1.6 + 0.28 * len(done.best)))
+    names = [v.name for v in done.best]
     left = np.zeros(len(names))
     for kind, colour in zip(("values", "indices", "pointers", "padding"), colours(4), strict=True):
-        kilobytes = np.array([v.result.bits.to_dict()[kind] / 8000 for v in done.short])
+        kilobytes = np.array([v.result.bits.to_dict()[kind] / 8000 for v in done.best])
         ax.barh(names, kilobytes, left=left, label=kind, color=colour)
         left += kilobytes
     ax.invert_yaxis()
     ax.set_xlabel("stored weights in KB (1000 bytes)")
-    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    fig.legend(ncols=4, loc="outside upper center", fontsize=8, frameon=False)
     return save(fig, folder / "bits_by_kind.png")
 
 
 def speedup_by_layer(done: Comparison, folder: Path) -> Path:
-    """Map of speedups over the baseline: a row a chosen model on a design, a column a layer."""
-    fig, ax = figure((7.2, 1.2 + 0.28 * len(done.short)))
+    """Map of speedups over the baseline: a row for each family's best, a column a layer."""
+    fig, ax = figure((9.0, 1.2 + 0.28 * len(done.best)))
     baseline = [layer.cycles for layer in done.baseline.result.layers]
     labels = [layer.name for layer in done.baseline.result.layers] + ["total"]
     speedups = np.array(
@@ -77,7 +77,7 @@ def speedup_by_layer(done: Comparison, folder: Path) -> Path:
                 ),
                 done.speedup(v),
             ]
-            for v in done.short
+            for v in done.best
         ]
     )
     logs = np.log2(speedups)
@@ -88,7 +88,7 @@ def speedup_by_layer(done: Comparison, folder: Path) -> Path:
         text = f"{speedup:.2f}"
         ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
     ax.set_xticks(np.arange(len(labels)), labels)
-    ax.set_yticks(np.arange(len(done.short)), [v.name for v in done.short])
+    ax.set_yticks(np.arange(len(done.best)), [v.name for v in done.best])
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.set_title(f"speedup over {done.baseline.name}")

@@ -202,6 +202,14 @@ class Comparison:
         chosen = {model.name for model in self.chosen.values()}
         return [v for v in self.variants if v.model.name in chosen]
 
+    @cached_property
+    def best(self) -> list[Variant]:
+        """Of the chosen models' variants the one of fewest cycles in each family."""
+        found: dict[Curve, Variant] = {}
+        for v in self.short:
+            found[v.curve] = min(found.get(v.curve, v), v, key=lambda v: v.result.cycles)
+        return list(found.values())
+
     @property
     def unequalled(self) -> list[tuple[str, int]]:
         """Kinds and widths without a model of equal accuracy."""

@@ -123,11 +123,13 @@ def _report(
     report.heading("Accuracy against cost")
     report.text(
         "A line joins the points of a family that no other point of it beats, labelled by how many "
-        "times fewer weights are left."
+        "times fewer weights are left. The dotted line is for non-structured weights in the "
+        "smallest format that no array here consumes."
     )
     report.picture(curves.accuracy_by_bits(done, folder), "Accuracy against stored bits")
     report.picture(curves.accuracy_by_cycles(done, folder), "Accuracy against cycles")
     report.heading("Where cycles and bits go")
+    report.text("Of the chosen models the variant of fewest cycles in each family.")
     report.picture(plots.cycles_by_cause(done, folder), "Cycles by cause")
     report.picture(plots.bits_by_kind(done, folder), "Stored bits by kind")
     report.picture(plots.speedup_by_layer(done, folder), "Speedup over the baseline, by layer")
@@ -136,7 +138,7 @@ def _report(
     report.heading("Every point")
     report.table(*cycles_table(done, done.variants))
     report.table(*storage_table(done, done.variants))
-    for variant in done.short:
+    for variant in done.best:
         report.heading(variant.name)
         report.text(f"`{variant.arch.name}`: {variant.arch.description}.")
         for group in variant.result.counts.causes:

@@ -16,7 +16,7 @@ from hwsim.study.compare import KINDS, Comparison, Model, Variant
 
 __all__ = ["BOUNDS", "MEASURES", "THESIS", "Verdict", "answer", "limits", "supports", "verdicts"]
 
-THESIS = "Non-structured sparsity is not worth building hardware for"
+THESIS = "non-structured sparsity is not worth building hardware for"
 
 #: What the sides are compared by: name, unit, and cost of a variant (``None``: not known).
 MEASURES: dict[str, tuple[str, Callable[[Variant], int | None]]] = {
@@ -123,18 +123,18 @@ def answer(done: Comparison) -> str:
     """Say in one paragraph what becomes of the thesis, by each measure."""
     found = verdicts(done)
     where = (
-        f"{done.network.name}, {done.config.images} images, "
-        f"{done.baseline.arch.array.multipliers} multipliers, accuracy within "
-        f"{done.config.accuracy_bound:g} points of {done.baseline.model.name}"
+        f'The thesis that "{THESIS}", on {done.network.name} and {done.dataset}, '
+        f"{done.config.images} images, {done.baseline.arch.array.multipliers} multipliers, at "
+        f"accuracies within {done.config.accuracy_bound:g} points of {done.baseline.model.name}:"
     )
     if not found:
-        return f"{THESIS}: {where} say nothing, one side has no model of that accuracy."
+        return f"{where} not judged, one side has no model of that accuracy."
     parts = []
     for measure in MEASURES:
         judged = [v for v in found if v.measure == measure]
         if judged:
             parts.append(f"in {measure} {_judgement(judged)}")
-    return f"{THESIS}? {where}: {'; '.join(parts)}."
+    return f"{where} {'; '.join(parts)}."
 
 
 def _judgement(judged: list[Verdict]) -> str:
@@ -171,17 +171,24 @@ def supports(done: Comparison) -> list[str]:
             f"{done.speedup(fast):.2f}x fewer than the baseline's"
             f"{_over(done, equal, fast, lambda v: v.result.cycles, 'fewer')}."
         )
+    pairs = set()
     for verdict in verdicts(done):
-        first, second = verdict.shown()
-        said.append(
-            f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first} "
-            f"({verdict.nonstructured.name}), systolic {second} ({verdict.systolic.name}), "
-            f"{times(verdict.factor)}: the thesis is {verdict.thesis}."
-            if verdict.thesis != "a tie"
-            else f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first}, "
-            f"systolic {second}: a tie."
-        )
+        pair = (verdict.measure, verdict.nonstructured.name, verdict.systolic.name)
+        # at any width it is often the pair of one
+        if pair not in pairs:
+            pairs.add(pair)
+            said.append(_compared(verdict))
     return said
+
+
+def _compared(verdict: Verdict) -> str:
+    first, second = verdict.shown()
+    outcome = "a tie" if verdict.thesis == "a tie" else f"the thesis is {verdict.thesis}"
+    return (
+        f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first} "
+        f"({verdict.nonstructured.name}), systolic {second} ({verdict.systolic.name}), "
+        f"{times(verdict.factor)}: {outcome}."
+    )
 
 
 def _over(
@@ -194,7 +201,8 @@ def _over(
     """Compare a winner with the best variant of another kind of sparsity."""
     rivals = [v for v in equal if v.model.kind != winner.model.kind]
     rival = min(rivals, key=cost)
-    return f" and {cost(rival) / max(1, cost(winner)):.2f}x {word} than {_of(rival)}'s"
+    times_less = cost(rival) / max(1, cost(winner))
+    return f" and {times_less:.2f}x {word} than those of {_of(rival)}"
 
 
 def limits(done: Comparison) -> list[str]:
@@ -255,7 +263,9 @@ TEST_IMAGES = 10_000
 
 
 def _is_smallest(done: Comparison, model: Model) -> bool:
-    """Whether no model of its kind and width is smaller; one alone is no series."""
+    """Whether no model of its kind and width is smaller; one alone, or dense, is no series."""
+    if model.kind == "dense":
+        return False
     peers = [m for m in done.models if (m.kind, m.weight_width) == (model.kind, model.weight_width)]
     return len(peers) > 1 and model.nonzeros == min(peer.nonzeros for peer in peers)
 
