@@ -28,6 +28,7 @@ ARCHS = {
     ("dense", 4): ["dense_8x8_ws_w4"],
     ("structured", 4): ["dense_8x8_ws_w4"],
     ("nonstructured", 4): ["csc_4x16_w4"],
+    ("nonstructured", 5): ["csc_4x16_index7_w5"],
 }
 
 
@@ -42,15 +43,21 @@ class Case:
     heldout: float | None = 0.99
     test: float = 0.99
     bits: int = 8
+    #: Of fc1, where they are fewer.
+    fc1_bits: int | None = None
     dataset: str | None = "mnist"
     network: str = "tiny"
     info: dict[str, Any] = field(default_factory=dict)
 
 
+def bits_of(case: Case, layer: str) -> int:
+    return case.fc1_bits or case.bits if layer == "fc1" else case.bits
+
+
 def weights(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    high = 7 if case.bits == 4 else 100
     drawn = {}
     for name, shape in SHAPES.items():
+        high = 1 << (bits_of(case, name) - 1)
         weight = rng.integers(1, high, shape, dtype=np.int8) * rng.choice(
             np.array([-1, 1], np.int8), shape
         )
@@ -66,10 +73,10 @@ def weights(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def write(case: Case, folder: Path, seed: int = 0) -> Path:
     """Write a checkpoint; return its path."""
-    code = "levels" if (case.kind, case.bits) == ("nonstructured", 4) else "int"
+    code = "levels" if case.kind == "nonstructured" and case.bits < 8 else "int"
     layers = {
         name: LayerWeights(
-            weight, np.zeros(len(weight), np.int32), case.bits, 20000, 22, 0.01, code
+            weight, np.zeros(len(weight), np.int32), bits_of(case, name), 20000, 22, 0.01, code
         )
         for name, weight in weights(case, np.random.default_rng(seed)).items()
     }

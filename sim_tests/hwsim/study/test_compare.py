@@ -7,6 +7,7 @@ import pytest
 from study_cases import ARCHS, Case, study, write
 
 from hwsim import storage
+from hwsim.checkpoint import Checkpoint
 from hwsim.errors import InputError
 from hwsim.study import compare, prove
 from hwsim.study.compare import Curve, pareto
@@ -116,6 +117,25 @@ def test_the_rtl_runs_something_where_nothing_was_chosen(tmp_path):
     config, path = study(tmp_path, [CASES[0], CASES[-1]], verify=verify)
     done = compare.run(config, str(path))
     assert [v.model.name for v in prove._wanted(done)["csc_4x16_w4"]] == ["poor"]
+
+
+def test_layers_of_fewer_bits_run_on_the_design_of_the_widest(tmp_path):
+    """The array stores its own width everywhere; a format without an array each layer's."""
+    mixed = Case("mixed", "nonstructured", 0.1, bits=5, fc1_bits=3)
+    config, path = study(tmp_path, [Case("dense"), mixed])
+    variant = compare.run(config, str(path)).variants[-1]
+    assert variant.model.weight_width == 5
+    layers = Checkpoint.read(variant.model.source).layers
+    kept = {name: int(np.count_nonzero(layer.weight)) for name, layer in layers.items()}
+    assert variant.result.bits.values == 5 * sum(kept.values())
+    assert variant.model.generic[1].values == 5 * kept["conv1"] + 3 * kept["fc1"]
+    # on a design of another width it does not run
+    runs = [{"checkpoints": [variant.model.source], "archs": ["csc_4x16_w4"]}]
+    pair = {"checkpoint": variant.model.source, "arch": "csc_4x16_w4"}
+    verify = {"archs": ["csc_4x16_w4"], "layers": ["fc1"]}
+    config, path = study(tmp_path, [Case("dense"), mixed], runs=runs, baseline=pair, verify=verify)
+    with pytest.raises(InputError, match="must have weights of 4 bits for csc_4x16_w4, not 5"):
+        compare.run(config, str(path))
 
 
 @pytest.mark.parametrize(
