@@ -38,7 +38,7 @@ def doctor(json: Json = False) -> None:
     """
     from hwsim.cli.output import console, emit_json
 
-    findings = [*_tools(), *_torch(), *_data(), *_checkpoints()]
+    findings = [*_tools(), *_extras(), *_data(), *_checkpoints()]
     missing = [finding.name for finding in findings if finding.required and not finding.found]
     if json:
         emit_json({"missing": missing, "findings": [asdict(finding) for finding in findings]})
@@ -82,17 +82,20 @@ def _tools() -> list[Finding]:
     ]  # fmt: skip
 
 
-def _torch() -> list[Finding]:
+def _extras() -> list[Finding]:
     from importlib.metadata import version
     from importlib.util import find_spec
 
-    found = find_spec("torch") is not None
-    return [
-        Finding(
-            "torch", found, False, version("torch") if found else "", "trains and compresses",
-            "" if found else "pip install 'hwsim[compress]'",
-        )
-    ]  # fmt: skip
+    findings = []
+    for module, extra, purpose in (
+        ("torch", "compress", "trains and compresses"),
+        ("onnx", "onnx", "reads models"),
+    ):
+        found = find_spec(module) is not None
+        remark = "" if found else f"pip install 'hwsim[{extra}]'"
+        known = version(module) if found else ""
+        findings.append(Finding(module, found, False, known, purpose, remark))
+    return findings
 
 
 def _data() -> list[Finding]:

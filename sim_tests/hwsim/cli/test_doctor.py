@@ -29,5 +29,5 @@ def test_missing_tools_are_named_with_what_to_do(monkeypatch, tmp_path):
 
 def test_table_names_every_tool():
     done = invoke()
-    for name in ("python", "verilator", "iverilog", "amaranth", "cocotb", "torch"):
+    for name in ("python", "verilator", "iverilog", "amaranth", "cocotb", "torch", "onnx"):
         assert name in done.stdout
