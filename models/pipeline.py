@@ -183,8 +183,9 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
             relaxed = target.relaxed(1 - (1 - number / prune.rounds) ** 3)
             where = f" {number}/{prune.rounds}" if prune.rounds > 1 else ""
             stages.append(Prune(f"prune{where}", relaxed, prune.admm))
-            last = number == prune.rounds or prune.between is None
-            stages.append(Train(f"retrain{where}", prune.retrain if last else prune.between))
+            between = prune.between or prune.retrain
+            retrain = prune.retrain if number == prune.rounds else between
+            stages.append(Train(f"retrain{where}", retrain))
     codes, levels = _codes(config.quantize, network), config.quantize
     if levels.admm is not None:
         stages.append(Levels("quantize", codes, levels.admm))

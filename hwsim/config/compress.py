@@ -145,7 +145,7 @@ class PruneConfig(Config):
     #: After the rounds before it; absent: as after the last.
     between: TrainConfig | None = None
     #: Layer name -> constraint; a layer not named keeps all its weights.
-    layers: dict[str, ConstraintConfig] = {}
+    layers: dict[str, ConstraintConfig] = Field(default_factory=dict)
     #: Over all layers with weights; those in ``layers`` obey their constraint as well.
     budget: BudgetConfig | None = None
 
@@ -205,7 +205,7 @@ class QuantizeConfig(LayerQuantizeConfig):
     """
 
     #: Layers that differ.
-    layers: dict[str, LayerQuantizeConfig] = {}
+    layers: dict[str, LayerQuantizeConfig] = Field(default_factory=dict)
     admm: ADMMConfig | None = None
     fix: FixConfig | None = None
     #: Retraining that computes with quantized weights.
