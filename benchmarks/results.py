@@ -1,14 +1,15 @@
-"""The tables of docs/results.md that are made from results: compression and studies.
+"""The tables of docs/results.md and README.md that are made from results: compression and studies.
 
 ``python benchmarks/results.py`` prints the table of all shipped checkpoints, each row with the
 command that makes it. ``--write`` puts it, and what the studies of ``build/study`` found, between
-the marks of docs/results.md; text outside of them stays, and a study that was not run here keeps
+the marks of these pages; text outside of them stays, and a study that was not run here keeps
 its tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from hwsim.shipped import CHECKPOINTS
 __all__ = ["Row", "compression", "main", "replaced", "rows"]
 
 PAGE = ROOT / "docs" / "results.md"
+PAGES = (PAGE, ROOT / "README.md")
 
 #: Their formats are tried beside those without an array.
 DESIGNS = storage.designs_of(64)
@@ -170,14 +172,16 @@ def compression() -> str:
 
 
 def studies() -> Iterator[tuple[str, str]]:
-    """Names of the studies that were run here, and what they found, as Markdown."""
+    """Marks and contents of the studies that were run here, at length and in short, as Markdown."""
     for path in sorted((ROOT / "configs" / "study").glob("*.yaml")):
         config = StudyConfig.read(path)
         report = ROOT / "build" / "study" / config.name / "report.md"
         text = report.read_text() if report.is_file() else ""
         # one of an earlier version has other headings
         if isinstance(config.study, CompareConfig) and FIRST in text and LAST in text:
-            yield config.name, _findings(text)
+            document = json.loads(report.with_name("results.json").read_text())
+            yield f"study {config.name}", _findings(text)
+            yield f"study {config.name} in short", _short(document)
 
 
 def replaced(page: str, name: str, body: str) -> str:
@@ -190,16 +194,18 @@ def replaced(page: str, name: str, body: str) -> str:
 def main() -> int:
     """Print the table, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="into docs/results.md and README.md")
     options = parser.parse_args()
     body = compression()
     if not options.write:
         print(body)
         return 0
-    page = replaced(PAGE.read_text(), "compression", body)
-    for name, findings in studies():
-        page = replaced(page, f"study {name}", findings)
-    write_text_atomic(PAGE, page)
+    parts = {"compression": body, **dict(studies())}
+    for path in PAGES:
+        page = path.read_text()
+        for name, part in parts.items():
+            page = replaced(page, name, part)
+        write_text_atomic(path, page)
     return 0
 
 
@@ -229,6 +235,28 @@ def _findings(report: str) -> str:
     proved = re.search(r"(?m)^\d+ of \d+ runs of real layers.*$", report)
     lines = [answer, *([proved[0]] if proved else []), re.sub(r"(?m)^##", "####", part.strip())]
     return "\n\n".join(lines)
+
+
+def _short(document: dict[str, Any]) -> str:
+    """Answer of a study, proofs, and a table of each family's best at equal accuracy."""
+    columns = [
+        "weights", "bits", "design", "test %", "weights left", "cycles", "speedup", "stored KB"
+    ]  # fmt: skip
+    rows = [
+        [
+            v["family"], v["weight_width"], f"`{v['arch']}`", f"{v['accuracy']:.2f}",
+            v["nonzeros"], v["cycles"], f"{v['speedup']:.2f}x",
+            f"{v['bits']['total'] / 8000:.1f}",
+        ]
+        for v in document["variants"]
+        if v["variant"] in document["best"]
+    ]  # fmt: skip
+    proofs = document["rtl"]
+    equal = f"{sum(proof['equal'] for proof in proofs)} of {len(proofs)}"
+    return (
+        f"{table_lines(columns, rows)}\n\n{document['answer']} In RTL {equal} runs of real layers "
+        "gave the same outputs and cycles."
+    )
 
 
 if __name__ == "__main__":

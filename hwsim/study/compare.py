@@ -230,11 +230,13 @@ class Comparison:
             "accuracy_bound": self.config.accuracy_bound,
             "decided_on_heldout": self.is_held_out,
             "chosen": [model.name for model in self.chosen.values()],
+            "best": [variant.name for variant in self.best],
             "variants": [self._row(variant) for variant in self.variants],
         }
 
     def _row(self, variant: Variant) -> dict[str, Any]:
         return {
+            "variant": variant.name,
             **variant.model.to_dict(),
             "family": variant.curve.label,
             "equal_accuracy": self.is_equal(variant.model),
