@@ -273,6 +273,25 @@ def test_structured_pruning_starts_from_a_checkpoint(torch, recipe, tmp_path):
     assert "primal_fc2" not in rows[0], "it has no constraint"
 
 
+def test_rounds_tighten_and_retrain_as_they_are_told(torch, recipe, tmp_path):
+    """Three rounds to a quarter: the cubic schedule keeps 0.47, 0.28, 0.25."""
+    prune = {
+        "rounds": 3,
+        "between": TRAIN | {"epochs": 1},
+        "retrain": TRAIN | {"epochs": 2, "learning_rate": 0.01},
+        "layers": {"conv2": {"unstructured": 0.25}},
+    }
+    config = recipe(name="rounds", kind="nonstructured", train=TRAIN, prune=prune)
+    run(config, tmp_path)
+    rows = [row for row in read_log(tmp_path / "rounds.csv") if row["stage"] != "train"]
+    assert [row["stage"] for row in rows] == [
+        "retrain 1/3", "retrain 2/3", "retrain 3/3", "retrain 3/3",
+    ]  # fmt: skip
+    assert [float(row["learning_rate"]) for row in rows[:3]] == [0.02, 0.02, 0.01]
+    left = [348 - 96 + round(96 * (1 - 0.75 * (1 - (1 - n / 3) ** 3))) for n in (1, 2, 3, 3)]
+    assert [float(row["kept"]) for row in rows] == pytest.approx([n / 348 for n in left], abs=3e-3)
+
+
 def test_a_budget_is_met_over_the_whole_network(torch, recipe, tmp_path):
     prune = {"admm": ADMM, "retrain": TRAIN, "budget": {"unstructured": 0.3}}
     made = run(recipe(name="tiny_ns", kind="nonstructured", prune=prune), tmp_path)
