@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from study_cases import Case, study
 
 from hwsim.config import ArchConfig, TechConfig
 from hwsim.config.base import CONFIGS
+from hwsim.study import compare, verdict
+from hwsim.study.report import write_comparison
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +49,35 @@ def test_only_what_is_between_the_marks_changes(script):
     assert once == "a\n<!-- x: begin -->\n\nnew \\1 $&\n\n<!-- x: end -->\nb\n"
     assert replaced(once, "x", r"new \1 $&") == once
     assert replaced(page, "y", "new") == page
+
+
+def test_what_a_study_found_is_copied(script, tmp_path):
+    results = script("results")
+    cases = [
+        Case("dense", test=0.9931),
+        Case("half", "structured", 0.5, test=0.9922),
+        Case("tenth", "nonstructured", 0.1, test=0.9913),
+    ]
+    config, path = study(tmp_path, cases)
+    done = compare.run(config, str(path))
+    proofs = [
+        {"variant": "v", "case": "fc1", "M": 1, "K": 2, "N": 3, "cycles_simulator": 4,
+         "cycles_rtl": 4, "equal": True},
+    ]  # fmt: skip
+    write_comparison(done, "Tiny", "hwsim study tiny", proofs, tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    found = results._findings(text)
+    answer = verdict.answer(done)
+    assert found.startswith(f"**{answer}**\n\n1 of 1 runs of real layers")
+    assert not [line for line in found.splitlines() if line.startswith(("# ", "## ", "### "))]
+    assert "![" not in found
+    short = results._short(json.loads((tmp_path / "out" / "results.json").read_text()))
+    assert short.endswith(
+        f"{answer} In RTL 1 of 1 runs of real layers gave the same outputs and cycles."
+    )
+    for variant in done.variants:
+        shown = f"`{variant.arch.name}` | {variant.model.accuracy:.2f} | {variant.model.nonzeros:,}"
+        assert (shown in short) == (variant in done.best)
 
 
 def test_the_record_of_gates_is_of_designs_and_as_its_command_writes_it(script):
