@@ -51,6 +51,7 @@ def doctor(json: Json = False) -> None:
 
 def _table(findings: list[Finding]) -> Table:
     """All findings; long paths break over lines rather than being cut."""
+    from rich.markup import escape
     from rich.table import Table
 
     made = Table(title="hwsim doctor", title_justify="left")
@@ -59,7 +60,7 @@ def _table(findings: list[Finding]) -> Table:
     made.add_column("where, or what to do", overflow="fold")
     for finding in findings:
         made.add_row(
-            finding.name, _state(finding), finding.version, finding.purpose, finding.remark
+            finding.name, _state(finding), finding.version, finding.purpose, escape(finding.remark)
         )
     return made
 

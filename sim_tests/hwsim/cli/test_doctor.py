@@ -27,6 +27,13 @@ def test_missing_tools_are_named_with_what_to_do(monkeypatch, tmp_path):
     assert "error: missing: " in done.stderr
 
 
+def test_install_commands_are_printed_whole(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    out = invoke().stdout
+    assert "hwsim[onnx]" in out
+    assert "hwsim[compress]" in out
+
+
 def test_table_names_every_tool():
     done = invoke()
     for name in ("python", "verilator", "iverilog", "amaranth", "cocotb", "torch", "onnx"):
