@@ -103,7 +103,7 @@ def _operands(
     from hwsim.cli.importing import imported
     from hwsim.config import NetworkConfig
     from hwsim.errors import InputError
-    from hwsim.shipped import find_checkpoint, network_inputs
+    from hwsim.shipped import dataset_of, find_checkpoint, network_inputs
 
     is_onnx = network.endswith(".onnx")
     if is_onnx or weights is not None:
@@ -131,13 +131,6 @@ def _operands(
         raise InputError("command line", "--inputs", str(inputs), rule)
     else:
         return NetworkConfig.read(network), None, {"operands": f"synthetic weights, seed {seed}"}
-    pictures, described = network_inputs(net, images, inputs, seed)
+    pictures, described = network_inputs(net, images, inputs, seed, dataset_of(own))
     progress(f"inferring {images} image(s)")
-    return (
-        net,
-        workload.real(net, own, pictures),
-        {
-            "operands": name,
-            "inputs": described,
-        },
-    )
+    return net, workload.real(net, own, pictures), {"operands": name, "inputs": described}

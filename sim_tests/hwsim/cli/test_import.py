@@ -17,6 +17,7 @@ from hwsim import cli, engine, inputs, workload
 from hwsim.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.errors import InputError
+from hwsim.shipped import find_checkpoint
 
 
 @pytest.fixture
@@ -119,6 +120,22 @@ def test_a_state_dict_of_a_shipped_network(hwsim, lenet5, tmp_path):
     )
     assert code == 0
     assert json.loads(again)["layers"] == json.loads(out)["layers"]
+
+
+def test_images_are_those_of_the_checkpoints_data_set(hwsim, tmp_path):
+    shipped = Checkpoint.read(find_checkpoint("lenet5_dense"))
+    found = []
+    for dataset in ("mnist", "fashion"):
+        copy = Checkpoint("lenet5", shipped.layers, {"recipe": {"dataset": dataset}})
+        path = copy.write(tmp_path / f"{dataset}.safetensors")
+        code, out = hwsim("simulate", "csc_16x4", "lenet5", "--checkpoint", path, "--json")
+        assert code == 0
+        found.append(json.loads(out))
+    assert [document["inputs"] for document in found] == [
+        "MNIST test images",
+        "Fashion-MNIST test images",
+    ]
+    assert found[0]["useful_macs"] != found[1]["useful_macs"]
 
 
 @pytest.mark.parametrize(
