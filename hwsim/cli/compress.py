@@ -53,7 +53,7 @@ def compress(
     Writes NAME.safetensors and NAME.csv, the log of the training; and, whatever the folder, a
     picture of the log in build/compress/NAME.
 
-    Example: hwsim compress lenet5_structured lenet5_nm_2x4 --out models/checkpoints
+    Example: hwsim compress lenet5_structured_10x lenet5_nm_2x4 --out models/checkpoints
     """
     from hwsim.cli.compress_synthetic import draw
     from hwsim.cli.output import emit_json

@@ -41,7 +41,7 @@ def simulate(
     ones. Otherwise operands are synthetic, at the densities of the network file. Pretrained weights
     are quantized as by hwsim import; synthetic ones run on random activations.
 
-    Example: hwsim simulate csc_16x4 lenet5 --checkpoint lenet5_nonstructured --images 16
+    Example: hwsim simulate csc_16x4 lenet5 --checkpoint lenet5_nonstructured_12x --images 16
 
     Example: hwsim simulate dense_32x32_ws resnet50 --weights resnet50.pth
     """

@@ -41,7 +41,7 @@ def storage(
     and are pruned onto no constraint. Of a table of published sizes it rebuilds each row, and exits
     1 when one is missed. Writes results.json, results.csv and a picture.
 
-    Example: hwsim storage lenet5_nonstructured; hwsim storage configs/storage/admm_nn.yaml
+    Example: hwsim storage lenet5_nonstructured_12x; hwsim storage configs/storage/admm_nn.yaml
     """
     from hwsim.config.base import CONFIGS
 

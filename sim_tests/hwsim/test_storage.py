@@ -30,7 +30,7 @@ app.command()(storage)
 @pytest.fixture(scope="module")
 def pruned():
     """LeNet-5, non-structured, in every format."""
-    return run("lenet5_nonstructured", DESIGNS)
+    return run("lenet5_nonstructured_12x", DESIGNS)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_every_format_holds_every_layer(pruned):
 
 
 def test_sizes_are_those_of_the_formats(pruned):
-    checkpoint = Checkpoint.read(find_checkpoint("lenet5_nonstructured"))
+    checkpoint = Checkpoint.read(find_checkpoint("lenet5_nonstructured_12x"))
     shape = next(s for s in NetworkConfig.read("lenet5").shapes() if s.layer.name == "conv2")
     (weight,) = lowering.lower_weight(shape, checkpoint.layers["conv2"].weight)
     sizes = {size.name: size.layers[1] for size in pruned.formats}
@@ -84,12 +84,12 @@ def test_a_misfit_says_layer_place_and_rule():
     narrow = DESIGNS[0].model_copy(
         update={"numbers": DESIGNS[0].numbers.model_copy(update={"weight_width": 4})}
     )
-    size = run("lenet5_nonstructured", [narrow]).formats[-1]
+    size = run("lenet5_nonstructured_12x", [narrow]).formats[-1]
     assert not size.fits
     assert size.violation.startswith("conv1: weight[0, 1] = ")
     assert size.violation.endswith("must be within -8..7 (4 bits)")
     assert size.to_dict()["total"] is None
-    assert run("lenet5_nonstructured", [narrow, DESIGNS[2]]).families == {
+    assert run("lenet5_nonstructured_12x", [narrow, DESIGNS[2]]).families == {
         "csc": True,
         "dense": False,
     }
@@ -97,7 +97,7 @@ def test_a_misfit_says_layer_place_and_rule():
 
 
 def test_gathers_of_dense_designs_are_packed_by_bank():
-    found = run("lenet5_structured", DESIGNS)
+    found = run("lenet5_structured_10x", DESIGNS)
     conv2 = next(size for size in found.gathers if size.layer == "conv2")
     assert [size.layer for size in found.gathers] == ["conv1", "conv2", "fc1", "fc2"]
     assert (conv2.rows, conv2.columns) == (8, 500)
@@ -105,7 +105,7 @@ def test_gathers_of_dense_designs_are_packed_by_bank():
     # one channel: all taps of the first layer lie in one bank
     conv1 = found.gathers[0]
     assert conv1.channel_folds == conv1.kept
-    assert run("lenet5_structured", DESIGNS[1:]).gathers == []
+    assert run("lenet5_structured_10x", DESIGNS[1:]).gathers == []
 
 
 def test_designs_of_a_size_are_the_shipped_ones():
@@ -171,7 +171,7 @@ def test_unknown_weights_are_refused():
     ],
 )
 def test_a_checkpoint_that_its_network_does_not_fit_is_refused(tmp_path, changes, rule):
-    shipped = Checkpoint.read(find_checkpoint("lenet5_nonstructured"))
+    shipped = Checkpoint.read(find_checkpoint("lenet5_nonstructured_12x"))
     layers = dict(shipped.layers)
     if "layers" in changes:
         del layers[changes["layers"]]

@@ -60,11 +60,11 @@ def test_simulate_prints_a_table_and_writes_json(hwsim, tmp_path):
 
 def test_simulate_json_is_one_document(hwsim):
     code, out, _ = hwsim(
-        "simulate", "csc_16x4", "lenet5", "--checkpoint", "lenet5_nonstructured", "--json"
+        "simulate", "csc_16x4", "lenet5", "--checkpoint", "lenet5_nonstructured_12x", "--json"
     )
     assert code == 0
     document = json.loads(out)
-    assert document["operands"] == "lenet5_nonstructured"
+    assert document["operands"] == "lenet5_nonstructured_12x"
     assert sum(document["causes"]["pe"].values()) == 16 * document["cycles"]
 
 
@@ -79,7 +79,7 @@ study:
   accuracy_bound: 50
   runs:
     - {checkpoints: [lenet5_dense], archs: [dense_8x8_ws, dense_8x8_os]}
-    - {checkpoints: [lenet5_nonstructured], archs: [csc_16x4]}
+    - {checkpoints: [lenet5_nonstructured_12x], archs: [csc_16x4]}
   verify: {archs: [dense_8x8_ws], layers: [fc2], images: 1}
 """
 
@@ -98,7 +98,7 @@ def test_study_leaves_a_report_tables_and_pictures(hwsim, tmp_path):
     document = json.loads((folder / "results.json").read_text())
     assert document["answer"] in (folder / "report.md").read_text()
     assert [v["checkpoint"] for v in document["variants"]] == [
-        "lenet5_dense", "lenet5_dense", "lenet5_nonstructured"
+        "lenet5_dense", "lenet5_dense", "lenet5_nonstructured_12x"
     ]  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_study_leaves_a_report_tables_and_pictures(hwsim, tmp_path):
         ("[fc2]", "[fc9]", "study.verify.layers = 'fc9': must be one of: conv1, conv2, fc1, fc2"),
         ("images: 2", "images: two", "study.images = 'two': Input should be a valid integer"),
         ("network: lenet5", "network: alexnet", "study.verify.layers = 'fc2': must be one of"),
-        ("[lenet5_nonstructured]", "[nowhere]", "must be a file or one of"),
+        ("[lenet5_nonstructured_12x]", "[nowhere]", "must be a file or one of"),
         ("title: A small study", "titel: x", "title: Field required"),
     ],
 )

@@ -31,4 +31,4 @@ def test_an_unknown_recipe_lists_those_there_are(monkeypatch):
 def test_help_shows_an_example():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert "Example: hwsim compress lenet5_structured" in result.stdout
+    assert "Example: hwsim compress lenet5_structured_10x" in result.stdout

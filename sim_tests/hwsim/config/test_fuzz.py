@@ -32,7 +32,7 @@ READERS: list[type[Config]] = [
 ]
 FILES = {
     ArchConfig: CONFIGS / "arch" / "csc_16x4.yaml",
-    CompressConfig: CONFIGS / "compress" / "lenet5_structured.yaml",
+    CompressConfig: CONFIGS / "compress" / "lenet5_structured_10x.yaml",
     NetworkConfig: CONFIGS / "network" / "lenet5.yaml",
     StorageConfig: CONFIGS / "storage" / "admm_nn.yaml",
     SweepConfig: CONFIGS / "sweep" / "array_size.yaml",
