@@ -65,7 +65,7 @@ def verify(
 
     design = ArchConfig.read(arch)
     drawn = random if random is not None else (0 if network else 50)
-    cases = _cases(design, drawn, seed, network, layer or [], images, checkpoint)
+    cases, weights = _cases(design, drawn, seed, network, layer or [], images, checkpoint)
     folder = out or Path("build/verify") / design.name
     start = time.monotonic()
     results = _run(design, cases, folder, simulator)
@@ -74,6 +74,7 @@ def verify(
         "arch": design.name,
         "simulator": simulator,
         "seed": seed,
+        "weights": weights,
         "equal": not different,
         "different": len(different),
         "cycles": sum(result.rtl.cycles for result in results),
@@ -87,7 +88,8 @@ def verify(
     else:
         _show(design, results)
         console().print(
-            f"{len(results) - len(different)} of {len(results)} cases equal, "
+            f"{len(results) - len(different)} of {len(results)} cases equal"
+            f"{f', layers of {weights}' if weights else ''}, "
             f"{document['cycles']} cycles, {document['seconds']:.1f} s; wrote {path}"
         )
     if different:
@@ -104,14 +106,16 @@ def _cases(
     layers: list[str],
     images: int,
     checkpoint: str | None,
-) -> list[Case]:
-    """Random cases, then the network's layers."""
+) -> tuple[list[Case], str | None]:
+    """Random cases, then the network's layers; and what their weights are called."""
+    from hwsim.checkpoint import Checkpoint
     from hwsim.config import NetworkConfig
     from hwsim.errors import InputError
-    from hwsim.shipped import checkpoint_operands
+    from hwsim.shipped import checkpoint_operands, find_checkpoint
+    from hwsim.synthetic import label
     from hwsim.verify import layer_cases, random_cases
 
-    cases = random_cases(design, random, seed)
+    cases, called = random_cases(design, random, seed), None
     if network is None:
         if layers or checkpoint:
             option = "--layer" if layers else "--checkpoint"
@@ -125,9 +129,10 @@ def _cases(
                 raise InputError("command line", "--layer", name, rule)
         weights = checkpoint or f"{net.name}_{_checkpoint(design)}"
         cases += layer_cases(checkpoint_operands(net, weights, images), layers)
+        called = label(weights, Checkpoint.read(find_checkpoint(weights)))
     if not cases:
         raise InputError("command line", "--random", random, "must be at least 1 without NETWORK")
-    return cases
+    return cases, called
 
 
 def _checkpoint(design: ArchConfig) -> str:

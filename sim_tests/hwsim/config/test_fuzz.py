@@ -20,6 +20,7 @@ from hwsim.config.base import CONFIGS, Config, load, parse
 from hwsim.config.compress import CompressConfig
 from hwsim.config.storage import StorageConfig
 from hwsim.config.sweep import SweepConfig
+from hwsim.config.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.sweep.grid import expand
 
@@ -29,6 +30,7 @@ READERS: list[type[Config]] = [
     NetworkConfig,
     StorageConfig,
     SweepConfig,
+    SyntheticConfig,
 ]
 FILES = {
     ArchConfig: CONFIGS / "arch" / "csc_16x4.yaml",
@@ -36,6 +38,7 @@ FILES = {
     NetworkConfig: CONFIGS / "network" / "lenet5.yaml",
     StorageConfig: CONFIGS / "storage" / "admm_nn.yaml",
     SweepConfig: CONFIGS / "sweep" / "array_size.yaml",
+    SyntheticConfig: CONFIGS / "compress" / "published_vgg16_pattern.yaml",
 }
 
 #: What YAML can give that JSON cannot, and values at the borders of the rules.
