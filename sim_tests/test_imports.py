@@ -40,6 +40,7 @@ ALLOWED = {
         "hwsim.golden",
         "hwsim.inputs",
         "hwsim.lowering",
+        "hwsim.processes",
         "hwsim.report",
         "models",
     ),

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hwsim.config import NetworkConfig
-from models import pipeline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,6 +106,8 @@ class _Schedule:
     """How far an epoch of a stage is in the whole recipe."""
 
     def __init__(self, run: Run) -> None:
+        from models import pipeline
+
         self.epochs = 0
         self._before: dict[str, int] = {}
         for stage in pipeline.plan(run.recipe, NetworkConfig.read(run.recipe.network)):
