@@ -163,10 +163,13 @@ def operands(
     Raises
     ------
     InputError
-        The checkpoint is another network's.
+        The checkpoint is another network's, or does not say how many activations are zero.
     """
     checkpoint.check(network)
-    density = checkpoint.info["act_density"] if act_density is None else act_density
+    density = checkpoint.info.get("act_density") if act_density is None else act_density
+    if not (isinstance(density, float) and 0 < density <= 1):
+        rule = "must be a fraction above 0: that of the activations that are not zero"
+        raise InputError(checkpoint.source, "info.act_density", density, rule)
     made: dict[str, list[GEMM]] = {}
     for shape in network.shapes():
         if not shape.has_weights:
@@ -229,8 +232,12 @@ def _numbers(config: SyntheticConfig, kept: KeptLayer) -> NumberConfig:
     The 8-bit levels reach +128, which is no int8; and a design that stores a whole block of four
     where only some of it is left needs a zero to fill it up with.
     """
-    whole = kept.weight_bits == 8 or config.kind == "pattern"
-    return NumberConfig(weight_width=kept.weight_bits, weight_code="int" if whole else "levels")
+    is_int = kept.weight_bits == 8 or config.kind == "pattern"
+    low = 2 if is_int else 1
+    if not low <= kept.weight_bits <= 8:
+        rule = f"must have weights of {low}..8 bits"
+        raise InputError(config.name, f"synthetic.sizes: {kept.name}", kept.weight_bits, rule)
+    return NumberConfig(weight_width=kept.weight_bits, weight_code="int" if is_int else "levels")
 
 
 def _values(rng: np.random.Generator, count: int, numbers: NumberConfig) -> NDArray[np.int8]:

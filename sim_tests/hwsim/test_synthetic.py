@@ -205,6 +205,26 @@ def test_activations_are_random_but_for_the_images(tmp_path):
     assert (again["fc1"][0].act != 0).all()
 
 
+def test_a_file_without_a_density_of_activations_is_refused(tmp_path):
+    made = synthetic.make(recipe(), tmp_path, command="c")
+    network = NetworkConfig.read("lenet5")
+    for density in (None, 0.0, 1.5, "half"):
+        made.info["act_density"] = density
+        with pytest.raises(InputError, match=r"info\.act_density.*must be a fraction above 0"):
+            synthetic.operands(network, made, images=1)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("nonstructured", 9), ("pattern", 1)])
+def test_widths_that_no_file_holds_are_refused(three_by_three, tmp_path, kind, bits):
+    table = (three_by_three / "sizes.yaml").read_text()
+    (three_by_three / "sizes.yaml").write_text(
+        table.replace("weight_bits: 4", f"weight_bits: {bits}")
+    )
+    more = {"patterns": 8} if kind == "pattern" else {}
+    with pytest.raises(InputError, match=rf"conv1 = {bits}: must have weights of \d\.\.8 bits"):
+        synthetic.make(small(three_by_three, kind, **more), tmp_path, command="c")
+
+
 def test_recipes_are_told_apart_by_their_section():
     assert isinstance(read_recipe("published_vgg16_pattern"), SyntheticConfig)
     assert isinstance(read_recipe("lenet5_dense"), CompressConfig)
