@@ -209,6 +209,7 @@ def limits(done: Comparison) -> list[str]:
     """Sentences on what the numbers do not support."""
     said = []
     baseline, bound = done.baseline.model, done.config.accuracy_bound
+    floor = done.decides(baseline) - bound
     if not done.is_held_out:
         said.append(
             "Not every checkpoint says how accurate it is on images held out: models were chosen "
@@ -243,6 +244,16 @@ def limits(done: Comparison) -> list[str]:
         f"The standard error of an accuracy of {baseline.accuracy:.2f} % on {TEST_IMAGES:,} images "
         f"is {error:.2f} points: differences of less say nothing, and each model is of one seed."
     )
+    missed = [
+        f"{model.name} ({floor - done.decides(model):.2f})"
+        for model in done.models
+        if 1e-6 < floor - done.decides(model) < error and _is_smaller(done, model)
+    ]
+    if missed:
+        said.append(
+            "Smaller than the chosen model of their kind, and short of the bound by less than that "
+            f"error, in points: {', '.join(missed)}."
+        )
     said += _flips(done)
     uncounted = sorted({v.arch.name for v in done.variants if v.gates is None})
     if uncounted:
@@ -268,6 +279,12 @@ def _is_smallest(done: Comparison, model: Model) -> bool:
         return False
     peers = [m for m in done.models if (m.kind, m.weight_width) == (model.kind, model.weight_width)]
     return len(peers) > 1 and model.nonzeros == min(peer.nonzeros for peer in peers)
+
+
+def _is_smaller(done: Comparison, model: Model) -> bool:
+    """Whether a model has fewer weights than the one chosen of its kind and width, if any."""
+    chosen = done.chosen.get((model.kind, model.weight_width))
+    return chosen is not None and model.nonzeros < chosen.nonzeros
 
 
 def _flips(done: Comparison) -> list[str]:

@@ -141,6 +141,18 @@ def test_limits_name_a_kind_that_is_never_equal(tmp_path):
     assert "4.00 points below" in said
 
 
+def test_limits_name_near_misses(tmp_path):
+    cases = [
+        Case("dense", test=0.99, heldout=0.99),
+        Case("half", "structured", 0.5, heldout=0.989),
+        Case("quarter", "structured", 0.25, heldout=0.9876),
+        Case("eighth", "structured", 0.125, heldout=0.985),
+        Case("worse", "structured", 0.8, heldout=0.9876),
+    ]
+    said = " ".join(verdict.limits(compared(tmp_path, cases)))
+    assert "by less than that error, in points: quarter (0.04)." in said
+
+
 def test_limits_name_luck(tmp_path):
     lucky = Case("lucky", "structured", 0.5, heldout=0.99, test=0.98)
     said = " ".join(verdict.limits(compared(tmp_path, [Case("dense"), lucky])))
