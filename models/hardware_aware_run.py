@@ -79,24 +79,29 @@ def run(
     costs = make_costs(settings, network, start, images[: settings.images])
     break_even = costs.break_even()
 
-    question = f"{config.model_dump_json()} from {sha256(source.read_bytes()).hexdigest()}"
+    question = f"{_question(config)} from {sha256(source.read_bytes()).hexdigest()}"
     points = out / f".{config.name}.points" / sha256(question.encode()).hexdigest()[:12]
     log = out / f"{config.name}.points.json"
     if fresh:
         log.unlink(missing_ok=True)
         shutil.rmtree(points.parent, ignore_errors=True)
 
+    sizes = {name: layer.weight.size for name, layer in start.layers.items()}
+
+    def make(number: int, keep: Mapping[str, float], restored: frozenset[str]) -> Checkpoint:
+        recipe = _point(config, number, keep, restored)
+        return pipeline.find_made(recipe, points, find) or pipeline.run(
+            recipe, points, command=command, find=find, report=report
+        )
+
     def evaluate(
         number: int, keep: Mapping[str, float], restored: frozenset[str]
     ) -> tuple[float, dict[str, float]]:
-        recipe = _point(config, number, keep, restored)
-        checkpoint = pipeline.find_made(recipe, points, find) or pipeline.run(
-            recipe, points, command=command, find=find, report=report
-        )
+        checkpoint = make(number, keep, restored)
         return float(checkpoint.info["accuracy_heldout"]), costs.of(checkpoint, restored)
 
     outcome = Search(
-        sizes={name: layer.weight.size for name, layer in start.layers.items()},
+        sizes=sizes,
         start={name: layer.unstructured or 1.0 for name, layer in prune.layers.items()},
         floor=floor,
         break_even=break_even,
@@ -106,8 +111,9 @@ def run(
         limit=settings.evaluations,
     ).run()
     best = outcome.best
-    chosen = points / _name(config, best.number)
-    checkpoint = Checkpoint.read(chosen.with_suffix(".safetensors"), network)
+    # made again where an earlier search, of fewer evaluations or another bound, has tidied up
+    keep = {name: kept / sizes[name] for name, kept in best.kept.items()}
+    checkpoint = make(best.number, keep, frozenset(best.restored))
     pipeline.not_worse(config, out, checkpoint, best.accuracy)
     info = checkpoint.info | {
         "recipe": config.model_dump(mode="json", exclude_none=True),
@@ -125,10 +131,19 @@ def run(
         },
     }
     checkpoint = replace(checkpoint, info=info)
-    write_text_atomic(out / f"{config.name}.csv", chosen.with_suffix(".csv").read_text("utf-8"))
+    csv = points / f"{_name(config, best.number)}.csv"
+    write_text_atomic(out / f"{config.name}.csv", csv.read_text("utf-8"))
     checkpoint.write(out / f"{config.name}.safetensors")
     shutil.rmtree(points.parent)
     return checkpoint
+
+
+def _question(config: CompressConfig) -> str:
+    """What the points of a search depend on: the recipe, but for how far the search goes."""
+    assert config.hardware_aware is not None
+    anyhow = {"bound": 0.0, "step": 1.0, "evaluations": 1}
+    settings = config.hardware_aware.model_copy(update=anyhow)
+    return config.model_copy(update={"hardware_aware": settings}).model_dump_json()
 
 
 def _held_out(config: CompressConfig) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

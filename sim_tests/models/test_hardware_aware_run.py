@@ -144,6 +144,20 @@ def test_a_killed_search_comes_to_the_same_checkpoint(run, recipe, tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_search_goes_on_with_more_evaluations(run, recipe, tmp_path):
+    def points(out):
+        return json.loads((tmp_path / out / "tiny_aware.points.json").read_text())["points"]
+
+    expected = run(recipe(), "whole").info
+    assert not run(recipe(evaluations=2), "more").info["hardware_aware"]["finished"]
+    assert points("more") == points("whole")[:2]
+    epochs = []
+    assert run(recipe(), "more", report=epochs.append).info == expected
+    assert points("more") == points("whole")
+    # one epoch a point; the chosen one may have to be made again
+    assert len(epochs) <= len(points("whole")) - 2 + 1
+
+
 @pytest.mark.parametrize("objective", ["weights", "bits", "macs"])
 def test_every_objective_has_costs_of_its_own(run, recipe, tmp_path, objective, tiny):
     made = run(recipe(objective=objective, evaluations=2), "out")
