@@ -107,21 +107,23 @@ def _find(act, first, groups, lanes, positions, found):  # type: ignore[no-untyp
     """List the positions of ``groups`` groups from ``first`` on that are not zero in every lane."""
     found[:] = 0
     for k in range(act.shape[0]):
-        row = act[k]
         for g in range(groups):
             start = (first + g) * lanes
-            is_nonzero = False
-            for pixel in range(start, min(start + lanes, len(row))):
-                is_nonzero |= row[pixel] != 0
+            stop = min(start + lanes, act.shape[1])
+            bits = np.int8(0)
+            # an unsigned index cannot count from the end: plain vector loads
+            for pixel in range(np.uint64(start), np.uint64(stop)):
+                bits |= act[k, pixel]
             positions[g, found[g]] = k
-            found[g] += is_nonzero
+            found[g] += bits != 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _pass(free, ready, service, k):  # type: ignore[no-untyped-def]
     """Give a token of column ``k`` to every PE: ``free`` moves to when each is through with it.
 
-    Returns the latest of them, and how many PEs had nothing to do just before it.
+    Returns the latest of them, and how many PEs had nothing to do just before it. Inlined: a call
+    counts the references to its arrays, in atomic instructions that cost more than the pass.
     """
     latest = np.int32(0)
     waited = np.int32(0)
@@ -200,8 +202,9 @@ def _recur(  # type: ignore[no-untyped-def]
                 columns += empty[k]
             if broadcast > far:
                 origin += broadcast
-                free -= np.int32(broadcast)
-                room -= broadcast
+                # [:] keeps the names bound: rebinding would count references in every token
+                free[:] -= np.int32(broadcast)
+                room[:] -= broadcast
                 latest -= broadcast
                 drained -= broadcast
                 drained_q -= broadcast
