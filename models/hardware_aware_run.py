@@ -19,7 +19,7 @@ from hwsim.config.compress import CompressConfig, ConstraintConfig
 from hwsim.config.hardware_aware import HardwareAwareConfig
 from hwsim.files import write_text_atomic
 from models import pipeline
-from models.hardware_aware import Record, Search
+from models.hardware_aware import Point, Record, Search
 from models.training import Epoch
 
 __all__ = ["Costs", "MakeCosts", "run"]
@@ -114,7 +114,7 @@ def run(
     # made again where an earlier search, of fewer evaluations or another bound, has tidied up
     keep = {name: kept / sizes[name] for name, kept in best.kept.items()}
     checkpoint = make(best.number, keep, frozenset(best.restored))
-    pipeline.not_worse(config, out, checkpoint, best.accuracy)
+    _not_worse(config, out, checkpoint, best)
     info = checkpoint.info | {
         "recipe": config.model_dump(mode="json", exclude_none=True),
         "command": command,
@@ -136,6 +136,21 @@ def run(
     checkpoint.write(out / f"{config.name}.safetensors")
     shutil.rmtree(points.parent)
     return checkpoint
+
+
+def _not_worse(config: CompressConfig, out: Path, made: Checkpoint, best: Point) -> None:
+    """Leave a checkpoint that is more accurate and costs no more; cost, not bits, is the aim."""
+    path = out / f"{config.name}.safetensors"
+    before = Checkpoint.read(path).info if path.is_file() else {}
+    found = before.get("hardware_aware")
+    if found is None:
+        pipeline.not_worse(config, out, made, best.accuracy)
+    elif before["accuracy_heldout"] > best.accuracy and found["cost"] <= best.cost:
+        rule = (
+            f"must be left alone: accuracy on images held out {before['accuracy_heldout']:.4f} at "
+            f"a cost of {found['cost']:g}; this search came to {best.accuracy:.4f} at {best.cost:g}"
+        )
+        raise pipeline.Better(path, "accuracy_heldout", None, rule)
 
 
 def _question(config: CompressConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,6 +157,20 @@ def test_a_search_goes_on_with_more_evaluations(run, recipe, tmp_path):
     assert points("more") == points("whole")
     # one epoch a point; the chosen one may have to be made again
     assert len(epochs) <= len(points("whole")) - 2 + 1
+
+
+def test_a_better_checkpoint_of_the_name_is_left(run, recipe, tmp_path):
+    from models.pipeline import Better
+
+    config = recipe(evaluations=1)
+    made = run(config, "out")
+    found = made.info["hardware_aware"] | {"cost": 1.0}
+    better = replace(made, info=made.info | {"accuracy_heldout": 2.0, "hardware_aware": found})
+    path = better.write(tmp_path / "out" / "tiny_aware.safetensors")
+    before = path.read_bytes()
+    with pytest.raises(Better, match=r"2\.0000 at a cost of 1; this search came to"):
+        run(config, "out")
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("objective", ["weights", "bits", "macs"])
