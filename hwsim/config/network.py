@@ -80,6 +80,10 @@ class LayerConfig(Config):
                     raise ValueError(f"{key} must be absent for a fc layer")
         if self.relu_max is not None and not self.relu:
             raise ValueError("relu_max must be absent without relu")
+        if self.relu_max is not None and self.type == "maxpool":
+            raise ValueError(
+                "relu_max must be absent for a maxpool layer: it has its input's scale"
+            )
         if self.joins and len(self.inputs) < 2:
             article = "an add" if self.type == "add" else "a concat"
             raise ValueError(f"inputs must name at least two layers for {article} layer")

@@ -73,9 +73,7 @@ def quantize(
         try:
             if shape.has_weights:
                 progress(f"quantizing {layer.name}")
-                # the logits are the last layer's partial sums: nothing scales them
-                after = scales[layer.name] if shape is not shapes[-1] else None
-                layers[layer.name] = _layer(model, layer, sources[0], after)
+                layers[layer.name] = _layer(model, layer, sources[0], scales[layer.name])
             elif layer.rescales:
                 area = _area(shape)
                 factors = [source / scales[layer.name] / area for source in sources]
@@ -95,8 +93,8 @@ def calibrate(
 ) -> dict[str, float]:
     """Choose the scale of the input and of every layer's activations, by name.
 
-    A max-pool keeps its input's scale: its integers are its input's. A ReLU that saturates has its
-    largest value as the largest integer, or less.
+    A max-pool keeps its input's scale: its integers are its input's. Where a ReLU saturates, no
+    value is larger, and so the largest integer is its limit, or a little less.
     """
     samples: dict[str, list[NDArray[np.float32]]] = {}
     for place, image in enumerate(images):
@@ -113,8 +111,7 @@ def calibrate(
         elif layer.type == "maxpool":
             scales[name] = scales[layer.inputs[0] if layer.inputs else previous]
         else:
-            limit = np.inf if layer.relu_max is None else layer.relu_max / _CODES
-            scales[name] = min(limit, _searched(parts))
+            scales[name] = _searched(parts)
         previous = name
     return scales
 
@@ -163,14 +160,12 @@ def _area(shape: LayerShape) -> int:
     return shape.R * shape.S if shape.layer.type == "avgpool" else 1
 
 
-def _layer(
-    model: FloatModel, layer: LayerConfig, before: float, after: float | None
-) -> LayerWeights:
+def _layer(model: FloatModel, layer: LayerConfig, before: float, after: float) -> LayerWeights:
     """Integers of one layer between activations of two scales."""
     own = model.layers[layer.name]
     weight_scale = _searched([_sample(own.weight, _SAMPLE)])
     psum_scale = before * weight_scale
-    multiplier, shift = (1, 0) if after is None else fixed_point(psum_scale / after)
+    multiplier, shift = fixed_point(psum_scale / after)
     limits = np.iinfo(np.int32)
     bias = np.clip(np.rint(own.bias.astype(np.float64) / psum_scale), limits.min, limits.max)
     return LayerWeights(

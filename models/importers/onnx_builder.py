@@ -46,6 +46,15 @@ class Draft:
         """Whether a normalization or a bias may still be folded into the weights."""
         return self.floats is not None and not self.settings.get("relu")
 
+    def takes_relu(self, largest: float | None) -> bool:
+        """Whether a ReLU, which saturates at ``largest`` if any, may become part of the layer.
+
+        A max-pool has its input's scale, and cannot saturate anywhere else.
+        """
+        if self.settings.get("relu"):
+            return False
+        return largest is None or self.settings["type"] != "maxpool"
+
 
 class Handler(Protocol):
     """Makes of a node a layer, a change of the layer before, or another view of its activations."""

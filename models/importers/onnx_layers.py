@@ -148,6 +148,8 @@ def _clip(builder: Builder, node: Node) -> Value:
     limits = []
     for place, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
         found = builder.floats(node, place, key)
+        if found is not None and found.size != 1:
+            raise builder.graph.refuse(node, f"{key} shape", found.shape, "must be one number")
         limits.append(float(node.attributes.get(key, default) if found is None else found.item()))
     low, high = limits
     if low != 0 or high <= 0:
@@ -163,11 +165,12 @@ def _rectified(builder: Builder, node: Node, largest: float | None) -> Value:
     if largest is not None:
         settings["relu_max"] = largest
     draft = builder.drafts.get(value.layer)
-    if draft is not None and value.alone and not draft.settings.get("relu"):
+    if draft is not None and value.alone and draft.takes_relu(largest):
         draft.settings |= settings
         return builder.view(node, value)
-    # others want the activations as they were: a pool of one place carries the ReLU
-    return builder.layer(node, [value], {"type": "maxpool", "R": 1, **settings})
+    # where others want the activations as they were, a pool of one place carries the ReLU
+    kind = "maxpool" if largest is None else "avgpool"
+    return builder.layer(node, [value], {"type": kind, "R": 1, **settings})
 
 
 # Layers without weights

@@ -20,8 +20,8 @@ def window(builder: Builder, node: Node, value: Value, kernel: Pair) -> dict[str
     found: dict[str, int] = {}
     for key, attribute in (("stride", "strides"), ("dilation", "dilations")):
         sizes = list(attributes.get(attribute, (1, 1)))
-        if len(sizes) != 2 or sizes[0] != sizes[1]:
-            rule = "must be the same for height and width"
+        if len(sizes) != 2 or sizes[0] != sizes[1] or sizes[0] < 1:
+            rule = "must be the same for height and width, and at least 1"
             raise builder.graph.refuse(node, attribute, sizes, rule)
         found[key] = sizes[0]
     pads = _pads(node, value, kernel, found["stride"], found["dilation"])

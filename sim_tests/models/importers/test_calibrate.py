@@ -101,6 +101,20 @@ def test_a_relu_that_saturates_reaches_its_limit_and_no_more():
     assert max(act.max() for name, act in model.activations(images) if name == "c") == 6
 
 
+def test_integers_saturate_where_the_relu_does():
+    layers = [
+        {"name": "a", "type": "conv", "M": 8, "R": 3},
+        {"name": "b", "type": "avgpool", "R": 1, "relu": True, "relu_max": 0.5},
+        {"name": "c", "type": "conv", "M": 8, "R": 1},
+    ]
+    model = drawn(network(layers=layers), 0)
+    images = inputs.random(model.config, 4)
+    checkpoint, scales = quantize(model, images, {}), calibrate(model, images)
+    trace = golden.run(model.config, checkpoint, golden.input_act(images, checkpoint.input_scale))
+    assert scales["a"] * 127 > 1
+    assert 0.4 < trace.ifmap["c"].max() * scales["b"] <= 0.5
+
+
 def test_pixels_keep_the_scale_that_pixels_have():
     model = drawn(network(), 4)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)

@@ -132,6 +132,17 @@ def test_a_relu_that_saturates(tmp_path, opset, largest):
     assert layer.relu_max == (0.5 if largest == 0.5 else None)
 
 
+def test_a_relu_that_saturates_has_a_scale_of_its_own(tmp_path):
+    """Neither a max-pool nor what others read can carry it."""
+    model = Model()
+    limits = [model.store(0.0), model.store(0.5)]
+    x = model.conv("x", 4, 3)
+    y = model.node("Clip", model.node("MaxPool", x, kernel_shape=[1, 1]), *limits)
+    z = model.node("Clip", x, *limits)
+    x = model.node("Sum", x, y, z)
+    assert same(model, x, tmp_path) == ["conv", "maxpool", "avgpool", "avgpool", "add"]
+
+
 POOLS = {
     "plain": {},
     "pads": {"strides": [2, 2], "pads": [1, 1, 1, 1]},

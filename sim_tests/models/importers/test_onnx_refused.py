@@ -65,7 +65,27 @@ REFUSED = {
         "node it (Conv): pads = [0, 0, 1, 1]: must be the same",
     ),
     "same, even": (conv(auto_pad="SAME_UPPER", kernel=(2, 2)), "pads = [0, 0, 1, 1]: must be"),
+    "same, even, lower": (
+        conv(auto_pad="SAME_LOWER", kernel=(2, 4)),
+        "pads = [1, 2, 0, 1]: must be",
+    ),
+    "max of padding": (
+        one("MaxPool", kernel_shape=[2, 2], strides=[3, 3], pads=[1] * 4, ceil_mode=1),
+        "ceil_mode = 1: must be 0 where windows would reach outside",
+    ),
     "two strides": (conv(strides=[1, 2]), "strides = [1, 2]: must be the same for height and"),
+    "no stride": (
+        conv(strides=[0, 0]),
+        "strides = [0, 0]: must be the same for height and width, and",
+    ),
+    "no pool": (
+        one("MaxPool", kernel_shape=[0, 0]),
+        "R = 0: Input should be greater than or equal",
+    ),
+    "clip a channel": (
+        of_conv("Clip", np.zeros(4), 6.0),
+        "min shape = (4,): must be one number",
+    ),
     "two dilations": (conv(dilations=[2, 1]), "dilations = [2, 1]: must be the same for height"),
     "channels": (conv(c=2), "weight shape = (4, 2, 3, 3): must fit 3 input channels in 1 groups"),
     "kernel shape": (
