@@ -49,7 +49,7 @@ class Graph:
     """A network's operations, from its one input to its one output.
 
     ``constants`` starts as the stored tensors; folding adds to it. ``readers`` counts how often a
-    tensor is read, the network's output once.
+    tensor is read.
     """
 
     source: Path
@@ -112,7 +112,6 @@ def read(path: Path | str) -> Graph:
     batch, shape, is_flat = _shape(path, inputs[0])
     nodes = _needed([_node(proto) for proto in graph.node], graph.output[0].name)
     readers = Counter(name for node in nodes for name in node.inputs)
-    readers[graph.output[0].name] += 1
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
     remark = f"opset {opset}, by {producer}" if producer else f"opset {opset}"
