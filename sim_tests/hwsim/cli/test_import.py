@@ -13,10 +13,11 @@ pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'"
 from onnx_cases import Model, resnet18
 from safetensors.numpy import save_file
 
-from hwsim import cli, engine, inputs, workload
+from hwsim import cli, engine, golden, inputs, workload
 from hwsim.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.errors import InputError
+from hwsim.lowering import lower_act
 from hwsim.shipped import find_checkpoint
 
 
@@ -88,7 +89,10 @@ def test_an_imported_model_is_a_checkpoint_for_every_command(hwsim, model, tmp_p
 
     # and by hand
     design, network = ArchConfig.read("csc_16x4"), NetworkConfig.read(files[0])
-    operands = workload.real(network, checkpoint, inputs.random(network, 1))
+    images = inputs.random(network, 1)
+    operands = workload.real(network, checkpoint, images)
+    (act,) = lower_act(network.shapes()[0], golden.input_act(images, checkpoint.input_scale))
+    np.testing.assert_array_equal(operands["conv0"][0].act, act)
     assert engine.simulate(design, network, operands).cycles == by_model["cycles"]
 
 
