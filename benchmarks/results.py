@@ -95,12 +95,14 @@ class Row:
 
     @cached_property
     def stored(self) -> tuple[str, Bits]:
-        """Smallest format, of those without an array and of the designs for such weights."""
+        """Smallest format, with each layer in its own bits or of the designs for such weights."""
         widest = max(self.checkpoint.layers.values(), key=lambda layer: layer.weight_bits)
         stored = (widest.weight_bits, widest.weight_code)
         designs = [d for d in DESIGNS if (d.numbers.weight_width, d.numbers.weight_code) == stored]
-        smallest = storage.run(str(CHECKPOINTS / f"{self.name}.safetensors"), designs).fitting[0]
-        return smallest.family or smallest.name, smallest.total
+        path = str(CHECKPOINTS / f"{self.name}.safetensors")
+        formats = storage.run(path, designs).fitting
+        sizes = [(size.family or size.name, size.total) for size in formats]
+        return min(storage.smallest(path), *sizes, key=lambda size: size[1].total)
 
     def stays(self, known: dict[str, Row]) -> str:
         """Say what the constraint leaves, in words; that of its start where it has none."""

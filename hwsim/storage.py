@@ -35,6 +35,7 @@ __all__ = [
     "Storage",
     "designs_of",
     "run",
+    "smallest",
 ]
 
 #: Formats without an array, by module name: ``size(matrices, width) -> (Bits, searched width)``.
@@ -257,6 +258,24 @@ def run(
             elif size.fits:
                 _measure_design(size, layer, size.design)
     return Storage(Path(weights).stem, layers, formats, gathers, synthetic)
+
+
+def smallest(weights: str, network: str | None = None) -> tuple[str, Bits]:
+    """Smallest format of a checkpoint in which each layer has its own bits, and its size.
+
+    One of :data:`GENERIC`, or ``dense`` codes without the rows and columns that are all zero.
+    ``network`` as in :func:`run`.
+    """
+    totals = {name: Bits() for name in ("dense", *GENERIC)}
+    for layer in _layers(weights, 0, network):
+        matrices = layer.matrices(layer.numbers)
+        for name in list(totals):
+            module = import_module(f"hwsim.formats.{name}")
+            try:
+                totals[name] += module.size(matrices, layer.numbers)[0]
+            except InputError:  # a code without a zero, in a layer pruned weight by weight
+                del totals[name]
+    return min(totals.items(), key=lambda item: item[1].total)
 
 
 def _gather(layer: _Layer, matrices: Matrices, rows: int) -> GatherSize:

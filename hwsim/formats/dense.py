@@ -8,6 +8,7 @@ like any other weight, so its code must have one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from hwsim.errors import InputError
 from hwsim.formats import codes
 from hwsim.formats.base import Bits, gather_bits
 
-__all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure"]
+__all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure", "size"]
 
 #: A gather list that says nothing: everything is kept.
 ALL: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -127,6 +128,17 @@ def _size(shape: tuple[int, int], kept: tuple[int, int], width: int) -> Bits:
         values=kept[0] * kept[1] * width,
         indices=gather_bits(kept[0], shape[0]) + gather_bits(kept[1], shape[1]),
     )
+
+
+def size(matrices: Sequence[NDArray[np.integer]], numbers: NumberConfig) -> tuple[Bits, None]:
+    """Size of a layer in its own bits, one matrix a group; there is no width to choose.
+
+    Raises
+    ------
+    InputError
+        A weight has no code.
+    """
+    return sum((bits(encode(matrix, numbers)) for matrix in matrices), Bits()), None
 
 
 def measure(

@@ -31,7 +31,7 @@ def accuracy_by_bits(done: Comparison, folder: Path) -> Path:
         lambda v: v.result.bits.total / 8000,
         label,
         path,
-        lambda v: v.model.generic[1].total / 8000,
+        lambda v: v.model.own[1].total / 8000,
     )
 
 

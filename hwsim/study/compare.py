@@ -51,8 +51,9 @@ class Model:
     accuracy: float
     #: Per cent on the training images that were held out; ``None``: the file does not say.
     accuracy_heldout: float | None
-    #: The smallest format without an array (each layer in its own bits), and its size.
-    generic: tuple[str, Bits]
+    #: The smallest format with each layer in its own bits, whether an array here consumes it or
+    #: not, and its size.
+    own: tuple[str, Bits]
 
     @property
     def name(self) -> str:
@@ -74,8 +75,8 @@ class Model:
             "nonzeros": self.nonzeros,
             "accuracy": self.accuracy,
             "accuracy_heldout": self.accuracy_heldout,
-            "generic_format": self.generic[0],
-            "generic_bits": self.generic[1].to_dict(),
+            "own_format": self.own[0],
+            "own_bits": self.own[1].to_dict(),
         }
 
 
@@ -116,8 +117,8 @@ class Variant:
 
     @property
     def smallest(self) -> int:
-        """Bits of the weights in the design's format, or in one without an array if less."""
-        return min(self.result.bits.total, self.model.generic[1].total)
+        """Bits of the weights in the design's format, or in another if less."""
+        return min(self.result.bits.total, self.model.own[1].total)
 
     @property
     def load_cycles(self) -> int:
@@ -362,7 +363,6 @@ def _same_width(source: str, pair: PairConfig, checkpoint: Checkpoint, arch: Arc
 def _model(name: str, checkpoint: Checkpoint, network: str) -> Model:
     layers = checkpoint.layers.values()
     heldout = checkpoint.info.get("accuracy_heldout")
-    sizes = storage.run(checkpoint.source, [], network=network).fitting
     return Model(
         source=name,
         kind=str(checkpoint.info.get("kind", "unknown")),
@@ -371,5 +371,5 @@ def _model(name: str, checkpoint: Checkpoint, network: str) -> Model:
         nonzeros=sum(int(np.count_nonzero(layer.weight)) for layer in layers),
         accuracy=100 * float(checkpoint.info["accuracy"]),
         accuracy_heldout=None if heldout is None else 100 * float(heldout),
-        generic=(sizes[0].name, sizes[0].total),
+        own=storage.smallest(checkpoint.source, network),
     )

@@ -41,7 +41,7 @@ def storage_table(done: Comparison, variants: list[Variant]) -> Table:
     """Columns and rows on storage in KB and on gates: one row a variant."""
     kinds = ("values", "indices", "pointers", "padding")
     columns = [
-        "checkpoint", "design", *kinds, "total", "smaller", "no array", "as", "gates", "x cycles",
+        "checkpoint", "design", *kinds, "total", "smaller", "own bits", "as", "gates", "x cycles",
     ]  # fmt: skip
     baseline = done.baseline
     rows: list[list[object]] = []
@@ -55,7 +55,7 @@ def storage_table(done: Comparison, variants: list[Variant]) -> Table:
                 v.model.name, v.arch.name, *(f"{bits[kind] / 8000:.2f}" for kind in kinds),
                 f"{bits['total'] / 8000:.2f}",
                 f"{baseline.result.bits.total / max(1, bits['total']):.2f}x",
-                f"{v.model.generic[1].total / 8000:.2f}", v.model.generic[0], v.gates, relative,
+                f"{v.model.own[1].total / 8000:.2f}", v.model.own[0], v.gates, relative,
             ]
         )  # fmt: skip
     return columns, rows
@@ -124,7 +124,7 @@ def _report(
     report.text(
         "A line joins the points of a family that no other point of it beats, labelled by how many "
         "times fewer weights are left. The dotted line is for non-structured weights in the "
-        "smallest format that no array here consumes."
+        "smallest format that there is."
     )
     report.picture(curves.accuracy_by_bits(done, folder), "Accuracy against stored bits")
     report.picture(curves.accuracy_by_cycles(done, folder), "Accuracy against cycles")
@@ -161,8 +161,9 @@ def _terms(done: Comparison) -> str:
         f"{done.baseline.arch.array.multipliers} multipliers. *Loading* is what filling resident "
         "weight memories costs; a systolic array streams its weights in every fold instead, which "
         "its cycles contain. *Factor* is all weights over those left. Bits are those of the format "
-        "that the design consumes, in KB of 1000 bytes; beside them (*no array*) those of the "
-        "smallest format that no array here consumes, each layer in its own bits. *Gates* are the "
+        "that the design consumes, in KB of 1000 bytes; beside them (*own bits*) those of the "
+        "smallest format with each layer in its own bits, which an array need not consume: dense "
+        "but for empty rows and columns, or with indices. *Gates* are the "
         "design's as `hwsim synth` counts them, memories apart; times cycles, they are relative to "
         "the baseline's."
     )

@@ -39,7 +39,7 @@ def test_each_side_has_its_best_variant_of_equal_accuracy(done, bound):
     equal = [v for v in done.variants if 99 - v.model.accuracy_heldout <= points + 1e-9]
     costs = {
         "storage": lambda v: v.result.bits.total,
-        "storage, best format": lambda v: min(v.result.bits.total, v.model.generic[1].total),
+        "storage, best format": lambda v: min(v.result.bits.total, v.model.own[1].total),
         "cycles": lambda v: v.result.cycles,
         "cycles x gates": lambda v: v.gates and v.gates * v.result.cycles,
     }
