@@ -120,18 +120,26 @@ def find_start(name: str, out: Path | None) -> Path:
 def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bool) -> None:
     """Make the checkpoint of one run and draw its log, in whatever process it is called."""
     from hwsim import training_log
-    from hwsim.costs import LayerCosts
     from hwsim.plots.compress import draw
-    from models import hardware_aware_run, pipeline
 
-    search = partial(hardware_aware_run.run, make_costs=LayerCosts)
-    (pipeline.run if run.recipe.hardware_aware is None else search)(
+    _maker(run)(
         run.recipe, run.folder, command=f"hwsim compress {run.name}",
         find=partial(find_start, out=out), report=report, fresh=fresh,
     )  # fmt: skip
     log = training_log.read(run.folder / f"{run.name}.csv")
     if log:
         draw(log, _folder(run.name) / run.name, run.name)
+
+
+def _maker(run: Run) -> Callable[..., Checkpoint]:
+    if run.recipe.hardware_aware is None:
+        from models import pipeline
+
+        return pipeline.run
+    from hwsim.costs import LayerCosts
+    from models import hardware_aware_run
+
+    return partial(hardware_aware_run.run, make_costs=LayerCosts)
 
 
 def _work_off(runs: list[Run], out: Path | None, jobs: int, fresh: bool) -> dict[str, End]:
