@@ -41,8 +41,9 @@ def compress(
     """Train, prune and quantize networks into checkpoints, and measure them on all test images.
 
     A recipe that starts from another one's checkpoint waits for it; the start is looked for in the
-    folder, then in build/compress, then among those that ship. What is done is passed over, and
-    what was killed goes on from its last epoch: kill the command at any moment and start it again.
+    folder, then in build/compress, then among those that ship. What is done is passed over, with no
+    folder named what ships as well, and what was killed goes on from its last epoch: kill the
+    command at any moment and start it again.
     A better checkpoint of the same name is left as it is. Exits 1 when a recipe failed; the others
     are made all the same. Needs the extra `compress` and the data set (hwsim data mnist); minutes
     to tens of minutes a recipe.
@@ -90,13 +91,26 @@ def _train(
     from hwsim.checkpoint import Checkpoint
     from models.runs import Run, in_order
 
-    runs = in_order([Run(recipe, out or _folder(recipe.name)) for recipe in recipes])
+    runs = in_order([Run(recipe, out or _home(recipe, fresh)) for recipe in recipes])
     ends = _work_off(runs, out, jobs, fresh)
     made = {run.name: Checkpoint.read(_file(run)) for run in runs if ends[run.name].has_checkpoint}
     if not quiet:
         _print([(run, ends[run.name], made[run.name]) for run in runs if run.name in made])
     documents = [_document(run, ends[run.name], made.get(run.name)) for run in runs]
     return documents, [end.remark for end in ends.values() if not end.has_checkpoint]
+
+
+def _home(recipe: CompressConfig, fresh: bool) -> Path:
+    """Where a recipe's checkpoint is, or is to be, when no folder is named.
+
+    What ships is not made again, and is never written over.
+    """
+    from hwsim.shipped import CHECKPOINTS
+    from models import pipeline
+
+    find = partial(find_start, out=None)
+    ships = not fresh and pipeline.find_made(recipe, CHECKPOINTS, find) is not None
+    return CHECKPOINTS if ships else _folder(recipe.name)
 
 
 def _folder(name: str) -> Path:

@@ -99,6 +99,24 @@ def test_a_family_is_made_in_its_order_once(torch, family, tmp_path, tiny):
     assert statuses(family[2], *every, "--fresh") == {"a": "made"}
 
 
+def test_what_ships_is_not_made_again_where_no_folder_is_named(
+    torch, family, tmp_path, monkeypatch
+):
+    """It serves as a start, too; with a folder named, or afresh, it is made."""
+    from hwsim import shipped
+
+    assert statuses(family[2], "--out", "ships") == {"a": "made"}
+    monkeypatch.setattr(shipped, "CHECKPOINTS", tmp_path / "ships")
+    stdout, _ = invoke(family[1], family[2], "--json")
+    found = {item["name"]: item for item in json.loads(stdout)["checkpoints"]}
+    assert {name: item["status"] for name, item in found.items()} == {"a": "found", "b": "made"}
+    assert found["a"]["file"] == str(tmp_path / "ships" / "a.safetensors")
+    assert statuses(family[2], "--out", "mine") == {"a": "made"}
+    before = (tmp_path / "ships" / "a.safetensors").stat().st_mtime_ns
+    assert statuses(family[2], "--fresh") == {"a": "made"}
+    assert (tmp_path / "ships" / "a.safetensors").stat().st_mtime_ns == before
+
+
 def test_another_start_makes_its_descendants_anew(torch, family, write, tmp_path):
     statuses(*family)
     write("a", seed=4)
