@@ -89,7 +89,7 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
     array = config(arch)
     chunks = -(-weight.shape[1] // array.chunk)
     most = min(array.acc_depth, array.mask_depth // chunks)
-    sizes = np.count_nonzero(weight, axis=1).astype(np.int64)
+    sizes = (weight != 0).sum(axis=1, dtype=np.int32).astype(np.int64)
     start = 0
     while start < len(sizes):
         rows = min(most, -(-(len(sizes) - start) // array.cluster_pes))
