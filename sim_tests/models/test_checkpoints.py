@@ -152,9 +152,16 @@ def test_removals_meet_across_layers(name):
 @pytest.mark.parametrize("name", pruned("nonstructured"))
 def test_nonstructured_keeps_at_most_its_fractions(name):
     checkpoint, _ = read(name)
+    searched = checkpoint.info.get("hardware_aware", {}).get("kept", {})
+    assert bool(searched) == (recipe_of(name).hardware_aware is not None)
     for layer, constraint in recipe_of(name).prune.layers.items():
         weight = checkpoint.layers[layer].weight
-        assert np.count_nonzero(weight) <= round(constraint.unstructured * weight.size)
+        allowed = searched.get(layer, round(constraint.unstructured * weight.size))
+        assert np.count_nonzero(weight) <= allowed
+    budget = recipe_of(name).prune.budget
+    if budget is not None:
+        total = sum(layer.weight.size for layer in checkpoint.layers.values())
+        assert round(checkpoint.density * total) <= round(budget.unstructured * total)
 
 
 @pytest.mark.parametrize("name", pruned("nm"))

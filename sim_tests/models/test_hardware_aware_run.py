@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hwsim import datasets, golden, workload
+from hwsim import golden, workload
 from hwsim.arrays.base import family
 from hwsim.breakeven import dense_rival
 from hwsim.checkpoint import Checkpoint
@@ -19,26 +19,10 @@ from hwsim.config.compress import CompressConfig
 from hwsim.costs import LayerCosts
 from hwsim.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("pixels")
+
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
 ONE = {"epochs": 1, "learning_rate": 0.01, "batch": 16, "shift": 0}
-
-
-@pytest.fixture(autouse=True)
-def squares(monkeypatch):
-    """Replace the data sets by three classes: the place of a bright square."""
-    rng = np.random.default_rng(11)
-
-    def load(split):
-        labels = np.arange(240 if split == "train" else 60, dtype=np.uint8) % 3
-        images = rng.integers(0, 60, (len(labels), 8, 8), dtype=np.uint8)
-        for place in range(3):
-            images[labels == place, 2 * place : 2 * place + 3, 1:7] += 150
-        return images, labels
-
-    kept = {split: load(split) for split in ("train", "test")}
-    monkeypatch.setattr(datasets, "load", lambda name, split: kept[split])
-    monkeypatch.setattr(datasets, "shipped_count", lambda name: 20)
-    return kept
 
 
 @pytest.fixture
@@ -82,11 +66,11 @@ def run(torch, recipe, tmp_path):
 
 
 def test_cycles_are_lowered_as_far_as_the_images_held_out_allow(
-    run, recipe, tmp_path, squares, tiny
+    run, recipe, tmp_path, pixels, tiny
 ):
     made = run(recipe(), "out")
     found = made.info["hardware_aware"]
-    images, labels = (part[-20:] for part in squares["train"])
+    images, labels = (part[-20:] for part in pixels["train"])
     start = Checkpoint.read(tmp_path / "start" / "tiny_dense.safetensors")
     assert found["floor"] == pytest.approx(golden.accuracy(tiny, start, images, labels) - 0.1)
     assert golden.accuracy(tiny, made, images, labels) >= found["floor"]
