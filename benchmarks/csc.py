@@ -14,10 +14,10 @@ import time
 import numpy as np
 from common import append_log, timed
 
-from hwsim.arrays.base import GEMM
-from hwsim.arrays.csc import count
+from hwsim.arrays.csc.array import count
 from hwsim.config import ArchConfig
-from hwsim.workload import sparse
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import sparse
 
 ARCH = "csc_eie"
 M, K = 4096, 9216

@@ -18,10 +18,11 @@ from dataclasses import replace
 
 from common import append_log
 
-from hwsim import workload
-from hwsim.arrays.base import GEMM, family
+from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig, PatternConfig
 from hwsim.formats import pattern, project
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import random_layer
 
 DESIGNS = ("dense_16x16_ws", "nm_2x4_8x16_ws", "pattern_16x4", "csc_16x16", "bitmask_256")
 WEIGHT_DENSITY, ACT_DENSITY = 0.1, 0.4
@@ -37,7 +38,7 @@ def draw(arch: ArchConfig, shape: LayerShape) -> GEMM:
     is_pattern = isinstance(arch.array, PatternConfig)
     density = 1.0 if is_pattern else WEIGHT_DENSITY
     layer = shape.layer.model_copy(update={"weight_density": density, "act_density": ACT_DENSITY})
-    (gemm,) = workload.synthetic(replace(shape, layer=layer), arch.numbers, images=1)
+    (gemm,) = random_layer(replace(shape, layer=layer), arch.numbers, images=1).gemms()
     assert gemm.weight is not None
     if isinstance(arch.array, PatternConfig):
         keep = WEIGHT_DENSITY * 9 / 4
@@ -55,10 +56,10 @@ def measure(design: str) -> dict[str, object]:
             continue
         gemm = draw(arch, shape)
         if not compiled:
-            family(arch).count(arch, gemm)
+            array_model(arch).count(arch, gemm)
             compiled = True
         start = time.perf_counter()
-        counts = family(arch).count(arch, gemm)
+        counts = array_model(arch).count(arch, gemm)
         seconds += time.perf_counter() - start
         cycles += counts.cycles
         dense_macs += gemm.macs

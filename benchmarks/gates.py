@@ -16,8 +16,8 @@ from common import ROOT
 from hwsim.config import ArchConfig, TechConfig
 from hwsim.config.study import CompareConfig, StudyConfig
 from hwsim.config.tech import CellsConfig
-from hwsim.files import write_text_atomic
-from rtl.synth import synthesize_array
+from hwsim.rtl.synth.yosys import synthesize_array
+from hwsim.system.files import write_text_atomic
 
 TARGET = "generic"
 PAGE = ROOT / "configs" / "tech" / f"{TARGET}.yaml"

@@ -14,11 +14,12 @@ import sys
 
 from common import append_log, timed
 
-from hwsim.arrays import dense, nm
-from hwsim.arrays.base import GEMM
+from hwsim.arrays.dense import array as dense
+from hwsim.arrays.nm import array as nm
 from hwsim.config import ArchConfig, DenseConfig, NetworkConfig, NMConfig
 from hwsim.formats.nm import project
-from hwsim.workload import synthetic_weight
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import random_weights
 
 PAIRS = [
     ("lenet5", "nm_2x4_4x8_ws"),
@@ -31,8 +32,7 @@ REPEATS = 5
 
 def beside(arch: ArchConfig) -> ArchConfig:
     """Dense array with the multipliers, the columns and the accumulators of an N:M array."""
-    array = arch.array
-    assert isinstance(array, NMConfig)
+    array = arch.array_as(NMConfig)
     same = DenseConfig(
         family="dense",
         dataflow=array.dataflow,
@@ -74,12 +74,11 @@ def main() -> int:
         show(*pair)
 
     arch = ArchConfig.read("nm_2x4_8x16_ws")
-    assert isinstance(arch.array, NMConfig)
     gemms = []
     for shape in NetworkConfig.read("vgg16").shapes():
         if shape.has_weights and shape.layer.name.startswith("conv"):
-            (drawn,) = synthetic_weight(shape, arch.numbers)
-            weight = project(drawn, arch.array)
+            (drawn,) = random_weights(shape, arch.numbers)
+            weight = project(drawn, arch.array_as(NMConfig))
             gemms.append(GEMM(shape.M, shape.K, shape.pixels, weight, name=shape.layer.name))
     best, median = timed(lambda: [nm.count(arch, gemm) for gemm in gemms], REPEATS)
     cycles = sum(nm.count(arch, gemm).cycles for gemm in gemms)

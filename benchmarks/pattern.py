@@ -19,12 +19,12 @@ import numpy as np
 from common import append_log, timed
 from numpy.typing import NDArray
 
-from hwsim import workload
-from hwsim.arrays import pattern
-from hwsim.arrays.base import GEMM
+from hwsim.arrays.pattern import array as pattern
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig, PatternConfig
 from hwsim.formats.pattern import TAPS, plan, project
 from hwsim.formats.pattern_groups import cut
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import random_layer
 
 REPEATS = 3
 PROFILES = 4
@@ -32,8 +32,7 @@ PROFILES = 4
 
 def draw(arch: ArchConfig, shape: LayerShape, keep: float, alike: bool) -> GEMM:
     """One layer with projected weights."""
-    assert isinstance(arch.array, PatternConfig)
-    (gemm,) = workload.synthetic(shape, arch.numbers, 1)
+    (gemm,) = random_layer(shape, arch.numbers, 1).gemms()
     assert gemm.weight is not None
     weight = gemm.weight.astype(np.int64)
     if alike:
@@ -42,13 +41,12 @@ def draw(arch: ArchConfig, shape: LayerShape, keep: float, alike: bool) -> GEMM:
         kernels = weight.reshape(shape.M, -1, shape.C)
         kernels = kernels * scale[rng.integers(0, PROFILES, shape.M)][:, None]
         weight = kernels.astype(np.int64).reshape(shape.M, -1)
-    return replace(gemm, weight=project(weight, arch.array, shape.C, keep))
+    return replace(gemm, weight=project(weight, arch.array_as(PatternConfig), shape.C, keep))
 
 
 def folds(arch: ArchConfig, gemm: GEMM) -> tuple[int, int, int]:
     """Folds in the layer's own order, after the reorder, and of lists that all filters share."""
-    array = arch.array
-    assert isinstance(array, PatternConfig)
+    array = arch.array_as(PatternConfig)
     assert gemm.weight is not None
     masks, groups = plan(gemm.weight, array, gemm.channels)
     present: NDArray[np.bool_] = masks != 0

@@ -20,14 +20,14 @@ from typing import Any
 
 from common import ROOT
 
-from hwsim import storage
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import CHECKPOINTS
 from hwsim.config.study import CompareConfig, StudyConfig
-from hwsim.files import write_text_atomic
+from hwsim.cost import storage
+from hwsim.datasets.sources import DATASETS
 from hwsim.formats.base import Bits
-from hwsim.mirrors import DATASETS
-from hwsim.report import table_lines
-from hwsim.shipped import CHECKPOINTS
+from hwsim.report.page import table_lines
+from hwsim.system.files import write_text_atomic
 
 __all__ = ["Row", "compression", "main", "replaced", "rows"]
 

@@ -25,11 +25,11 @@ from pathlib import Path
 
 from common import ROOT, append_log, machine, timed
 
-from hwsim.arrays.base import GEMM
-from hwsim.arrays.dense import count
+from hwsim.arrays.dense.array import count
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig
-from hwsim.engine import simulate
-from hwsim.report import Report, write_csv, write_json
+from hwsim.engine.network import simulate
+from hwsim.report.page import Report, write_csv, write_json
+from hwsim.workload.gemm import GEMM
 
 ARCH, NETWORK = "dense_32x32_ws", "resnet50"
 #: numpy 2.4 breaks the published package.
@@ -130,8 +130,7 @@ def run_scalesim(python: Path, array: DenseConfig, shape: LayerShape) -> dict[st
 
 def compare(arch: ArchConfig, shapes: list[LayerShape], python: Path) -> list[Compared]:
     """Run every layer on both sides."""
-    array = arch.array
-    assert isinstance(array, DenseConfig)
+    array = arch.array_as(DenseConfig)
     rows = []
     for place, shape in enumerate(shapes, 1):
         theirs = run_scalesim(python, array, shape)

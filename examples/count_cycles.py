@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwsim.arrays.base import GEMM, family
+from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig
 from hwsim.formats import measure
-from hwsim.workload import sparse
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import sparse
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     gemm = GEMM.of(weight, act)
     for name in ("dense_8x8_ws", "csc_16x4"):
         arch = ArchConfig.read(name)
-        counts = family(arch).count(arch, gemm)
+        counts = array_model(arch).count(arch, gemm)
         bits = measure(arch, weight, (gemm.M, gemm.K))
         print(f"{name}: {counts.cycles:,} cycles, {bits.total / 8000:.1f} KB of weights")
         for group, causes in counts.causes.items():

@@ -11,10 +11,12 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from hwsim import engine, inputs, workload
 from hwsim.config import ArchConfig
-from models.importers.calibrate import agreement, quantize
-from models.importers.onnx_layers import load
+from hwsim.engine import network as engine
+from hwsim.inference import images as inputs
+from hwsim.inference.operands import on_images
+from hwsim.models.importers.calibrate import agreement, quantize
+from hwsim.models.importers.onnx_layers import load
 
 PATH = Path("build/example/residual.onnx")
 
@@ -70,7 +72,7 @@ def main() -> None:
     found = agreement(model, checkpoint, images)
     print(f"integer logits correlate {found.correlation:.4f} with float, "
           f"the same class {found.same} of {found.images} times")  # fmt: skip
-    operands = workload.real(model.config, checkpoint, images[:1])
+    operands = on_images(model.config, checkpoint, images[:1])
     for name in ("dense_8x8_ws", "csc_16x4"):
         result = engine.simulate(ArchConfig.read(name), model.config, operands)
         print(f"{name}: {result.cycles:,} cycles")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwsim.arrays.base import GEMM, family
+from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig
-from hwsim.workload import sparse
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import sparse
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     for depth in (1, 2, 4, 8, 16, 32):
         array = base.array.model_copy(update={"fifo_depth": depth})
         arch = base.model_copy(update={"array": array})
-        counts = family(arch).count(arch, gemm)
+        counts = array_model(arch).count(arch, gemm)
         stalled = counts.causes["control"]["full"]
         print(f"depth {depth:2}: {counts.cycles:,} cycles, broadcast stalled in {stalled:,}")
 

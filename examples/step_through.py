@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwsim.arrays.base import GEMM, family
+from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig
-from hwsim.workload import sparse
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import sparse
 
 
 def main() -> None:
     rng = np.random.default_rng(0)
     arch = ArchConfig.read("dense_8x8_ws")
-    model = family(arch)
+    model = array_model(arch)
     weight, act = sparse(rng, (11, 20), 1.0, 8), sparse(rng, (20, 13), 1.0, 8)
     gemm = GEMM.of(weight, act)
     job = model.compile(arch, gemm)

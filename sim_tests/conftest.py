@@ -43,7 +43,7 @@ def simulate(request, tmp_path):
 @pytest.fixture
 def drive(request, tmp_path):
     """Run jobs on an array in the Amaranth simulator: :func:`array_bench.drive`."""
-    from array_bench import drive as run_jobs
+    from harness.array_bench import drive as run_jobs
 
     def run(arch, jobs, pauses=(), **options):
         if request.config.getoption("--vcd"):

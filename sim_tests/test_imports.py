@@ -1,4 +1,4 @@
-"""The arrows between the packages, kept by walking their imports."""
+"""The arrows between the rooms, kept by walking their imports: all point down, none in a circle."""
 
 import ast
 import subprocess
@@ -8,97 +8,167 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-#: Package -> modules of ours that it may import at all (prefixes).
-ALLOWED = {
-    "hwsim": ("hwsim",),
-    "rtl": (
-        "hwsim.__version__",
-        "hwsim.config",
-        "hwsim.formats",
-        "hwsim.files",
-        "hwsim.errors",
-        "rtl",
-    ),
+
+#: Rooms of ``hwsim``, the lowest first: a room imports from itself and from those below it.
+ORDER = (
+    "errors",
+    "fixedpoint",
+    "system",
+    "contract",
+    "config",
+    "formats",
+    "workload",
+    "arrays",
+    "datasets",
+    "checkpoints",
+    "inference",
+    "engine",
+    "report",
+    "cost",
+    "verification",
+    "study",
+    "sweep",
+    "api",
+    "cli",
+)
+#: Wing -> rooms of ``hwsim`` that it may import, and the wings.
+WINGS = {
+    "rtl": ("__version__", "config", "contract", "errors", "formats", "system", "rtl"),
     # test equipment: it plays jobs and gives back runs
-    "rtl/cosim": (
-        "hwsim.arrays.base",
-        "hwsim.config",
-        "hwsim.extras",
-        "hwsim.files",
-        "hwsim.errors",
-        "rtl",
-    ),
+    "rtl/cosim": ("arrays.base", "arrays.counts", "config", "errors", "system", "rtl"),
     "models": (
-        "hwsim.checkpoint",
-        "hwsim.config",
-        "hwsim.datasets",
-        "hwsim.errors",
-        "hwsim.extras",
-        "hwsim.files",
-        "hwsim.fixedpoint",
-        "hwsim.formats",
-        "hwsim.golden",
-        "hwsim.inputs",
-        "hwsim.lowering",
-        "hwsim.processes",
-        "hwsim.report",
+        "checkpoints",
+        "config",
+        "datasets",
+        "errors",
+        "fixedpoint",
+        "formats",
+        "inference",
+        "report",
+        "system",
+        "workload",
         "models",
     ),
 }
 #: hwsim must run where these are not installed; imports inside a function are the command's own.
-FOREIGN = {"amaranth", "cocotb", "cocotb_tools", "onnx", "torch", "rtl", "models"}
+FOREIGN = {"amaranth", "cocotb", "cocotb_tools", "onnx", "torch"}
 
 
-def imports(path, *, top_level):
+def imports(path, *, top_level=False):
+    """Names of the modules that a file imports."""
     tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level else ast.walk(tree)
-    for node in nodes:
+    for node in tree.body if top_level else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-            if node.module == "hwsim":
-                yield from (f"hwsim.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            module = str(node.module)
+            # a package may be imported for its modules
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def sources(package):
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files, package
-    return [f for f in files if not (package == "rtl" and "cosim" in f.relative_to(ROOT).parts)]
+def sources(folder):
+    """Python files of a wing or room; the wings' links in ``hwsim`` are not followed."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files, folder
+    links = [ROOT / "hwsim" / wing for wing in ("rtl", "models", "configs")]
+    files = [f for f in files if not any(f.is_relative_to(link) for link in links)]
+    return [f for f in files if folder != "rtl" or "cosim" not in f.relative_to(ROOT).parts]
 
 
-@pytest.mark.parametrize("package", ALLOWED)
-def test_arrows(package):
-    ours = ("hwsim", "rtl", "models", "sim_tests")
-    for path in sources(package):
-        if package == "hwsim":
-            continue  # a command may import the others, inside its function: next test
-        for name in imports(path, top_level=False):
-            if name.split(".")[0] in ours and name != "hwsim":
-                assert any(name == a or name.startswith(a + ".") for a in ALLOWED[package]), (
+def room_of(name):
+    """Room of ``hwsim`` that a dotted name is of; ``None`` for any other name."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "hwsim" and len(parts) > 1 else None
+
+
+def test_every_room_has_its_place():
+    rooms = {path.stem for path in (ROOT / "hwsim").iterdir() if not path.is_symlink()}
+    assert rooms - {"__init__", "__main__", "__pycache__", "py"} == set(ORDER)
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_a_room_imports_only_from_below(room):
+    below = ORDER[: ORDER.index(room) + 1]
+    folder = ROOT / "hwsim" / room
+    files = sources(f"hwsim/{room}") if folder.is_dir() else [folder.with_suffix(".py")]
+    for path in files:
+        for name in imports(path):
+            other = room_of(name)
+            if other in ORDER:
+                assert other in below, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_no_file_imports_itself_in_a_circle():
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for wing in ("hwsim", "rtl", "rtl/cosim", "models")
+        for path in sources(wing)
+    }
+    files = {name if name.startswith("hwsim") else f"hwsim.{name}": p for name, p in files.items()}
+    arrows = {
+        name: {
+            next((n for n in (target, target.rpartition(".")[0]) if n in files), "")
+            for target in imports(path)
+        }
+        - {"", "hwsim", name}
+        for name, path in files.items()
+        if path.name != "__init__.py"
+    }
+    done, open_ = set(), []
+
+    def visit(name):
+        assert name not in open_, " -> ".join([*open_[open_.index(name) :], name])
+        if name in done:
+            return
+        open_.append(name)
+        for target in sorted(arrows.get(name, ())):
+            visit(target)
+        open_.pop()
+        done.add(name)
+
+    for name in sorted(arrows):
+        visit(name)
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_only_its_rooms(wing):
+    for path in sources(wing):
+        for name in imports(path):
+            own = name.removeprefix("hwsim.")
+            if room_of(name) is not None:
+                assert any(f"{own}.".startswith(f"{a}.") for a in WINGS[wing]), (
                     f"{path.relative_to(ROOT)} imports {name}"
                 )
+
+
+@pytest.mark.parametrize("name", ["rtl", "models", "configs", "sim_tests"])
+def test_nothing_imports_a_wing_by_its_short_name(name):
+    for wing in ("hwsim", "rtl", "rtl/cosim", "models", "sim_tests", "benchmarks", "examples"):
+        for path in sources(wing):
+            for imported in imports(path):
+                assert imported.split(".")[0] != name, f"{path.relative_to(ROOT)}: {imported}"
 
 
 def test_hwsim_imports_nothing_heavy_at_the_top():
     for path in sources("hwsim"):
         for name in imports(path, top_level=True):
-            assert name.split(".")[0] not in FOREIGN, f"{path.relative_to(ROOT)} imports {name}"
+            heavy = name.split(".")[0] in FOREIGN or room_of(name) in ("rtl", "models")
+            assert not heavy, f"{path.relative_to(ROOT)} imports {name}"
 
 
-def test_only_commands_and_proofs_reach_the_other_packages():
-    allowed = {"hwsim/cli", "hwsim/verify.py", "hwsim/study/prove.py"}
+def test_only_commands_and_proofs_reach_the_wings():
+    allowed = ("hwsim/cli", "hwsim/api.py", "hwsim/verification/run.py")
     for path in sources("hwsim"):
         relative = path.relative_to(ROOT).as_posix()
-        for name in imports(path, top_level=False):
-            if name.split(".")[0] in {"rtl", "models"}:
-                assert any(relative.startswith(a) for a in allowed), f"{relative} imports {name}"
+        for name in imports(path):
+            if room_of(name) in ("rtl", "models"):
+                assert relative.startswith(allowed), f"{relative} imports {name}"
 
 
 def test_help_imports_nothing_heavy():
     code = "import sys, hwsim.cli; print(*sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in shown.stdout.split()}
     assert not loaded & {"numpy", "numba", "matplotlib", "torch", "amaranth", "pydantic"}, loaded
 
 

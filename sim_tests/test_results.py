@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from study_cases import Case, study
+from harness.study_cases import Case, study
 
 from hwsim.config import ArchConfig, TechConfig
 from hwsim.config.base import CONFIGS
@@ -90,7 +90,7 @@ def test_the_record_of_gates_is_of_designs_and_as_its_command_writes_it(script):
 
 def test_the_record_is_what_synthesis_counts(script, tmp_path):
     pytest.importorskip("pyosys", reason="cells need pyosys: pip install 'hwsim[synth]'")
-    from rtl.synth import synthesize_array
+    from hwsim.rtl.synth.yosys import synthesize_array
 
     # the smallest design stands for all
     record = TechConfig.read("generic").designs["dense_8x8_ws_binary"]

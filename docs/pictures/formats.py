@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import NMConfig, NumberConfig, PatternConfig
-from hwsim.files import write_text_atomic
-from hwsim.formats import bitmask, codes, coo, csc, csr, dense, nm, pattern, relative, run_length
+from hwsim.formats import bitmask, codes, csc, dense, nm, pattern
 from hwsim.formats.base import Bits, index_width
+from hwsim.formats.generic import coo, csr, relative, run_length
+from hwsim.system.files import write_text_atomic
 
 __all__ = ["FORMATS", "Drawing", "Field", "weights", "write"]
 

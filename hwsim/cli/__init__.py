@@ -13,7 +13,7 @@ from hwsim.cli.compress import compress
 from hwsim.cli.data import data
 from hwsim.cli.doctor import doctor
 from hwsim.cli.generate import generate
-from hwsim.cli.importing import import_
+from hwsim.cli.import_ import import_
 from hwsim.cli.simulate import simulate
 from hwsim.cli.storage import storage
 from hwsim.cli.study import study

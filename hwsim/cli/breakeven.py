@@ -10,9 +10,9 @@ import typer
 from hwsim.cli.options import Arch, Images, Json, Out
 
 if TYPE_CHECKING:
-    from hwsim.arrays.base import GEMM
-    from hwsim.breakeven import BreakEven
     from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.cost.breakeven import BreakEven
+    from hwsim.workload.layer import Layer
 
 __all__ = ["breakeven"]
 
@@ -74,11 +74,11 @@ def breakeven(
 
     Example: hwsim breakeven csc_4x16 lenet5 --checkpoint lenet5_dense --images 16 --area 1.65
     """
-    from hwsim import breakeven as found
     from hwsim.cli.output import emit_json, log
     from hwsim.config import ArchConfig
-    from hwsim.plots.breakeven import speedup_by_portion
-    from hwsim.report import write_csv, write_json
+    from hwsim.cost import breakeven as found
+    from hwsim.cost.breakeven_picture import speedup_by_portion
+    from hwsim.report.page import write_csv, write_json
 
     design = ArchConfig.read(arch)
     rival = found.dense_rival(design) if dense is None else ArchConfig.read(dense)
@@ -129,12 +129,13 @@ def _operands(
     densities: list[float],
     images: int,
     seed: int,
-) -> list[tuple[str, dict[str, list[GEMM]]]]:
+) -> list[tuple[str, dict[str, Layer]]]:
     """Unpruned operands of the layers, for each kind of activations."""
-    from hwsim.breakeven import draw
-    from hwsim.checkpoint import Checkpoint
-    from hwsim.shipped import checkpoint_operands, find_checkpoint
-    from hwsim.synthetic import label
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import find_checkpoint
+    from hwsim.checkpoints.synthetic import label
+    from hwsim.cost.breakeven import draw
+    from hwsim.inference.operands import checkpoint_operands
 
     if checkpoint is not None:
         operands = checkpoint_operands(network, checkpoint, images, seed=seed)

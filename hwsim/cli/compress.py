@@ -12,11 +12,11 @@ import typer
 from hwsim.cli.options import Json
 
 if TYPE_CHECKING:
-    from hwsim.checkpoint import Checkpoint
+    from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig
     from hwsim.config.compress import CompressConfig
-    from models.runs import End, Run
-    from models.training import Epoch
+    from hwsim.models.compress.runs import End, Run
+    from hwsim.models.training.train import Epoch
 
 __all__ = ["compress"]
 
@@ -85,11 +85,11 @@ def _train(
     recipes: list[CompressConfig], out: Path | None, jobs: int, fresh: bool, quiet: bool
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Make the checkpoints of recipes that train; describe them, and say what went wrong."""
-    from hwsim.extras import require
+    from hwsim.system.extras import require
 
     require("compress")
-    from hwsim.checkpoint import Checkpoint
-    from models.runs import Run, in_order
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.models.compress.runs import Run, in_order
 
     runs = in_order([Run(recipe, out or _home(recipe, fresh)) for recipe in recipes])
     ends = _work_off(runs, out, jobs, fresh)
@@ -105,8 +105,8 @@ def _home(recipe: CompressConfig, fresh: bool) -> Path:
 
     What ships is not made again, and is never written over.
     """
-    from hwsim.shipped import CHECKPOINTS
-    from models import pipeline
+    from hwsim.checkpoints.find import CHECKPOINTS
+    from hwsim.models.compress import pipeline
 
     find = partial(find_start, out=None)
     ships = not fresh and pipeline.find_made(recipe, CHECKPOINTS, find) is not None
@@ -114,7 +114,7 @@ def _home(recipe: CompressConfig, fresh: bool) -> Path:
 
 
 def _folder(name: str) -> Path:
-    from hwsim.shipped import built
+    from hwsim.checkpoints.find import built
 
     return built(name).parent
 
@@ -125,7 +125,7 @@ def _file(run: Run) -> Path:
 
 def find_start(name: str, out: Path | None) -> Path:
     """Path of the checkpoint a recipe starts from: the newest there can be."""
-    from hwsim.shipped import built, find_checkpoint
+    from hwsim.checkpoints.find import built, find_checkpoint
 
     places = [built(name)] if out is None else [out / f"{name}.safetensors", built(name)]
     return next((path for path in places if path.is_file()), None) or find_checkpoint(name)
@@ -133,8 +133,8 @@ def find_start(name: str, out: Path | None) -> Path:
 
 def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bool) -> None:
     """Make the checkpoint of one run and draw its log, in whatever process it is called."""
-    from hwsim import training_log
-    from hwsim.plots.compress import draw
+    from hwsim.models.compress import log as training_log
+    from hwsim.models.compress.pictures import draw
 
     _maker(run)(
         run.recipe, run.folder, command=f"hwsim compress {run.name}",
@@ -147,11 +147,11 @@ def make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: boo
 
 def _maker(run: Run) -> Callable[..., Checkpoint]:
     if run.recipe.hardware_aware is None:
-        from models import pipeline
+        from hwsim.models.compress import pipeline
 
         return pipeline.run
-    from hwsim.costs import LayerCosts
-    from models import hardware_aware_run
+    from hwsim.cost.layer_costs import LayerCosts
+    from hwsim.models.search import run as hardware_aware_run
 
     return partial(hardware_aware_run.run, make_costs=LayerCosts)
 
@@ -160,8 +160,8 @@ def _work_off(runs: list[Run], out: Path | None, jobs: int, fresh: bool) -> dict
     import os
 
     from hwsim.cli.compress_watch import watching
-    from models import pipeline
-    from models.runs import work_off
+    from hwsim.models.compress import pipeline
+    from hwsim.models.compress.runs import work_off
 
     find = partial(find_start, out=out)
 
@@ -234,7 +234,7 @@ def _row(run: Run, checkpoint: Checkpoint) -> list[object]:
 
 def _stored(run: Run) -> tuple[str, int]:
     """Smallest format, as of each design of 64 multipliers, of all the weights; its bits."""
-    from hwsim import storage
+    from hwsim.cost import storage
 
     found = storage.run(str(_file(run)), _designs(), network=run.recipe.network)
     sizes = [("plain", found.plain), *((size.name, size.total) for size in found.fitting)]
@@ -244,6 +244,6 @@ def _stored(run: Run) -> tuple[str, int]:
 
 @cache
 def _designs() -> list[ArchConfig]:
-    from hwsim.storage import designs_of
+    from hwsim.cost.storage import designs_of
 
     return designs_of(64)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwsim.checkpoint import Checkpoint
+    from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config.synthetic import SyntheticConfig
 
 __all__ = ["draw"]
@@ -14,7 +14,7 @@ __all__ = ["draw"]
 
 def draw(config: SyntheticConfig, folder: Path, *, fresh: bool, quiet: bool) -> dict[str, Any]:
     """Find the checkpoint in the folder or draw it, show it unless ``quiet``, and describe it."""
-    from hwsim import synthetic
+    from hwsim.checkpoints import synthetic
     from hwsim.cli.output import log
 
     found = None if fresh else synthetic.find_made(config, folder)
@@ -41,8 +41,8 @@ def draw(config: SyntheticConfig, folder: Path, *, fresh: bool, quiet: bool) -> 
 
 
 def _show(name: str, checkpoint: Checkpoint, where: str) -> None:
+    from hwsim.checkpoints.synthetic import SYNTHETIC, label
     from hwsim.cli.output import console, table
-    from hwsim.synthetic import SYNTHETIC, label
 
     rows: list[list[object]] = [
         [layer, w.weight.size, w.density, w.weight_bits, w.weight_code]

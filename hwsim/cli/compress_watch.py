@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from models.runs import End, Run, Watch
-    from models.training import Epoch
+    from hwsim.models.compress.runs import End, Run, Watch
+    from hwsim.models.training.train import Epoch
 
 __all__ = ["watching"]
 
@@ -106,7 +106,7 @@ class _Schedule:
     """How far an epoch of a stage is in the whole recipe."""
 
     def __init__(self, run: Run) -> None:
-        from models import pipeline
+        from hwsim.models.compress import pipeline
 
         self.epochs = 0
         self._before: dict[str, int] = {}

@@ -51,9 +51,9 @@ def data(
 
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from hwsim import datasets
     from hwsim.cli.output import console, emit_json, log
-    from hwsim.mirrors import DATASETS
+    from hwsim.datasets import load as datasets
+    from hwsim.datasets.sources import DATASETS
 
     if cache is not None:
         os.environ["HWSIM_CACHE"] = str(cache)

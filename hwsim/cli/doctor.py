@@ -72,7 +72,7 @@ def _state(finding: Finding) -> str:
 
 
 def _tools() -> list[Finding]:
-    from rtl.cosim.toolchain import tools
+    from hwsim.rtl.cosim.toolchain import tools
 
     return [
         Finding(
@@ -100,7 +100,7 @@ def _extras() -> list[Finding]:
 
 
 def _data() -> list[Finding]:
-    from hwsim import datasets
+    from hwsim.datasets import load as datasets
     from hwsim.errors import InputError
 
     findings = []
@@ -115,9 +115,9 @@ def _data() -> list[Finding]:
 
 
 def _checkpoints() -> list[Finding]:
-    from hwsim.checkpoint import Checkpoint
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import CHECKPOINTS
     from hwsim.errors import InputError
-    from hwsim.shipped import CHECKPOINTS
 
     findings = []
     for path in sorted(CHECKPOINTS.glob("*.safetensors")):

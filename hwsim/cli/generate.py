@@ -18,13 +18,13 @@ def generate(arch: Arch, out: Out = None, json: Json = False) -> None:
 
     Example: hwsim generate dense_8x8_ws --out build/rtl
     """
-    from hwsim import extras
     from hwsim.cli.output import console, emit_json
     from hwsim.config import ArchConfig
+    from hwsim.system import extras
 
     design = ArchConfig.read(arch)
     extras.require("rtl")
-    from rtl.generate import generate as write
+    from hwsim.rtl.emit.verilog import generate as write
 
     verilog = write(design, out or Path("build/generate") / design.name)
     sidecar = verilog.with_suffix(".json")

@@ -32,7 +32,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Table whose first column is text and whose others are numbers, right-aligned."""
     from rich.table import Table
 
-    from hwsim.report import cell
+    from hwsim.report.page import cell
 
     made = Table(title=title, title_justify="left")
     for place, column in enumerate(columns):

@@ -12,8 +12,8 @@ from hwsim.cli.options import Arch, Images, Inputs, Json, Network, Out, Weights
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.arrays.base import GEMM
     from hwsim.config import NetworkConfig
+    from hwsim.workload.layer import Layer
 
 __all__ = ["simulate"]
 
@@ -45,10 +45,10 @@ def simulate(
 
     Example: hwsim simulate dense_32x32_ws resnet50 --weights resnet50.pth
     """
-    from hwsim import engine
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.config import ArchConfig
-    from hwsim.report import write_json
+    from hwsim.engine import network as engine
+    from hwsim.report.page import write_json
 
     design = ArchConfig.read(arch)
     with log().status("reading") as status:
@@ -96,14 +96,15 @@ def _operands(
     images: int,
     seed: int,
     progress: Callable[[str], None],
-) -> tuple[NetworkConfig, dict[str, list[GEMM]] | None, dict[str, str]]:
+) -> tuple[NetworkConfig, dict[str, Layer] | None, dict[str, str]]:
     """Network, its operands (``None``: synthetic ones), and where weights and images come from."""
-    from hwsim import synthetic, workload
-    from hwsim.checkpoint import Checkpoint
-    from hwsim.cli.importing import imported
+    from hwsim.checkpoints import synthetic
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import dataset_of, find_checkpoint
+    from hwsim.cli.import_ import imported
     from hwsim.config import NetworkConfig
     from hwsim.errors import InputError
-    from hwsim.shipped import dataset_of, find_checkpoint, network_inputs
+    from hwsim.inference.operands import network_images, on_images, on_random_acts
 
     is_onnx = network.endswith(".onnx")
     if is_onnx or weights is not None:
@@ -125,12 +126,12 @@ def _operands(
                 "operands": synthetic.label(name, own),
                 "inputs": f"random activations, seed {seed}",
             }
-            return net, synthetic.operands(net, own, images, seed), origin
+            return net, on_random_acts(net, own, images, seed), origin
     elif inputs is not None:
         rule = "must be absent: synthetic operands come from no images"
         raise InputError("command line", "--inputs", str(inputs), rule)
     else:
         return NetworkConfig.read(network), None, {"operands": f"synthetic weights, seed {seed}"}
-    pictures, described = network_inputs(net, images, inputs, seed, dataset_of(own))
+    pictures, described = network_images(net, images, inputs, seed, dataset_of(own))
     progress(f"inferring {images} image(s)")
-    return net, workload.real(net, own, pictures), {"operands": name, "inputs": described}
+    return net, on_images(net, own, pictures), {"operands": name, "inputs": described}

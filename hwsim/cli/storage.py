@@ -10,8 +10,8 @@ import typer
 from hwsim.cli.options import Json, Out
 
 if TYPE_CHECKING:
-    from hwsim.storage import Storage
-    from hwsim.storage_published import Table
+    from hwsim.cost.published_sizes import Table
+    from hwsim.cost.storage import Storage
 
 __all__ = ["storage"]
 
@@ -58,9 +58,9 @@ def storage(
 def _measure(weights: str, arch: list[str], seed: int, out: Path | None, json: bool) -> None:
     from hwsim.cli.output import console, emit_json, log
     from hwsim.config import ArchConfig
-    from hwsim.plots.storage import bits_by_format
-    from hwsim.report import write_csv, write_json
-    from hwsim.storage import designs_of, run
+    from hwsim.cost.storage import designs_of, run
+    from hwsim.cost.storage_picture import bits_by_format
+    from hwsim.report.page import write_csv, write_json
 
     designs = [ArchConfig.read(name) for name in arch] or designs_of(64)
     with log().status("measuring") as status:
@@ -78,7 +78,7 @@ def _measure(weights: str, arch: list[str], seed: int, out: Path | None, json: b
 
 def _show(found: Storage) -> None:
     from hwsim.cli.output import console, table
-    from hwsim.storage import KINDS
+    from hwsim.cost.storage import KINDS
 
     plain = found.plain
     rows: list[list[object]] = [["plain", "", *_kinds(plain.to_dict()), plain.total / 8000, 1.0]]
@@ -137,7 +137,7 @@ def _show(found: Storage) -> None:
 
 
 def _kinds(bits: dict[str, int]) -> list[int]:
-    from hwsim.storage import KINDS
+    from hwsim.cost.storage import KINDS
 
     return [bits[kind] for kind in (*KINDS, "total")]
 
@@ -145,9 +145,9 @@ def _kinds(bits: dict[str, int]) -> list[int]:
 def _published(name: str, out: Path | None, json: bool) -> None:
     from hwsim.cli.output import console, emit_json, log
     from hwsim.config.storage import StorageConfig
-    from hwsim.plots.storage import published_sizes
-    from hwsim.report import write_csv, write_json
-    from hwsim.storage_published import run
+    from hwsim.cost.published_sizes import run
+    from hwsim.cost.storage_picture import published_sizes
+    from hwsim.report.page import write_csv, write_json
 
     config = StorageConfig.read(name)
     with log().status("drawing masks") as status:

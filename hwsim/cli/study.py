@@ -60,7 +60,6 @@ def _compare(
     json: bool,
 ) -> bool:
     from hwsim.cli.output import console, emit_json, log, table
-    from hwsim.extras import require
     from hwsim.study import compare, prove
     from hwsim.study.report import (
         cycles_table,
@@ -70,6 +69,7 @@ def _compare(
         write_comparison,
     )
     from hwsim.study.verdict import answer, verdicts
+    from hwsim.system.extras import require
 
     if rtl:
         require("rtl")
@@ -129,10 +129,10 @@ def _synthetic(
     folder: Path,
     json: bool,
 ) -> bool:
+    from hwsim.checkpoints.synthetic import mark
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.study import synthetic
     from hwsim.study.synthetic_report import cycles_table, storage_table, write
-    from hwsim.synthetic import mark
 
     with log().status("reading") as status:
         done = synthetic.run(config, str(path), status.update)

@@ -45,18 +45,18 @@ def synth(
 
     Example: hwsim synth --multipliers
     """
-    from hwsim import extras
     from hwsim.cli.output import emit_json
     from hwsim.config import ArchConfig
     from hwsim.errors import InputError
-    from hwsim.report import write_csv, write_json
+    from hwsim.report.page import write_csv, write_json
+    from hwsim.system import extras
 
     if not arch and not multipliers:
         raise InputError("command line", "ARCH", None, "name a design, or give --multipliers")
     designs = [ArchConfig.read(name) for name in arch or []]
     extras.require("rtl")
     extras.require("synth")
-    from rtl.synth import TARGETS
+    from hwsim.rtl.synth.yosys import TARGETS
 
     if target not in TARGETS:
         raise InputError(
@@ -84,7 +84,7 @@ def synth(
 def _design(design: ArchConfig, target: str) -> dict[str, Any]:
     """Cells of one design, under a line that says what is being waited for."""
     from hwsim.cli.output import log
-    from rtl.synth import synthesize_array, synthesize_multiplier
+    from hwsim.rtl.synth.yosys import synthesize_array, synthesize_multiplier
 
     with log().status(f"synthesize {design.name}"):
         array, pe, count = synthesize_array(design, target, CACHE)
@@ -104,7 +104,7 @@ def _survey(target: str) -> list[dict[str, Any]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from hwsim.cli.output import log
-    from rtl.survey import survey
+    from hwsim.rtl.synth.survey import survey
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=log()) as bar:

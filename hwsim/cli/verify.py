@@ -12,17 +12,9 @@ from hwsim.cli.options import Arch, Images, Json, Out
 
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
-    from hwsim.verify import Case, Comparison
+    from hwsim.verification.run import Case, Comparison
 
 __all__ = ["verify"]
-
-#: Checkpoint of a network's layers where none is named, by the design's family.
-_CHECKPOINTS = {
-    "dense": "dense",
-    "csc": "nonstructured",
-    "bitmask": "nonstructured",
-    "pattern": "structured",
-}
 
 
 def verify(
@@ -61,7 +53,7 @@ def verify(
     """
     from hwsim.cli.output import console, emit_json
     from hwsim.config import ArchConfig
-    from hwsim.report import write_json
+    from hwsim.report.page import write_json
 
     design = ArchConfig.read(arch)
     drawn = random if random is not None else (0 if network else 50)
@@ -108,12 +100,13 @@ def _cases(
     checkpoint: str | None,
 ) -> tuple[list[Case], str | None]:
     """Random cases, then the network's layers; and what their weights are called."""
-    from hwsim.checkpoint import Checkpoint
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import find_checkpoint
+    from hwsim.checkpoints.synthetic import label
     from hwsim.config import NetworkConfig
     from hwsim.errors import InputError
-    from hwsim.shipped import checkpoint_operands, find_checkpoint
-    from hwsim.synthetic import label
-    from hwsim.verify import layer_cases, random_cases
+    from hwsim.inference.operands import checkpoint_operands
+    from hwsim.verification.run import layer_cases, random_cases
 
     cases, called = random_cases(design, random, seed), None
     if network is None:
@@ -127,7 +120,7 @@ def _cases(
             if name not in known:
                 rule = f"must be a layer with weights: {', '.join(known)}"
                 raise InputError("command line", "--layer", name, rule)
-        weights = checkpoint or f"{net.name}_{_checkpoint(design)}"
+        weights = checkpoint or f"{net.name}_{design.array.checkpoint_kind}"
         cases += layer_cases(checkpoint_operands(net, weights, images), layers)
         called = label(weights, Checkpoint.read(find_checkpoint(weights)))
     if not cases:
@@ -135,24 +128,16 @@ def _cases(
     return cases, called
 
 
-def _checkpoint(design: ArchConfig) -> str:
-    """Checkpoint of a network that suits a design's family, without the network's name."""
-    array = design.array
-    if array.family == "nm":
-        holds_2x4 = 2 * array.n >= array.m and array.n >= min(2, array.m)
-        return "nm_2x4" if holds_2x4 else "nm_1x4"
-    return _CHECKPOINTS[array.family]
-
-
 def _run(design: ArchConfig, cases: list[Case], folder: Path, simulator: str) -> list[Comparison]:
     """Verify under a progress bar; a simulation that fails by itself ends the command with 1."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from hwsim import extras, verify
     from hwsim.cli.output import log
+    from hwsim.system import extras
+    from hwsim.verification import run as verify
 
     extras.require("rtl")
-    from rtl.cosim.run import SimulationError
+    from hwsim.rtl.cosim.run import SimulationError
 
     words = {"generate": "generate Verilog", "build": f"build with {simulator}"}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

@@ -1,24 +1,29 @@
 """Configurations: arch, network, study, sweep. See ``configs/`` for the files."""
 
-from hwsim.config.arch import (
-    ArchConfig,
+from hwsim.config.arch import ArchConfig, register
+from hwsim.config.arrays import (
+    FAMILIES,
     ArrayConfig,
     BitmaskConfig,
     CSCConfig,
+    DecodingConfig,
     DenseConfig,
     NMConfig,
-    NumberConfig,
     PatternConfig,
     SystolicConfig,
+    wing,
 )
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
+from hwsim.config.numbers import NumberConfig
 from hwsim.config.tech import TechConfig
 
 __all__ = [
+    "FAMILIES",
     "ArchConfig",
     "ArrayConfig",
     "BitmaskConfig",
     "CSCConfig",
+    "DecodingConfig",
     "DenseConfig",
     "LayerConfig",
     "LayerShape",
@@ -29,4 +34,6 @@ __all__ = [
     "SystolicConfig",
     "TechConfig",
     "TensorShape",
+    "register",
+    "wing",
 ]

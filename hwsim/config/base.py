@@ -13,7 +13,7 @@ from hwsim.errors import InputError
 __all__ = ["CONFIGS", "Config", "load", "parse", "read_yaml", "resolve"]
 
 #: ``configs/`` of the checkout, or of the installed package's neighbour.
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 C = TypeVar("C", bound="Config")
 

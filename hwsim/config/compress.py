@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.arch import WEIGHT_WIDTHS, NumberConfig, WeightCode
 from hwsim.config.base import Config, load, resolve
 from hwsim.config.hardware_aware import HardwareAwareConfig
+from hwsim.config.numbers import WEIGHT_WIDTHS, NumberConfig, WeightCode
 
 __all__ = [
     "ADMMConfig",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import ArchConfig, PatternConfig
+from hwsim.config import ArchConfig, wing
 from hwsim.formats import codes
 from hwsim.formats.base import Bits
 
-__all__ = ["Bits", "measure", "project"]
+__all__ = ["Bits", "measure", "nonzeros", "project"]
 
 
 def measure(
@@ -27,7 +26,8 @@ def measure(
     Parameters
     ----------
     weight
-        ``(M, K)``; ``None`` where only the shape is known, which a format with indices refuses.
+        ``(M, K)``; ``None`` where only the shape is known, then every weight that the
+        format keeps is non-zero.
     shape
         ``(M, K)``.
     channels
@@ -42,10 +42,12 @@ def measure(
     """
     if weight is not None:
         codes.check(name, weight, arch.numbers)
-    module = import_module(f"hwsim.formats.{arch.array.family}")
-    if isinstance(arch.array, PatternConfig):
-        return cast(Bits, module.measure(arch, weight, shape, channels, name))
-    return cast(Bits, module.measure(arch, weight, shape, name))
+    return cast(Bits, wing(arch.array.FORMAT).measure(arch, weight, shape, channels, name))
+
+
+def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:
+    """Weights of an ``(M, K)`` matrix that a design's format keeps where none is zero."""
+    return cast(int, wing(arch.array.FORMAT).nonzeros(arch, shape, channels))
 
 
 def project(
@@ -55,11 +57,7 @@ def project(
 
     ``channels`` as in :func:`measure`.
     """
-    module = import_module(f"hwsim.formats.{arch.array.family}")
-    if not hasattr(module, "project"):
+    module = wing(arch.array.FORMAT)
+    if not hasattr(module, "project_for"):
         return weight
-    if isinstance(arch.array, PatternConfig):
-        has_zero = arch.numbers.has_zero
-        projected = module.project(weight, arch.array, channels, has_zero=has_zero)
-        return cast("NDArray[np.integer]", projected)
-    return cast("NDArray[np.integer]", module.project(weight, arch.array))
+    return cast("NDArray[np.integer]", module.project_for(arch, weight, channels))

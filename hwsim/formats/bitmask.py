@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.formats.base import Bits
 
-__all__ = ["PIECE", "BitmaskMatrix", "bits", "decode", "encode", "mask_words", "measure"]
+__all__ = [
+    "PIECE",
+    "BitmaskMatrix",
+    "bits",
+    "decode",
+    "encode",
+    "mask_words",
+    "measure",
+    "nonzeros",
+]
 
 #: Bits of a mask that one write of the weight stream carries.
 PIECE = 8
@@ -104,6 +113,7 @@ def measure(
     arch: ArchConfig,
     weight: NDArray[np.integer] | None,
     shape: tuple[int, int],
+    channels: int = 0,
     name: str = "bitmask format",
 ) -> Bits:
     """Size of a weight matrix in a design's chunks; needs the weights, for only they are stored.
@@ -113,9 +123,13 @@ def measure(
     ValueError
         No weights.
     """
-    assert isinstance(arch.array, BitmaskConfig)
     if weight is None:
         raise ValueError(
             f"{name}: bitmask needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
         )
-    return bits(encode(weight, arch.array.chunk), arch.numbers.weight_width)
+    return bits(encode(weight, arch.array_as(BitmaskConfig).chunk), arch.numbers.weight_width)
+
+
+def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:
+    """Weights that the format keeps of a matrix without a zero: all."""
+    return shape[0] * shape[1]

@@ -36,7 +36,9 @@ __all__ = [
     "entry_has_zero",
     "entry_width",
     "measure",
+    "nonzeros",
     "project",
+    "project_for",
     "zero_run",
 ]
 
@@ -46,14 +48,12 @@ ROUNDS = 50
 
 def entry_width(arch: ArchConfig) -> int:
     """Bits of the code in an entry."""
-    assert isinstance(arch.array, CSCConfig)
-    return arch.array.codebook_bits or arch.numbers.weight_width
+    return arch.array_as(CSCConfig).codebook_bits or arch.numbers.weight_width
 
 
 def entry_has_zero(arch: ArchConfig) -> bool:
     """Whether an entry's code has a zero, which then marks padding; else the index does."""
-    assert isinstance(arch.array, CSCConfig)
-    return arch.array.codebook_bits is not None or arch.numbers.has_zero
+    return arch.array_as(CSCConfig).codebook_bits is not None or arch.numbers.has_zero
 
 
 def zero_run(index_bits: int, has_zero: bool) -> int:
@@ -251,6 +251,7 @@ def measure(
     arch: ArchConfig,
     weight: NDArray[np.integer] | None,
     shape: tuple[int, int],
+    channels: int = 0,
     name: str = "csc format",
 ) -> Bits:
     """Size of a weight matrix for a design's PEs; needs the weights, for their places count.
@@ -264,14 +265,26 @@ def measure(
     InputError
         Too many different ones for the codebook.
     """
-    assert isinstance(arch.array, CSCConfig)
+    array = arch.array_as(CSCConfig)
     if weight is None:
         raise ValueError(
             f"{name}: csc needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
         )
-    matrix = encode(weight, arch.array.pes, arch.array.index_bits, entry_has_zero(arch))
+    matrix = encode(weight, array.pes, array.index_bits, entry_has_zero(arch))
     size = bits(matrix, entry_width(arch))
-    if arch.array.codebook_bits is None:
+    if array.codebook_bits is None:
         return size
-    table = codebook(weight, arch.array.codebook_bits, name)
+    table = codebook(weight, array.codebook_bits, name)
     return size + Bits(values=len(table) * arch.numbers.weight_width)
+
+
+def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:
+    """Weights that the format keeps of a matrix without a zero: all."""
+    return shape[0] * shape[1]
+
+
+def project_for(
+    arch: ArchConfig, weight: NDArray[np.integer], channels: int = 0
+) -> NDArray[np.integer]:
+    """Nearest weights that a design holds (:func:`project`)."""
+    return project(weight, arch.array_as(CSCConfig))

@@ -19,7 +19,7 @@ from hwsim.errors import InputError
 from hwsim.formats import codes
 from hwsim.formats.base import Bits, gather_bits
 
-__all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure", "size"]
+__all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure", "nonzeros", "size"]
 
 #: A gather list that says nothing: everything is kept.
 ALL: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -145,6 +145,7 @@ def measure(
     arch: ArchConfig,
     weight: NDArray[np.integer] | None,
     shape: tuple[int, int],
+    channels: int = 0,
     name: str = "dense format",
 ) -> Bits:
     """Size of a weight matrix for a design; where only the shape is known, nothing is removed."""
@@ -153,3 +154,8 @@ def measure(
         return _size(shape, shape, numbers.weight_width)
     rows, cols = _stored(weight, numbers, name)
     return _size(shape, (len(rows), len(cols)), numbers.weight_width)
+
+
+def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:
+    """Weights that the format keeps of a matrix without a zero: all."""
+    return shape[0] * shape[1]

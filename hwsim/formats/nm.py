@@ -31,8 +31,10 @@ __all__ = [
     "encode",
     "explicit_zeros",
     "measure",
+    "nonzeros",
     "occupancy",
     "project",
+    "project_for",
 ]
 
 Ints = NDArray[np.int64]
@@ -127,26 +129,32 @@ def bits(matrix: NMMatrix, array: NMConfig, numbers: NumberConfig) -> Bits:
 
 def explicit_zeros(arch: ArchConfig, size: Bits) -> int:
     """Zeros that are stored to fill up blocks, from the size of a matrix in a design's format."""
-    return size.padding // (arch.numbers.weight_width + _array(arch).position_width)
+    return size.padding // (arch.numbers.weight_width + arch.array_as(NMConfig).position_width)
 
 
 def measure(
     arch: ArchConfig,
     weight: NDArray[np.integer] | None,
     shape: tuple[int, int],
+    channels: int = 0,
     name: str = "nm format",
 ) -> Bits:
-    """Size of a weight matrix for a design; where only the shape is known, every block is full.
+    """Size of a weight matrix for a design; where only the shape is known, no weight is zero.
 
     Raises
     ------
     InputError
         The matrix breaks the constraint.
     """
-    array, numbers = _array(arch), arch.numbers
+    array, numbers = arch.array_as(NMConfig), arch.numbers
     if weight is None:
         stored = shape[0] * -(-shape[1] // array.m) * array.n
-        return Bits(values=stored * numbers.weight_width, indices=stored * array.position_width)
+        kept = nonzeros(arch, shape)
+        return Bits(
+            values=kept * numbers.weight_width,
+            indices=kept * array.position_width,
+            padding=(stored - kept) * (numbers.weight_width + array.position_width),
+        )
     return bits(encode(weight, array, numbers, name), array, numbers)
 
 
@@ -161,6 +169,20 @@ def project(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]
     np.put_along_axis(stays, order[:, :, : array.n], True, axis=2)
     kept_weight: NDArray[np.integer] = np.where(stays, block, 0).astype(weight.dtype)
     return kept_weight.reshape(len(weight), -1)[:, : weight.shape[1]]
+
+
+def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:
+    """Weights that the format keeps of a matrix without a zero: n of each whole block."""
+    array = arch.array_as(NMConfig)
+    whole, rest = divmod(shape[1], array.m)
+    return shape[0] * (whole * array.n + min(array.n, rest))
+
+
+def project_for(
+    arch: ArchConfig, weight: NDArray[np.integer], channels: int = 0
+) -> NDArray[np.integer]:
+    """Nearest weights that a design holds (:func:`project`)."""
+    return project(weight, arch.array_as(NMConfig))
 
 
 def occupancy(

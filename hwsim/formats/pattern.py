@@ -31,8 +31,10 @@ __all__ = [
     "encode",
     "library_of",
     "measure",
+    "nonzeros",
     "plan",
     "project",
+    "project_for",
 ]
 
 Ints = NDArray[np.int64]
@@ -214,10 +216,10 @@ def measure(
     ValueError
         No weights.
     """
-    assert isinstance(arch.array, PatternConfig)
     if weight is None:
         raise ValueError(f"{name}: pattern needs the weights of a {shape[0]} x {shape[1]} matrix")
-    matrix = encode(weight, arch.array, channels, has_zero=arch.numbers.has_zero, source=name)
+    array, has_zero = arch.array_as(PatternConfig), arch.numbers.has_zero
+    matrix = encode(weight, array, channels, has_zero=has_zero, source=name)
     return bits(matrix, arch.numbers.weight_width)
 
 
@@ -358,3 +360,16 @@ def _refuse(wrong: NDArray[np.bool_], masks: Ints, source: str, rule: str) -> No
         row, channel = (int(place) for place in np.argwhere(wrong)[0])
         taps = _taps(int(masks[row, channel]))
         raise InputError(source, f"filter {row}, channel {channel}: taps", taps, rule)
+
+
+def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:
+    """Weights that the format keeps of a matrix without a zero: four of nine taps of a kernel."""
+    return shape[0] * (channels * TAPS if channels else shape[1])
+
+
+def project_for(
+    arch: ArchConfig, weight: NDArray[np.integer], channels: int = 0
+) -> NDArray[np.integer]:
+    """Nearest weights that a design holds (:func:`project`)."""
+    array = arch.array_as(PatternConfig)
+    return project(weight, array, channels, has_zero=arch.numbers.has_zero)

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from hwsim import engine, shipped, storage, workload
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints import find as shipped
+from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig, TechConfig
 from hwsim.config.study import CompareConfig, PairConfig
-from hwsim.engine import NetworkResult
+from hwsim.cost import storage
+from hwsim.engine import network as engine
+from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits
+from hwsim.inference.operands import on_images, shipped_images
 
 __all__ = ["Comparison", "Curve", "Model", "Variant", "load", "pareto", "run"]
 
@@ -321,7 +324,7 @@ def run(
             raise InputError(source, "study.runs", name, rule)
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
-    pixels = shipped.images(config.images, dataset)[0]
+    pixels = shipped_images(config.images, dataset)[0]
     gates = TechConfig.read("generic").designs
     models: dict[str, Model] = {}
     variants = []
@@ -330,7 +333,7 @@ def run(
         progress(f"reading {name}")
         if name not in models:
             models[name] = _model(name, checkpoints[name], config.network)
-        operands = workload.real(network, checkpoints[name], pixels)
+        operands = on_images(network, checkpoints[name], pixels)
         for pair in pairs:
             arch = archs[pair.arch]
             progress(f"simulating {name} on {arch.name}")

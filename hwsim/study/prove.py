@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hwsim import shipped, verify
 from hwsim.config import ArchConfig
+from hwsim.inference.operands import checkpoint_operands
 from hwsim.study.compare import Comparison, Variant
+from hwsim.verification import run as verify
 
 __all__ = ["run"]
 
@@ -31,7 +32,7 @@ def run(
     Returns
     -------
     list of dict
-        One record a variant and layer, as of :meth:`hwsim.verify.Comparison.to_dict`.
+        One record a variant and layer, as of :meth:`hwsim.verification.run.Comparison.to_dict`.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def run(
     for name, variants in _wanted(done).items():
         cases, owners = [], []
         for variant in variants:
-            operands = shipped.checkpoint_operands(
+            operands = checkpoint_operands(
                 done.network, variant.model.source, done.config.verify.images
             )
             found = verify.layer_cases(operands, done.config.verify.layers)

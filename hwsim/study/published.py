@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.arrays.base import GEMM, Counts, family
+from hwsim.arrays.base import array_model
+from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.config.study import PublishedConfig, PublishedLayer
 from hwsim.errors import InputError
-from hwsim.workload import sparse
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import sparse
 
 __all__ = ["Check", "LayerCheck", "run"]
 
@@ -132,7 +134,7 @@ def run(config: PublishedConfig, progress: Callable[[str], None] = lambda what: 
     for layer in config.layers:
         progress(layer.name)
         gemm = _draw(config, layer, arch)
-        counts = family(arch).count(arch, gemm)
+        counts = array_model(arch).count(arch, gemm)
         pe = counts.causes["pe"]
         run_cycles = _resident(counts)
         entries = pe["mac"] + pe["padding"]
@@ -173,7 +175,7 @@ def _with_depth(arch: ArchConfig, depth: int) -> ArchConfig:
 
 
 def _efficiency(arch: ArchConfig, gemm: GEMM) -> float:
-    counts = family(arch).count(arch, gemm)
+    counts = array_model(arch).count(arch, gemm)
     pe = counts.causes["pe"]
     busy = pe["mac"] + pe["padding"] + pe["column"]
     return busy / (arch.array.multipliers * _resident(counts))

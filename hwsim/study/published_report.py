@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hwsim.files import staged
-from hwsim.plots import study as plots
-from hwsim.report import Report, write_csv, write_json
+from hwsim.report.page import Report, write_csv, write_json
+from hwsim.study import pictures as plots
 from hwsim.study.published import Check
+from hwsim.system.files import staged
 
 __all__ = ["published_table", "write_published"]
 

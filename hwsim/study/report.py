@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hwsim.engine import LayerResult, NetworkResult
-from hwsim.files import staged
-from hwsim.plots import curves
-from hwsim.plots import study as plots
-from hwsim.report import Report, write_csv, write_json
-from hwsim.study import verdict
+from hwsim.engine.results import LayerResult, NetworkResult
+from hwsim.report.page import Report, write_csv, write_json
+from hwsim.study import curves, verdict
+from hwsim.study import pictures as plots
 from hwsim.study.compare import Comparison, Variant
 from hwsim.study.verdict import BOUNDS, Verdict
+from hwsim.system.files import staged
 
 __all__ = ["cycles_table", "storage_table", "verdict_table", "write_comparison"]
 

@@ -8,17 +8,19 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from hwsim import engine, synthetic, workload
-from hwsim.arrays.base import GEMM
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints import synthetic
+from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
 from hwsim.config.synthetic import SyntheticConfig
-from hwsim.costs import in_own_code
-from hwsim.engine import NetworkResult
+from hwsim.cost.layer_costs import in_own_code
+from hwsim.engine import network as engine
+from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats import measure
 from hwsim.formats.base import Bits
+from hwsim.inference.operands import on_random_acts
+from hwsim.workload.layer import Layer
 
 __all__ = ["SyntheticStudy", "Variant", "run"]
 
@@ -192,7 +194,7 @@ def _variant(
         operands = (
             _shapes(network, config.images)
             if checkpoint is None
-            else synthetic.operands(network, checkpoint, config.images, config.seed, density)
+            else on_random_acts(network, checkpoint, config.images, config.seed, density)
         )
         results[density] = engine.simulate(arch, network, operands, images=config.images)
         bits = _stored(arch, operands, checkpoint)
@@ -203,20 +205,18 @@ def _variant(
     return Variant(item, arch, note, sum(row.nonzeros for row in first.layers), results, bits)
 
 
-def _shapes(network: NetworkConfig, images: int) -> dict[str, list[GEMM]]:
+def _shapes(network: NetworkConfig, images: int) -> dict[str, Layer]:
     return {
-        shape.layer.name: workload.shapes_only(shape, images)
+        shape.layer.name: Layer.of_shape(shape, images)
         for shape in network.shapes()
         if shape.has_weights
     }
 
 
-def _stored(
-    arch: ArchConfig, operands: dict[str, list[GEMM]], checkpoint: Checkpoint | None
-) -> Bits:
+def _stored(arch: ArchConfig, operands: dict[str, Layer], checkpoint: Checkpoint | None) -> Bits:
     """Bits in the design's format, each layer in its own width and code."""
     sizes = []
-    for name, gemms in operands.items():
+    for name, layer in operands.items():
         own = arch if checkpoint is None else in_own_code(arch, checkpoint.layers[name])
-        sizes += [measure(own, g.weight, (g.M, g.K), g.channels, name) for g in gemms]
+        sizes += [measure(own, g.weight, (g.M, g.K), g.channels, name) for g in layer.gemms()]
     return reduce(add, sizes, Bits())

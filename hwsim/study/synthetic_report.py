@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hwsim.plots import synthetic as plots
-from hwsim.report import Report, write_csv, write_json
-from hwsim.storage import KINDS
+from hwsim.checkpoints.synthetic import mark
+from hwsim.cost.storage import KINDS
+from hwsim.report.page import Report, write_csv, write_json
+from hwsim.study import synthetic_pictures as plots
 from hwsim.study.synthetic import SyntheticStudy
-from hwsim.synthetic import mark
 
 __all__ = ["cycles_table", "storage_table", "write"]
 

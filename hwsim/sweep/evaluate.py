@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwsim.engine import simulate
+from hwsim.engine.network import simulate
 from hwsim.sweep.grid import Point
 
 __all__ = ["evaluate"]

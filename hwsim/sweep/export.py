@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from hwsim.config.sweep import METRICS, SweepConfig
-from hwsim.plots import sweep as plots
-from hwsim.report import write_csv
+from hwsim.report.page import write_csv
+from hwsim.sweep import pictures as plots
 from hwsim.sweep.grid import Point
 from hwsim.sweep.pareto import front
 from hwsim.sweep.store import Row

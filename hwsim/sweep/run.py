@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from hwsim.errors import InputError
-from hwsim.processes import CONTEXT, follow_parent
 from hwsim.sweep.grid import Point
 from hwsim.sweep.store import Row, Store
+from hwsim.system.processes import CONTEXT, follow_parent
 
 __all__ = ["Evaluate", "pending", "run"]
 

@@ -1,8 +1,9 @@
 """From real weights to a checkpoint: scales of weights and activations, and what they cost.
 
 Weights become 8-bit integers with one scale a layer, activations 8-bit integers with one scale a
-tensor, both searched for the least squared error (:func:`models.scales.scale_of`). The ranges of
-activations come from running the float network on images.
+tensor, both searched for the least squared error
+(:func:`hwsim.models.quantization.scales.scale_of`). The ranges of activations come from running the
+float network on images.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim import golden
-from hwsim.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
+from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
 from hwsim.config import LayerConfig, LayerShape
 from hwsim.errors import InputError
-from models.importers.float_model import FloatModel
-from models.scales import fixed_point, scale_of
+from hwsim.inference import golden
+from hwsim.models.importers.float_model import FloatModel
+from hwsim.models.quantization.scales import fixed_point, scale_of
 
 __all__ = ["Agreement", "agreement", "calibrate", "quantize"]
 

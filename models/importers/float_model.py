@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
-from hwsim.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
+from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
 
 __all__ = ["FloatModel", "LayerFloats"]
 

@@ -14,8 +14,8 @@ from hwsim.config import LayerConfig, NetworkConfig, TensorShape
 from hwsim.config.base import parse
 from hwsim.config.network import ofmap_of
 from hwsim.errors import InputError
-from models.importers.float_model import FloatModel, LayerFloats
-from models.importers.onnx_graph import Graph, Node
+from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.onnx_graph import Graph, Node
 
 __all__ = ["Builder", "Draft", "Handler", "Value"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.importers.float_model import FloatModel, LayerFloats
-from models.importers.onnx_builder import Builder, Handler, Value
-from models.importers.onnx_graph import Node, read, unsupported
-from models.importers.onnx_window import rounded_up, window
+from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.onnx_builder import Builder, Handler, Value
+from hwsim.models.importers.onnx_graph import Node, read, unsupported
+from hwsim.models.importers.onnx_window import rounded_up, window
 
 __all__ = ["load", "network_name"]
 

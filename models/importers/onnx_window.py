@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.importers.onnx_builder import Builder, Value
-from models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_builder import Builder, Value
+from hwsim.models.importers.onnx_graph import Node
 
 __all__ = ["rounded_up", "window"]
 

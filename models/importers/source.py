@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hwsim import extras
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
-from models.importers import calibrate, state_dict, torchvision
-from models.importers.calibrate import Images
-from models.importers.float_model import FloatModel
+from hwsim.models.importers import calibrate, state_dict, torchvision
+from hwsim.models.importers.calibrate import Images
+from hwsim.models.importers.float_model import FloatModel
+from hwsim.system import extras
 
 __all__ = ["CALIBRATION", "checkpoint_of", "is_onnx", "read"]
 
@@ -41,7 +41,7 @@ def read(network: str, weights: Path | None) -> FloatModel:
             rule = "must be absent: an ONNX file has its own weights"
             raise InputError("command line", "--weights", str(weights), rule)
         extras.require("onnx")
-        from models.importers.onnx_layers import load
+        from hwsim.models.importers.onnx_layers import load
 
         return load(network)
     config = NetworkConfig.read(network)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
-from hwsim import extras
 from hwsim.errors import InputError
+from hwsim.system import extras
 
 __all__ = ["Tensors", "read"]
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
-from hwsim.lowering import weight_shape
-from models.importers.float_model import FloatModel, LayerFloats
-from models.importers.state_dict import Tensors
+from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.state_dict import Tensors
+from hwsim.workload.lowering import weight_shape
 
 __all__ = ["EPS", "Names", "load", "names_of"]
 

@@ -1,10 +1,8 @@
-"""Array families, one file each; a design's array is found by the family's name."""
-
-from importlib import import_module
+"""Array families, one room each; a design's array is found through its family."""
 
 from amaranth.lib import wiring
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, wing
 
 __all__ = ["build"]
 
@@ -13,7 +11,7 @@ def build(arch: ArchConfig) -> wiring.Component:
     """Array component of a design.
 
     Members are the streams ``command``, ``weight``, ``act`` and ``ofmap``, and ``status``: the
-    cause code of the current clock for each member of each status group.
+    cause code of the current cycle for each member of each status group.
     """
-    component: wiring.Component = import_module(f"rtl.arrays.{arch.array.family}").Array(arch)
+    component: wiring.Component = wing(arch.array.RTL).Array(arch)
     return component

@@ -7,7 +7,7 @@ from amaranth.back import verilog
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.files import write_text_atomic
+from hwsim.system.files import write_text_atomic
 
 __all__ = ["COUNT_WIDTH", "PAUSE_BITS", "SOURCES", "Bench", "write_bench"]
 
@@ -93,7 +93,7 @@ class Bench(wiring.Component):
     Parameters
     ----------
     sidecar : dict
-        What :func:`rtl.generate.generate` wrote beside the Verilog.
+        What :func:`hwsim.rtl.emit.verilog.generate` wrote beside the Verilog.
     depth : int
         Words of each memory, a power of two.
 

@@ -15,14 +15,14 @@ import numpy as np
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import VerilatorControlFile, get_runner
 
-from hwsim.arrays.base import Counts, Job, Pauses, Run
+from hwsim.arrays.base import Job, Pauses, Run
+from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
-from hwsim.config.causes import causes
-from hwsim.files import write_bytes_atomic, write_text_atomic
-from rtl.cosim import toolchain
-from rtl.cosim.bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
-from rtl.cosim.pack import pack, to_npz, unpack
-from rtl.generate import describe, generate
+from hwsim.rtl.cosim import toolchain
+from hwsim.rtl.cosim.bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
+from hwsim.rtl.cosim.pack import pack, to_npz, unpack
+from hwsim.rtl.emit.verilog import describe, generate
+from hwsim.system.files import write_bytes_atomic, write_text_atomic
 
 __all__ = ["Build", "RTLRun", "SimulationError", "build", "simulate_rtl"]
 
@@ -200,7 +200,7 @@ def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarra
         report = runner.test(
             hdl_toplevel="bench",
             hdl_toplevel_lang="verilog",
-            test_module="rtl.cosim.tb_bulk",
+            test_module="hwsim.rtl.cosim.tb_bulk",
             build_dir=built.folder,
             test_dir=folder,
             seed=1,
@@ -277,7 +277,7 @@ def _collect(sidecar: dict, plan: _Plan, results: dict[str, np.ndarray], index: 
 
 def _nothing(arch: ArchConfig, job: Job) -> RTLRun:
     """Run of a job with nothing to do: no cycle passes."""
-    zero = {group: dict.fromkeys(names, 0) for group, names in causes(arch).items()}
+    zero = {group: dict.fromkeys(names, 0) for group, names in arch.array.cause_names.items()}
     return RTLRun(np.zeros(job.shape, dtype=np.int64), Counts(0, zero))
 
 

@@ -1,11 +1,11 @@
 """cocotb testbench of the bench: plays every case of a file in one simulation.
 
-Run by :mod:`rtl.cosim.run` in a folder, ``HWSIM_RUN``, that holds ``cases.npz``. Case i has the
-words ``i.command``, ``i.weight``, ``i.act`` and ``i.job`` (one word) as limbs, and ``i.plan``: the
-transfers expected, the clock in which a reset cuts a first try of the case, or -1, and the limit
-of cycles. Out comes ``results.npz`` with ``i.result`` and ``i.ofmap``. A case whose array never
-became idle has neither; one that hung, or whose output holds unknown bits, has no ``i.ofmap``.
-There is no reset between two cases, except after one of those.
+Run by :mod:`hwsim.rtl.cosim.run` in a folder, ``HWSIM_RUN``, that holds ``cases.npz``. Case i has
+the words ``i.command``, ``i.weight``, ``i.act`` and ``i.job`` (one word) as limbs, and ``i.plan``:
+the transfers expected, the clock in which a reset cuts a first try of the case, or -1, and the
+limit of cycles. Out comes ``results.npz`` with ``i.result`` and ``i.ofmap``. A case whose array
+never became idle has neither; one that hung, or whose output holds unknown bits, has no
+``i.ofmap``. There is no reset between two cases, except after one of those.
 """
 
 import os
@@ -19,9 +19,9 @@ from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
-from hwsim.files import write_bytes_atomic
-from rtl.cosim.bench import SOURCES
-from rtl.cosim.pack import Limbs, from_ints, to_ints, to_npz
+from hwsim.rtl.cosim.bench import SOURCES
+from hwsim.rtl.cosim.pack import Limbs, from_ints, to_ints, to_npz
+from hwsim.system.files import write_bytes_atomic
 
 #: Clocks given to an array to become idle: after a reset it may clear its memories.
 IDLE_LIMIT = 1 << 17

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from hwsim import datasets
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.compress import CompressConfig
+from hwsim.datasets import load as datasets
 
 TINY = {
     "name": "tiny",
@@ -50,7 +50,7 @@ def tiny() -> NetworkConfig:
 @pytest.fixture
 def network(torch, tiny):
     """The tiny network with random weights."""
-    from models.networks import Network
+    from hwsim.models.networks.network import Network
 
     return Network(tiny)
 
@@ -58,7 +58,7 @@ def network(torch, tiny):
 @pytest.fixture
 def squares(torch):
     """300 images to train on and 60 held out, of three classes: the place of a bright square."""
-    from models.training import Dataset
+    from hwsim.models.training.train import Dataset
 
     labels = torch.arange(360) % 3
     images = 0.2 * torch.rand(360, 1, 8, 8)

@@ -19,12 +19,12 @@ def refusal(*arguments: str) -> str:
 
 
 def test_without_torch_the_install_command_is_named(monkeypatch):
-    monkeypatch.setattr("hwsim.extras.find_spec", lambda module: None)
+    monkeypatch.setattr("hwsim.system.extras.find_spec", lambda module: None)
     assert "torch: is not installed: pip install 'hwsim[compress]'" in refusal("lenet5_dense")
 
 
 def test_an_unknown_recipe_lists_those_there_are(monkeypatch):
-    monkeypatch.setattr("hwsim.extras.find_spec", lambda module: object())
+    monkeypatch.setattr("hwsim.system.extras.find_spec", lambda module: object())
     assert "lenet5_dense" in refusal("lenet9")
 
 

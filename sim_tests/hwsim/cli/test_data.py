@@ -9,13 +9,13 @@ import json
 import numpy as np
 import pytest
 import typer
+from harness.web import serve
 from typer.testing import CliRunner
-from web import serve
 
-from hwsim import idx
 from hwsim.cli.data import data
+from hwsim.datasets import idx
+from hwsim.datasets.sources import DATASETS, DatasetSource, File
 from hwsim.errors import InputError
-from hwsim.mirrors import DATASETS, DatasetSource, File
 
 FILES = {}
 for _name, _shape in (("images", (2, 4, 4)), ("labels", (2,))):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.arrays.base import GEMM
-from hwsim.arrays.dense import count
+from hwsim.arrays.dense.array import count
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
+from hwsim.workload.gemm import GEMM
 
 YAML = """
 name: small

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from harness.nm_cases import KINDS, arch_of, designs, gemm_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nm_cases import KINDS, arch_of, designs, gemm_of
 
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
@@ -84,9 +84,17 @@ def test_bits_by_kind():
     )
 
 
-def test_bits_of_a_shape_are_those_of_full_blocks():
+def test_bits_of_a_shape_are_those_of_weights_without_a_zero():
     arch = arch_of("os", 1, 1, 2, 4)
-    assert measure(arch, None, (3, 9)) == Bits(values=3 * 3 * 2 * 8, indices=3 * 3 * 2 * 2)
+    # two whole blocks a row, and one position whose second weight is padding
+    assert measure(arch, None, (3, 9)) == Bits(
+        values=3 * 5 * 8, indices=3 * 5 * 2, padding=3 * (8 + 2)
+    )
+    rng = np.random.default_rng(0)
+    for n, m, k in ((2, 4, 9), (1, 4, 7), (3, 4, 8), (4, 4, 6), (2, 8, 17)):
+        arch = arch_of("os", 1, 1, n, m)
+        weight = nm.project(rng.integers(1, 127, (3, k)), arch.array)
+        assert measure(arch, None, weight.shape) == measure(arch, weight, weight.shape), (n, m, k)
 
 
 def test_all_zero_stores_nothing():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from harness.pattern_cases import arch_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pattern_cases import arch_of
 
 from hwsim.errors import InputError
 from hwsim.formats import measure

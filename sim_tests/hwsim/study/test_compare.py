@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from study_cases import ARCHS, Case, study, write
+from harness.study_cases import ARCHS, Case, study, write
 
-from hwsim import storage
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.cost import storage
 from hwsim.errors import InputError
 from hwsim.study import compare, prove
 from hwsim.study.compare import Curve, pareto

@@ -6,12 +6,11 @@ import csv
 import json
 
 import pytest
-from study_cases import Case, study
+from harness.study_cases import Case, study
 
 from hwsim.errors import InputError
-from hwsim.plots import curves
-from hwsim.report import Report
-from hwsim.study import compare, report
+from hwsim.report.page import Report
+from hwsim.study import compare, curves, report
 
 CASES = [
     Case("dense", heldout=0.99),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hwsim import shipped
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints import find as shipped
+from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config.base import CONFIGS
 from hwsim.config.study import CompareConfig, StudyConfig
 from hwsim.study import compare

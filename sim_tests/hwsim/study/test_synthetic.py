@@ -9,13 +9,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from hwsim import cli, synthetic
-from hwsim.arrays.base import family
+from hwsim import cli
+from hwsim.arrays.base import array_model
+from hwsim.checkpoints import synthetic
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.study import StudyConfig
 from hwsim.config.synthetic import SyntheticConfig
 from hwsim.errors import InputError
+from hwsim.inference.operands import on_random_acts
 from hwsim.study.synthetic import run
 
 NETWORK = {
@@ -90,8 +92,12 @@ def test_cycles_are_those_of_the_checkpoint_and_its_activations(files):
     arch, network = ArchConfig.read("csc_4x16"), NetworkConfig.read("small.yaml")
     made = synthetic.find_or_make(SyntheticConfig.read("nonstructured.yaml"))
     for density in (0.25, 1.0):
-        operands = synthetic.operands(network, made, 2, 0, density)
-        cycles = sum(family(arch).count(arch, g).cycles for gs in operands.values() for g in gs)
+        operands = on_random_acts(network, made, 2, 0, density)
+        cycles = sum(
+            array_model(arch).count(arch, g).cycles
+            for layer in operands.values()
+            for g in layer.gemms()
+        )
         assert csc.results[density].cycles == cycles
 
 

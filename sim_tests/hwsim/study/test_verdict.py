@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from study_cases import Case, study
+from harness.study_cases import Case, study
 
 from hwsim.study import compare, verdict
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwsim import golden, inputs
-from hwsim.checkpoint import INPUT_SCALE, Checkpoint
+from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
-from hwsim.lowering import weight_shape
-from models.importers.calibrate import agreement, calibrate, quantize
-from models.importers.float_model import FloatModel, LayerFloats
+from hwsim.inference import golden
+from hwsim.inference import images as inputs
+from hwsim.models.importers.calibrate import agreement, calibrate, quantize
+from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.workload.lowering import weight_shape
 
 #: Every type of layer, residual and concatenated branches, a tensor that is read three times.
 BRANCHED = {

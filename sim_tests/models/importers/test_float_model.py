@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwsim.config import NetworkConfig
-from models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.float_model import FloatModel, LayerFloats
 
 
 def model(size: int, **layer) -> FloatModel:

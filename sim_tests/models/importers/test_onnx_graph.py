@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
 
-from onnx_cases import Model, drawn, refused
+from harness.onnx_cases import Model, drawn, refused
 
 from hwsim.errors import InputError
-from models.importers.onnx_layers import load
+from hwsim.models.importers.onnx_layers import load
 
 
 def test_layers_have_pytorchs_names(tmp_path):

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
 
-from onnx_cases import Model, drawn, reference, refused
+from harness.onnx_cases import Model, drawn, reference, refused
 
-from models.importers.onnx_layers import load
+from hwsim.models.importers.onnx_layers import load
 
 
 def images(model: Model, count: int = 3) -> np.ndarray:

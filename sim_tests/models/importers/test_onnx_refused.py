@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
 
-from onnx_cases import Model, refused
+from harness.onnx_cases import Model, refused
 
 
 def test_every_unsupported_node_is_named_in_one_line(tmp_path):

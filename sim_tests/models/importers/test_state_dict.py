@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from hwsim.checkpoint import Checkpoint, LayerWeights
+from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.errors import InputError
-from models.importers import state_dict
+from hwsim.models.importers import state_dict
 
 VALUES = np.array([[1.5, -2.25], [0.0, 1e-3]], dtype=np.float32)
 
@@ -145,7 +145,7 @@ def test_our_own_checkpoint_is_pointed_to_its_option(tmp_path):
 
 
 def test_without_torch_the_install_command_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("hwsim.extras.find_spec", lambda module: None)
+    monkeypatch.setattr("hwsim.system.extras.find_spec", lambda module: None)
     (tmp_path / "w.pth").touch()
     with pytest.raises(InputError, match=r"pip install 'hwsim\[compress\]'"):
         state_dict.read(tmp_path / "w.pth")

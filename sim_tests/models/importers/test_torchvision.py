@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("torch", reason="twins need torch: pip install 'hwsim[compress]'")
 
 import torch
-import torchvision_twins as twins
+from harness import torchvision_twins as twins
 
-from hwsim import inputs
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
-from hwsim.lowering import weight_shape
-from models.importers.torchvision import load, names_of
+from hwsim.inference import images as inputs
+from hwsim.models.importers.torchvision import load, names_of
+from hwsim.workload.lowering import weight_shape
 
 #: Network -> twin, and how many tensors torchvision's state dict has.
 NETWORKS = {

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from hwsim import golden, inputs, shipped
-from hwsim.checkpoint import Checkpoint
+from hwsim.checkpoints import find as shipped
+from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
-from models.importers import state_dict
-from models.importers.calibrate import quantize
-from models.importers.torchvision import load
+from hwsim.inference import golden
+from hwsim.inference import images as inputs
+from hwsim.inference.operands import shipped_images
+from hwsim.models.importers import state_dict
+from hwsim.models.importers.calibrate import quantize
+from hwsim.models.importers.torchvision import load
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_an_imported_lenet5_keeps_its_accuracy(torch, tmp_path, suffix):
     from safetensors.torch import save_file
 
-    from models.networks import Network
-    from models.quantize import dequantize
+    from hwsim.models.networks.network import Network
+    from hwsim.models.quantization.quantize import dequantize
 
     config = NetworkConfig.read("lenet5")
     original = Checkpoint.read(shipped.find_checkpoint("lenet5_dense"), config)
@@ -31,7 +34,7 @@ def test_an_imported_lenet5_keeps_its_accuracy(torch, tmp_path, suffix):
     path = tmp_path / f"lenet5.{suffix}"
     (torch.save if suffix == "pth" else save_file)(state, path)
     model = load(config, state_dict.read(path), str(path))
-    pixels, labels = shipped.images(300)
+    pixels, labels = shipped_images(300)
     expected = golden.accuracy(config, original, pixels, labels)
     # with images like those it will see, and with random ones
     for ranges in (pixels[:8, None], inputs.random(config, 8)):

@@ -1,0 +1,1 @@
+"""Python API of hwsim."""

@@ -1,0 +1,1 @@
+"""Bitmask arrays (SparTen): masks of weights and activations are joined in each PE."""

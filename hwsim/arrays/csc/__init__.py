@@ -1,0 +1,1 @@
+"""CSC arrays (EIE): each PE decodes the relative indices of its own columns."""

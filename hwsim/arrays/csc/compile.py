@@ -1,0 +1,212 @@
+"""Compile a GEMM for the index-decoding array: M tiles, memory writes, words of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Job, Words
+from hwsim.arrays.csc.entries import count_entries, row_entries
+from hwsim.config import ArchConfig, CSCConfig
+from hwsim.errors import InputError
+from hwsim.fixedpoint import check_range
+from hwsim.formats import codes
+from hwsim.formats.csc import codebook, encode, entry_codes, entry_has_zero, entry_width, zero_run
+from hwsim.workload.gemm import GEMM
+
+__all__ = ["Tile", "compile", "operands", "tiles"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows ``start`` to ``stop`` of the weights, and the entries they make.
+
+    ``entries`` is ``(P, K)``: entries of each column on each PE, padding included.
+    ``padding`` is ``(K,)``: padding of each column. ``table`` is the words of the layer's codebook
+    that are loaded with the tile: all with the first one, none with the others.
+    """
+
+    start: int
+    stop: int
+    entries: NDArray[np.unsignedinteger]
+    padding: NDArray[np.int64]
+    table: int
+
+    def rows(self, pes: int) -> int:
+        """Local rows."""
+        return -(-(self.stop - self.start) // pes)
+
+    def weight_beats(self, array: CSCConfig) -> int:
+        """Beats of the weight stream: table, all pointers, each bank's longest entry memory."""
+        per_bank = self.entries.sum(axis=1, dtype=np.int64).reshape(-1, array.load_pes)
+        pointers = len(per_bank) * (self.entries.shape[1] + 1)
+        return int(self.table + pointers + per_bank.max(axis=1).sum())
+
+
+def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Weights and activations of a GEMM, known to fit the design.
+
+    Raises
+    ------
+    InputError
+        No operands, K too large for the pointer memories, too many pixels, a weight without a code
+        or an activation that its width cannot hold.
+    """
+    array, numbers = arch.array_as(CSCConfig), arch.numbers
+    if gemm.weight is None or gemm.act is None:
+        raise InputError(
+            gemm.name, "", None, f"{arch.name} skips zeros: its cycles need weights and activations"
+        )
+    if min(gemm.M, gemm.K, gemm.N) < 1:
+        raise InputError(gemm.name, "M, K, N", (gemm.M, gemm.K, gemm.N), "must be at least 1")
+    if array.col_depth < gemm.K:
+        raise InputError(
+            gemm.name, "K", gemm.K, f"must be at most col_depth of {arch.name}, {array.col_depth}"
+        )
+    if -(-gemm.N // array.lanes) >> 32:
+        raise InputError(gemm.name, "N", gemm.N, "must make fewer than 2**32 groups of lanes")
+    codes.check(gemm.name, gemm.weight, numbers)
+    check_range(gemm.name, "act", gemm.act, numbers.act_width)
+    return gemm.weight, gemm.act
+
+
+def _table(array: CSCConfig, weight: NDArray[np.integer], name: str) -> NDArray[np.int64] | None:
+    """Codebook of a layer, if the design has one.
+
+    Raises
+    ------
+    InputError
+        The layer has too many distinct weights.
+    """
+    if array.codebook_bits is None:
+        return None
+    return codebook(weight, array.codebook_bits, name)
+
+
+def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[Tile]:
+    """M tiles, each as many local rows as accumulators and entry memories hold.
+
+    Raises
+    ------
+    InputError
+        One local row alone overflows the entry memory, or the weights overflow the codebook.
+    """
+    array = arch.array_as(CSCConfig)
+    run = zero_run(array.index_bits, entry_has_zero(arch))
+    table = _table(array, weight, name)
+    words = 0 if table is None else len(table)
+    num_rows, start = len(weight), 0
+    while start < num_rows:
+        stop = min(num_rows, start + array.pes * array.acc_depth)
+        entries, padding = count_entries(weight[start:stop], array.pes, run)
+        if int(entries.sum(axis=1, dtype=np.int64).max()) > array.entry_depth:
+            grown = np.cumsum(row_entries(weight[start:stop], array.pes, run), axis=0)
+            fit = int(np.count_nonzero(grown.max(axis=1) <= array.entry_depth))
+            if fit == 0:
+                raise InputError(
+                    name,
+                    "entries",
+                    int(grown[0].max()),
+                    f"one row must fit entry_depth of {arch.name}, {array.entry_depth}",
+                )
+            stop = start + fit * array.pes
+            entries, padding = count_entries(weight[start:stop], array.pes, run)
+        yield Tile(start, stop, entries, padding, words if start == 0 else 0)
+        start = stop
+
+
+def compile(arch: ArchConfig, gemm: GEMM) -> Job:
+    """Compile a GEMM into what the streams carry: for each M tile, its weights, then all groups.
+
+    Raises
+    ------
+    InputError
+        As :func:`operands` and :func:`tiles`.
+    """
+    array = arch.array_as(CSCConfig)
+    weight, act = operands(arch, gemm)
+    words = _act_words(array, act)
+    groups = -(-gemm.N // array.lanes)
+    parts = list(tiles(arch, weight, gemm.name))
+    command = {
+        "weight_beats": [tile.weight_beats(array) for tile in parts],
+        "words": [-(-gemm.K // array.window)] * len(parts),
+        "groups": [groups] * len(parts),
+        "rows": [tile.rows(array.pes) for tile in parts],
+        "tail": [array.drain_beats(gemm.N - (groups - 1) * array.lanes)] * len(parts),
+    }
+    table = _table(array, weight, gemm.name)
+    beats = [_table_words(arch, table)] if table is not None else []
+    beats += [_weight_words(arch, weight[tile.start : tile.stop], table) for tile in parts]
+    return Job(
+        inputs={
+            "command": {name: np.array(column, np.int64) for name, column in command.items()},
+            "weight": {name: np.concatenate([b[name] for b in beats]) for name in beats[0]},
+            "act": {"act": np.tile(words, (len(parts), 1, 1))},
+        },
+        ofmap_index=np.concatenate([_ofmap_index(array, tile, gemm.N) for tile in parts]),
+        shape=(gemm.M, gemm.N),
+    )
+
+
+def _act_words(array: CSCConfig, act: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Words of every group, ``(groups * words, window, lanes)``, zeros beyond K and N."""
+    num_rows, pixels = act.shape
+    words, groups = -(-num_rows // array.window), -(-pixels // array.lanes)
+    padded = np.zeros((words * array.window, groups * array.lanes), dtype=np.int64)
+    padded[:num_rows, :pixels] = act
+    split = padded.reshape(words, array.window, groups, array.lanes)
+    return split.transpose(2, 0, 1, 3).reshape(-1, array.window, array.lanes)
+
+
+def _table_words(arch: ArchConfig, table: NDArray[np.int64]) -> Words:
+    """Writes of the codebook, each to every PE; address 0 is the zero and needs none."""
+    array, size = arch.array_as(CSCConfig), len(table)
+    words = codes.encode(table, arch.numbers)
+    return {
+        "kind": np.full(size, 2),
+        "bank": np.zeros(size, dtype=np.int64),
+        "addr": np.arange(1, size + 1),
+        "data": np.broadcast_to(words[:, None], (size, array.load_pes)),
+    }
+
+
+def _weight_words(
+    arch: ArchConfig, weight: NDArray[np.integer], table: NDArray[np.int64] | None
+) -> Words:
+    """Memory writes of one tile, bank after bank: pointers, then entries."""
+    array = arch.array_as(CSCConfig)
+    matrix = encode(weight, array.pes, array.index_bits, entry_has_zero(arch))
+    code = entry_codes(matrix, arch.numbers, table) | matrix.rel_idx << entry_width(arch)
+    parts = []
+    for bank in range(array.pes // array.load_pes):
+        pes = range(bank * array.load_pes, (bank + 1) * array.load_pes)
+        entries = np.zeros((int(matrix.entries[pes].max()), array.load_pes), dtype=np.int64)
+        for lane, pe in enumerate(pes):
+            entries[: matrix.entries[pe], lane] = code[matrix.memory(pe)]
+        for kind, memory in enumerate((matrix.pointers[pes].T, entries)):
+            parts.append((kind, bank, memory))
+    return {
+        "kind": np.concatenate([np.full(len(memory), kind) for kind, _, memory in parts]),
+        "bank": np.concatenate([np.full(len(memory), bank) for _, bank, memory in parts]),
+        "addr": np.concatenate([np.arange(len(memory)) for _, _, memory in parts]),
+        "data": np.concatenate([memory for _, _, memory in parts]),
+    }
+
+
+def _ofmap_index(array: CSCConfig, tile: Tile, pixels: int) -> NDArray[np.int64]:
+    """Flat index of each partial sum: a beat a group, local row and ``drain_lanes`` used lanes.
+
+    ``(transfers, P * drain_lanes)``, PE after PE.
+    """
+    groups, rows = -(-pixels // array.lanes), tile.rows(array.pes)
+    beats = array.lanes // array.drain_lanes
+    group, row, beat, pe, lane = np.ogrid[:groups, :rows, :beats, : array.pes, : array.drain_lanes]
+    pixel = group * array.lanes + beat * array.drain_lanes + lane
+    out = tile.start + row * array.pes + pe
+    index = np.where((out < tile.stop) & (pixel < pixels), out * pixels + pixel, -1)
+    used = np.broadcast_to(pixel < pixels, (groups, rows, beats, 1, array.drain_lanes)).any((3, 4))
+    return index[used].reshape(-1, array.pes * array.drain_lanes)

@@ -1,0 +1,201 @@
+"""The PEs of the index-decoding array, clock by clock: state vectorised over PEs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Words
+from hwsim.config import ArchConfig, CSCConfig
+from hwsim.contract.causes import cause_names
+from hwsim.fixedpoint import wrap
+from hwsim.formats.codes import decode
+from hwsim.formats.csc import entry_has_zero, entry_width, zero_run
+
+__all__ = ["PEs"]
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+#: Status code of each cause of a PE.
+CODE = {name: np.int64(code) for code, name in enumerate(cause_names(CSCConfig.CAUSES)["pe"])}
+
+
+class PEs:
+    """All PEs: decoder, multipliers, accumulators; registers are named as in ``rtl/arrays/pe``.
+
+    Every queue is given the same tokens, so one ring stands for the storage of all of them.
+    """
+
+    def __init__(self, arch: ArchConfig, pointers: int, entries: int) -> None:
+        array = arch.array_as(CSCConfig)
+        self.array, self.numbers = array, arch.numbers
+        self.pe = np.arange(array.pes)
+        size, lanes = array.pes, array.lanes
+        self.pointers = np.zeros((size, pointers), dtype=np.int64)
+        self.code = np.zeros((size, entries), dtype=np.int64)
+        self.rel_idx = np.zeros((size, entries), dtype=np.int64)
+
+        # integer of each code of an entry: fixed, or the codebook that a layer loads
+        self.entry_width = entry_width(arch)
+        every = np.arange(1 << self.entry_width)
+        has_codebook = array.codebook_bits is not None
+        self.table = np.zeros_like(every) if has_codebook else decode(every, arch.numbers)
+        self.marker = None if entry_has_zero(arch) else zero_run(array.index_bits, False)
+
+        # queue
+        depth = array.fifo_depth
+        self.produce = 0
+        self.consume = self._ints()
+        self.token_k = np.zeros(depth, dtype=np.int64)
+        self.token_act = np.zeros((depth, lanes), dtype=np.int64)
+        self.token_last = np.zeros(depth, dtype=np.bool_)
+        self.token_null = np.zeros(depth, dtype=np.bool_)
+        # issue
+        self.column_valid, self.is_first = self._bools(), self._bools()
+        self.column_last, self.column_null = self._bools(), self._bools()
+        self.column_act = np.zeros((size, lanes), dtype=np.int64)
+        self.start, self.end, self.cursor = self._ints(), self._ints(), self._ints()
+        self.bank, self.ahead = self._ints(), self._ints()
+        # decode
+        self.issued, self.finishes_q = self._bools(), self._bools()
+        self.is_first_q, self.bank_q = self._bools(), self._ints()
+        self.code_q, self.rel_idx_q = self._ints(), self._ints()
+        self.act_q = np.zeros((size, lanes), dtype=np.int64)
+        self.row_next = self._ints()
+        self.cause_q = self._ints()
+        # multiply
+        self.entry_valid, self.finishes = self._bools(), self._bools()
+        self.entry_value, self.entry_row, self.entry_bank = self._ints(), self._ints(), self._ints()
+        self.entry_act = np.zeros((size, lanes), dtype=np.int64)
+        # add
+        self.add_q, self.add_finishes = self._bools(), self._bools()
+        self.add_row, self.add_bank = self._ints(), self._ints()
+        self.product = np.zeros((size, lanes), dtype=np.int64)
+        self.count = self._ints()
+        self.acc = np.zeros((2, array.acc_depth, size, lanes), dtype=np.int64)
+
+    def _ints(self) -> Ints:
+        return np.zeros(self.array.pes, dtype=np.int64)
+
+    def _bools(self) -> Bools:
+        return np.zeros(self.array.pes, dtype=np.bool_)
+
+    def load(self, beat: Words) -> None:
+        """Write one beat of the weight stream into the memories of a bank."""
+        first = int(beat["bank"]) * self.array.load_pes
+        bank = slice(first, first + self.array.load_pes)
+        addr, word = int(beat["addr"]), beat["data"]
+        if beat["kind"] == 0:
+            self.pointers[bank, addr] = word
+        elif beat["kind"] == 1:
+            self.code[bank, addr] = word & ((1 << self.entry_width) - 1)
+            self.rel_idx[bank, addr] = word >> self.entry_width
+        else:
+            self.table[addr] = decode(word[0], self.numbers)
+
+    @property
+    def is_padding(self) -> Bools:
+        """The entry fetched last is padding."""
+        if self.marker is None:
+            return np.equal(self.code_q, 0)
+        return np.equal(self.rel_idx_q, self.marker)
+
+    @property
+    def full(self) -> bool:
+        """A queue is full: no token can be broadcast in this clock."""
+        return bool(self.produce - self.consume.min() == self.array.fifo_depth)
+
+    @property
+    def cause(self) -> Ints:
+        """Cause of the clock before, ``(P,)`` status codes."""
+        entry = np.where(self.is_padding, CODE["padding"], CODE["mac"])
+        return np.where(self.issued, entry, self.cause_q)
+
+    def finished(self) -> int:
+        """Groups that every PE has added up and that are not drained."""
+        return int(self.count.min())
+
+    def push(self, k: int, act: Ints, is_last: bool, is_null: bool) -> None:
+        """Broadcast a token; it is in the queues from the next clock on, so step first."""
+        place = self.produce % self.array.fifo_depth
+        self.token_k[place], self.token_act[place] = k, act
+        self.token_last[place], self.token_null[place] = is_last, is_null
+        self.produce += 1
+
+    def step(self, is_drained: bool, is_busy: bool) -> None:
+        """Pass one clock of a running layer, the last stage first."""
+        self._add(is_drained)
+        self._multiply()
+        self._decode()
+        self._issue(is_drained, is_busy)
+
+    def stop(self) -> None:
+        """The layer is over: what the clock after it finds."""
+        self.bank[:] = self.ahead[:] = 0
+        self.cause_q[:] = CODE["idle"]
+        self.issued[:] = False
+
+    def _add(self, is_drained: bool) -> None:
+        pe = np.flatnonzero(self.add_q)
+        bank, row = self.add_bank[pe], self.add_row[pe]
+        total = self.acc[bank, row, pe] + self.product[pe]
+        self.acc[bank, row, pe] = wrap(total, self.numbers.psum_width)
+        self.count += self.add_finishes
+        self.count -= is_drained
+
+    def _multiply(self) -> None:
+        self.product = self.entry_value[:, None] * self.entry_act
+        self.add_q, self.add_finishes = self.entry_valid, self.finishes
+        self.add_row, self.add_bank = self.entry_row, self.entry_bank
+
+    def _decode(self) -> None:
+        row = np.where(self.is_first_q, 0, self.row_next) + self.rel_idx_q
+        self.entry_valid = self.issued & ~self.is_padding
+        self.finishes = self.finishes_q
+        self.entry_value, self.entry_row = self.table[self.code_q], row
+        self.entry_bank, self.entry_act = self.bank_q, self.act_q
+        # padding that the index marks stands for no position of its own
+        position = 1 if self.marker is None else ~self.is_padding
+        self.row_next = np.where(self.issued, row + position, self.row_next)
+
+    def _issue(self, is_drained: bool, is_busy: bool) -> None:
+        addr = np.where(self.is_first, self.start, self.cursor)
+        goes = self.column_valid & (self.ahead != 2)
+        is_empty = self.column_null | (addr == self.end)
+        is_issuing = goes & ~is_empty
+        ends_column = goes & (is_empty | (addr + 1 == self.end))
+        ends_group = ends_column & self.column_last
+        has_token = self.consume != self.produce
+
+        self.cause_q = np.select(
+            [goes, self.column_valid, has_token],
+            [CODE["column"], CODE["drain"], CODE["pointer"]],
+            CODE["empty"] if is_busy else CODE["done"],
+        )
+        self.issued, self.finishes_q = is_issuing, ends_group
+        self.is_first_q, self.bank_q, self.act_q = self.is_first, self.bank, self.column_act
+        pe = np.flatnonzero(is_issuing)
+        self.code_q, self.rel_idx_q = self.code_q.copy(), self.rel_idx_q.copy()
+        self.code_q[pe] = self.code[pe, addr[pe]]
+        self.rel_idx_q[pe] = self.rel_idx[pe, addr[pe]]
+        self.cursor = np.where(is_issuing, addr + 1, self.cursor)
+        self.is_first = self.is_first & ~is_issuing
+        self.bank = self.bank ^ ends_group
+        self.ahead = self.ahead + ends_group - is_drained
+        self._pop(has_token & (~self.column_valid | ends_column), ends_column)
+
+    def _pop(self, pops: Bools, ends_column: Bools) -> None:
+        """Queue stage: tokens leave, their pointers are fetched."""
+        self.column_valid = pops | (self.column_valid & ~ends_column)
+        if not pops.any():
+            return
+        place = self.consume % self.array.fifo_depth
+        column = self.token_k[place]
+        self.column_act = np.where(pops[:, None], self.token_act[place], self.column_act)
+        self.column_last = np.where(pops, self.token_last[place], self.column_last)
+        self.column_null = np.where(pops, self.token_null[place], self.column_null)
+        self.start = np.where(pops, self.pointers[self.pe, column], self.start)
+        self.end = np.where(pops, self.pointers[self.pe, column + 1], self.end)
+        self.is_first = self.is_first | pops
+        self.consume = self.consume + pops

@@ -1,0 +1,1 @@
+"""What the two index-decoding families share: the sequence of tiles, and the drain."""

@@ -1,0 +1,87 @@
+"""Clock-by-clock sequence of commands of the index-decoding arrays: load a tile, then run it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Job, Pauses, Run, Words
+from hwsim.arrays.counts import Counts
+from hwsim.arrays.decoding.drain import Drain
+from hwsim.arrays.streams import Sink, Source
+from hwsim.config import ArchConfig, BitmaskConfig, CSCConfig
+
+__all__ = ["TileModel"]
+
+
+class TileModel(ABC):
+    """An array of the families csc or bitmask: streams, sequence of commands, drain."""
+
+    def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
+        assert isinstance(arch.array, CSCConfig | BitmaskConfig)
+        self.arch, self.job = arch, job
+        self.sources = {name: Source(job, name, pauses) for name in job.inputs}
+        self.sink = Sink(job, pauses)
+        self.drain = Drain(arch.array)
+        self.state = "Idle"
+        self.weight_left = 0
+        self.command: dict[str, int] = {}
+
+    @property
+    @abstractmethod
+    def pe_causes(self) -> NDArray[np.int64]:
+        """Status code of every PE in the clock to come, ``(P,)``."""
+
+    @abstractmethod
+    def load(self, beat: Words) -> None:
+        """Write one beat of the weight stream."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to run ``command``."""
+
+    @abstractmethod
+    def run_clock(self, ready: bool, act_valid: bool) -> str:
+        """Pass one clock of a running tile; give the cause of ``control``."""
+
+    def run(self) -> Run:
+        """Run to the clock of the last ``ofmap`` transfer."""
+        names = self.arch.array.cause_names
+        control = dict.fromkeys(names["control"], 0)
+        pe = np.zeros(len(names["pe"]), dtype=np.int64)
+        clock = 0
+        while not self.sink.done:
+            pe += np.bincount(self.pe_causes, minlength=len(pe))
+            control[self.step(clock)] += 1
+            clock += 1
+        by_pe = dict(zip(names["pe"], pe.tolist(), strict=True))
+        counts = Counts(clock, {"control": control, "pe": by_pe})
+        return Run(self.job.gather(self.sink.payloads), counts)
+
+    def step(self, clock: int) -> str:
+        """Pass one clock; give the cause of ``control``."""
+        valid = {name: source.valid(clock) for name, source in self.sources.items()}
+        if self.state == "Run":
+            return self.run_clock(self.sink.ready(clock), valid["act"])
+        if self.state == "Load":
+            return self._load(valid["weight"])
+        if valid["command"]:
+            word = self.sources["command"].take()
+            self.command = {name: int(value) for name, value in word.items()}
+            self.weight_left = self.command["weight_beats"]
+            self.state = "Load"
+        return "idle"
+
+    def _load(self, weight_valid: bool) -> str:
+        if not weight_valid:
+            return "weight"
+        self.load(self.sources["weight"].take())
+        self.weight_left -= 1
+        if self.weight_left == 0:
+            command = self.command
+            self.start()
+            self.drain.start(command["groups"], command["rows"], command.get("tail", 1))
+            self.state = "Run"
+        return "load"

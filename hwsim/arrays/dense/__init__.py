@@ -1,0 +1,1 @@
+"""Dense arrays: weights as they are, pruned rows and columns left out."""

@@ -1,0 +1,107 @@
+"""N:M family: a systolic array whose PEs hold n of every m weights along K.
+
+It is the dense array with blocks of m positions where dense has one, so its cycles are dense's on
+``ceil(K / m)`` blocks (:mod:`hwsim.arrays.dense.array`). All-zero filters and all-zero columns of
+blocks are removed before the folds are cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwsim.arrays.base import Job, Pauses, Run, Words
+from hwsim.arrays.counts import Counts
+from hwsim.arrays.dense import array as dense
+from hwsim.arrays.systolic.model import DenseModel, Ints
+from hwsim.arrays.systolic.os import OSModel
+from hwsim.arrays.systolic.ws import WSModel
+from hwsim.config import ArchConfig, NMConfig
+from hwsim.formats import codes
+from hwsim.formats.nm import blocks, encode, occupancy
+from hwsim.formats.operands import act_codes
+from hwsim.workload.gemm import GEMM
+
+__all__ = ["compile", "count", "count_shape", "simulate"]
+
+
+def compile(arch: ArchConfig, gemm: GEMM) -> Job:
+    """Compile a GEMM with both operands into stream contents.
+
+    All-zero weights give a job without words, transfers or cycles. Activations beyond K are 0, or
+    where they are binary, +1 that the array puts to 0.
+
+    Raises
+    ------
+    InputError
+        A block of weights breaks the constraint, a value has no code, or the layer has more folds
+        than a command can say.
+    """
+    array = arch.array_as(NMConfig)
+    weight, act = dense.operands(gemm)
+    matrix = encode(weight, array, arch.numbers, gemm.name)
+    acts = blocks(act_codes(gemm.name, act, arch.numbers).T, array.m).swapaxes(0, 1)
+    words = {"weight": matrix.codes}
+    if array.position_width:
+        words["position"] = matrix.positions
+    job = dense.compile_words(arch, gemm, matrix.kept_rows, words, acts[matrix.kept_blocks])
+    if array.m > 1 and arch.numbers.act_width == 1:
+        edge = _last_block(gemm.K, matrix.kept_blocks, array.m)
+        job.inputs["command"]["block_edge"] = np.full_like(job.inputs["command"]["m_folds"], edge)
+    return job
+
+
+def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
+    """Run a job clock by clock."""
+    return _MODELS[arch.array_as(NMConfig).dataflow](arch, job, pauses).run()
+
+
+def count(arch: ArchConfig, gemm: GEMM) -> Counts:
+    """Exact counts with no pauses; all-zero rows and columns of blocks are not computed.
+
+    Raises
+    ------
+    InputError
+        A block of weights breaks the constraint.
+    """
+    if gemm.weight is None:
+        return count_shape(arch, gemm.M, gemm.K, gemm.N)
+    rows, cols, _ = occupancy(gemm.weight, arch.array_as(NMConfig), arch.numbers, gemm.name)
+    return dense.count_shape(arch, len(rows), len(cols), gemm.N)
+
+
+def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
+    """Exact counts with no pauses of ``weight[m, k] @ act[k, n]``, in closed form."""
+    return dense.count_shape(arch, m, -(-k // arch.array_as(NMConfig).m), n)
+
+
+class _NMModel(DenseModel):
+    """What both dataflows add to the dense models: n selected weights are m, most of them 0."""
+
+    @staticmethod
+    def weight_values(arch: ArchConfig, words: Words) -> Ints:
+        """Integers ``(transfers, lanes, m)`` of the words of the weight stream."""
+        values = codes.decode(words["weight"], arch.numbers)
+        if "position" not in words:
+            return values
+        spread = np.zeros((*values.shape[:2], arch.array.block), dtype=np.int64)
+        transfer, lane = np.ogrid[: values.shape[0], : values.shape[1]]
+        # a lane without a filter holds n weights at position 0: they add up, as in the array
+        place = (transfer[..., None], lane[..., None], words["position"])
+        np.add.at(spread, place, values)
+        return spread
+
+
+class NMWSModel(_NMModel, WSModel):
+    """Weight-stationary array, clock by clock."""
+
+
+class NMOSModel(_NMModel, OSModel):
+    """Output-stationary array, clock by clock."""
+
+
+_MODELS: dict[str, type[DenseModel]] = {"ws": NMWSModel, "os": NMOSModel}
+
+
+def _last_block(k: int, kept_blocks: Ints, m: int) -> int:
+    """Positions within K of the last block that is kept."""
+    return m if len(kept_blocks) == 0 else min(m, k - int(kept_blocks[-1]) * m)

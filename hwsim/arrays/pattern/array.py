@@ -1,0 +1,97 @@
+"""Pattern family: PEs that hold four taps of a 3x3 kernel and choose them from a window of nine.
+
+Rows hold input channels, columns hold filters of a group that shares one channel list; windows of
+the tile's output pixels stream. The derivation of the counts is in ``docs/timing/pattern.md``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hwsim.arrays.base import Job, Pauses, Run
+from hwsim.arrays.counts import Counts
+from hwsim.arrays.pattern.compile import compile_job, sections
+from hwsim.arrays.pattern.model import PatternModel, counts
+from hwsim.arrays.pattern.tiles import tiles
+from hwsim.config import ArchConfig, PatternConfig
+from hwsim.errors import InputError
+from hwsim.formats.pattern import library_of, plan
+from hwsim.workload.gemm import GEMM
+
+__all__ = ["compile", "count", "simulate"]
+
+
+def compile(arch: ArchConfig, gemm: GEMM) -> Job:
+    """Compile a GEMM with both operands into stream contents; see :mod:`pattern_compile`.
+
+    All-zero weights give a job without words, transfers or cycles.
+    """
+    return compile_job(arch, gemm)
+
+
+def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
+    """Run a job clock by clock."""
+    return PatternModel(arch, job, pauses).run()
+
+
+def count(arch: ArchConfig, gemm: GEMM) -> Counts:
+    """Exact counts with no pauses: one pass over the weights, then a closed loop over commands.
+
+    Raises
+    ------
+    InputError
+        No weights, or a kernel that fits no pattern.
+    """
+    array = arch.array_as(PatternConfig)
+    if gemm.weight is None:
+        raise InputError(gemm.name, "", None, "must have weights: their places count")
+    masks, groups = plan(
+        gemm.weight,
+        array,
+        gemm.channels,
+        has_zero=arch.numbers.has_zero,
+        source=gemm.name,
+    )
+    patterns = len(library_of(masks, array, gemm.channels, gemm.name))
+    if len(groups.order) == 0:
+        return counts()
+    alike = Counter(tile.timing() for tile in tiles(array, gemm))
+    commands = compute = preload = busy = 0
+    for section in sections(groups):
+        folds = section.k_folds(array.rows) * section.groups
+        for timing, times in alike.items():
+            clocks, waits = _command(timing, folds, array.rows)
+            commands += times
+            compute += times * folds * timing[0]
+            preload += times * waits
+            busy += times * clocks
+    return counts(
+        library=patterns,
+        idle=1,
+        compute=compute,
+        preload=preload,
+        window=busy - compute - preload,
+        # the next command is taken while the last one's partial sums are on their way
+        drain=commands - 1 + array.rows + array.cols + 1,
+    )
+
+
+def _command(timing: tuple[int, int, int, int], folds: int, rows: int) -> tuple[int, int]:
+    """Clocks from a command's transfer to its last window, and those that wait for weights.
+
+    ``swap`` and ``feed`` are the clocks of a fold's swap and of its first window. Their distance
+    decides all that follows, so the folds repeat as soon as it does.
+    """
+    _, reads, first, span = timing
+    swap, feed = rows + 1, max(first + 2, rows + 2)
+    waits = rows + 1
+    for fold in range(1, folds):
+        last = feed + span
+        next_swap = max(last, swap + rows)
+        next_feed = max(feed + reads, next_swap + 1)
+        waited, left = next_swap - last, folds - fold
+        if next_feed - next_swap == feed - swap:
+            return last + left * (next_feed - feed), waits + left * waited
+        waits += waited
+        swap, feed = next_swap, next_feed
+    return feed + span, waits

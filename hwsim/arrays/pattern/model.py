@@ -1,0 +1,126 @@
+"""Clock-by-clock model of the pattern family's array."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Job, Pauses, Run, Words
+from hwsim.arrays.counts import Counts
+from hwsim.arrays.pattern.window import WindowModel
+from hwsim.arrays.systolic.ws import WSModel
+from hwsim.config import ArchConfig, PatternConfig
+from hwsim.contract.causes import cause_names
+from hwsim.formats import codes
+from hwsim.formats.pattern import TAPS, WINDOW
+
+__all__ = ["CAUSES", "PatternModel", "counts"]
+
+Ints = NDArray[np.int64]
+
+#: Status group -> cause names of the family.
+CAUSES = cause_names(PatternConfig.CAUSES)
+
+
+def counts(**cycles: int) -> Counts:
+    """Counts of a run from its cycles by cause; a cause not named took none."""
+    return Counts(
+        sum(cycles.values()), {"array": {cause: cycles.get(cause, 0) for cause in CAUSES["array"]}}
+    )
+
+
+class PatternModel(WSModel):
+    """Weight-stationary array behind a window unit, clock by clock.
+
+    Four weights and their taps are held as the nine weights that they stand for; the library is
+    looked up where a row of weights enters the array.
+    """
+
+    def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
+        super().__init__(arch, job, pauses)
+        array = arch.array_as(PatternConfig)
+        self.library = np.full((array.patterns + 1, TAPS), WINDOW, dtype=np.int64)
+        self.window = WindowModel(self.rows, array.line_depth)
+        self.pixels = 0
+
+    def decoded(self, arch: ArchConfig, job: Job) -> dict[str, Words]:
+        """Contents of the streams in integers: the weights."""
+        weight = job.inputs["weight"]
+        values = codes.decode(weight["weight"], arch.numbers)
+        return job.inputs | {"weight": weight | {"weight": values}}
+
+    def run(self) -> Run:
+        """Run to the last transfer of the ``ofmap`` stream."""
+        spent = dict.fromkeys(CAUSES["array"], 0)
+        while not self.sink.done:
+            spent[self.step()] += 1
+            self.clock += 1
+        return Run(self._job.gather(self.sink.payloads), counts(**spent))
+
+    def step(self) -> str:
+        """Pass one clock; return its cause."""
+        command_valid = self.command.valid(self.clock)
+        weight_valid = self.weight_stream.valid(self.clock)
+        act_valid = self.act_stream.valid(self.clock)
+        ofmap_ready = self.sink.ready(self.clock)
+        enable = not self.ofmap_valid or ofmap_ready
+
+        unit = self.window
+        feed = enable and self.busy and not self.waiting and unit.valid
+        fold_end = feed and self.pixel == self.pixels - 1
+        swap = enable and self.full and (self.waiting or fold_end)
+        room = self.loading and (not self.full or swap)
+        inject = self.load_fold.last(0) and self.load_row >= self.k_edge
+        load = enable and room and (inject or weight_valid)
+        starved = unit.reads > 0 and not act_valid
+        advance = enable and unit.running and (not unit.valid or feed) and not starved
+
+        if not enable:
+            cause = "ofmap"
+        elif self.busy and self.waiting:
+            cause = "weight" if room and not load else "preload"
+        elif self.busy:
+            cause = "compute" if feed else "act" if starved else "window"
+        else:
+            cause = "drain" if self.ofmap_valid or self.tag_valid.any() else "idle"
+
+        if self.ofmap_valid and ofmap_ready:
+            self.sink.take(self.ofmap)
+        if enable:
+            act = unit.window if feed else np.zeros((self.rows, self.block), np.int64)
+            weight = np.zeros((self.cols, self.block), np.int64)
+            if load and not inject:
+                weight = self._placed(self.weight_stream.take())
+            self._accumulate(feed, fold_end)
+            self._move(act, weight, swap, self.load_row if load else -1)
+        if advance:
+            unit.step(self.act_stream.take()["act"] if unit.reads else None)
+        elif feed:
+            unit.valid = False
+        if self.busy:
+            self._control(feed, fold_end, swap, load)
+        elif command_valid and not self._take_command() and enable:
+            cause = "library"
+        return cause
+
+    def _take_command(self) -> bool:
+        """Take a command; return whether it runs, or writes an entry of the library."""
+        command = self.command.take()
+        if not command["run"]:
+            self.library[int(command["entry"])] = command["taps"]
+            return False
+        bounds = [int(command["k_folds"]), int(command["m_folds"]), 1]
+        self.fold.start(bounds)
+        self.load_fold.start(bounds)
+        self.k_edge, self.pixels = int(command["k_edge"]), int(command["pixels"])
+        self.busy = self.waiting = self.loading = True
+        self.pixel, self.load_row = 0, self.rows - 1
+        self.window.start(command)
+        return True
+
+    def _placed(self, words: dict[str, Ints]) -> Ints:
+        """Weights ``(cols, 9)`` by tap of a row of words; a tap of 9 is none."""
+        placed = np.zeros((self.cols, WINDOW + 1), np.int64)
+        taps = self.library[words["pattern"]]
+        np.add.at(placed, (np.arange(self.cols)[:, None], taps), words["weight"])
+        return placed[:, :WINDOW]

@@ -1,0 +1,1 @@
+"""The systolic core of dense, nm and pattern: dataflows, folds, skew, streams."""

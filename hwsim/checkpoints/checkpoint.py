@@ -1,0 +1,340 @@
+"""Checkpoints: a network's integer weights and the scales of its requantizing, in one file.
+
+A checkpoint is a safetensors file. Tensors: ``<layer>.weight`` int8, ``(M, C / G, R, S)`` or
+``(M, C * H * W)``, and ``<layer>.bias`` int32, ``(M,)``, in units of the partial sum. The header's
+metadata says which network it is, each layer's bits, multiplier, shift and scale, how layers
+without weights scale what they sum, and in ``info`` how the file came about. Nothing in the file is
+code; whatever does not fit is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from hwsim.config import NetworkConfig, NumberConfig
+from hwsim.config.numbers import WEIGHT_WIDTHS, WeightCode
+from hwsim.errors import InputError
+from hwsim.formats import codes
+from hwsim.system.files import write_bytes_atomic
+from hwsim.workload.lowering import weight_shape
+
+__all__ = ["INPUT_SCALE", "Checkpoint", "LayerWeights", "Rescale"]
+
+_FORMAT, _VERSION = "hwsim.checkpoint", "1"
+_KEYS = {"format", "version", "network", "layers", "info"}
+_OPTIONAL = {"input_scale", "rescales"}
+#: Real value of one step of the input where the file says nothing: a pixel of 1.0 is 127.
+INPUT_SCALE = 1 / 127
+#: Bytes; a header of ours is a few KB, a length beyond this is another kind of file.
+_MAX_HEADER = 1 << 20
+_MAX_FILE = 1 << 30
+_WIDTHS = tuple(range(1, 9))
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """One layer's integers.
+
+    ``weight`` is int8 in PyTorch's order, ``bias`` int32 in units of the partial sum. The next
+    layer's activation is ``requantize(psum + bias, multiplier, shift)``; ``weight_scale`` times an
+    integer is the real weight.
+    """
+
+    weight: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    weight_bits: int
+    multiplier: int
+    shift: int
+    weight_scale: float
+    #: What the bits of a stored weight stand for: see :mod:`hwsim.formats.codes`.
+    weight_code: WeightCode = "int"
+
+    @property
+    def numbers(self) -> NumberConfig:
+        """Width and code of the weights; a 0 of a code without zero is an absent weight."""
+        return NumberConfig(weight_width=self.weight_bits, weight_code=self.weight_code)
+
+    @property
+    def density(self) -> float:
+        """Fraction of the weights that are not 0."""
+        return float(np.count_nonzero(self.weight)) / self.weight.size
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Scales of a layer without weights that sums or joins activations of several scales.
+
+    Each input counts ``multiplier`` times; the sum of an ``add``, of a pool's window, or each place
+    of a ``concat`` is shifted right by ``shift``, rounded and saturated.
+    """
+
+    multipliers: tuple[int, ...]
+    shift: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Integer weights of a whole network.
+
+    ``source`` is where they were read, for messages. ``rescales`` has the layers that sum or join
+    (:attr:`hwsim.config.LayerConfig.rescales`), without which such a network cannot be inferred.
+    ``input_scale`` is the real value of one step of the input.
+    """
+
+    network: str
+    layers: dict[str, LayerWeights]
+    info: dict[str, Any]
+    source: str = "checkpoint"
+    rescales: dict[str, Rescale] = field(default_factory=dict)
+    input_scale: float = INPUT_SCALE
+
+    @classmethod
+    def read(cls, path: Path | str, network: NetworkConfig | None = None) -> Self:
+        """Read a file, and check it against ``network`` where given.
+
+        Raises
+        ------
+        InputError
+            Not a checkpoint, truncated, or not of this network.
+        """
+        path = Path(path)
+        data = _bytes(path)
+        header = _header(path, data)
+        metadata = _metadata(path, header)
+        settings = _json(path, "layers", metadata["layers"])
+        info = _json(path, "info", metadata["info"])
+        _dtypes(path, header, settings)
+        try:
+            tensors = load_tensors(data)
+        except (SafetensorError, ValueError, OverflowError) as error:
+            raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
+        layers = {name: _layer(path, name, settings[name], tensors) for name in settings}
+        joins = _json(path, "rescales", metadata.get("rescales", "{}"))
+        rescales = {name: _rescale(path, f"rescales.{name}", joins[name]) for name in joins}
+        input_scale = _input_scale(path, metadata.get("input_scale", str(INPUT_SCALE)))
+        checkpoint = cls(metadata["network"], layers, info, str(path), rescales, input_scale)
+        if network is not None:
+            checkpoint.check(network)
+        return checkpoint
+
+    def check(self, network: NetworkConfig) -> None:
+        """Refuse, with :class:`InputError`, a network that these weights do not fit."""
+        if self.network != network.name:
+            rule = f"must be the checkpoint of network {network.name}"
+            raise InputError(self.source, "network", self.network, rule)
+        shapes = {shape.layer.name: shape for shape in network.shapes() if shape.has_weights}
+        for name in shapes.keys() ^ self.layers.keys():
+            rule = f"must name exactly the layers with weights of {network.name}"
+            raise InputError(self.source, f"layers.{name}", None, rule)
+        for name, shape in shapes.items():
+            found, expected = self.layers[name].weight.shape, weight_shape(shape)
+            if found != expected:
+                rule = f"must have shape {expected} in {network.name}"
+                raise InputError(self.source, f"{name}.weight", found, rule)
+        inputs = {
+            layer.name: max(1, len(layer.inputs)) for layer in network.layers if layer.rescales
+        }
+        for name, rescale in self.rescales.items():
+            key = f"rescales.{name}"
+            if name not in inputs:
+                raise InputError(self.source, key, None, f"is no layer of {network.name} that sums")
+            if len(rescale.multipliers) != inputs[name]:
+                rule = f"must be {inputs[name]}, one an input, in {network.name}"
+                raise InputError(self.source, f"{key}.multipliers", rescale.multipliers, rule)
+
+    def write(self, path: Path | str) -> Path:
+        """Write the file whole or not at all; the same contents give the same bytes."""
+        settings = {
+            name: {
+                "weight_bits": layer.weight_bits,
+                "multiplier": layer.multiplier,
+                "shift": layer.shift,
+                "weight_scale": layer.weight_scale,
+                **({} if layer.weight_code == "int" else {"weight_code": layer.weight_code}),
+            }
+            for name, layer in self.layers.items()
+        }
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "network": self.network,
+            "layers": json.dumps(settings),
+            "info": json.dumps(self.info),
+        }
+        if self.rescales:
+            joins = {name: asdict(rescale) for name, rescale in self.rescales.items()}
+            metadata["rescales"] = json.dumps(joins)
+        if self.input_scale != INPUT_SCALE:
+            metadata["input_scale"] = repr(self.input_scale)
+        # wide words first, so that every tensor is aligned
+        tensors: dict[str, tuple[str, NDArray[Any]]]
+        tensors = {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
+        tensors |= {f"{name}.weight": ("I8", layer.weight) for name, layer in self.layers.items()}
+        return write_bytes_atomic(path, _serialize(tensors, metadata))
+
+    @property
+    def density(self) -> float:
+        """Fraction of all weights that are not 0."""
+        kept = sum(int(np.count_nonzero(layer.weight)) for layer in self.layers.values())
+        return kept / sum(layer.weight.size for layer in self.layers.values())
+
+
+def _serialize(tensors: Mapping[str, tuple[str, NDArray[Any]]], metadata: dict[str, str]) -> bytes:
+    # safetensors' own writer orders the metadata differently in every process
+    header: dict[str, object] = {"__metadata__": metadata}
+    blocks, offset = [], 0
+    for name, (dtype, tensor) in tensors.items():
+        block = np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<")).tobytes()
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + len(block)],
+        }
+        blocks.append(block)
+        offset += len(block)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(blocks)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > _MAX_FILE:
+            raise InputError(path, "", None, f"must be at most {_MAX_FILE} bytes, not {size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
+
+
+def _header(path: Path, data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= _MAX_HEADER:
+        raise InputError(path, "", None, "must be a safetensors file: no header at its start")
+    if 8 + length > len(data):
+        rule = f"is truncated: header of {length} bytes in a file of {len(data)}"
+        raise InputError(path, "", None, rule)
+    header = _json(path, "header", data[8 : 8 + length])
+    if not all(isinstance(value, dict) for value in header.values()):
+        raise InputError(path, "header", None, "must map names to mappings")
+    return header
+
+
+def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    found = metadata.get("format")
+    if found != _FORMAT:
+        raise InputError(path, "format", found, f"must be {_FORMAT!r}: not one of our checkpoints")
+    if metadata.get("version") != _VERSION:
+        raise InputError(path, "version", metadata.get("version"), f"must be {_VERSION!r}")
+    for key in (metadata.keys() - _OPTIONAL) ^ _KEYS:
+        raise InputError(path, key, None, "unknown key" if key in metadata else "must be given")
+    for key, value in metadata.items():
+        if not isinstance(value, str):
+            raise InputError(path, key, value, "must be a string")
+    return metadata
+
+
+def _json(path: Path, key: str, text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, key, None, f"must be JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(path, key, value, "must be a mapping")
+    return value
+
+
+def _dtypes(path: Path, header: dict[str, Any], settings: dict[str, Any]) -> None:
+    expected = {f"{name}.weight": "I8" for name in settings}
+    expected |= {f"{name}.bias": "I32" for name in settings}
+    for name in (header.keys() - {"__metadata__"}) ^ expected.keys():
+        rule = "must be given" if name in expected else "is the tensor of no layer"
+        raise InputError(path, name, None, rule)
+    for name, dtype in expected.items():
+        if header[name].get("dtype") != dtype:
+            raise InputError(path, f"{name}.dtype", header[name].get("dtype"), f"must be {dtype}")
+
+
+#: Setting of a layer -> what it must be, and the rule in words.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "weight_bits": (lambda v: type(v) is int and v in _WIDTHS, f"must be one of {_WIDTHS}"),
+    "multiplier": (lambda v: type(v) is int and 1 <= v < 1 << 16, "must be 1..65535"),
+    "shift": (lambda v: type(v) is int and 0 <= v <= 47, "must be 0..47"),
+    "weight_scale": (
+        lambda v: type(v) is float and math.isfinite(v) and v > 0,
+        "must be a positive number",
+    ),
+    "weight_code": (
+        lambda v: type(v) is str and v in WEIGHT_WIDTHS,
+        f"must be one of {', '.join(WEIGHT_WIDTHS)}",
+    ),
+}
+
+
+def _rescale(path: Path, key: str, setting: object) -> Rescale:
+    if not isinstance(setting, dict) or setting.keys() != {"multipliers", "shift"}:
+        raise InputError(path, key, setting, "must be a mapping of multipliers and shift")
+    multipliers, (is_shift, rule) = setting["multipliers"], _RULES["shift"]
+    if not is_shift(setting["shift"]):
+        raise InputError(path, f"{key}.shift", setting["shift"], rule)
+    if not (isinstance(multipliers, list) and all(type(m) is int for m in multipliers)):
+        raise InputError(path, f"{key}.multipliers", multipliers, "must be a list of integers")
+    if not multipliers or not all(0 <= m < 1 << 16 for m in multipliers):
+        raise InputError(path, f"{key}.multipliers", multipliers, "must be 0..65535, one an input")
+    return Rescale(tuple(multipliers), setting["shift"])
+
+
+def _input_scale(path: Path, text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(path, "input_scale", text, "must be a positive number")
+    return scale
+
+
+def _layer(
+    path: Path, name: str, setting: object, tensors: dict[str, NDArray[Any]]
+) -> LayerWeights:
+    key = f"layers.{name}"
+    if not isinstance(setting, dict):
+        raise InputError(path, key, setting, "must be a mapping")
+    values: dict[str, Any] = {"weight_code": "int"} | setting
+    for part in values.keys() ^ _RULES.keys():
+        raise InputError(
+            path, f"{key}.{part}", None, "unknown key" if part in values else "must be given"
+        )
+    for part, (holds, rule) in _RULES.items():
+        if not holds(values[part]):
+            raise InputError(path, f"{key}.{part}", values[part], rule)
+    weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    if weight.ndim not in (2, 4) or 0 in weight.shape:
+        raise InputError(path, f"{name}.weight", weight.shape, "must have 2 or 4 dimensions")
+    if bias.shape != weight.shape[:1]:
+        rule = f"must have one value a row of the weight, {weight.shape[:1]}"
+        raise InputError(path, f"{name}.bias", bias.shape, rule)
+    bits, code = values["weight_bits"], values["weight_code"]
+    low, high = WEIGHT_WIDTHS[code]
+    if not low <= bits <= high:
+        rule = f"must be {low}..{high} for weight_code {code}"
+        raise InputError(path, f"{key}.weight_bits", bits, rule)
+    layer = LayerWeights(weight, bias, **values)
+    # 0 is an absent weight where the code has none
+    wrong = ~np.isin(weight, codes.levels(layer.numbers)) & (weight != 0)
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        rule = f"must be 0 or a level of {bits}-bit {code}"
+        raise InputError(path, f"{name}.weight{list(place)}", int(weight[place]), rule)
+    return layer

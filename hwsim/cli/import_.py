@@ -1,0 +1,117 @@
+"""``hwsim import``: networks and weights from elsewhere, quantized into checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsim.cli.options import Inputs, Json, Out, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.config import NetworkConfig
+
+__all__ = ["import_", "imported"]
+
+
+def import_(
+    network: Annotated[
+        str,
+        typer.Argument(help="An .onnx file; or a network (name or YAML) whose --weights follow."),
+    ],
+    weights: Weights = None,
+    inputs: Inputs = None,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Images that give the ranges of activations (default: 8)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random images.")] = 0,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Make a checkpoint of pretrained weights: 8-bit weights and activations, scales calibrated.
+
+    Batch normalization is folded into the layer before it. Writes NAME.safetensors, which every
+    command takes as a checkpoint, and NAME.yaml, its network. The ranges of activations are those
+    of --inputs, else of random images, and the file says which. ONNX needs the extra `onnx`, .pth
+    files the extra `compress`.
+
+    Example: hwsim import resnet50 --weights resnet50.pth --inputs photos.npy
+
+    Example: hwsim import squeezenet.onnx
+    """
+    from hwsim.cli.output import console, emit_json, log
+    from hwsim.system.files import write_text_atomic
+
+    with log().status("reading") as status:
+        net, checkpoint = imported(
+            network, weights, inputs, seed, images, compare=True, progress=status.update
+        )
+    folder = out or Path("build/import") / net.name
+    config = write_text_atomic(folder / f"{net.name}.yaml", net.to_yaml())
+    path = checkpoint.write(folder / f"{net.name}.safetensors")
+    if json:
+        files = {"file": str(path), "network_file": str(config)}
+        emit_json(files | {"network": net.name, "info": checkpoint.info})
+        return
+    _show(net, checkpoint)
+    console().print(f"wrote {path} and {config.name}")
+
+
+def imported(
+    network: str,
+    weights: Path | None,
+    inputs: Path | None,
+    seed: int,
+    images: int | None = None,
+    *,
+    compare: bool = False,
+    progress: Callable[[str], None] = lambda what: None,
+) -> tuple[NetworkConfig, Checkpoint]:
+    """Read and quantize what the command line names."""
+    from hwsim.inference import images as pictures
+    from hwsim.models.importers import source
+
+    progress(f"reading {weights or network}")
+    model = source.read(network, weights)
+    if inputs is None:
+        given: Any = pictures.random(model.config, images or source.CALIBRATION, seed)
+        calibration = "random images"
+    else:
+        given = pictures.read(inputs, model.config)[: images or source.CALIBRATION]
+        calibration = f"images of {inputs.name}"
+    checkpoint = source.checkpoint_of(model, given, calibration, compare=compare, progress=progress)
+    return model.config, checkpoint
+
+
+def _show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
+    from hwsim.cli.output import console, table
+
+    rows: list[list[Any]] = [
+        [
+            shape.layer.name,
+            shape.layer.type,
+            shape.ofmap.channels,
+            shape.K,
+            shape.weights,
+            shape.macs,
+        ]
+        for shape in net.shapes()
+        if shape.has_weights
+    ]
+    totals = [sum(row[place] for row in rows) for place in (4, 5)]
+    columns = ["layer", "type", "M", "K", "weights", "MACs"]
+    console().print(table(net.name, columns, [*rows, ["total", "", "", "", *totals]]))
+    info = checkpoint.info
+    same, compared = info["same_top1"]
+    console().print(
+        f"{info['imported']}: ranges from {info['images']} {info['calibration']}; on {compared} of "
+        f"them integer logits correlate {info['correlation']:.4f} with float, "
+        f"the same class {same} times"
+    )

@@ -1,0 +1,103 @@
+"""What every array family states about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from hwsim.config.base import Config
+from hwsim.config.numbers import NumberConfig
+from hwsim.contract.causes import CauseTable, cause_names
+
+__all__ = ["ArrayConfig", "Count", "power_of_two", "wing"]
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def power_of_two(value: int, key: str) -> None:
+    """Refuse, with ``ValueError``, a value of ``key`` that is no power of two."""
+    if value & (value - 1):
+        raise ValueError(f"{key} must be a power of two, not {value}")
+
+
+def wing(module: str) -> Any:
+    """Load one of the modules that a family names: its format, its model or its RTL."""
+    return import_module(module)
+
+
+class ArrayConfig(Config):
+    """The array of a design. A family is a subclass, listed in the registry.
+
+    The class states every fact that other parts need to know about the family. It names the modules
+    that hold its format, its cycle model and its RTL, which are loaded where they are used.
+    """
+
+    #: Module of the weight format: ``measure``, ``nonzeros`` and, where the format constrains the
+    #: weights, ``project`` (:mod:`hwsim.formats`).
+    FORMAT: ClassVar[str]
+    #: Module of the cycle model: ``compile``, ``simulate`` and ``count``
+    #: (:class:`hwsim.arrays.base.ArrayModel`), and optionally ``draw_case`` for verification.
+    MODEL: ClassVar[str]
+    #: Module of the RTL: ``Array(arch)`` (:mod:`hwsim.rtl.arrays`).
+    RTL: ClassVar[str]
+
+    #: What a cycle of the array, or of its control and PEs, can be spent on.
+    CAUSES: ClassVar[CauseTable]
+    #: Kind of sparsity that the array is built for.
+    SPARSITY: ClassVar[str]
+    #: Whether PEs find their operands by decoding stored indices.
+    decodes_indices: ClassVar[bool] = False
+    #: Whether the array takes binary activations, +1 and -1.
+    binary_acts: ClassVar[bool] = False
+    #: Whether a weight is stored at every position that is kept, zeros included: where the code
+    #: has no zero, no weight there may be one.
+    stores_zeros: ClassVar[bool] = False
+    #: ``array`` sections of small arrays whose PEs are representative, by title: what
+    #: ``hwsim synth`` surveys.
+    SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    family: str
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        raise NotImplementedError
+
+    @property
+    def block(self) -> int:
+        """Positions of K that one PE sees in a cycle."""
+        return 1
+
+    @property
+    def extents(self) -> tuple[int, int, int]:
+        """M, K and N that one pass of the array takes, or what stands for it where unlimited."""
+        raise NotImplementedError
+
+    def beyond_memory(self, limit: int) -> tuple[int, int]:
+        """M and N that exceed the accumulators, where that takes no extent above ``limit``."""
+        raise NotImplementedError
+
+    def long_runs(self, limit: int) -> int:
+        """M whose runs of zeros outgrow the stored index; 0 for a format without relative index."""
+        return 0
+
+    @property
+    def checkpoint_kind(self) -> str:
+        """Kind of shipped checkpoint that suits the array: the name without the network's."""
+        return self.SPARSITY
+
+    @property
+    def cause_names(self) -> dict[str, tuple[str, ...]]:
+        """Causes of each status group, in the order of their codes."""
+        return cause_names(self.CAUSES)
+
+    @property
+    def members(self) -> dict[str, int]:
+        """Members of each status group: 1 for the array or its control, P for the PEs."""
+        return dict.fromkeys(self.CAUSES, 1)
+
+    def check_numbers(self, numbers: NumberConfig) -> None:
+        """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

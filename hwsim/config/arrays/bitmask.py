@@ -1,0 +1,104 @@
+"""Bitmask family (SparTen): masks of weights and activations are joined in each PE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.arrays.base import Count, power_of_two
+from hwsim.config.arrays.decoding import DecodingConfig
+from hwsim.contract.causes import Cause, CauseTable
+
+__all__ = ["BitmaskConfig"]
+
+
+class BitmaskConfig(DecodingConfig):
+    """Index-decoding array (SparTen): each PE joins the masks of its filters and of the pixels.
+
+    The PEs form ``clusters`` that hold the same weights and take neighbouring pixels.
+    """
+
+    FORMAT: ClassVar[str] = "hwsim.formats.bitmask"
+    MODEL: ClassVar[str] = "hwsim.arrays.bitmask.array"
+    RTL: ClassVar[str] = "hwsim.rtl.arrays.bitmask.array"
+    CAUSES: ClassVar[CauseTable] = {
+        "control": (
+            Cause("idle", "no command yet"),
+            Cause("load", "a beat of masks or values is written"),
+            Cause("weight", "loading, but the weight stream is empty"),
+            Cause("broadcast", "a beat of activations entered the buffer of every PE"),
+            Cause("full", "a buffer is full: the broadcast stalls"),
+            Cause("act", "no beat is at hand: the activation stream is empty"),
+            Cause("drain", "everything is broadcast; buffers, PEs and accumulators empty"),
+        ),
+        # of the join stage
+        "pe": (
+            Cause("idle", "no layer is running"),
+            Cause("mac", "a pair was found: a useful multiply-accumulate"),
+            Cause("empty", "the two masks have no position in common"),
+            Cause("fetch", "masks are fetched, with no work to hide that"),
+            Cause("buffer", "no chunk is in the buffer, and chunks are still to come"),
+            Cause("drain", "the accumulator bank of the pixel still waits to be drained"),
+            Cause("done", "all chunks are done; the array drains"),
+        ),
+    }
+    SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "bitmask": {
+            "family": "bitmask", "pes": 1, "chunk": 128, "mask_depth": 512, "entry_depth": 4096,
+            "acc_depth": 64,
+        },
+    }  # fmt: skip
+
+    family: Literal["bitmask"]
+    #: All PEs; each has one multiplier.
+    clusters: Annotated[int, Field(ge=1, le=64)] = 1
+    #: Positions of K that one mask covers.
+    chunk: Annotated[int, Field(ge=8, le=128)] = 128
+    #: Non-zero activations of each cluster in one beat of the activation stream.
+    window: Count = 16
+    #: Activation chunks that each PE can hold.
+    buffer_depth: Annotated[int, Field(ge=1, le=64)] = 4
+    #: PEs of every cluster whose weight memories one beat of the weight stream writes.
+    load_pes: Count = 1
+    #: Masks that the weight memory of a PE holds: local filters times chunks.
+    mask_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: Accumulator banks: pixels that a PE may be ahead of the drain.
+    acc_banks: Annotated[int, Field(ge=2, le=16)] = 2
+    #: How the compiler deals filters to PEs. ``none``: in turn. ``greedy``: the densest first, each
+    #: to the PE with the least work.
+    balance: Literal["none", "greedy"] = "none"
+
+    #: A PE computes one pixel, and the drain takes it whole.
+    lanes: ClassVar[int] = 1
+    drain_lanes: ClassVar[int] = 1
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        for key in ("chunk", "window", "mask_depth", "entry_depth", "acc_depth", "acc_banks"):
+            power_of_two(getattr(self, key), key)
+        if self.window > self.chunk:
+            raise ValueError(f"window must be at most chunk ({self.chunk}), not {self.window}")
+        if self.pes % self.clusters:
+            raise ValueError(f"clusters must divide pes ({self.pes}), not {self.clusters}")
+        if self.cluster_pes % self.load_pes:
+            raise ValueError(
+                f"load_pes must divide pes / clusters ({self.cluster_pes}), not {self.load_pes}"
+            )
+        return self
+
+    @property
+    def cluster_pes(self) -> int:
+        """PEs of one cluster."""
+        return self.pes // self.clusters
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.pes
+
+    @property
+    def extents(self) -> tuple[int, int, int]:
+        """M of one local filter, K of one chunk, N of one group."""
+        return self.cluster_pes, self.chunk, self.clusters

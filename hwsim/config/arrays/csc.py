@@ -1,0 +1,112 @@
+"""CSC family (EIE): columns of entries with relative indices, interleaved over the PEs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.arrays.base import Count, power_of_two
+from hwsim.config.arrays.decoding import DecodingConfig
+from hwsim.config.numbers import NumberConfig
+from hwsim.contract.causes import Cause, CauseTable
+
+__all__ = ["CSCConfig"]
+
+
+class CSCConfig(DecodingConfig):
+    """Index-decoding array (EIE): row m on PE m mod ``pes``; ``lanes`` pixels share one decode."""
+
+    FORMAT: ClassVar[str] = "hwsim.formats.csc"
+    MODEL: ClassVar[str] = "hwsim.arrays.csc.array"
+    RTL: ClassVar[str] = "hwsim.rtl.arrays.csc.array"
+    CAUSES: ClassVar[CauseTable] = {
+        "control": (
+            Cause("idle", "no command yet"),
+            Cause("load", "a beat of weights or pointers is written"),
+            Cause("weight", "loading, but the weight stream is empty"),
+            Cause("broadcast", "a non-zero activation entered every queue"),
+            Cause("scan", "the word of the detector held no non-zero"),
+            Cause("full", "a queue is full: the broadcast stalls"),
+            Cause("act", "the detector has no word: the activation stream is empty"),
+            Cause("drain", "everything is broadcast; queues, PEs and accumulators empty"),
+        ),
+        # of the issue stage, one cycle late: the entry it fetched is known one cycle later
+        "pe": (
+            Cause("idle", "no layer is running"),
+            Cause("mac", "an entry was fetched: a useful multiply-accumulate"),
+            Cause("padding", "an entry was fetched: a padding zero"),
+            Cause("column", "the PE holds no entry of this column"),
+            Cause("pointer", "the pointers of a column were fetched, with no work to hide that"),
+            Cause("empty", "the queue is empty, and tokens are still to come"),
+            Cause("drain", "the accumulator bank of the group still waits to be drained"),
+            Cause("done", "all columns are done; the array drains"),
+        ),
+    }
+    SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "csc": {"family": "csc", "pes": 1, "col_depth": 1024, "entry_depth": 4096, "acc_depth": 16},
+        "csc codebook": {
+            "family": "csc", "pes": 1, "col_depth": 1024, "entry_depth": 4096, "acc_depth": 16,
+            "codebook_bits": 4,
+        },
+    }  # fmt: skip
+
+    family: Literal["csc"]
+    lanes: Annotated[int, Field(ge=1, le=64)] = 1
+    #: Bits of the relative index: zeros since the previous entry of the column.
+    index_bits: Annotated[int, Field(ge=1, le=16)] = 4
+    #: Bits of an entry's code into a table of the layer's distinct weights, at most
+    #: ``2**codebook_bits - 1`` and zero. Absent: an entry holds the weight's own code.
+    codebook_bits: Annotated[int, Field(ge=1, le=8)] | None = None
+    #: Non-zero activations each PE can queue.
+    fifo_depth: Annotated[int, Field(ge=1, le=1024)] = 8
+    #: Activation positions that the leading non-zero detector sees at once.
+    window: Annotated[int, Field(ge=1, le=64)] = 8
+    #: PEs whose weight memories one beat of the weight stream writes.
+    load_pes: Count = 1
+    #: Lanes of each PE whose partial sums one beat of the ofmap stream carries.
+    drain_lanes: Count = 1
+    #: Columns (K) that the pointer memory of a PE holds.
+    col_depth: Annotated[int, Field(ge=1, le=65536)]
+
+    #: Accumulator banks: one adds up while the other is drained.
+    acc_banks: ClassVar[int] = 2
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        for key in ("pes", "col_depth", "entry_depth", "acc_depth"):
+            power_of_two(getattr(self, key), key)
+        if self.pes % self.load_pes:
+            raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
+        if self.lanes % self.drain_lanes:
+            raise ValueError(
+                f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"
+            )
+        return self
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.pes * self.lanes
+
+    def drain_beats(self, pixels: int) -> int:
+        """Beats of the ofmap stream for one local row of a group of ``pixels`` pixels."""
+        return -(-pixels // self.drain_lanes)
+
+    @property
+    def extents(self) -> tuple[int, int, int]:
+        """M of one local row, K of one detector word, N of one group."""
+        return self.pes, self.window, self.lanes
+
+    def long_runs(self, limit: int) -> int:
+        """M at which a run of zeros takes two padding entries or more."""
+        return min(2 * self.pes << self.index_bits, limit)
+
+    def check_numbers(self, numbers: NumberConfig) -> None:
+        """Refuse a codebook whose codes are no shorter than the weights'."""
+        if (self.codebook_bits or 0) >= numbers.weight_width:
+            raise ValueError(
+                f"codebook_bits must be less than weight_width ({numbers.weight_width}), "
+                f"not {self.codebook_bits}"
+            )

@@ -1,0 +1,58 @@
+"""Dense family: weights as they are; pruned rows and columns are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.arrays.base import power_of_two
+from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES, SystolicConfig
+from hwsim.config.numbers import NumberConfig
+from hwsim.contract.causes import CauseTable
+
+__all__ = ["DenseConfig"]
+
+
+class DenseConfig(SystolicConfig):
+    """Systolic array that consumes dense weights."""
+
+    FORMAT: ClassVar[str] = "hwsim.formats.dense"
+    MODEL: ClassVar[str] = "hwsim.arrays.dense.array"
+    RTL: ClassVar[str] = "hwsim.rtl.arrays.dense.array"
+    CAUSES: ClassVar[CauseTable] = SYSTOLIC_CAUSES
+    SPARSITY: ClassVar[str] = "dense"
+    binary_acts: ClassVar[bool] = True
+    stores_zeros: ClassVar[bool] = True
+    SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dense ws": {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 4},
+        "dense os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 4},
+    }
+
+    family: Literal["dense"]
+    #: K that each of ``rows`` activation banks holds: the rows gather from them. Without, the
+    #: activations stream gathered.
+    gather_depth: Annotated[int, Field(ge=1, le=4096)] | None = None
+    #: Bank of an activation: ``k`` mod rows of the lowered layer, or ``channel`` mod rows, for
+    #: which the host pads the channels of each tap to whole rows.
+    gather_banks: Literal["k", "channel"] = "k"
+
+    @model_validator(mode="after")
+    def _gathers_where_k_is_on_rows(self) -> Self:
+        if self.gather_depth is None and self.gather_banks != "k":
+            raise ValueError("gather_banks must be absent without gather_depth")
+        if self.gather_depth is not None:
+            power_of_two(self.gather_depth, "gather_depth")
+            if self.dataflow != "ws":
+                raise ValueError("gather_depth must be absent for dataflow os: rows hold filters")
+        return self
+
+    def check_numbers(self, numbers: NumberConfig) -> None:
+        """Refuse gathered rows where weights or activations have no zero."""
+        has_zeros = numbers.act_width > 1 and numbers.has_zero
+        if self.gather_depth is not None and not has_zeros:
+            raise ValueError(
+                "gather_depth must be absent where weights or activations have no zero: "
+                "a row whose bank has no entry in a fold multiplies by zero"
+            )

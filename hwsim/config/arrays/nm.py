@@ -1,0 +1,68 @@
+"""N:M family: a PE holds n of every m weights along K."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.arrays.base import power_of_two
+from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES, SystolicConfig
+from hwsim.contract.causes import CauseTable
+
+__all__ = ["NMConfig"]
+
+
+class NMConfig(SystolicConfig):
+    """Systolic array whose PEs hold ``n`` of every ``m`` weights along K and see ``m`` activations.
+
+    A K fold takes ``rows * m`` positions.
+    """
+
+    FORMAT: ClassVar[str] = "hwsim.formats.nm"
+    MODEL: ClassVar[str] = "hwsim.arrays.nm.array"
+    RTL: ClassVar[str] = "hwsim.rtl.arrays.nm.array"
+    CAUSES: ClassVar[CauseTable] = SYSTOLIC_CAUSES
+    SPARSITY: ClassVar[str] = "nm"
+    binary_acts: ClassVar[bool] = True
+    stores_zeros: ClassVar[bool] = True
+    SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "nm 2:4 ws": {
+            "family": "nm", "dataflow": "ws", "rows": 4, "cols": 4, "n": 2, "m": 4, "acc_depth": 4,
+        },
+    }  # fmt: skip
+
+    family: Literal["nm"]
+    #: Weights, and multipliers, of a PE.
+    n: Annotated[int, Field(ge=1, le=16)]
+    #: Neighbouring positions of K that they come from.
+    m: Annotated[int, Field(ge=1, le=16)]
+
+    @model_validator(mode="after")
+    def _n_of_m(self) -> Self:
+        power_of_two(self.m, "m")
+        if self.n > self.m:
+            raise ValueError(f"n must be at most m ({self.m}), not {self.n}")
+        return self
+
+    @property
+    def block(self) -> int:
+        """Positions of K that one PE sees in a clock."""
+        return self.m
+
+    @property
+    def position_width(self) -> int:
+        """Bits of a weight's position in its block; with n = m its place says it."""
+        return 0 if self.n == self.m else (self.m - 1).bit_length()
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.rows * self.cols * self.n
+
+    @property
+    def checkpoint_kind(self) -> str:
+        """``nm_2x4`` where the blocks hold that, else ``nm_1x4``."""
+        holds_2x4 = 2 * self.n >= self.m and self.n >= min(2, self.m)
+        return "nm_2x4" if holds_2x4 else "nm_1x4"

@@ -1,0 +1,73 @@
+"""Pattern family: a PE holds four taps of a 3x3 kernel and sees its window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.arrays.base import power_of_two
+from hwsim.config.arrays.systolic import SystolicConfig
+from hwsim.contract.causes import Cause, CauseTable
+
+__all__ = ["PatternConfig"]
+
+
+class PatternConfig(SystolicConfig):
+    """Systolic array whose PEs hold four weights of a 3x3 kernel, and which taps they are.
+
+    Rows hold input channels, columns hold filters, windows of nine taps stream.
+    """
+
+    #: Bits of a command's counts of windows, and of pixels that they are made of.
+    WINDOW_WIDTH: ClassVar[int] = 32
+
+    FORMAT: ClassVar[str] = "hwsim.formats.pattern"
+    MODEL: ClassVar[str] = "hwsim.arrays.pattern.array"
+    RTL: ClassVar[str] = "hwsim.rtl.arrays.pattern.array"
+    CAUSES: ClassVar[CauseTable] = {
+        "array": (
+            Cause("idle", "no command yet"),
+            Cause("library", "an entry of the pattern library is written"),
+            Cause("compute", "a window of each row entered the array"),
+            Cause("preload", "waiting for the weights of the fold"),
+            Cause("weight", "the weight stream is empty"),
+            Cause("window", "a pixel entered the window unit and completed no window"),
+            Cause("act", "the activation stream is empty"),
+            Cause("ofmap", "frozen: the ofmap stream is not taken"),
+            Cause("drain", "all windows are in; the last partial sums travel out"),
+        )
+    }
+    SPARSITY: ClassVar[str] = "pattern"
+    stores_zeros: ClassVar[bool] = True
+    SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "pattern": {"family": "pattern", "rows": 4, "cols": 4, "acc_depth": 4, "line_depth": 4},
+    }
+
+    family: Literal["pattern"]
+    dataflow: Literal["ws"] = "ws"
+    #: Patterns that the library holds.
+    patterns: Annotated[int, Field(ge=1, le=16)] = 8
+    #: Pixels of one line of a tile, its edges included, that the window unit's buffers hold.
+    line_depth: Annotated[int, Field(ge=4, le=4096)]
+
+    @model_validator(mode="after")
+    def _lines_are_apower_of_two(self) -> Self:
+        power_of_two(self.line_depth, "line_depth")
+        return self
+
+    @property
+    def block(self) -> int:
+        """Taps that one PE sees in a clock."""
+        return 9
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers: four a PE."""
+        return 4 * self.rows * self.cols
+
+    @property
+    def checkpoint_kind(self) -> str:
+        """Structured: the kind that ships for every network."""
+        return "structured"

@@ -1,0 +1,70 @@
+"""What the systolic families share: ``rows x cols`` PEs in one of two dataflows."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hwsim.config.arrays.base import ArrayConfig, power_of_two
+from hwsim.contract.causes import Cause, CauseTable
+
+__all__ = ["SYSTOLIC_CAUSES", "SystolicConfig"]
+
+#: Causes of dense and nm arrays.
+SYSTOLIC_CAUSES: CauseTable = {
+    "array": (
+        Cause("idle", "no command yet"),
+        Cause("compute", "a column of activations entered the array"),
+        Cause(
+            "preload",
+            "ws: waiting for the weights of the fold; os: for the drain of the previous fold",
+        ),
+        Cause("weight", "the weight stream is empty"),
+        Cause("act", "the activation stream is empty"),
+        Cause("ofmap", "frozen: the ofmap stream is not taken"),
+        Cause("drain", "all operands are in; the last partial sums travel out"),
+    )
+}
+
+
+class SystolicConfig(ArrayConfig):
+    """What the systolic arrays share: ``rows x cols`` PEs in one of two dataflows."""
+
+    #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
+    COUNT_WIDTH: ClassVar[int] = 24
+
+    #: ``ws``: rows hold K, columns hold M, pixels stream. ``os``: rows hold M, columns hold pixels.
+    dataflow: Literal["ws", "os"]
+    rows: Annotated[int, Field(ge=1, le=256)]
+    cols: Annotated[int, Field(ge=1, le=256)]
+    #: ``ws``: pixels of one tile, the depth of the accumulator memory. ``os`` has none.
+    acc_depth: Annotated[int, Field(ge=1, le=65536)] | None = None
+
+    @model_validator(mode="after")
+    def _accumulator_fits_the_dataflow(self) -> Self:
+        if self.dataflow == "ws":
+            if self.acc_depth is None:
+                raise ValueError("acc_depth must be given for dataflow ws")
+            power_of_two(self.acc_depth, "acc_depth")
+        elif self.acc_depth is not None:
+            raise ValueError("acc_depth must be absent for dataflow os: PEs hold the partial sums")
+        return self
+
+    @property
+    def multipliers(self) -> int:
+        """Number of multipliers."""
+        return self.rows * self.cols
+
+    @property
+    def extents(self) -> tuple[int, int, int]:
+        """M, K and N of one fold; 8 stands for what nothing limits."""
+        if self.dataflow == "ws":
+            return self.cols, self.rows * self.block, 8
+        return self.rows, 8 * self.block, self.cols
+
+    def beyond_memory(self, limit: int) -> tuple[int, int]:
+        """M of one fold, N that exceeds the accumulator memory, where there is one."""
+        m, _, n = self.extents
+        depth = self.acc_depth or limit
+        return m, depth + 3 if depth < limit else 4 * n

@@ -1,0 +1,1 @@
+"""What RTL, simulator, testbench and reports must agree on."""

@@ -1,0 +1,196 @@
+"""Break-even pruning ratio (ADMM-NN, section 5.1), measured by our own simulator.
+
+How much of a layer must be pruned before an index-decoding array takes no longer than a dense array
+of as many multipliers takes for the whole layer. The smallest weights go first; equal ones in a
+random order, so that random weights give random masks. Every portion prunes what the smaller ones
+prune, and cycles fall with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import array_model
+from hwsim.config import ArchConfig, DenseConfig, LayerShape, NumberConfig
+from hwsim.cost.storage import designs_of
+from hwsim.errors import InputError
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
+from hwsim.workload.random import random_layer
+
+__all__ = ["PORTIONS", "PUBLISHED", "BreakEven", "Point", "dense_rival", "draw", "measure"]
+
+#: Pruned portions of the sweep.
+PORTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+#: ADMM-NN (ASPLOS 2019), figure 4: speedup of AlexNet conv4 at a pruned portion, read off the curve
+#: (+-0.03), in SMIC 40 nm at equal area, clock and index SRAM counted.
+PUBLISHED = {
+    0.1: 0.07, 0.2: 0.20, 0.3: 0.34, 0.4: 0.53, 0.5: 0.80,
+    0.6: 1.15, 0.7: 1.86, 0.8: 3.00, 0.9: 6.55,
+}  # fmt: skip
+
+#: Pruned portion to which break-even is found.
+_RESOLUTION = 0.001
+
+
+@dataclass(frozen=True)
+class Point:
+    """Cycles of the layer with a portion of its weights pruned."""
+
+    pruned: float
+    cycles: int
+    speedup: float
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """One layer on an index-decoding design against a dense one.
+
+    ``pruned`` maps a needed speedup (1; or how many times larger the design is) to the smallest
+    pruned portion that reaches it: 0.0 where the whole layer does, ``None`` where the sweep's last
+    portion does not.
+    """
+
+    layer: str
+    arch: str
+    dense: str
+    #: What the activations are, in words.
+    acts: str
+    dense_cycles: int
+    points: list[Point]
+    pruned: dict[float, float | None]
+
+    @property
+    def portion(self) -> float | None:
+        """Pruned portion at which the layer is as fast as the dense one."""
+        return self.pruned[1.0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: one row of ``results.json``."""
+        return {
+            "layer": self.layer,
+            "arch": self.arch,
+            "dense": self.dense,
+            "activations": self.acts,
+            "dense_cycles": self.dense_cycles,
+            "break_even": self.portion,
+            "break_even_by_speedup": {str(needed): at for needed, at in self.pruned.items()},
+            "points": [vars(point) for point in self.points],
+        }
+
+
+def dense_rival(arch: ArchConfig) -> ArchConfig:
+    """Find the shipped weight-stationary dense design with as many multipliers and the same words.
+
+    Raises
+    ------
+    InputError
+        There is none, or more than one.
+    """
+    found = [
+        design
+        for design in designs_of(arch.array.multipliers)
+        if isinstance(design.array, DenseConfig)
+        and design.array.dataflow == "ws"
+        and design.array.gather_depth is None
+        and design.numbers == arch.numbers
+    ]
+    if len(found) != 1:
+        rule = f"must be given: {len(found)} designs in configs/arch are the like of {arch.name}"
+        raise InputError("command line", "--dense", None, rule)
+    return found[0]
+
+
+def draw(
+    shape: LayerShape, numbers: NumberConfig, images: int, act_density: float, seed: int = 0
+) -> Layer:
+    """Layer with operands: random weights without a zero, random activations."""
+    layer = shape.layer.model_copy(update={"weight_density": 1.0, "act_density": act_density})
+    return random_layer(replace(shape, layer=layer), numbers, images, seed)
+
+
+def measure(
+    arch: ArchConfig,
+    dense: ArchConfig,
+    layer: Layer,
+    acts: str,
+    needed: tuple[float, ...] = (1.0,),
+    portions: tuple[float, ...] = PORTIONS,
+    seed: int = 0,
+) -> BreakEven:
+    """Sweep the pruned portion of one layer, and bisect where each ``needed`` speedup is reached.
+
+    Parameters
+    ----------
+    layer
+        Unpruned operands.
+    acts
+        What the activations are, for the report.
+    needed
+        Speedups; 1 is always among them.
+    seed
+        Of the order in which equal weights go.
+
+    Raises
+    ------
+    InputError
+        The designs differ in multipliers, or the layer does not fit one of them.
+    """
+    if arch.array.multipliers != dense.array.multipliers:
+        rule = f"must have {arch.array.multipliers} multipliers, as {arch.name}"
+        raise InputError(dense.name, "array", dense.array.multipliers, rule)
+    gemms = layer.gemms()
+    dense_cycles = sum(array_model(dense).count(dense, gemm).cycles for gemm in gemms)
+    cycles = _pruner(arch, gemms, seed)
+    points = []
+    for portion in portions:
+        clocks = cycles(portion)
+        points.append(Point(portion, clocks, dense_cycles / max(1, clocks)))
+    at = {
+        speedup: _crossing(points, speedup, lambda p: dense_cycles / max(1, cycles(p)))
+        for speedup in sorted({1.0, *needed})
+    }
+    return BreakEven(layer.name, arch.name, dense.name, acts, dense_cycles, points, at)
+
+
+def _pruner(arch: ArchConfig, gemms: list[GEMM], seed: int) -> Callable[[float], int]:
+    """Cycles of the layer with a portion of its weights pruned, as a function."""
+    weights = [gemm.weight for gemm in gemms]
+    flat = np.concatenate([np.abs(w.astype(np.int32)).ravel() for w in weights if w is not None])
+    # place of each weight in the order in which they go
+    order = np.lexsort((np.random.default_rng(seed).random(len(flat)), flat))
+    rank = np.empty(len(flat), dtype=np.int64)
+    rank[order] = np.arange(len(flat))
+    ends = np.cumsum([gemm.M * gemm.K for gemm in gemms])
+    ranks: list[NDArray[np.int64]] = np.split(rank, ends[:-1])
+
+    def cycles(portion: float) -> int:
+        gone = round(portion * len(flat))
+        total = 0
+        for gemm, places in zip(gemms, ranks, strict=True):
+            assert gemm.weight is not None
+            pruned = gemm.weight * (places.reshape(gemm.M, gemm.K) >= gone)
+            total += array_model(arch).count(arch, replace(gemm, weight=pruned)).cycles
+        return total
+
+    return cycles
+
+
+def _crossing(
+    points: list[Point], needed: float, speedup: Callable[[float], float]
+) -> float | None:
+    """Smallest pruned portion that reaches a speedup, to :data:`_RESOLUTION`."""
+    reached = next((n for n, point in enumerate(points) if point.speedup >= needed), None)
+    if reached is None or reached == 0:
+        return None if reached is None else points[0].pruned
+    low, high = points[reached - 1].pruned, points[reached].pruned
+    while high - low > _RESOLUTION:
+        middle = (low + high) / 2
+        low, high = (low, middle) if speedup(middle) >= needed else (middle, high)
+    return high

@@ -1,0 +1,1 @@
+"""Run a whole network on a design, layer after layer."""

@@ -1,0 +1,117 @@
+"""Run a network on a design in the fast exact form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from hwsim.arrays.base import array_model
+from hwsim.config import ArchConfig, LayerShape, NetworkConfig
+from hwsim.engine.results import LayerResult, NetworkResult
+from hwsim.errors import InputError
+from hwsim.formats import measure, nonzeros, project
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
+from hwsim.workload.random import random_layer
+
+__all__ = ["simulate", "simulate_layer"]
+
+
+def simulate(
+    arch: ArchConfig,
+    network: NetworkConfig,
+    operands: Mapping[str, Layer] | None = None,
+    images: int = 1,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda layer: None,
+) -> NetworkResult:
+    """Count every layer with weights of a network on a design.
+
+    Parameters
+    ----------
+    operands
+        Layers with real operands (:mod:`hwsim.inference.operands`); without them, synthetic ones
+        at the densities of the network file.
+    images
+        Batch: the N of a product is ``images`` x output pixels. With ``operands``, what they hold.
+    progress
+        Called with the name of each layer when it is done.
+
+    Raises
+    ------
+    InputError
+        A layer has no operands, holds another batch than ``images``, or does not fit the design.
+    """
+    layers = []
+    for shape in network.shapes():
+        if not shape.has_weights:
+            continue
+        name = shape.layer.name
+        if operands is None:
+            layer = _synthetic(arch, shape, images, seed)
+        elif name in operands:
+            layer = _checked(network, shape, operands[name], images)
+        else:
+            raise InputError(network.name, f"layers.{name}", None, "has no operands")
+        layers.append(simulate_layer(arch, layer))
+        progress(name)
+    return NetworkResult(arch, network.name, images, layers)
+
+
+def simulate_layer(arch: ArchConfig, layer: Layer) -> LayerResult:
+    """Count the products of the groups of one layer, one after the other."""
+    model, gemms = array_model(arch), layer.gemms()
+    # groups without tensors are all alike
+    distinct, times = (gemms[:1], layer.groups) if layer.is_shape else (gemms, 1)
+    bits = reduce(
+        add, (measure(arch, g.weight, (g.M, g.K), g.channels, layer.name) for g in distinct)
+    )
+    counts = reduce(add, (model.count(arch, gemm) for gemm in distinct))
+    return LayerResult(
+        name=layer.name,
+        shape=(layer.M, layer.K, layer.N),
+        groups=layer.groups,
+        macs=layer.macs,
+        useful_macs=sum(_useful(arch, gemm) for gemm in distinct) * times,
+        nonzeros=sum(_nonzeros(arch, gemm) for gemm in distinct) * times,
+        counts=counts.scaled(times),
+        bits=bits.scaled(times),
+        multipliers=arch.array.multipliers,
+    )
+
+
+def _checked(network: NetworkConfig, shape: LayerShape, layer: Layer, images: int) -> Layer:
+    """Layer with operands that are of the network and of ``images`` images."""
+    needed = (shape.M, shape.K, shape.pixels * images)
+    if needed != (layer.M, layer.K, layer.N):
+        rule = f"must have operands M, K, N = {needed} for {images} images"
+        key = f"layers.{shape.layer.name}"
+        raise InputError(network.name, key, (layer.M, layer.K, layer.N), rule)
+    return layer
+
+
+def _synthetic(arch: ArchConfig, shape: LayerShape, images: int, seed: int) -> Layer:
+    """Layer at the densities of the network file; where those are 1, the shape alone counts."""
+    by_shape = arch.array.family in ("dense", "nm")
+    if by_shape and shape.layer.weight_density == shape.layer.act_density == 1.0:
+        return Layer.of_shape(shape, images)
+    layer = random_layer(shape, arch.numbers, images, seed)
+    assert layer.weights is not None
+    channels = layer.gemms()[0].channels
+    return replace(layer, weights=tuple(project(arch, w, channels) for w in layer.weights))
+
+
+def _useful(arch: ArchConfig, gemm: GEMM) -> int:
+    if gemm.weight is None:
+        return _nonzeros(arch, gemm) * gemm.N
+    return int(np.count_nonzero(gemm.weight, axis=0) @ gemm.nonzero_acts())
+
+
+def _nonzeros(arch: ArchConfig, gemm: GEMM) -> int:
+    if gemm.weight is None:
+        return nonzeros(arch, (gemm.M, gemm.K), gemm.channels)
+    return int(np.count_nonzero(gemm.weight))

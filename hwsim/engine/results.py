@@ -1,0 +1,126 @@
+"""Results of a network on a design: cycles by cause, events, stored bits, per layer, in total."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+from hwsim.arrays.counts import Counts
+from hwsim.config import ArchConfig
+from hwsim.formats.base import Bits
+
+__all__ = ["LayerResult", "NetworkResult"]
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One layer on one design.
+
+    ``macs`` is the dense work of the layer; ``useful_macs`` counts those whose weight and
+    activation are both non-zero, or all of them where only shapes are known.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    groups: int
+    macs: int
+    useful_macs: int
+    nonzeros: int
+    counts: Counts
+    bits: Bits
+    multipliers: int
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first command to the last partial sum."""
+        return self.counts.cycles
+
+    @property
+    def utilization(self) -> float:
+        """Useful MACs / (multipliers x cycles)."""
+        slots = self.multipliers * self.cycles
+        return self.useful_macs / slots if slots else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: one row of ``results.json``."""
+        return {
+            "layer": self.name,
+            "M": self.shape[0],
+            "K": self.shape[1],
+            "N": self.shape[2],
+            "groups": self.groups,
+            "macs": self.macs,
+            "useful_macs": self.useful_macs,
+            "nonzeros": self.nonzeros,
+            "cycles": self.cycles,
+            "utilization": self.utilization,
+            "causes": self.counts.causes,
+            "events": self.counts.events,
+            "bits": self.bits.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """Every weighted layer of a network on one design, run one after the other."""
+
+    arch: ArchConfig
+    network: str
+    images: int
+    layers: list[LayerResult]
+
+    @property
+    def counts(self) -> Counts:
+        """Counts of all layers."""
+        return reduce(add, (layer.counts for layer in self.layers), Counts(0))
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all layers."""
+        return self.counts.cycles
+
+    @property
+    def macs(self) -> int:
+        """Dense multiply-accumulates of all layers."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def useful_macs(self) -> int:
+        """Multiply-accumulates whose operands are both non-zero."""
+        return sum(layer.useful_macs for layer in self.layers)
+
+    @property
+    def bits(self) -> Bits:
+        """Weight storage of all layers."""
+        return reduce(add, (layer.bits for layer in self.layers), Bits())
+
+    @property
+    def utilization(self) -> float:
+        """Useful MACs / (multipliers x cycles)."""
+        slots = self.arch.array.multipliers * self.cycles
+        return self.useful_macs / slots if slots else 0.0
+
+    @property
+    def microseconds(self) -> float:
+        """Time of all layers at the design's clock."""
+        return self.cycles / self.arch.clock_mhz
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        return {
+            "arch": self.arch.name,
+            "network": self.network,
+            "images": self.images,
+            "multipliers": self.arch.array.multipliers,
+            "cycles": self.cycles,
+            "microseconds": self.microseconds,
+            "macs": self.macs,
+            "useful_macs": self.useful_macs,
+            "utilization": self.utilization,
+            "causes": self.counts.causes,
+            "events": self.counts.events,
+            "bits": self.bits.to_dict(),
+            "layers": [layer.to_dict() for layer in self.layers],
+        }

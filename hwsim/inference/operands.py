@@ -1,0 +1,159 @@
+"""Operands of a network's layers: the one place where weights meet activations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import dataset_of, find_checkpoint
+from hwsim.checkpoints.synthetic import is_synthetic
+from hwsim.config import NetworkConfig, TensorShape
+from hwsim.datasets import load as datasets
+from hwsim.datasets.sources import DATASETS
+from hwsim.errors import InputError
+from hwsim.inference import golden, images
+from hwsim.workload.layer import Layer
+from hwsim.workload.random import sparse, stream
+
+__all__ = [
+    "checkpoint_operands",
+    "network_images",
+    "on_images",
+    "on_random_acts",
+    "shipped_images",
+]
+
+Images = NDArray[np.uint8] | NDArray[np.floating]
+#: Layers with weights, by name, in the order of the network.
+Operands = dict[str, Layer]
+
+#: Shape of the images that ship, of every data set.
+_SHIPPED = TensorShape(channels=1, height=28, width=28)
+
+
+def checkpoint_operands(
+    network: NetworkConfig,
+    checkpoint: str | Path,
+    count: int,
+    file: Path | None = None,
+    seed: int = 0,
+) -> Operands:
+    """Operands of a network: the weights of a checkpoint on ``count`` images.
+
+    The images are those of :func:`network_images`; the activations of synthetic weights are random
+    in every layer, of ``seed``.
+
+    Raises
+    ------
+    InputError
+        The checkpoint is missing, damaged or of another network; or there are no such images.
+    """
+    weights = Checkpoint.read(find_checkpoint(checkpoint), network)
+    if is_synthetic(weights):
+        return on_random_acts(network, weights, count, seed)
+    pixels, _ = network_images(network, count, file, seed, dataset_of(weights))
+    return on_images(network, weights, pixels)
+
+
+def on_images(network: NetworkConfig, checkpoint: Checkpoint, pixels: Images) -> Operands:
+    """Operands of every layer with weights when a network infers images in integers.
+
+    Parameters
+    ----------
+    pixels
+        ``(images, height, width)`` or ``(images, C, height, width)``: unsigned 8-bit pixels, or
+        the real values that the float network takes.
+    """
+    trace = golden.run(network, checkpoint, golden.input_act(pixels, checkpoint.input_scale))
+    return {
+        shape.layer.name: Layer.of_tensors(
+            shape, checkpoint.layers[shape.layer.name].weight, trace.ifmap[shape.layer.name]
+        )
+        for shape in network.shapes()
+        if shape.has_weights
+    }
+
+
+def on_random_acts(
+    network: NetworkConfig,
+    checkpoint: Checkpoint,
+    count: int,
+    seed: int = 0,
+    act_density: float | None = None,
+) -> Operands:
+    """Operands of every layer with weights: those of a checkpoint on random activations.
+
+    The ifmap of each layer is drawn by itself: non-zero independently at each position, uniform
+    over the non-zero int8. That of the first layer, the images, has no zero.
+
+    Parameters
+    ----------
+    count
+        Batch: the N of a product is ``count`` x output pixels.
+    act_density
+        Fraction of the activations of the other layers that are not zero; by default what the
+        checkpoint says.
+
+    Raises
+    ------
+    InputError
+        The checkpoint is another network's, or does not say how many activations are zero.
+    """
+    checkpoint.check(network)
+    density = checkpoint.info.get("act_density") if act_density is None else act_density
+    if not (isinstance(density, float) and 0 < density <= 1):
+        rule = "must be a fraction above 0: that of the activations that are not zero"
+        raise InputError(checkpoint.source, "info.act_density", density, rule)
+    operands: Operands = {}
+    for shape in network.shapes():
+        if not shape.has_weights:
+            continue
+        name, ifmap = shape.layer.name, shape.ifmap
+        size = (count * ifmap.channels, ifmap.height * ifmap.width)
+        act = sparse(stream(seed, f"{name}.act"), size, density if operands else 1.0, width=8)
+        act = act.reshape(count, ifmap.channels, ifmap.height, ifmap.width)
+        operands[name] = Layer.of_tensors(shape, checkpoint.layers[name].weight, act)
+    return operands
+
+
+def shipped_images(
+    count: int, dataset: str = "mnist"
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """First ``count`` of the test images of a data set that ship, and their labels.
+
+    Raises
+    ------
+    InputError
+        Fewer ship.
+    """
+    pixels, labels = datasets.shipped(dataset)
+    if count > len(pixels):
+        rule = f"must be at most {len(pixels)}: the images that ship"
+        raise InputError("images", "count", count, rule)
+    return pixels[:count], labels[:count]
+
+
+def network_images(
+    network: NetworkConfig,
+    count: int,
+    file: Path | None = None,
+    seed: int = 0,
+    dataset: str | None = None,
+) -> tuple[NDArray[np.uint8] | NDArray[np.float32], str]:
+    """``count`` images for a network, and what they are in words.
+
+    The first of ``file`` where one is given; else of the test images that ship (of ``dataset``, or
+    of MNIST), where they have the shape of the network's input; else random ones.
+    """
+    if file is not None:
+        given = images.read(file, network)
+        if count > len(given):
+            raise InputError(file, "images", count, f"must be at most {len(given)}: the file's")
+        return given[:count], f"images of {file}"
+    if network.input == _SHIPPED:
+        name = dataset or "mnist"
+        return shipped_images(count, name)[0], f"{DATASETS[name].title} test images"
+    return images.random(network, count, seed), f"random images, seed {seed}"

@@ -1,1 +1,0 @@
-"""Pictures of reports and sweeps, in one style; nothing global is changed by importing them."""

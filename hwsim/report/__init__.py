@@ -1,0 +1,1 @@
+"""Pages, tables and the style of pictures that all reports share."""

@@ -1,0 +1,50 @@
+"""Pictures of a study of synthetic weights; each says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import StrMethodFormatter
+
+from hwsim.checkpoints.synthetic import mark
+from hwsim.cost.storage import KINDS
+from hwsim.report.style import colours, figure, save
+from hwsim.study.synthetic import SyntheticStudy
+
+__all__ = ["cycles_by_density", "stored_by_kind"]
+
+
+def cycles_by_density(done: SyntheticStudy, folder: Path) -> Path:
+    """Grouped bars: cycles of each variant, one bar for each density of activations."""
+    fig, ax = figure((7.2, 1.4 + 0.42 * len(done.variants)))
+    densities = done.config.act_densities
+    height = 0.8 / len(densities)
+    places = np.arange(len(done.variants))
+    for place, (density, colour) in enumerate(zip(densities, colours(len(densities)), strict=True)):
+        cycles = [v.results[density].cycles / 1e6 for v in done.variants]
+        y = places + (place + 0.5) * height - 0.4
+        ax.barh(y, cycles, height, color=colour, label=f"activations {density:.0%} non-zero")
+    ax.set_yticks(places, [v.name for v in done.variants])
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.set_xlabel(f"million cycles for {done.config.images} image(s)")
+    ax.set_title(f"{mark(done.network.name)}, {done.multipliers} multipliers")
+    ax.legend(loc="lower right")
+    return save(fig, folder / "cycles_by_density.png")
+
+
+def stored_by_kind(done: SyntheticStudy, folder: Path) -> Path:
+    """Stacked bars: stored megabytes of each variant by kind."""
+    fig, ax = figure((7.2, 1.4 + 0.32 * len(done.variants)))
+    names = [v.name for v in done.variants]
+    left = np.zeros(len(names))
+    for kind, colour in zip(KINDS, colours(len(KINDS)), strict=True):
+        megabytes = np.array([v.bits.to_dict()[kind] / 8e6 for v in done.variants])
+        ax.barh(names, megabytes, left=left, label=kind, color=colour)
+        left += megabytes
+    ax.invert_yaxis()
+    ax.set_xlabel("stored weights in MB (1,000,000 bytes)")
+    ax.set_title(mark(done.network.name))
+    ax.legend(ncols=len(KINDS), loc="lower right")
+    return save(fig, folder / "stored_by_kind.png")

@@ -1,0 +1,113 @@
+"""The picture of a sweep: two objectives, the Pareto front of each network marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hwsim.report.labels import place
+from hwsim.report.style import SIZE, family_colour, panels, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Dot", "Panel", "pareto"]
+
+Goal = Literal["min", "max"]
+
+#: Labels of one panel, those of the cheapest points.
+MAX_LABELS = 12
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One point of a sweep in the plane of two objectives."""
+
+    x: float
+    y: float
+    family: str
+    #: What the point is, in a few words; shown where it is on the front.
+    label: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The points of one network."""
+
+    title: str
+    dots: Sequence[Dot]
+
+
+def pareto(
+    path: Path,
+    networks: Sequence[Panel],
+    labels: tuple[str, str],
+    title: str,
+    goals: tuple[Goal, Goal],
+    stairs: bool,
+) -> Path:
+    """Draw one panel a network, at most three a row; return the PNG, which has an SVG beside it.
+
+    Parameters
+    ----------
+    labels
+        What the axes are, with units.
+    goals
+        Whether x and y are to be small or large.
+    stairs
+        Join the front by its staircase: right where there are no more than these two objectives.
+    """
+    columns = min(3, len(networks))
+    rows = -(-len(networks) // columns)
+    made, grid = panels(rows, columns, (SIZE[0] * max(1.0, 0.62 * columns), SIZE[1] * rows))
+    made.suptitle(title)
+    for axes in grid[len(networks) :]:
+        axes.set_visible(False)
+    fronts = [
+        _draw(axes, panel, labels, goals, stairs)
+        for axes, panel in zip(grid, networks, strict=False)
+    ]
+    # once every panel has its size; beyond the front there are no points to hide
+    toward = (-1 if goals[0] == "min" else 1, -1 if goals[1] == "min" else 1)
+    for axes, panel, front in zip(grid, networks, fronts, strict=False):
+        notes = [(dot.x, dot.y, dot.label) for dot in front[:MAX_LABELS]]
+        place(axes, notes, [(dot.x, dot.y) for dot in panel.dots], toward)
+    return save(made, path)
+
+
+def _draw(
+    axes: Axes, panel: Panel, labels: tuple[str, str], goals: tuple[Goal, Goal], stairs: bool
+) -> list[Dot]:
+    """Draw one panel; return its front, which is to be labelled."""
+    axes.set_title(panel.title, loc="left")
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    for set_scale, values in (
+        (axes.set_xscale, [dot.x for dot in panel.dots]),
+        (axes.set_yscale, [dot.y for dot in panel.dots]),
+    ):
+        if min(values) > 0 and max(values) > 10 * min(values):
+            set_scale("log")
+    for family in sorted({dot.family for dot in panel.dots}):
+        for best in (False, True):
+            dots = [d for d in panel.dots if d.family == family and d.best == best]
+            axes.scatter(
+                [dot.x for dot in dots],
+                [dot.y for dot in dots],
+                s=42 if best else 22,
+                color=family_colour(family) if best else "none",
+                edgecolors=family_colour(family),
+                alpha=1.0 if best else 0.55,
+                zorder=3 if best else 2,
+                label=f"{family}, on the front" if best else f"{family}, beaten",
+            )
+    front = sorted((dot for dot in panel.dots if dot.best), key=lambda dot: (dot.x, dot.y))
+    if stairs:
+        where: Literal["post", "pre"] = "post" if goals[0] == "min" else "pre"
+        axes.step([d.x for d in front], [d.y for d in front], where=where, color="#999999", lw=1.0)
+    axes.margins(x=0.22, y=0.12)
+    axes.legend(fontsize=7, frameon=False)
+    return front

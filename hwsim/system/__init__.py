@@ -1,0 +1,1 @@
+"""Files, worker processes and optional packages."""

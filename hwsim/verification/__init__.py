@@ -1,0 +1,1 @@
+"""Cases for a design, run on simulator and RTL and compared with ``==``."""

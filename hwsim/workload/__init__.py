@@ -1,0 +1,1 @@
+"""What an array is given to do: layers, their matrices, random operands."""

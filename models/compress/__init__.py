@@ -1,0 +1,1 @@
+"""ADMM compression: stages, recipes, runs side by side, their log."""

@@ -1,0 +1,347 @@
+"""One recipe, one checkpoint: train, prune, quantize, measure, write."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint
+from hwsim.config import NetworkConfig
+from hwsim.config.base import parse
+from hwsim.config.compress import CompressConfig, QuantizeConfig
+from hwsim.datasets import load as datasets
+from hwsim.errors import InputError
+from hwsim.inference import golden
+from hwsim.models.compress.pruning import clear_dead_biases, purify
+from hwsim.models.compress.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
+from hwsim.models.constraints import constraints
+from hwsim.models.networks.network import Network
+from hwsim.models.quantization.codes import Codes
+from hwsim.models.quantization.quantize import dequantize, quantize
+from hwsim.models.training.train import Dataset, Epoch, accuracy, apply_masks
+from hwsim.system.files import write_text_atomic
+
+__all__ = [
+    "HELD_OUT",
+    "Better",
+    "check",
+    "find_made",
+    "held_out",
+    "not_worse",
+    "plan",
+    "run",
+]
+
+#: Training images, the last ones, that no weight is trained on: every decision is made on them.
+HELD_OUT = 5000
+
+Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+class Better(InputError):
+    """The folder has a better checkpoint of this name, which was left as it is."""
+
+
+def run(
+    config: CompressConfig,
+    out: Path,
+    *,
+    command: str,
+    find: Callable[[str], Path] = Path,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    fresh: bool = False,
+) -> Checkpoint:
+    """Make one checkpoint and write ``<name>.safetensors`` and ``<name>.csv`` into ``out``.
+
+    After every epoch all is saved in ``.<name>.resume.pt``: a run that was killed continues there
+    and comes to the same result. In the checkpoint's information, ``accuracy`` is that of the
+    integers on the test images, ``accuracy_heldout`` on the images held out, ``accuracy_float`` of
+    the float network behind them, whose weights are quantized where it was retrained so.
+
+    The test images are used once, at the end, to measure: every choice (epochs, masks, scales) is
+    made on the training images, those held out, or by the recipe.
+
+    Parameters
+    ----------
+    config
+        The recipe.
+    out
+        Folder; each file appears whole or not at all.
+    command
+        What the file says it was made by.
+    find
+        Path of the checkpoint that ``start`` names.
+    report
+        Called with each finished epoch.
+    fresh
+        Begin again instead of continuing a run that was killed.
+
+    Raises
+    ------
+    InputError
+        The data set is not installed, the recipe does not fit the network, or the loss is no
+        number; :class:`Better` where ``out`` has a checkpoint of this name, as small as this one,
+        that is more accurate on the images held out.
+    """
+    network_config = NetworkConfig.read(config.network)
+    pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
+    _fits(config, network_config, pixels)
+    start = None if config.start is None else Checkpoint.read(find(config.start), network_config)
+    # sums in another order give another network: one thread makes a run repeatable
+    torch.set_num_threads(1)
+    torch.manual_seed(config.seed)
+    network = Network(network_config)
+    state = State(network, torch.Generator().manual_seed(config.seed))
+    resume, recipe = out / f".{config.name}.resume.pt", config.model_dump_json()
+    if start is not None:
+        recipe += f" from {_digest(start)}"
+    if (fresh or not state.restore(resume, recipe)) and start is not None:
+        dequantize(network, start)
+        if "dense" not in (config.kind, start.info.get("kind")):
+            _stay_pruned(state)
+    train, heldout = _dataset(pixels).split(held_out(pixels))
+    run_stages(
+        plan(config, network_config), state, (train, heldout),
+        save=lambda state: state.save(resume, recipe), report=report,
+    )  # fmt: skip
+    layers = quantize(
+        network,
+        train.images[: config.quantize.images],
+        _codes(config.quantize, network_config),
+        state.masks,
+        state.scales,
+    )
+    checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
+    count = held_out(pixels)
+    decided = _accuracy(network_config, checkpoint, (pixels[0][-count:], pixels[1][-count:]))
+    not_worse(config, out, checkpoint, decided)
+    info = _measure(config, network_config, checkpoint, test)
+    info |= {
+        "accuracy_heldout": decided,
+        "accuracy_float": accuracy(network, _dataset(test)),
+        "command": command,
+    }
+    if start is not None:
+        info["start_sha256"] = _digest(start)
+    checkpoint = replace(checkpoint, info=info)
+    write_text_atomic(out / f"{config.name}.csv", _csv(state.log))
+    checkpoint.write(out / f"{config.name}.safetensors")
+    # those of kills in the middle of a write, too
+    for left in out.glob(f"{resume.name}*"):
+        left.unlink(missing_ok=True)
+    return checkpoint
+
+
+def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path) -> None:
+    """Refuse, before hours of training, recipes of which one cannot be made.
+
+    A start that is itself among ``configs`` need not be there yet.
+
+    Raises
+    ------
+    InputError
+        A data set is not installed, a start is missing or of another network, or a recipe does not
+        fit its network or data set.
+    """
+    configs = list(configs)
+    names = {config.name for config in configs}
+    by_dataset = sorted(configs, key=lambda config: config.dataset)
+    for dataset, group in groupby(by_dataset, key=lambda config: config.dataset):
+        pixels = datasets.load(dataset, "train")
+        for config in group:
+            network = NetworkConfig.read(config.network)
+            _fits(config, network, pixels)
+            if config.start is not None and config.start not in names:
+                Checkpoint.read(find(config.start), network)
+
+
+def _stay_pruned(state: State) -> None:
+    """Take what the start has pruned as masks; rounding may have removed the rest of a filter."""
+    masks = {name: weight.ne(0) for name, weight in state.network.weights().items()}
+    state.masks = purify([shape for shape, _ in state.network.weighted()], masks)
+    apply_masks(state.network, state.masks)
+    clear_dead_biases(state.network, state.masks)
+
+
+def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
+    """List the stages of a recipe."""
+    stages: list[Stage] = []
+    if config.train is not None:
+        stages.append(Train("train", config.train))
+    if config.prune is not None:
+        prune, target = config.prune, constraints.build(config.prune, network)
+        for number in range(1, prune.rounds + 1):
+            relaxed = target.relaxed(1 - (1 - number / prune.rounds) ** 3)
+            where = f" {number}/{prune.rounds}" if prune.rounds > 1 else ""
+            stages.append(Prune(f"prune{where}", relaxed, prune.admm))
+            between = prune.between or prune.retrain
+            retrain = prune.retrain if number == prune.rounds else between
+            stages.append(Train(f"retrain{where}", retrain))
+    codes, levels = _codes(config.quantize, network), config.quantize
+    if levels.admm is not None:
+        stages.append(Levels("quantize", codes, levels.admm))
+    if levels.fix is not None:
+        stages.append(Fix("fix", codes, levels.fix))
+    if levels.train is not None:
+        stages.append(Train("quantized", levels.train, codes))
+    return stages
+
+
+def find_made(
+    config: CompressConfig, out: Path, find: Callable[[str], Path] = Path
+) -> Checkpoint | None:
+    """Read what :func:`run` left in ``out``; ``None`` where that is missing or of another recipe.
+
+    So it is where the weights that ``start`` names, if they can be found, are not those it was made
+    from.
+
+    Raises
+    ------
+    InputError
+        The file there is no checkpoint.
+    """
+    if not (out / f"{config.name}.csv").is_file():
+        return None
+    checkpoint = _existing(config, out)
+    if checkpoint is None:
+        return None
+    try:
+        recorded = parse(CompressConfig, checkpoint.info.get("recipe"), checkpoint.source)
+    except InputError:
+        # of a version with other keys
+        return None
+    if recorded != config:
+        return None
+    before = checkpoint.info.get("start_sha256")
+    if config.start is None or before is None:
+        return checkpoint
+    try:
+        start = Checkpoint.read(find(config.start))
+    except InputError:
+        return checkpoint
+    return checkpoint if _digest(start) == before else None
+
+
+def _digest(checkpoint: Checkpoint) -> str:
+    """First half of the SHA-256 of what ``quantize.dequantize`` reads."""
+    digest = sha256()
+    if checkpoint.input_scale != INPUT_SCALE:
+        digest.update(repr(checkpoint.input_scale).encode())
+    for name, layer in checkpoint.layers.items():
+        scales = (name, layer.multiplier, layer.shift, layer.weight_scale)
+        digest.update(repr(scales).encode())
+        digest.update(np.ascontiguousarray(layer.weight).tobytes())
+        digest.update(np.ascontiguousarray(layer.bias).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _existing(config: CompressConfig, out: Path) -> Checkpoint | None:
+    path = out / f"{config.name}.safetensors"
+    return Checkpoint.read(path) if path.is_file() else None
+
+
+def not_worse(config: CompressConfig, out: Path, made: Checkpoint, accuracy: float) -> None:
+    """Raise :class:`Better` where ``out`` has a better checkpoint of this name."""
+    existing = _existing(config, out)
+    if existing is None or existing.network != made.network:
+        return
+    before = existing.info.get("accuracy_heldout")
+    if before is not None and before > accuracy and _bits(existing) <= _bits(made):
+        rule = (
+            f"must be left alone: accuracy on images held out {before:.4f} at {_bits(existing)} "
+            f"weight bits; this run came to {accuracy:.4f} at {_bits(made)}"
+        )
+        raise Better(existing.source, "accuracy_heldout", None, rule)
+
+
+def _bits(checkpoint: Checkpoint) -> int:
+    """Bits of the weights that are not 0."""
+    layers = checkpoint.layers.values()
+    return sum(int(np.count_nonzero(layer.weight)) * layer.weight_bits for layer in layers)
+
+
+def _codes(config: QuantizeConfig, network: NetworkConfig) -> dict[str, Codes]:
+    names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
+    return {name: Codes(config.of(name)) for name in names}
+
+
+def _accuracy(network: NetworkConfig, checkpoint: Checkpoint, data: Pixels) -> float:
+    images, labels = data
+    logits = golden.logits(network, checkpoint, golden.input_act(images))
+    return int((logits.argmax(axis=1) == labels).sum()) / len(labels)
+
+
+def _measure(
+    config: CompressConfig, network: NetworkConfig, checkpoint: Checkpoint, test: Pixels
+) -> dict[str, Any]:
+    """Run the integers on all test images, and say where they come from."""
+    info: dict[str, Any] = {
+        "kind": config.kind,
+        "recipe": config.model_dump(mode="json", exclude_none=True),
+        "accuracy": _accuracy(network, checkpoint, test),
+        "test_images": len(test[1]),
+        "kept": checkpoint.density,
+    }
+    shipped = datasets.shipped_count(config.dataset)
+    if shipped:
+        first = test[0][:shipped], test[1][:shipped]
+        info |= {
+            "accuracy_shipped": _accuracy(network, checkpoint, first),
+            "shipped_images": shipped,
+        }
+    return info
+
+
+def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> None:
+    if config.prune is not None:
+        constraints.check(config.name, config.prune, network)
+    names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
+    for name in config.quantize.layers:
+        if name not in names:
+            rule = f"must be a layer with weights of {network.name}: {', '.join(names)}"
+            raise InputError(config.name, f"quantize.layers.{name}", None, rule)
+    size = (network.input.channels, network.input.height, network.input.width)
+    found, classes = (1, *pixels[0].shape[1:]), int(pixels[1].max()) + 1
+    if size != found or network.shapes()[-1].ofmap.size < classes:
+        rule = f"must take images of {found} to {classes} classes for {config.dataset}"
+        raise InputError(config.name, "network", config.network, rule)
+
+
+def held_out(pixels: Pixels) -> int:
+    """Count the training images, the last ones, that every decision is made on."""
+    # a twelfth, where a test trains on fewer images than there are
+    return min(HELD_OUT, len(pixels[1]) // 12)
+
+
+def _dataset(pixels: Pixels) -> Dataset:
+    images, labels = pixels
+    return Dataset(
+        torch.from_numpy(images.astype(np.float32) / 255)[:, None],
+        torch.from_numpy(labels.astype(np.int64)),
+    )
+
+
+def _csv(log: list[Epoch]) -> str:
+    """Write the log as a table: residuals in a column a layer."""
+    names = [field.name for field in fields(Epoch) if field.name not in ("primal", "dual")]
+    layers = list(dict.fromkeys(name for epoch in log for name in epoch.primal))
+    residuals = [f"{kind}_{layer}" for kind in ("primal", "dual") for layer in layers]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*names, *residuals], lineterminator="\n")
+    writer.writeheader()
+    for epoch in log:
+        row = {name: getattr(epoch, name) for name in names}
+        for kind in ("primal", "dual"):
+            row |= {f"{kind}_{layer}": value for layer, value in getattr(epoch, kind).items()}
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    return text.getvalue()

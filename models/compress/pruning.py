@@ -1,0 +1,100 @@
+"""From a constraint to masks: the hard projection and the removal of dead paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from hwsim.config import LayerShape
+from hwsim.models.constraints.constraints import Budget, Joint
+from hwsim.models.networks.network import Network
+from hwsim.models.networks.slim import Masks
+
+__all__ = ["clear_dead_biases", "find_masks", "purify"]
+
+
+def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joint) -> Masks:
+    """Choose what stays of each layer, with dead paths removed.
+
+    A weight on a dead path does nothing, so it counts against no budget: as many others stay.
+
+    Parameters
+    ----------
+    network
+        How the layers follow each other.
+    weights
+        By layer name: those of the network, or what ADMM projects in their place.
+    constraints
+        What they have to obey.
+    """
+    shapes = [shape for shape, _ in network.weighted()]
+    whole = {name: torch.ones_like(each, dtype=torch.bool) for name, each in weights.items()}
+    if isinstance(constraints, Budget):
+        return _spend(shapes, whole, constraints, weights)
+    late = constraints.late
+    chosen = {n: mask for n, mask in constraints.masks(weights).items() if n not in late}
+    masks = purify(shapes, whole | chosen)
+    # front to back: removed filters are gone before the next layer's columns are chosen
+    for name, constraint in late.items():
+        masks[name] &= constraint.mask(weights[name] * masks[name])
+        masks = purify(shapes, masks)
+    return masks
+
+
+def _spend(
+    shapes: list[LayerShape], whole: Masks, budget: Budget, weights: Mapping[str, Tensor]
+) -> Masks:
+    """Find, by bisection, how many weights to choose so that the budget's number is alive."""
+    choose, total = budget.choices(weights), sum(whole[name].numel() for name in budget.names)
+    wanted = round(budget.keep * total)
+    low, high = wanted, total
+    best = purify(shapes, whole | choose(low))
+    while high - low > 1 and wanted - _count(best, budget) > wanted // 1000:
+        middle = (low + high) // 2
+        masks = purify(shapes, whole | choose(middle))
+        if _count(masks, budget) <= wanted:
+            low, best = middle, masks
+        else:
+            high = middle
+    return best
+
+
+def _count(masks: Masks, budget: Budget) -> int:
+    return sum(int(masks[name].sum()) for name in budget.names)
+
+
+def purify(shapes: list[LayerShape], masks: Masks) -> Masks:
+    """Remove paths that end nowhere until none is left; layers follow each other in ``shapes``.
+
+    A filter without weights is a constant 0 (its bias goes too), so the next layer's weights on its
+    channel are removed; a filter whose channel no weight reads is removed.
+    """
+    masks = {name: mask.clone() for name, mask in masks.items()}
+    pairs = list(pairwise(shapes))
+    before = -1
+    while (left := sum(int(mask.sum()) for mask in masks.values())) != before:
+        before = left
+        for shape, following in pairs:
+            mask = masks[shape.layer.name]
+            reads = _by_channel(following, masks[following.layer.name], shape.ofmap.channels)
+            alive = mask.flatten(1).any(dim=1) & reads.any(dim=(1, 3)).flatten()
+            mask[~alive] = False
+            reads &= alive.view(reads.shape[0], 1, reads.shape[2], 1)
+    return masks
+
+
+def clear_dead_biases(network: Network, masks: Mapping[str, Tensor]) -> None:
+    """Zero, in place, the biases of filters that have no weights; the last layer's stay."""
+    layers = list(network.weighted())
+    for shape, stage in layers[:-1]:
+        if shape.layer.name in masks and stage.bias is not None:
+            stage.bias.detach().mul_(masks[shape.layer.name].flatten(1).any(dim=1))
+
+
+def _by_channel(shape: LayerShape, mask: Tensor, channels: int) -> Tensor:
+    # view (G, M, channels of a group, positions): fc columns are channel-major as well
+    groups = shape.layer.G
+    return mask.view(groups, mask.shape[0] // groups, channels // groups, -1)

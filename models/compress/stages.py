@@ -1,0 +1,308 @@
+"""The stages of a recipe, and the state they hand on, which is saved after every epoch.
+
+A stage does its work epoch by epoch on a :class:`State`. All that an epoch depends on is in the
+state, and the state goes to a file whole: a run that was killed continues from the last epoch and
+comes to the same result, bit for bit.
+"""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hwsim.config.compress import ADMMConfig, FixConfig, TrainConfig
+from hwsim.models.compress.admm import Split
+from hwsim.models.compress.pruning import clear_dead_biases, find_masks
+from hwsim.models.constraints.constraints import Joint
+from hwsim.models.networks.network import Network
+from hwsim.models.networks.slim import Masks
+from hwsim.models.quantization.codes import Aware, Codes
+from hwsim.models.training.train import Dataset, Epoch, apply_masks, kept, train_epoch
+from hwsim.system.files import write_bytes_atomic
+
+__all__ = ["Fix", "Levels", "Prune", "Stage", "State", "Train", "run_stages"]
+
+Data = tuple[Dataset, Dataset]
+
+
+@dataclass
+class State:
+    """What a run has come to."""
+
+    network: Network
+    generator: torch.Generator
+    #: What may be non-zero, by layer; a layer not named is whole.
+    masks: Masks = field(default_factory=dict)
+    #: Weights that are not fixed to a level yet; the masks where ``None``.
+    free: Masks | None = None
+    #: Scale of each layer's levels, from the first stage that quantizes on.
+    scales: dict[str, float] = field(default_factory=dict)
+    split: Split | None = None
+    #: Weights as the stage found them: what choices that hold for a stage are made from.
+    anchor: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] | None = None
+    log: list[Epoch] = field(default_factory=list)
+    #: Stage in work and its epochs done.
+    stage: int = 0
+    epoch: int = 0
+
+    def save(self, path: Path, recipe: str) -> None:
+        """Write the state of a recipe (its JSON text), whole or not at all."""
+        block = io.BytesIO()
+        contents = {
+            "recipe": recipe,
+            "network": self.network.state_dict(),
+            "generator": self.generator.get_state(),
+            "split": None if self.split is None else vars(self.split),
+            "log": [asdict(epoch) for epoch in self.log],
+            **{key: getattr(self, key) for key in _PLAIN},
+        }
+        torch.save(contents, block)
+        write_bytes_atomic(path, block.getvalue())
+
+    def restore(self, path: Path, recipe: str) -> bool:
+        """Continue from a file; ``False`` where there is none, or of another recipe."""
+        try:
+            contents = torch.load(path, weights_only=True)
+        except Exception:  # of a file that is no state, almost any
+            return False
+        if not isinstance(contents, dict) or contents.get("recipe") != recipe:
+            return False
+        self.network.load_state_dict(contents["network"])
+        self.generator.set_state(contents["generator"])
+        self.split = None if contents["split"] is None else Split(**contents["split"])
+        self.log = [Epoch(**epoch) for epoch in contents["log"]]
+        for key in _PLAIN:
+            setattr(self, key, contents[key])
+        return True
+
+
+_PLAIN = ("masks", "free", "scales", "anchor", "optimizer", "stage", "epoch")
+
+
+class Stage(ABC):
+    """A part of a recipe that takes ``epochs`` epochs, or none."""
+
+    name: str
+    epochs: int
+
+    def begin(self, state: State) -> None:  # noqa: B027 (a hook)
+        """Prepare the state before the first epoch."""
+
+    @abstractmethod
+    def step(self, state: State, data: Data) -> Epoch:
+        """Do epoch ``state.epoch`` (from 0) of the stage."""
+
+    def end(self, state: State) -> None:  # noqa: B027 (a hook)
+        """Leave the state as the next stage needs it, after the last epoch."""
+
+    def _train(
+        self, state: State, data: Data, config: TrainConfig, at: tuple[int, int], **more: Any
+    ) -> dict[str, Any]:
+        figures, state.optimizer = train_epoch(
+            state.network, data, config, at, state.optimizer, state.generator,
+            masks=state.masks, free=state.free, **more,
+        )  # fmt: skip
+        return {
+            "stage": self.name,
+            "epoch": state.epoch + 1,
+            **figures,
+            "kept": kept(state.network),
+        }
+
+
+def run_stages(
+    stages: list[Stage],
+    state: State,
+    data: Data,
+    *,
+    save: Callable[[State], None],
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> None:
+    """Do what is left of the stages; ``save`` and ``report`` are called after every epoch."""
+    for stage in stages[state.stage :]:
+        if state.epoch == 0:
+            state.optimizer = None
+            stage.begin(state)
+        while state.epoch < stage.epochs:
+            entry = stage.step(state, data)
+            state.log.append(entry)
+            state.epoch += 1
+            save(state)
+            report(entry)
+        stage.end(state)
+        state.stage, state.epoch = state.stage + 1, 0
+
+
+class Train(Stage):
+    """Training or, under masks, retraining; with ``codes`` by the straight-through estimator."""
+
+    def __init__(
+        self, name: str, config: TrainConfig, codes: Mapping[str, Codes] | None = None
+    ) -> None:
+        self.name, self.epochs = name, config.epochs
+        self._config, self._codes = config, codes
+
+    def step(self, state: State, data: Data) -> Epoch:
+        """Train for one epoch."""
+        aware = self._aware(state)
+        at = (state.epoch, self.epochs)
+        return Epoch(**self._train(state, data, self._config, at, aware=aware))
+
+    def end(self, state: State) -> None:
+        """Quantize for good where codes are given."""
+        aware = self._aware(state)
+        if aware is not None:
+            aware.settle(state.network)
+
+    def _aware(self, state: State) -> Aware | None:
+        return None if self._codes is None else Aware(self._codes, state.masks, state.scales)
+
+
+class _Split(Stage):
+    """ADMM towards a set; the W-step of an iteration is ``config.train.epochs`` epochs."""
+
+    def __init__(self, name: str, config: ADMMConfig | None) -> None:
+        self.name = name
+        self.epochs = 0 if config is None else config.iterations * config.train.epochs
+        self._config = config
+
+    @abstractmethod
+    def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Compute the nearest member of the set, layer by layer or together."""
+
+    def begin(self, state: State) -> None:
+        """Split Z from W."""
+        if self._config is None:
+            return
+        state.anchor = {name: each.clone() for name, each in state.network.weights().items()}
+        state.split = Split.start(
+            state.anchor, lambda weights: self.project(state, weights), self._config.rho
+        )
+
+    def step(self, state: State, data: Data) -> Epoch:
+        """Train W for one epoch; after the last of an iteration, update Z and U."""
+        assert self._config is not None
+        assert state.split is not None
+        split, config = state.split, self._config
+        rho = split.rho
+        at = (state.epoch, self.epochs)
+        entry = self._train(state, data, config.train, at, pulls=split.pulls())
+        primal: dict[str, float] = {}
+        dual: dict[str, float] = {}
+        if (state.epoch + 1) % config.train.epochs == 0:
+            weights = state.network.weights()
+            primal, dual = split.update(
+                weights, lambda each: self.project(state, each), config.growth
+            )
+        return Epoch(**entry, rho=rho, primal=primal, dual=dual)
+
+    def end(self, state: State) -> None:
+        """Forget Z and U."""
+        state.split, state.anchor = None, {}
+
+
+class Prune(_Split):
+    """ADMM towards a constraint (none without ``config``), then the hard projection onto it.
+
+    Dead paths go with it: a filter that no later weight reads, a channel without a filter.
+    """
+
+    def __init__(self, name: str, constraints: Joint, config: ADMMConfig | None) -> None:
+        super().__init__(name, config)
+        self._constraints = constraints
+
+    def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Project onto the constraint, with the choices that hold for the stage."""
+        every = {**state.network.weights(), **weights}
+        masks = find_masks(state.network, every, self._constraints.frozen(state.anchor))
+        return {name: every[name] * masks[name] for name in self._constraints.names}
+
+    def end(self, state: State) -> None:
+        """Choose the masks and obey them."""
+        constraints = self._constraints
+        if state.anchor:
+            constraints = constraints.frozen(state.anchor)
+        found = find_masks(state.network, state.network.weights(), constraints)
+        # what an earlier round removed is 0, and may be chosen where that costs nothing
+        state.masks = {name: mask & state.masks.get(name, mask) for name, mask in found.items()}
+        apply_masks(state.network, state.masks)
+        clear_dead_biases(state.network, state.masks)
+        super().end(state)
+
+
+class Levels(_Split):
+    """ADMM towards weights that are a level times one scale a layer."""
+
+    def __init__(self, name: str, codes: Mapping[str, Codes], config: ADMMConfig) -> None:
+        super().__init__(name, config)
+        self._codes = codes
+
+    def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Project the weights inside the masks; the others stay 0."""
+        projected = {}
+        for name, weight in weights.items():
+            mask = state.masks.get(name, torch.ones_like(weight, dtype=torch.bool))
+            projected[name] = torch.zeros_like(weight)
+            projected[name][mask] = self._codes[name].project(weight[mask])
+        return projected
+
+
+class Fix(Stage):
+    """Fix the weights closest to a level and retrain the others, step by step, until all are.
+
+    ADMM-NN (ASPLOS 2019, section 4.2): rounding all weights at once costs about 1 % of accuracy.
+    The scale of a layer is the best for its weights as the stage finds them.
+    """
+
+    def __init__(self, name: str, codes: Mapping[str, Codes], config: FixConfig) -> None:
+        self.name, self.epochs = name, len(config.steps) * config.train.epochs
+        self._codes, self._config = codes, config
+
+    def begin(self, state: State) -> None:
+        """Choose the scales and fix the first weights."""
+        for name, weight in state.network.weights().items():
+            mask = state.masks.get(name)
+            state.scales[name] = self._codes[name].fit(weight if mask is None else weight[mask])
+        self._fix(state, self._config.steps[0])
+
+    def step(self, state: State, data: Data) -> Epoch:
+        """Train the weights that are free; after the last epoch of a step, fix more."""
+        each = self._config.train.epochs
+        at = (state.epoch % each, each)
+        if at[0] == 0:
+            state.optimizer = None
+        entry = Epoch(**self._train(state, data, self._config.train, at))
+        done = (state.epoch + 1) // each
+        if at[0] == each - 1 and done < len(self._config.steps):
+            self._fix(state, self._config.steps[done])
+        return entry
+
+    def end(self, state: State) -> None:
+        """Leave every weight on its level."""
+        self._fix(state, 1)
+        state.free = None
+
+    def _fix(self, state: State, fraction: float) -> None:
+        free: Masks = {}
+        for name, weight in state.network.weights().items():
+            mask = state.masks.get(name, torch.ones_like(weight, dtype=torch.bool))
+            levels = self._codes[name].nearest(weight, state.scales[name]) * state.scales[name]
+            count = round(fraction * int(mask.sum()))
+            distance = torch.where(mask, (weight - levels).abs(), torch.inf).flatten()
+            if state.free is not None:
+                # what is fixed stays so, whatever rounding makes of its distance
+                distance[~state.free[name].flatten() & mask.flatten()] = -1
+            fixed = torch.zeros(weight.numel(), dtype=torch.bool)
+            fixed[distance.argsort(stable=True)[:count]] = True
+            fixed = fixed.view(weight.shape)
+            weight.copy_(torch.where(fixed, levels, weight))
+            free[name] = mask & ~fixed
+        state.free = free

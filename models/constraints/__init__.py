@@ -1,0 +1,1 @@
+"""Sets that weights are projected onto: one for each kind of sparsity."""

@@ -1,0 +1,293 @@
+"""What a recipe asks of a network's weights: the layers' constraints together, as one projection.
+
+A constraint on one layer is a :class:`~hwsim.models.constraints.projections.Support`. Pruning and
+ADMM see the whole network, because a budget is shared by the layers: a :class:`Joint` projects all
+of them at once.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from hwsim.config import LayerShape, NetworkConfig
+from hwsim.config.compress import ConstraintConfig, PruneConfig
+from hwsim.errors import InputError
+from hwsim.models.constraints.projections import (
+    NM,
+    BankBalancedColumns,
+    Blocks,
+    Chain,
+    Channels,
+    Columns,
+    Connectivity,
+    Filters,
+    Lowered,
+    Pattern,
+    Support,
+    Unstructured,
+)
+
+__all__ = ["Budget", "Joint", "PerLayer", "build", "check", "constraint"]
+
+#: Weight tensors, or ``bool`` masks of their shapes, by layer name.
+Tensors = Mapping[str, Tensor]
+
+
+class Joint(ABC):
+    """A set of the constrained layers' weights together, given by which may be non-zero."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Layers it constrains."""
+
+    @property
+    @abstractmethod
+    def late(self) -> Mapping[str, Support]:
+        """Layers whose mask is chosen again after dead paths went, front to back, and how."""
+
+    @abstractmethod
+    def masks(self, weights: Tensors) -> dict[str, Tensor]:
+        """Choose the positions to keep, of each constrained layer."""
+
+    @abstractmethod
+    def relaxed(self, progress: float) -> Joint:
+        """Make the constraint that prunes only ``progress`` (0..1) of what this one does."""
+
+    @abstractmethod
+    def frozen(self, weights: Tensors) -> Joint:
+        """Make every choice that must not change between projections, such as of a library."""
+
+    def project(self, weights: Tensors) -> dict[str, Tensor]:
+        """Compute the nearest member of the set: the constrained layers of ``weights``."""
+        return {name: weights[name] * mask for name, mask in self.masks(weights).items()}
+
+
+@dataclass(frozen=True)
+class PerLayer(Joint):
+    """Each layer obeys its own constraint: the projection is that of each layer."""
+
+    supports: Mapping[str, Support]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Layers that have a constraint."""
+        return tuple(self.supports)
+
+    @property
+    def late(self) -> Mapping[str, Support]:
+        """Of the constraints that are late."""
+        return {name: each for name, each in self.supports.items() if each.late}
+
+    def masks(self, weights: Tensors) -> dict[str, Tensor]:
+        """Choose layer by layer."""
+        return {name: each.mask(weights[name]) for name, each in self.supports.items()}
+
+    def relaxed(self, progress: float) -> PerLayer:
+        """Relax every layer's constraint."""
+        return PerLayer({name: each.relaxed(progress) for name, each in self.supports.items()})
+
+    def frozen(self, weights: Tensors) -> PerLayer:
+        """Freeze every layer's constraint."""
+        return PerLayer({name: each.frozen(weights[name]) for name, each in self.supports.items()})
+
+
+@dataclass(frozen=True)
+class Budget(Joint):
+    """At most a fraction ``keep`` of all the layers' weights is non-zero: the largest magnitudes.
+
+    Which layer they are in does not matter, so the layers' densities are a result. Layers may obey
+    constraints of their own on top: they remove first, and the budget chooses among the rest. That
+    is the nearest where they are unstructured or N:M (under nested bounds on counts the greedy
+    choice is the best), and a heuristic for other kinds.
+
+    Parameters
+    ----------
+    keep
+        Fraction of all the layers' weights.
+    layers
+        Layers that share the budget.
+    within
+        What some of them obey on top.
+    """
+
+    keep: float
+    layers: tuple[str, ...]
+    within: PerLayer = PerLayer({})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Layers that share the budget."""
+        return self.layers
+
+    @property
+    def late(self) -> Mapping[str, Support]:
+        """None: :func:`check` refuses them."""
+        return {}
+
+    def masks(self, weights: Tensors) -> dict[str, Tensor]:
+        """Choose over all layers.
+
+        Raises
+        ------
+        InputError
+            A layer would have no weight left, and the network would compute a constant.
+        """
+        return self.choices(weights)(round(self.keep * sum(weights[n].numel() for n in self.names)))
+
+    def choices(self, weights: Tensors) -> Callable[[int], dict[str, Tensor]]:
+        """Sort the weights once; the answer gives the masks of any number of weights kept."""
+        left = {name: weights[name] for name in self.layers} | self.within.project(weights)
+        flat = torch.cat([weight.abs().flatten() for weight in left.values()])
+        order = flat.argsort(descending=True, stable=True)
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(len(order), device=order.device)
+        ranks = torch.split(rank, [weight.numel() for weight in left.values()])
+
+        def choose(count: int) -> dict[str, Tensor]:
+            # a zero never stays, so that what a layer's own constraint removes does not
+            masks = {
+                name: (part < count).view(weight.shape) & weight.ne(0)
+                for (name, weight), part in zip(left.items(), ranks, strict=True)
+            }
+            for name, mask in masks.items():
+                if not mask.any():
+                    rule = f"must be larger: no weight of {name} is among those that stay"
+                    raise InputError("recipe", "prune.budget.unstructured", self.keep, rule)
+            return masks
+
+        return choose
+
+    def relaxed(self, progress: float) -> Budget:
+        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
+        keep = 1 - (1 - self.keep) * progress
+        return replace(self, keep=keep, within=self.within.relaxed(progress))
+
+    def frozen(self, weights: Tensors) -> Budget:
+        """Freeze what the layers obey on top."""
+        return replace(self, within=self.within.frozen(weights))
+
+
+def build(config: PruneConfig, network: NetworkConfig) -> Joint:
+    """Make the projection of a recipe that passed :func:`check`."""
+    shapes = _weighted(network)
+    layers = PerLayer(
+        {name: constraint(each, shapes[name]) for name, each in config.layers.items()}
+    )
+    if config.budget is None:
+        return layers
+    return Budget(config.budget.unstructured, tuple(shapes), layers)
+
+
+def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
+    """Make the projection of one layer's constraint, which must fit the layer.
+
+    The order is that of the least error. Patterns choose kernel by kernel, so whatever removes
+    kernels comes after them; N:M chooses row by row, so filters come after it.
+    """
+    parts: list[Support] = []
+    if config.pattern is not None:
+        parts.append(Pattern(config.pattern.patterns))
+    if config.channels is not None:
+        parts.append(Channels(config.channels, shape.C))
+    if config.nm is not None:
+        parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m)))
+    if config.filters is not None:
+        parts.append(Filters(config.filters))
+    if config.columns is not None:
+        parts.append(
+            Columns(config.columns)
+            if config.banks is None
+            else Lowered(shape.C, BankBalancedColumns(config.columns, config.banks))
+        )
+    if config.block is not None:
+        block = config.block
+        parts.append(Lowered(shape.C, Blocks(block.keep, block.rows, block.columns)))
+    if config.unstructured is not None:
+        parts.append(Unstructured(config.unstructured))
+    if config.pattern is not None:
+        parts.append(Connectivity(config.pattern.kernels))
+    return Chain(tuple(parts))
+
+
+def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
+    """Refuse constraints that the network's layers cannot obey.
+
+    Parameters
+    ----------
+    source
+        The recipe, named in the message.
+    config, network
+        What is asked, and of what.
+
+    Raises
+    ------
+    InputError
+        A layer is unknown or has no weights, a constraint does not fit its layer, or a budget
+        cannot be met.
+    """
+    shapes = _weighted(network)
+    for name, each in config.layers.items():
+        key = f"prune.layers.{name}"
+        if name not in shapes:
+            rule = f"must be a layer with weights of {network.name}: {', '.join(shapes)}"
+            raise InputError(source, key, None, rule)
+        _fits(source, key, each, shapes[name])
+    if config.budget is not None:
+        keep, total = config.budget.unstructured, sum(shape.weights for shape in shapes.values())
+        if round(keep * total) < len(shapes):
+            rule = f"must keep a weight of each layer: at least {len(shapes)} of {total}"
+            raise InputError(source, "prune.budget.unstructured", keep, rule)
+        for name, each in config.layers.items():
+            if each.banks is not None:
+                rule = "must be absent with prune.budget, which would unbalance the banks"
+                raise InputError(source, f"prune.layers.{name}.banks", each.banks, rule)
+
+
+def _fits(source: str, key: str, config: ConstraintConfig, shape: LayerShape) -> None:
+    """Check one layer's constraint against its shape."""
+    for kind, value, fits, rule in _rules(config, shape):
+        if not fits:
+            raise InputError(source, f"{key}.{kind}", value, rule)
+
+
+def _rules(config: ConstraintConfig, shape: LayerShape) -> Iterator[tuple[str, object, bool, str]]:
+    """Key, value, whether it fits, and the rule, of each value that may not fit a layer."""
+    depth = f"must be at most the layer's K, {shape.K}"
+    shares = [
+        ("unstructured", config.unstructured, shape.weights, "weights"),
+        ("filters", config.filters, shape.ofmap.channels, "filters"),
+        ("channels", config.channels, shape.C, "channels"),
+        ("columns", config.columns, shape.K, "columns"),
+    ]
+    if config.pattern is not None:
+        layer = f"{shape.layer.type} {shape.R}x{shape.S}"
+        yield "pattern", layer, layer == "conv 3x3", "must be on a conv of 3x3 kernels"
+        kernels = shape.ofmap.channels * shape.C
+        shares.append(("pattern.kernels", config.pattern.kernels, kernels, "kernels"))
+    if config.block is not None:
+        rows, columns = config.block.rows, config.block.columns
+        yield "block.rows", rows, rows <= shape.M, f"must be at most the layer's M, {shape.M}"
+        yield "block.columns", columns, columns <= shape.K, depth
+        if shape.layer.G > 1:
+            rule = f"must divide the M of a group, {shape.M}"
+            yield "block.rows", rows, shape.M % rows == 0, rule
+        tiles = math.ceil(shape.ofmap.channels / rows) * math.ceil(shape.K / columns)
+        shares.append(("block.keep", config.block.keep, tiles, "tiles"))
+    if config.nm is not None:
+        yield "nm.m", config.nm.m, config.nm.m <= shape.K, depth
+    if config.banks is not None:
+        yield "banks", config.banks, config.banks <= shape.K, depth
+    for kind, keep, count, what in shares:
+        enough = keep is None or round(keep * count) >= 1
+        yield kind, keep, enough, f"must keep at least one of the layer's {count} {what}"
+
+
+def _weighted(network: NetworkConfig) -> dict[str, LayerShape]:
+    return {shape.layer.name: shape for shape in network.shapes() if shape.has_weights}

@@ -1,0 +1,95 @@
+"""A network without the filters that pruning removed: the same function, in less time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hwsim.config import NetworkConfig
+from hwsim.errors import InputError
+from hwsim.models.networks.network import Network
+
+__all__ = ["Masks", "Slim", "slim"]
+
+#: Layer name to ``bool`` tensor of the weight's shape: what may be non-zero.
+Masks = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Slim:
+    """A narrower copy of a network, and which rows and columns of each weight it took.
+
+    ``rows`` and ``columns`` are int64 indices into the weight ``(M, columns)``, by layer name.
+    """
+
+    network: Network
+    rows: dict[str, Tensor]
+    columns: dict[str, Tensor]
+
+    def take(self, name: str, tensor: Tensor) -> Tensor:
+        """Cut a tensor of the layer's weight shape to the copy's shape."""
+        return tensor[self.rows[name]][:, self.columns[name]]
+
+    @torch.no_grad()
+    def give_back(self, network: Network) -> None:
+        """Write the copy's weights and biases into the network it was taken from."""
+        for (shape, stage), (_, narrow) in zip(
+            network.weighted(), self.network.weighted(), strict=True
+        ):
+            rows, columns = self.rows[shape.layer.name], self.columns[shape.layer.name]
+            stage.weight[rows[:, None], columns] = narrow.weight.to(stage.weight.device)
+            if stage.bias is not None and narrow.bias is not None:
+                stage.bias[rows] = narrow.bias.to(stage.bias.device)
+
+
+@torch.no_grad()
+def slim(network: Network, masks: Masks) -> Slim:
+    """Copy what is alive of a network whose masks are purified (``compress.pruning.purify``).
+
+    A filter that its mask removes whole is a constant 0, so leaving it out changes nothing but the
+    order of sums. Layers in groups are copied whole.
+
+    Raises
+    ------
+    InputError
+        A layer has no weight left.
+    """
+    layers = list(network.weighted())
+    rows: dict[str, Tensor] = {}
+    columns: dict[str, Tensor] = {}
+    channels = torch.arange(layers[0][0].ifmap.channels)
+    grouped = any(shape.layer.G > 1 for shape, _ in layers)
+    for place, (shape, stage) in enumerate(layers):
+        name = shape.layer.name
+        alive = torch.arange(len(stage.weight))
+        if name in masks and not grouped and place < len(layers) - 1:
+            alive = masks[name].flatten(1).any(dim=1).nonzero().flatten()
+        if name in masks and not masks[name].any():
+            rule = "must keep at least one weight: nothing would pass through the network"
+            raise InputError(network.config.name, f"layers.{name}", 0, rule)
+        rows[name] = alive
+        columns[name] = channels
+        if shape.layer.type == "fc":
+            positions = shape.ifmap.height * shape.ifmap.width
+            columns[name] = (channels[:, None] * positions + torch.arange(positions)).flatten()
+        elif grouped:
+            columns[name] = torch.arange(stage.weight.shape[1])
+        channels = alive
+    narrow = Network(_narrowed(network.config, {name: len(each) for name, each in rows.items()}))
+    result = Slim(narrow, rows, columns)
+    for (shape, stage), (_, target) in zip(layers, narrow.weighted(), strict=True):
+        name = shape.layer.name
+        target.weight.copy_(result.take(name, stage.weight))
+        if stage.bias is not None and target.bias is not None:
+            target.bias.copy_(stage.bias[rows[name]])
+    return result
+
+
+def _narrowed(config: NetworkConfig, filters: dict[str, int]) -> NetworkConfig:
+    layers = [
+        layer.model_copy(update={"M": filters[layer.name]}) if layer.name in filters else layer
+        for layer in config.layers
+    ]
+    return config.model_copy(update={"layers": layers})

@@ -1,0 +1,1 @@
+"""Weight codes and scales: from float weights to the integers of a checkpoint."""

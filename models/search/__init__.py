@@ -1,0 +1,1 @@
+"""Hardware-aware search for the densities of the layers."""

@@ -1,0 +1,1 @@
+"""Bitmask array (SparTen) in RTL."""

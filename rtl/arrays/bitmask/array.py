@@ -1,0 +1,145 @@
+"""Index-decoding array (SparTen): every PE joins the masks of its filters and of a pixel."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+
+from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.rtl.arrays.bitmask.broadcast import Broadcast
+from hwsim.rtl.arrays.bitmask.layout import act_layout, command_layout, weight_layout
+from hwsim.rtl.arrays.bitmask.pe import PE
+from hwsim.rtl.arrays.decoding.drain import Drain
+from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, ofmap_layout
+from hwsim.rtl.arrays.decoding.tile_control import TileControl
+from hwsim.rtl.arrays.interface import ArrayComponent, border
+from hwsim.rtl.arrays.status import status_codes
+
+__all__ = ["Array"]
+
+
+class Array(ArrayComponent):
+    """Multiply a sparse matrix, resident in the PEs, by sparse activations, chunk by chunk.
+
+    Each command loads one M tile, the same into every cluster, and runs all groups of ``clusters``
+    pixels through it, one pixel a cluster. A chunk enters the buffers of all PEs of its cluster,
+    all clusters in the same clocks; a PE joins its mask with that of each of its local filters, and
+    adds up a pixel in one bank of its accumulators while the banks of pixels before are drained.
+
+    * Latency: from a command, one clock, the weight beats, two clocks to the first broadcast,
+      three from the broadcast that completes a chunk to its first pair; from a group's last pair
+      seven clocks to its first ``ofmap.valid``.
+    * Throughput: a group takes the largest of its beats (max(1, non-zeros / window) a chunk), its
+      busiest PE's sum of max(1, pairs) over chunks and local filters, and its drain (local
+      filters), if the buffers are deep enough to even out the chunks. See
+      ``docs/timing/bitmask.md``.
+    * Stalls: by cause in ``status``. After a reset ``command.ready`` stays low for ``acc_depth``
+      clocks, in which the accumulators are zeroed.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family bitmask.
+
+    Members
+    -------
+    command : ``In(stream.Signature(command_layout(arch)))``
+        One M tile.
+    weight : ``In(stream.Signature(weight_layout(arch)))``
+        The tile's masks and values, in any order.
+    act : ``In(stream.Signature(act_layout(arch)))``
+        Beats of activations: all chunks of a group, then the next group. Mask bits beyond K, and
+        of clusters beyond the last pixel, must be clear.
+    ofmap : ``Out(stream.Signature(ofmap_layout(arch)))``
+        For each group, for each local filter: the partial sums of all PEs, cluster by cluster.
+    status : ``Out``
+        Causes of the current clock: ``control`` (one) and ``pe`` (P).
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch, self.array = arch, arch.array_as(BitmaskConfig)
+        super().__init__(
+            border(
+                arch,
+                command=command_layout(arch),
+                weight=weight_layout(arch),
+                act=act_layout(arch),
+                ofmap=ofmap_layout(arch),
+            )
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        control = m.submodules.control = TileControl(self.arch, command_layout(self.arch))
+        broadcast = m.submodules.broadcast = Broadcast(self.arch)
+        drain = m.submodules.drain = Drain(self.arch)
+        pes = [PE(self.arch) for _ in range(self.array.pes)]
+
+        wiring.connect(m, wiring.flipped(self.command), control.command)
+        wiring.connect(m, wiring.flipped(self.act), broadcast.act)
+        current = control.current
+        m.d.comb += [
+            control.weight_valid.eq(self.weight.valid),
+            self.weight.ready.eq(control.weight_ready),
+            control.done.eq(drain.done),
+            broadcast.start.eq(control.start),
+            broadcast.chunks.eq(current.chunks),
+            broadcast.groups.eq(current.groups),
+            # A beat enters every buffer in the same clock, when none of them is full.
+            broadcast.beat.ready.eq(Cat(pe.room for pe in pes).all()),
+            drain.start.eq(control.start),
+            drain.groups.eq(current.groups),
+            drain.rows.eq(current.rows),
+            drain.tail.eq(1),
+            drain.finished.eq(Cat(pe.finished for pe in pes).all()),
+            drain.finished_two.eq(Cat(pe.finished_two for pe in pes).all()),
+            drain.ready.eq(self.ofmap.ready),
+            self.ofmap.valid.eq(drain.valid),
+            self.status.control[0].eq(self._cause(control, broadcast)),
+        ]
+        sweep = data.View(drain_layout(self.arch), Signal(drain_layout(self.arch).size))
+        m.d.comb += sweep.eq(drain.drain)
+        with m.If(control.clear):
+            m.d.comb += sweep.row.eq(control.clear_row)
+        for p, pe in enumerate(pes):
+            m.submodules[f"pe_{p}"] = pe
+            self._connect(m, p, pe, control, broadcast)
+            m.d.comb += [
+                pe.drain.eq(sweep),
+                pe.drained.eq(drain.drained),
+                self.ofmap.p.psum[p].eq(pe.psum[0]),
+                self.status.pe[p].eq(pe.cause),
+            ]
+        return m
+
+    def _connect(
+        self, m: Module, p: int, pe: PE, control: TileControl, broadcast: Broadcast
+    ) -> None:
+        """Bring weights and activations to one PE."""
+        cluster, local = divmod(p, self.array.cluster_pes)
+        bank, lane = divmod(local, self.array.load_pes)
+        beat = broadcast.beat
+        m.d.comb += [
+            pe.load_en.eq(self.weight.valid & self.weight.ready & (self.weight.p.bank == bank)),
+            pe.load.kind.eq(self.weight.p.kind),
+            pe.load.addr.eq(self.weight.p.addr),
+            pe.load.data.eq(self.weight.p.data[lane]),
+            pe.rows.eq(control.current.rows),
+            pe.chunks.eq(control.current.chunks),
+            pe.run.eq(control.run),
+            pe.clear.eq(control.clear),
+            pe.more.eq(broadcast.busy),
+            pe.push_en.eq(beat.valid & beat.ready),
+            pe.push.slot.eq(beat.p.slot),
+            pe.push.word.eq(beat.p.word),
+            pe.push.last.eq(beat.p.beat.last),
+            pe.push.mask.eq(beat.p.beat.mask[cluster].as_value()),
+            pe.push.act.eq(beat.p.beat.act[cluster]),
+        ]
+
+    def _cause(self, control: TileControl, broadcast: Broadcast):
+        """Cause of this clock: what becomes of the beat of weights, or of activations."""
+        code = status_codes(BitmaskConfig.CAUSES, "control")
+        loading = Mux(self.weight.valid, code["load"], code["weight"])
+        offered = Mux(broadcast.beat.ready, code["broadcast"], code["full"])
+        nothing = Mux(broadcast.busy, code["act"], code["drain"])
+        running = Mux(broadcast.beat.valid, offered, nothing)
+        return Mux(control.run, running, Mux(control.weight_ready, loading, code["idle"]))

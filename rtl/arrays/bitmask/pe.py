@@ -1,0 +1,255 @@
+"""Bitmask PE: inner join of masks, and a multiply-accumulate for every pair."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.formats.base import index_width
+from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin, count_ones
+from hwsim.rtl.arrays.bitmask.layout import (
+    chunk_words,
+    command_layout,
+    load_layout,
+    push_layout,
+)
+from hwsim.rtl.arrays.bitmask.masks import MaskWalk
+from hwsim.rtl.arrays.decoding.accumulator import Accumulator
+from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
+from hwsim.rtl.arrays.status import status_code, status_codes
+from hwsim.rtl.blocks.delay import delayed
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
+
+__all__ = ["PE"]
+
+
+def _place_layout(arch: ArchConfig) -> data.StructLayout:
+    """Where a step's pairs come from and go to; what its last clock brings about."""
+    array = arch.array_as(BitmaskConfig)
+    return data.StructLayout(
+        {
+            "start": unsigned(index_width(array.entry_depth)),
+            "slot": unsigned(index_width(array.buffer_depth)),
+            "row": unsigned(index_width(array.acc_depth)),
+            "bank": unsigned(index_width(array.acc_banks)),
+        }
+    )
+
+
+class PE(wiring.Component):
+    """Join the masks of every local filter with those of the buffered chunks; add up by filter.
+
+    The pipeline, a clock a stage: **fetch** of both masks (:class:`MaskWalk`), **and**, **join**
+    and **rank** (:class:`InnerJoin`), **fetch** of both values, **select** of the activation in
+    its word, **multiply** (the accumulator is fetched) and **add**. Everything after the join
+    never stalls. A step of n pairs costs max(1, n) clocks of the join stage.
+
+    * Latency: three clocks from the push that completes a chunk to its first pair; a pair found
+      in clock t is stored at the end of clock t + 5.
+    * Throughput: one pair a clock.
+    * Stalls: ``room`` is low while the buffer is full; a pixel waits for its bank.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family bitmask.
+
+    Members
+    -------
+    load_en, load, rows, chunks, push_en, push, room
+        As of :class:`MaskWalk`; ``kind`` 1 of ``load`` writes a value.
+    run : ``In(1)``
+        A layer is running.
+    more : ``In(1)``
+        Activations are still to come.
+    clear : ``In(1)``
+        Zero row ``drain.row`` of all accumulator banks.
+    drain : ``In(drain_layout(arch))``
+        Fetch and zero of the accumulators.
+    drained : ``In(1)``
+        A pixel's last partial sums are taken in this clock.
+    finished, finished_two : ``Out(1)``
+        At least one, or two, pixels are added up and not drained.
+    psum : ``Out(lane_psums(arch))``
+        Partial sum that the drain looks at.
+    cause : ``Out``
+        Cause of this clock, of the join stage.
+    """
+
+    load_en: Signal
+    load: data.View
+    rows: Signal
+    chunks: Signal
+    run: Signal
+    more: Signal
+    push_en: Signal
+    push: data.View
+    room: Signal
+    clear: Signal
+    drain: data.View
+    drained: Signal
+    finished: Signal
+    finished_two: Signal
+    psum: data.View
+    cause: Signal
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch, self.array, self.numbers = arch, arch.array_as(BitmaskConfig), arch.numbers
+        command = command_layout(arch)
+        super().__init__(
+            {
+                "load_en": In(1),
+                "load": In(load_layout(arch)),
+                "rows": In(command["rows"].shape),
+                "chunks": In(command["chunks"].shape),
+                "run": In(1),
+                "more": In(1),
+                "push_en": In(1),
+                "push": In(push_layout(arch)),
+                "room": Out(1),
+                "clear": In(1),
+                "drain": In(drain_layout(arch)),
+                "drained": In(1),
+                "finished": Out(1),
+                "finished_two": Out(1),
+                "psum": Out(lane_psums(arch)),
+                "cause": Out(status_code(BitmaskConfig.CAUSES, "pe", "idle").shape()),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        walk = m.submodules.walk = MaskWalk(self.arch)
+        join = m.submodules.join = InnerJoin(self.array.chunk)
+        m.d.comb += [
+            walk.load_en.eq(self.load_en),
+            walk.load.eq(self.load),
+            walk.rows.eq(self.rows),
+            walk.chunks.eq(self.chunks),
+            walk.push_en.eq(self.push_en),
+            walk.push.eq(self.push),
+            self.room.eq(walk.room),
+        ]
+        ends_chunk, ends_pixel, place = self._join(m, walk, join)
+        self._multiply(m, join, place)
+
+        # The values of a chunk are fetched two clocks after its last pair is found.
+        always = Const(1)
+        m.d.comb += walk.release.eq(
+            delayed(m, ends_chunk, 2, enable=always, name="release", reset_less=False)
+        )
+        # Pixels added up and not drained. One counts from the clock after its last write.
+        finishes = delayed(m, ends_pixel, 5, enable=always, name="finishes", reset_less=False)
+        count = Signal(range(self.array.acc_banks + 1))
+        m.d.sync += count.eq(count + finishes - self.drained)
+        m.d.comb += [self.finished.eq(count != 0), self.finished_two.eq(count >= 2)]
+        return m
+
+    def _join(self, m: Module, walk: MaskWalk, join: InnerJoin):
+        """Bring masks into the join stage; give its last clocks, and the place of its pairs."""
+        step = walk.step
+        layout = _place_layout(self.arch)
+        place = data.View(layout, Signal(layout.size, name="place", reset_less=True))
+        start = Signal.like(place.start)  # of the values of the step to come
+        bank = Signal.like(place.bank)
+        # pixels joined and not drained: each holds a bank
+        ahead = Signal(range(self.array.acc_banks + 1))
+        is_free, loads, ends_pixel = Signal(), Signal(), Signal()
+        m.d.comb += [
+            is_free.eq(ahead != self.array.acc_banks),
+            join.masks.valid.eq(step.valid & is_free),
+            join.masks.p.weight.eq(step.p.weight),
+            join.masks.p.act.eq(step.p.act),
+            step.ready.eq(join.masks.ready & is_free),
+            loads.eq(step.valid & step.ready),
+            ends_pixel.eq(loads & step.p.ends_pixel),
+        ]
+        ends_chunk_q, ends_pixel_q = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            bank.eq(Mux(self.run, bank + ends_pixel, 0)),
+            ahead.eq(ahead + ends_pixel - self.drained),
+        ]
+        with m.If(loads):
+            m.d.sync += [
+                place.start.eq(start),
+                place.slot.eq(step.p.slot),
+                place.row.eq(step.p.row),
+                place.bank.eq(bank),
+                ends_chunk_q.eq(step.p.ends_chunk),
+                ends_pixel_q.eq(step.p.ends_pixel),
+                start.eq(Mux(ends_pixel, 0, start + count_ones(step.p.weight))),
+            ]
+        m.d.comb += self.cause.eq(self._cause(walk, join, is_free))
+        return join.ends & ends_chunk_q, join.ends & ends_pixel_q, place
+
+    def _cause(self, walk: MaskWalk, join: InnerJoin, is_free: Signal) -> Value:
+        code = status_codes(BitmaskConfig.CAUSES, "pe")
+        nothing = Mux(self.more, code["buffer"], code["done"])
+        fetching = Mux(walk.step.valid | walk.available, code["fetch"], nothing)
+        waiting = Mux(walk.step.valid & ~is_free, code["drain"], fetching)
+        joining = Mux(join.found, code["mac"], code["empty"])
+        return Mux(self.run, Mux(join.busy, joining, waiting), code["idle"])
+
+    def _multiply(self, m: Module, join: InnerJoin, place: data.View) -> None:
+        """Fetch, select, multiply and add the pairs."""
+        array, numbers = self.array, self.numbers
+        always, shift = Const(1), array.window.bit_length() - 1
+        words = data.ArrayLayout(act_shape(numbers), array.window)
+
+        values: Memory = Memory(shape=code_shape(numbers), depth=array.entry_depth, init=[])
+        m.submodules.values = values
+        acts: Memory = Memory(
+            shape=words, depth=array.buffer_depth * chunk_words(self.arch), init=[]
+        )
+        m.submodules.acts = acts
+        value_write, value_read = values.write_port(), values.read_port()
+        act_write, act_read = acts.write_port(), acts.read_port()
+        m.d.comb += [
+            value_write.en.eq(self.load_en & (self.load.kind == 1)),
+            value_write.addr.eq(self.load.addr),
+            value_write.data.eq(self.load.data),
+            act_write.en.eq(self.push_en),
+            act_write.addr.eq(self._word_addr(self.push.slot, self.push.word)),
+            act_write.data.eq(self.push.act),
+        ]
+
+        # rank: the pair's places in both memories
+        rank = delayed(m, place, 1, enable=always, name="place")
+        fetch = Signal()
+        lane = Signal(max(shift, 1), reset_less=True)
+        value_addr = Signal.like(value_read.addr, reset_less=True)
+        act_addr = Signal.like(act_read.addr, reset_less=True)
+        m.d.sync += [
+            fetch.eq(join.pair.valid),
+            value_addr.eq(rank.start + join.pair.p.weight),
+            act_addr.eq(self._word_addr(rank.slot, join.pair.p.act >> shift)),
+            lane.eq(join.pair.p.act[:shift]),
+        ]
+        # fetch, then select
+        m.d.comb += [
+            value_read.en.eq(fetch),
+            value_read.addr.eq(value_addr),
+            act_read.en.eq(fetch),
+            act_read.addr.eq(act_addr),
+        ]
+        lane_q = delayed(m, lane, 1, enable=always, name="lane")
+        code = Signal(code_shape(numbers), reset_less=True)
+        act = Signal(act_shape(numbers), reset_less=True)
+        m.d.sync += [code.eq(value_read.data), act.eq(act_read.data[lane_q])]
+
+        accumulator = m.submodules.accumulator = Accumulator(self.arch)
+        target = delayed(m, Cat(rank.row, rank.bank), 3, enable=always, name="target")
+        m.d.sync += accumulator.product[0].eq(product(act, code, numbers))
+        m.d.comb += [
+            accumulator.add.eq(delayed(m, fetch, 2, enable=always, name="pair", reset_less=False)),
+            Cat(accumulator.row, accumulator.bank).eq(target),
+            accumulator.clear.eq(self.clear),
+            accumulator.drain.eq(self.drain),
+            self.psum.eq(accumulator.psum),
+        ]
+
+    def _word_addr(self, slot: Value, word: Value) -> Value:
+        """Address of a word of a place of the buffer."""
+        width = (chunk_words(self.arch) - 1).bit_length()
+        return Cat(word[:width], slot) if width else slot

@@ -1,0 +1,1 @@
+"""CSC array (EIE) in RTL."""

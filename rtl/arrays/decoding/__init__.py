@@ -1,0 +1,1 @@
+"""What the RTL of the two index-decoding families shares."""

@@ -1,0 +1,128 @@
+"""Drain of the index-decoding arrays' accumulators: csc and bitmask."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.decoding.drain_layout import array_config, drain_layout
+
+__all__ = ["Drain"]
+
+
+class Drain(wiring.Component):
+    """Walk a finished accumulator bank, row by row, and leave zeros behind.
+
+    A group is drained once every PE has finished it. A row is fetched once, stays in the memories'
+    output registers while its lanes go out, ``drain_lanes`` in a beat, and is cleared when the last
+    beat is taken; the next row is fetched in that same clock.
+
+    * Latency: one clock from ``finished`` to ``valid``.
+    * Throughput: ``drain_lanes`` lanes of one row a clock; no bubble between rows, nor between
+      groups when the next one is finished in time.
+    * Stalls while ``ready`` is low, or no group is finished.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family csc or bitmask.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin a layer of ``groups`` groups of ``rows`` local rows, each of all beats but for the
+        last group's, which have ``tail``. All three hold until it is over.
+    finished, finished_two : ``In(1)``
+        Every PE has finished at least one, or two, groups that are not drained.
+    valid, ready : ``Out(1)``, ``In(1)``
+        Handshake of the row and beat that ``drain`` shows.
+    drain : ``Out(drain_layout(arch))``
+        What every PE's accumulators do.
+    drained : ``Out(1)``
+        The group's last partial sums are taken in this clock.
+    done : ``Out(1)``
+        So are the layer's.
+    """
+
+    start: Signal
+    groups: Signal
+    rows: Signal
+    tail: Signal
+    finished: Signal
+    finished_two: Signal
+    valid: Signal
+    ready: Signal
+    drain: data.View
+    drained: Signal
+    done: Signal
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.array = array_config(arch)
+        super().__init__(
+            {
+                "start": In(1),
+                "groups": In(unsigned(32)),
+                "rows": In(range(self.array.acc_depth + 1)),
+                "tail": In(range(self.array.lanes // self.array.drain_lanes + 1)),
+                "finished": In(1),
+                "finished_two": In(1),
+                "valid": Out(1),
+                "ready": In(1),
+                "drain": Out(drain_layout(arch)),
+                "drained": Out(1),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        drain = self.drain
+
+        bank = Signal.like(drain.bank)
+        row = Signal.like(drain.row)
+        beat = Signal.like(drain.beat)
+        groups_left = Signal.like(self.groups)
+        valid = Signal()
+
+        is_last_group = groups_left == 1
+        beats = Mux(is_last_group, self.tail, self.array.lanes // self.array.drain_lanes)
+        ends_row = Signal()
+        ends_group = Signal()
+        m.d.comb += [
+            ends_row.eq(beat + 1 == beats),
+            ends_group.eq(row + 1 == self.rows),
+            self.valid.eq(valid),
+            drain.bank.eq(bank),
+            drain.row.eq(row),
+            drain.beat.eq(beat),
+            # Only the enables depend on ``ready``: it arrives late.
+            drain.read_bank.eq(bank + (valid & ends_group)),
+            drain.read_row.eq(Mux(valid & ~ends_group, row + 1, 0)),
+        ]
+        with m.If(valid & self.ready):
+            m.d.sync += beat.eq(beat + 1)
+            with m.If(ends_row):
+                m.d.comb += drain.zero.eq(1)
+                m.d.sync += beat.eq(0)
+                with m.If(ends_group):
+                    m.d.comb += [
+                        self.drained.eq(1),
+                        self.done.eq(is_last_group),
+                        drain.read.eq(self.finished_two),
+                    ]
+                    m.d.sync += [
+                        row.eq(0),
+                        bank.eq(bank + 1),
+                        groups_left.eq(groups_left - 1),
+                        valid.eq(self.finished_two),
+                    ]
+                with m.Else():
+                    m.d.comb += drain.read.eq(1)
+                    m.d.sync += row.eq(row + 1)
+        with m.If(~valid):
+            m.d.comb += drain.read.eq(self.finished)
+            m.d.sync += valid.eq(self.finished)
+        with m.If(self.start):
+            m.d.sync += [bank.eq(0), groups_left.eq(self.groups)]
+
+        return m

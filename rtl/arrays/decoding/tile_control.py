@@ -1,0 +1,104 @@
+"""Sequence of commands of the index-decoding arrays: load a tile's weights, then run it."""
+
+from amaranth import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.decoding.drain_layout import array_config
+
+__all__ = ["TileControl"]
+
+
+class TileControl(wiring.Component):
+    """Take a command, let its weights in, start the run, wait for its end.
+
+    * Latency: one clock from a command to the first beat of weights; the run begins in the clock
+      after the last beat, and the next command is taken in the clock after ``done`` at the
+      earliest.
+    * Stalls: after a reset ``command.ready`` stays low for ``acc_depth`` clocks, in which the
+      accumulators are zeroed.
+
+    Parameters
+    ----------
+    arch : :class:`~hwsim.config.ArchConfig`
+        A design of the family csc or bitmask.
+    layout : :class:`amaranth.lib.data.StructLayout`
+        Of a command; its field ``weight_beats`` says how many beats to let in.
+
+    Members
+    -------
+    command : ``In(stream.Signature(layout))``
+        One M tile.
+    current : ``Out(layout)``
+        The command being run.
+    weight_valid, weight_ready : ``In(1)``, ``Out(1)``
+        Handshake of the weight stream.
+    start : ``Out(1)``
+        The run begins in the next clock.
+    run : ``Out(1)``
+        The tile runs.
+    done : ``In(1)``
+        It ends in this clock.
+    clear, clear_row : ``Out``
+        Zero this row of all accumulators.
+    """
+
+    command: stream.Interface
+    current: data.View
+    weight_valid: Signal
+    weight_ready: Signal
+    start: Signal
+    run: Signal
+    done: Signal
+    clear: Signal
+    clear_row: Signal
+
+    def __init__(self, arch: ArchConfig, layout: data.StructLayout) -> None:
+        self.layout, self.acc_depth = layout, array_config(arch).acc_depth
+        super().__init__(
+            {
+                "command": In(stream.Signature(layout)),
+                "current": Out(layout),
+                "weight_valid": In(1),
+                "weight_ready": Out(1),
+                "start": Out(1),
+                "run": Out(1),
+                "done": In(1),
+                "clear": Out(1),
+                "clear_row": Out(range(self.acc_depth)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        current = data.View(
+            self.layout, Signal(self.layout.size, name="command_q", reset_less=True)
+        )
+        weight_left = Signal.like(self.command.p.weight_beats)
+        m.d.comb += self.current.eq(current)
+        with m.FSM():
+            with m.State("Clear"):
+                m.d.comb += self.clear.eq(1)
+                m.d.sync += self.clear_row.eq(self.clear_row + 1)
+                with m.If(self.clear_row == self.acc_depth - 1):
+                    m.d.sync += self.clear_row.eq(0)
+                    m.next = "Idle"
+            with m.State("Idle"):
+                m.d.comb += self.command.ready.eq(1)
+                with m.If(self.command.valid):
+                    m.d.sync += current.eq(self.command.payload)
+                    m.d.sync += weight_left.eq(self.command.p.weight_beats)
+                    m.next = "Load"
+            with m.State("Load"):
+                m.d.comb += self.weight_ready.eq(1)
+                with m.If(self.weight_valid):
+                    m.d.sync += weight_left.eq(weight_left - 1)
+                    with m.If(weight_left == 1):
+                        m.d.comb += self.start.eq(1)
+                        m.next = "Run"
+            with m.State("Run"):
+                m.d.comb += self.run.eq(1)
+                with m.If(self.done):
+                    m.next = "Idle"
+        return m

@@ -1,0 +1,1 @@
+"""Dense array in RTL: the systolic core, optionally behind a gathering scratchpad."""

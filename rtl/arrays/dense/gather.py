@@ -1,0 +1,62 @@
+"""Weight-stationary array that gathers its activations from a banked scratchpad."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In
+
+from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.dense.scratchpad import Gather, gather_command_layout, load_layout
+from hwsim.rtl.arrays.interface import ArrayComponent
+from hwsim.rtl.arrays.systolic.layout import array_members, command_layout
+from hwsim.rtl.arrays.systolic.ws import WSArray
+
+__all__ = ["GatherArray"]
+
+
+class GatherArray(ArrayComponent):
+    """A :class:`WSArray` behind a :class:`Gather`: activations come once, and in the order of K.
+
+    Throughput, latency and stalls are those of the two; a tile whose activations are not all loaded
+    is cause ``act``.
+
+    Members
+    -------
+    command : ``In``
+        One job; taken when both parts are ready for it.
+    weight : ``In``
+        As of the :class:`WSArray`, with a zero for each row whose bank has no entry in a fold.
+    act : ``In``
+        As ``load`` of the :class:`Gather`.
+    ofmap, status : ``Out``
+        As of the :class:`WSArray`.
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        super().__init__(
+            array_members(arch)
+            | {
+                "command": In(stream.Signature(gather_command_layout(arch))),
+                "act": In(stream.Signature(load_layout(arch))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.gather = gather = Gather(self.arch)
+        m.submodules.array = array = WSArray(self.arch)
+
+        m.d.comb += self.command.ready.eq(gather.command.ready & array.command.ready)
+        m.d.comb += gather.command.valid.eq(self.command.valid & array.command.ready)
+        m.d.comb += array.command.valid.eq(self.command.valid & gather.command.ready)
+        m.d.comb += gather.command.payload.eq(self.command.payload)
+        for name, _ in command_layout(self.arch):
+            m.d.comb += array.command.payload[name].eq(self.command.payload[name])
+
+        wiring.connect(m, wiring.flipped(self.act), gather.load)
+        wiring.connect(m, gather.act, array.act)
+        wiring.connect(m, wiring.flipped(self.weight), array.weight)
+        wiring.connect(m, wiring.flipped(self.ofmap), array.ofmap)
+        m.d.comb += self.status.eq(array.status)
+
+        return m

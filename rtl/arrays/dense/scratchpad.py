@@ -1,0 +1,153 @@
+"""Banked activation scratchpad that gathers: every row reads its own bank at its own address."""
+
+from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig, DenseConfig
+from hwsim.formats.base import index_width
+from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.layout import acc_depth, command_layout
+from hwsim.rtl.blocks.fold_counter import FoldCounter
+
+__all__ = ["Gather", "gather_command_layout", "load_layout"]
+
+
+def _depth(arch: ArchConfig) -> int:
+    depth = arch.array_as(DenseConfig).gather_depth
+    assert depth is not None
+    return depth
+
+
+def gather_command_layout(arch: ArchConfig) -> data.StructLayout:
+    """One job: the array's command, and ``k_blocks`` K of each bank to be loaded."""
+    fields = {name: field.shape for name, field in command_layout(arch)}
+    return data.StructLayout(fields | {"k_blocks": range(_depth(arch) + 1)})
+
+
+def load_layout(arch: ArchConfig) -> data.StructLayout:
+    """Beat of a load: one K of each bank of a pixel, and perhaps a word of the gather list."""
+    rows = arch.array_as(DenseConfig).rows
+    acts = {name: field.shape for name, field in cell_of(arch).act_stream(rows)}
+    entry = data.ArrayLayout(unsigned(index_width(_depth(arch))), rows)
+    return data.StructLayout(acts | {"entry": entry})
+
+
+class Gather(wiring.Component):
+    """Load tiles of activations into banks, and play each through the gather list.
+
+    Bank r holds the activations of every K with ``K mod rows = r``, in two halves: while one tile
+    is played the next one is loaded. In K fold f of a tile, row r gets K ``entry[f][r] * rows + r``
+    of every pixel; the list is the same for all tiles and M folds of a job, and comes with the
+    first beat of each block of the first tile: word f with block f.
+
+    * Throughput: a beat a clock in and out.
+    * Latency: the first word of a tile is offered two clocks after the tile's last beat was taken.
+    * Stalls: ``load`` is not taken while both halves are full; nothing is offered of a tile that is
+      not loaded whole.
+
+    Members
+    -------
+    command : ``In(stream.Signature(gather_command_layout(arch)))``
+        One job; taken when the last word of the job before has been read.
+    load : ``In(stream.Signature(load_layout(arch)))``
+        n tile, block of K, pixel.
+    act : ``Out``
+        n tile, M fold, K fold, pixel: what the array takes.
+    """
+
+    command: stream.Interface
+    load: stream.Interface
+    act: stream.Interface
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        super().__init__(
+            {
+                "command": In(stream.Signature(gather_command_layout(arch))),
+                "load": In(stream.Signature(load_layout(arch))),
+                "act": Out(
+                    stream.Signature(cell_of(arch).act_stream(arch.array_as(DenseConfig).rows))
+                ),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        array, pixels, blocks = (
+            self.arch.array_as(DenseConfig),
+            acc_depth(self.arch),
+            _depth(self.arch),
+        )
+        layout = gather_command_layout(self.arch)
+        job = data.View(layout, Signal(layout.size, reset_less=True))
+        loading, playing, full = Signal(), Signal(), Signal(2)
+
+        # loading
+        load_half, load_pixel, load_block = Signal(), Signal(range(pixels)), Signal(range(blocks))
+        beat, block_end, tile_loaded = Signal(), Signal(), Signal()
+        m.submodules.load_fold = load_fold = FoldCounter(2, array.COUNT_WIDTH)
+        m.d.comb += load_fold.bounds[0].eq(job.k_blocks)
+        m.d.comb += load_fold.bounds[1].eq(job.n_tiles)
+        m.d.comb += load_fold.step.eq(block_end)
+        load_pixels = Mux(load_fold.last[1], job.n_edge, pixels)
+        m.d.comb += self.load.ready.eq(loading & ~full.bit_select(load_half, 1))
+        m.d.comb += beat.eq(self.load.ready & self.load.valid)
+        m.d.comb += block_end.eq(beat & (load_pixel + 1 == load_pixels))
+        m.d.comb += tile_loaded.eq(block_end & load_fold.last[0])
+        with m.If(beat):
+            m.d.sync += load_pixel.eq(load_pixel + 1)
+        with m.If(block_end):
+            m.d.sync += [load_pixel.eq(0), load_block.eq(load_block + 1)]
+        with m.If(tile_loaded):
+            m.d.sync += [load_block.eq(0), load_half.eq(~load_half), loading.eq(~load_fold.done)]
+
+        # playing
+        half, pixel, place = Signal(), Signal(range(pixels)), Signal(range(blocks))
+        offered, issue, fold_end, tile_played = Signal(), Signal(), Signal(), Signal()
+        m.submodules.fold = fold = FoldCounter(3, array.COUNT_WIDTH)
+        m.d.comb += Cat(fold.bounds).eq(Cat(job.k_folds, job.m_folds, job.n_tiles))
+        m.d.comb += fold.step.eq(fold_end)
+        last_pixel = pixel + 1 == Mux(fold.last[2], job.n_edge, pixels)
+        ready = ~offered | self.act.ready
+        m.d.comb += issue.eq(playing & full.bit_select(half, 1) & ready)
+        m.d.comb += fold_end.eq(issue & last_pixel)
+        m.d.comb += tile_played.eq(fold_end & fold.last[0] & fold.last[1])
+        m.d.comb += self.act.valid.eq(offered)
+        m.d.sync += offered.eq(issue | (offered & ~self.act.ready))
+        with m.If(issue):
+            m.d.sync += pixel.eq(pixel + 1)
+        with m.If(fold_end):
+            m.d.sync += [pixel.eq(0), place.eq(Mux(fold.last[0], 0, place + 1))]
+        with m.If(tile_played):
+            m.d.sync += [half.eq(~half), playing.eq(~fold.done)]
+        # a tile is loaded into one half and played from the other
+        m.d.sync += full.eq((full | (tile_loaded << load_half)) & ~(tile_played << half))
+
+        m.d.comb += self.command.ready.eq(~loading & ~playing)
+        with m.If(self.command.ready & self.command.valid):
+            m.d.sync += [job.eq(self.command.payload), loading.eq(1), playing.eq(1)]
+
+        entries = self.load.payload.shape()["entry"].shape
+        memory: Memory = Memory(shape=entries, depth=blocks, init=[])
+        m.submodules.entries = memory
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += write.en.eq(beat & (load_pixel == 0) & load_fold.first[1])
+        m.d.comb += [write.addr.eq(load_block), write.data.eq(self.load.p.entry)]
+        m.d.comb += read.addr.eq(place)
+
+        for row in range(array.rows):
+            bank: Memory = Memory(
+                shape=self.act.p.act[row].shape(), depth=2 * blocks * pixels, init=[]
+            )
+            m.submodules[f"bank_{row}"] = bank
+            put, get = bank.write_port(), bank.read_port()
+            m.d.comb += put.en.eq(beat)
+            m.d.comb += put.addr.eq(Cat(load_pixel, load_block, load_half))
+            m.d.comb += put.data.eq(self.load.p.act[row])
+            m.d.comb += get.en.eq(issue)
+            m.d.comb += get.addr.eq(Cat(pixel, read.data[row][: len(load_block)], half))
+            m.d.comb += self.act.p.act[row].eq(get.data)
+
+        return m

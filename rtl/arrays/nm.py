@@ -1,9 +1,0 @@
-"""N:M family: a systolic array whose PEs hold n of every m weights along K.
-
-Mesh, controls and accumulator are dense's; what its PEs hold and see is in
-:class:`rtl.arrays.cells.NMCell`.
-"""
-
-from rtl.arrays.dense import Array
-
-__all__ = ["Array"]

@@ -1,0 +1,1 @@
+"""N:M array in RTL: the systolic core with selecting PEs."""

@@ -1,0 +1,1 @@
+"""Pattern array in RTL: the systolic core behind a window unit."""

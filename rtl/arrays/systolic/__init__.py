@@ -1,0 +1,1 @@
+"""Systolic core in RTL: PEs, meshes, controls, accumulator."""

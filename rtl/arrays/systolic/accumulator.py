@@ -1,0 +1,113 @@
+"""Accumulator of the weight-stationary array."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.systolic.layout import acc_depth, ofmap_lanes, tag_layout
+from hwsim.rtl.blocks.delay import delayed
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator(wiring.Component):
+    """Add up the partial sums of a tile's K folds; offer the sum of the last one.
+
+    The memory holds ``acc_depth`` words of one partial sum a column; pixels take its addresses in
+    order, from 0 in every fold. It has one read and one write port: a pixel is read one clock
+    before its partial sum comes and written in the clock in which it comes. A read of the word
+    being written gets the new one, so a fold may be a single pixel.
+
+    * Throughput: one pixel a clock.
+    * Latency: one clock from ``psum`` to ``ofmap``; ``tag`` comes ``delay`` clocks before ``psum``.
+    * Stalls (``enable`` is 0) while ``ofmap`` is offered and not taken.
+
+    Parameters
+    ----------
+    delay : int
+        Enabled clocks from a pixel's ``tag`` to its ``psum``, at least 2.
+
+    Members
+    -------
+    tag : ``In(tag_layout())``
+        The pixel that has entered the mesh.
+    psum : ``In(ofmap_lanes(arch))``
+        The partial sums that leave it.
+    ofmap : ``Out(stream.Signature(StructLayout({"psum": ofmap_lanes(arch)})))``
+    enable : ``Out(1)``
+        Everything up to ``psum`` may move.
+    busy : ``Out(1)``
+        A pixel is on its way or on offer.
+
+    Raises
+    ------
+    ValueError
+        The memory could not be read in time.
+    """
+
+    tag: data.View
+    psum: data.View
+    ofmap: stream.Interface
+    enable: Signal
+    busy: Signal
+
+    def __init__(self, arch: ArchConfig, delay: int) -> None:
+        if delay < 2:
+            raise ValueError(f"delay must be at least 2, not {delay}")
+        self.arch, self.delay = arch, delay
+        lanes = ofmap_lanes(arch)
+        super().__init__(
+            {
+                "tag": In(tag_layout()),
+                "psum": In(lanes),
+                "ofmap": Out(stream.Signature(data.StructLayout({"psum": lanes}))),
+                "enable": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        lanes, depth = ofmap_lanes(self.arch), acc_depth(self.arch)
+        enable, ofmap = self.enable, self.ofmap
+        m.d.comb += enable.eq(~ofmap.valid | ofmap.ready)
+
+        acc: Memory = Memory(shape=lanes, depth=depth, init=[])
+        m.submodules.acc = acc
+        write = acc.write_port()
+        read = acc.read_port(transparent_for=(write,))
+
+        tags, valid = [], self.ofmap.valid
+        tag = self.tag
+        for clock in range(self.delay):
+            tag = delayed(m, tag, 1, enable=enable, name=f"tag_{clock}", reset_less=False)
+            tags.append(tag)
+            valid = valid | tag.valid
+        m.d.comb += self.busy.eq(valid)
+
+        # a clock before the partial sum
+        read_addr = Signal.like(read.addr)
+        m.d.comb += read.addr.eq(read_addr)
+        m.d.comb += read.en.eq(enable)
+        with m.If(enable & tags[-2].valid):
+            m.d.sync += read_addr.eq(Mux(tags[-2].end, 0, read_addr + 1))
+
+        # with it
+        write_addr = Signal.like(write.addr, reset_less=True)
+        payload = Signal(lanes, reset_less=True)
+        total = Signal(lanes)
+        for c in range(lanes.length):
+            m.d.comb += total[c].eq(Mux(tag.first, 0, read.data[c]) + self.psum[c])
+        m.d.comb += write.addr.eq(write_addr)
+        m.d.comb += write.data.eq(total)
+        m.d.comb += write.en.eq(enable & tag.valid & ~tag.last)
+        m.d.comb += ofmap.p.psum.eq(payload)
+        with m.If(enable):
+            m.d.sync += write_addr.eq(read_addr)
+            m.d.sync += ofmap.valid.eq(tag.valid & tag.last)
+            with m.If(tag.valid & tag.last):
+                m.d.sync += payload.eq(total)
+
+        return m

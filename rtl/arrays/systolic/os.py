@@ -1,0 +1,67 @@
+"""Output-stationary dataflow of the systolic arrays."""
+
+from amaranth import Module
+from amaranth.lib import wiring
+
+from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.interface import ArrayComponent
+from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.layout import array_members
+from hwsim.rtl.arrays.systolic.os_control import OSControl
+from hwsim.rtl.arrays.systolic.os_mesh import OSMesh
+
+__all__ = ["OSArray"]
+
+
+class OSArray(ArrayComponent):
+    """Systolic array whose rows hold M and whose columns hold pixels; K streams.
+
+    A fold's partial sums drain while the next fold's products are accumulated.
+
+    * Throughput: a fold every max(K, ``rows``) clocks.
+    * Latency: one clock from the command's transfer to the first operands'; ``rows + cols`` from
+      the last operands' of a fold to its first partial sums' (the bottom row's), ``rows`` beats.
+    * Stalls: ``weight`` and ``act`` are taken together. Neither is while ``ofmap`` is offered and
+      not taken (their ``ready`` is a combinational function of ``ofmap.ready`` and of each other's
+      ``valid``), and the last beat of a fold waits for the previous fold's drain.
+    * The next command is taken when the last operands are in: its folds run into the last drain.
+
+    Members
+    -------
+    command : ``In(stream.Signature(command_layout(arch)))``
+        One job.
+    weight, act : ``In``
+        One weight a row, one activation a column: pixel fold, M fold, k.
+    ofmap : ``Out``
+        Rows of one partial sum a column: pixel fold, M fold, row, the bottom one first; rows at or
+        below ``m_edge`` of a last M fold do not appear.
+    status : ``Out``
+        Cause code of the current clock (:mod:`hwsim.contract.causes`).
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        super().__init__(array_members(arch))
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.control = control = OSControl(self.arch)
+        m.submodules.mesh = mesh = OSMesh(self.arch)
+
+        wiring.connect(m, wiring.flipped(self.command), control.command)
+        wiring.connect(m, wiring.flipped(self.weight), control.weight)
+        wiring.connect(m, wiring.flipped(self.act), control.act)
+        m.d.comb += self.status.array[0].eq(control.cause)
+
+        # one enable for everything: an offer that is not taken freezes the array
+        m.d.comb += control.enable.eq(~self.ofmap.valid | self.ofmap.ready)
+        m.d.comb += mesh.enable.eq(control.enable)
+        m.d.comb += mesh.mac.eq(control.mac)
+        cell_of(self.arch).weights(m, mesh.weight, self.weight.p)
+        m.d.comb += mesh.act.eq(control.act_row)
+        m.d.comb += mesh.drain.eq(control.drain)
+        m.d.comb += self.ofmap.valid.eq(control.psum_valid)
+        m.d.comb += self.ofmap.p.psum.eq(mesh.psum)
+
+        return m

@@ -1,0 +1,164 @@
+"""Control of the output-stationary array."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.layout import (
+    act_lanes,
+    array_members,
+    cause,
+    command_layout,
+    mac_layout,
+)
+from hwsim.rtl.blocks.delay import delayed
+from hwsim.rtl.blocks.fold_counter import FoldCounter
+
+__all__ = ["OSControl"]
+
+
+class OSControl(wiring.Component):
+    """Walk through the folds of a command; behind it, drain each fold.
+
+    The drain of a fold begins ``rows`` clocks after its last beat and takes ``rows`` clocks, so the
+    last beats of two folds are at least ``rows`` clocks apart.
+
+    Members
+    -------
+    command, weight, act : ``In``
+        The array's streams.
+    enable : ``In(1)``
+        Nothing but the command's transfer happens while this is 0.
+    act_row, mac, drain : ``Out``
+        To the mesh; ``act_row`` and ``mac`` in the clock of the operands' transfers. Binary
+        activations beyond K are zeros in ``act_row``.
+    psum_valid : ``Out(1)``
+        A row of the fold leaves the mesh.
+    cause : ``Out``
+        Code of the current clock.
+    """
+
+    command: stream.Interface
+    weight: stream.Interface
+    act: stream.Interface
+    enable: Signal
+    act_row: data.View
+    mac: data.View
+    drain: Signal
+    psum_valid: Signal
+    cause: Signal
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        members = array_members(arch)
+        code = members["status"].shape["array"].shape.elem_shape
+        super().__init__(
+            {
+                "command": members["command"],
+                "weight": members["weight"],
+                "act": members["act"],
+                "enable": In(1),
+                "act_row": Out(act_lanes(arch)),
+                "mac": Out(mac_layout()),
+                "drain": Out(1),
+                "psum_valid": Out(1),
+                "cause": Out(code),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        array, cell = self.arch.array_as(SystolicConfig), cell_of(self.arch)
+        rows = array.rows
+
+        layout = command_layout(self.arch)
+        job = data.View(layout, Signal(layout.size, reset_less=True))
+        busy = Signal()
+        m.submodules.fold = fold = FoldCounter(2, array.COUNT_WIDTH)
+        m.d.comb += Cat(fold.bounds).eq(Cat(job.m_folds, job.n_folds))
+
+        # feeding
+        k = Signal.like(job.k_size, init=0)
+        drain_wait = Signal(range(rows))
+        last, blocked, able = Signal(), Signal(), Signal()
+        feed, fold_end = Signal(), Signal()
+        m.d.comb += last.eq(k + 1 == job.k_size)
+        m.d.comb += blocked.eq(last & (drain_wait != 0))
+        m.d.comb += able.eq(self.enable & busy & ~blocked)
+        m.d.comb += self.weight.ready.eq(able & self.act.valid)
+        m.d.comb += self.act.ready.eq(able & self.weight.valid)
+        m.d.comb += feed.eq(able & self.weight.valid & self.act.valid)
+        m.d.comb += fold_end.eq(feed & last)
+        m.d.comb += fold.step.eq(fold_end)
+        m.d.comb += self.mac.valid.eq(feed)
+        m.d.comb += self.mac.first.eq(k == 0)
+        m.d.comb += self.mac.last.eq(fold_end)
+
+        def live(_, place: int):
+            return ~last | (place < getattr(job, "block_edge", cell.block))
+
+        cell.acts(m, self.act_row, self.act.p, live)
+
+        m.d.comb += self.command.ready.eq(~busy)
+        with m.If(self.command.ready & self.command.valid):
+            m.d.sync += [job.eq(self.command.payload), busy.eq(1)]
+        with m.If(self.enable & (drain_wait != 0)):
+            m.d.sync += drain_wait.eq(drain_wait - 1)
+        with m.If(feed):
+            m.d.sync += k.eq(k + 1)
+        fold_rows = Signal(range(rows + 1), reset_less=True)
+        with m.If(fold_end):
+            m.d.sync += [k.eq(0), busy.eq(~fold.done), drain_wait.eq(rows - 1)]
+            m.d.sync += fold_rows.eq(Mux(fold.last[0], job.m_edge, rows))
+
+        draining = self._drain(m, fold_end, fold_rows)
+        with m.If(~self.enable):
+            m.d.comb += self.cause.eq(cause("ofmap"))
+        with m.Elif(busy & blocked):
+            m.d.comb += self.cause.eq(cause("preload"))
+        with m.Elif(busy & ~self.weight.valid):
+            m.d.comb += self.cause.eq(cause("weight"))
+        with m.Elif(busy):
+            m.d.comb += self.cause.eq(Mux(self.act.valid, cause("compute"), cause("act")))
+        with m.Else():
+            m.d.comb += self.cause.eq(Mux(draining, cause("drain"), cause("idle")))
+
+        return m
+
+    def _drain(self, m: Module, fold_end: Signal, fold_rows: Signal):
+        """Add the counter of the rows that drain; return whether a fold is on its way out.
+
+        ``fold_rows`` may belong to the next fold from the clock after ``drain`` on, so the count
+        keeps its own copy.
+        """
+        rows, cols, enable = (
+            self.arch.array_as(SystolicConfig).rows,
+            self.arch.array_as(SystolicConfig).cols,
+            self.enable,
+        )
+
+        start, starting = fold_end, 0
+        for clock in range(rows):
+            start = delayed(m, start, 1, enable=enable, name=f"start_{clock}", reset_less=False)
+            starting = starting | start
+        m.d.comb += self.drain.eq(start)
+
+        drain_left = Signal(range(rows))
+        drain_rows = Signal.like(fold_rows, reset_less=True)
+        left, offered = Signal(range(rows + 1)), Signal.like(fold_rows)
+        m.d.comb += left.eq(Mux(self.drain, rows, drain_left))
+        m.d.comb += offered.eq(Mux(self.drain, fold_rows, drain_rows))
+        with m.If(enable):
+            m.d.sync += drain_rows.eq(offered)
+            m.d.sync += drain_left.eq(Mux(left == 0, 0, left - 1))
+
+        valid, leaving = Signal(), 0
+        m.d.comb += valid.eq((left != 0) & (left <= offered))
+        for clock in range(cols):
+            valid = delayed(m, valid, 1, enable=enable, name=f"valid_{clock}", reset_less=False)
+            leaving = leaving | valid
+        m.d.comb += self.psum_valid.eq(valid)
+
+        return starting | (drain_left != 0) | leaving

@@ -1,0 +1,104 @@
+"""Output-stationary PE."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.rtl.arrays.systolic.cells import Cell
+
+__all__ = ["OSPE"]
+
+
+class OSPE(wiring.Component):
+    """Accumulate the products of weights that pass to the right and activations that pass down.
+
+    The ``last`` product's sum goes to ``drain``, where it waits for its turn to shift down the
+    column while ``acc`` already takes the next fold, whose ``first`` product replaces what it held.
+
+    * Throughput: one ``cell.dot`` a clock.
+    * Latency: one clock from ``act`` and ``weight`` with ``last`` to ``drain``.
+    * Stalls while ``enable`` is 0: every register holds.
+
+    Parameters
+    ----------
+    cell : :class:`~hwsim.rtl.arrays.systolic.cells.Cell`
+        What the PE sees, and the products of it.
+    psum_width : int
+        The sum wraps modulo ``2**psum_width``.
+
+    Members
+    -------
+    weight_in, mac_in, first_in, last_in, shift_in : ``In``
+        From the PE to the left; the registers behind them are taken by the PE to the right. ``mac``
+        says that ``weight`` and ``act`` are a pair to multiply; ``last`` comes only with ``mac``.
+    act_in : ``In(cell.act)``
+        From the PE above; ``act`` is the register behind it.
+    drain_in : ``In(signed(psum_width))``
+        ``drain`` of the PE above: taken while ``shift`` is 1.
+    """
+
+    enable: Signal
+    act_in: Signal
+    weight_in: Signal
+    mac_in: Signal
+    first_in: Signal
+    last_in: Signal
+    shift_in: Signal
+    drain_in: Signal
+    act: Signal
+    weight: Signal
+    mac: Signal
+    first: Signal
+    last: Signal
+    shift: Signal
+    drain: Signal
+
+    def __init__(self, cell: Cell, psum_width: int) -> None:
+        self.cell = cell
+        act, weight, psum = cell.act, cell.weight, signed(psum_width)
+        super().__init__(
+            {
+                "enable": In(1),
+                "act_in": In(act),
+                "weight_in": In(weight),
+                "mac_in": In(1),
+                "first_in": In(1),
+                "last_in": In(1),
+                "shift_in": In(1),
+                "drain_in": In(psum),
+                "act": Out(act),
+                "weight": Out(weight),
+                "mac": Out(1),
+                "first": Out(1),
+                "last": Out(1),
+                "shift": Out(1),
+                "drain": Out(psum),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # data needs no reset: the flags guard it
+        act = Signal.like(self.act, name="act_q", reset_less=True)
+        weight = Signal.like(self.weight, name="weight_q", reset_less=True)
+        acc = Signal.like(self.drain, name="acc_q", reset_less=True)
+        drain = Signal.like(self.drain, name="drain_q", reset_less=True)
+        m.d.comb += [self.act.eq(act), self.weight.eq(weight), self.drain.eq(drain)]
+        total = Signal.like(self.drain)
+        m.d.comb += total.eq(Mux(self.first, 0, acc) + self.cell.dot(act, weight))
+        with m.If(self.enable):
+            m.d.sync += act.eq(self.act_in)
+            m.d.sync += weight.eq(self.weight_in)
+            m.d.sync += self.mac.eq(self.mac_in)
+            m.d.sync += self.first.eq(self.first_in)
+            m.d.sync += self.last.eq(self.last_in)
+            m.d.sync += self.shift.eq(self.shift_in)
+            with m.If(self.mac):
+                m.d.sync += acc.eq(total)
+            with m.If(self.last):
+                m.d.sync += drain.eq(total)
+            with m.Elif(self.shift):
+                m.d.sync += drain.eq(self.drain_in)
+
+        return m

@@ -1,0 +1,1 @@
+"""Blocks that several arrays use; they take their own numbers, not a design."""

@@ -1,0 +1,1 @@
+"""Verilog and the JSON beside it."""

@@ -1,1 +1,0 @@
-"""Memories in front of the arrays."""

@@ -1,0 +1,211 @@
+"""Cells of a design, of one of its PEs and of a multiplier alone, counted by Yosys.
+
+Each synthesis runs in a process of its own: Yosys ends the process on an error, and a second design
+in the same process is optimized differently. Results are kept under the hash of all that they
+depend on.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth import Module, Signal
+from amaranth.back import rtlil  # type: ignore[attr-defined]  # the stubs lack it
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig, NumberConfig
+from hwsim.errors import InputError
+from hwsim.rtl.arrays import build
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product, product_shape
+from hwsim.rtl.emit.share_modules import share_modules
+from hwsim.system.files import write_text_atomic
+
+__all__ = ["TARGETS", "Cells", "Multiplier", "synthesize_array", "synthesize_multiplier"]
+
+#: Passes of each target, after the design is read. ``generic`` maps to simple gates and flip-flops
+#: and leaves memories as they are, for a foundry's compiler would make them. Its first part is that
+#: of ``synth``, but multipliers are mapped before ``alumacc``: merged with the adder behind it, a
+#: signed multiplier would be as wide as the sum, and twice as large.
+TARGETS = {
+    "generic": (
+        "proc",
+        "opt_expr",
+        "opt_clean",
+        "opt -nodffe -nosdff",
+        "fsm",
+        "opt",
+        "wreduce",
+        "peepopt",
+        "opt_clean",
+        "techmap t:$mul",
+        "alumacc",
+        "share",
+        "opt",
+        "memory -nomap",
+        "opt_clean",
+        "opt -fast -full",
+        "opt -undriven -fine",
+        "techmap",
+        "opt -fast",
+        "abc",
+        "opt -fast",
+        "clean",
+    ),
+    "ecp5": ("synth_ecp5 -top {top}",),
+    "ice40": ("synth_ice40 -dsp -top {top}",),
+    "xilinx": ("synth_xilinx -flatten -noiopad -noclkbuf -top {top}",),
+}
+
+#: What a cell is, by the first pattern that its type matches; anything else is logic.
+KINDS = {
+    "flip_flops": r"\$_\w*DFF|TRELLIS_FF|SB_DFF|FD[RSCP]E",
+    "dsp": r"MULT18X18D|ALU54|SB_MAC16|DSP48",
+    "memories": r"\$mem|DP16KD|PDPW16KD|TRELLIS_DPR16X4|SB_RAM40|RAMB|RAM\d+X|RAM\d+M",
+}
+
+#: Longest that one synthesis may take, in seconds.
+LIMIT_S = 900
+
+_WORKER = """
+import os, sys
+os.nice(10)
+from pyosys import libyosys
+design = libyosys.Design()
+for command in sys.stdin.read().splitlines():
+    libyosys.run_pass(command, design)
+"""
+
+_PE = re.compile(r"(?m)^  cell (\\\S+) \\pe_\d+(?:_\d+)?$")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells by type, submodules included, and the bits of the memories before they are mapped."""
+
+    by_type: dict[str, int]
+    memory_bits: int
+
+    def count(self, kind: str) -> int:
+        """Cells of a kind: ``logic``, ``flip_flops``, ``dsp`` or ``memories``."""
+        return sum(n for cell, n in self.by_type.items() if _kind(cell) == kind)
+
+    def to_dict(self) -> dict:
+        """Plain data: cells by kind and by type."""
+        kinds = {kind: self.count(kind) for kind in ("logic", "flip_flops", "dsp", "memories")}
+        return kinds | {"memory_bits": self.memory_bits, "by_type": self.by_type}
+
+
+class Multiplier(wiring.Component):
+    """The multiplier of a weight code, alone.
+
+    * Latency: none, it is combinational.
+
+    Members
+    -------
+    act : ``In(act_shape(numbers))``
+    code : ``In(code_shape(numbers))``
+    product : ``Out(product_shape(numbers))``
+    """
+
+    act: Signal
+    code: Signal
+    product: Signal
+
+    def __init__(self, numbers: NumberConfig) -> None:
+        self.numbers = numbers
+        super().__init__(
+            {
+                "act": In(act_shape(numbers)),
+                "code": In(code_shape(numbers)),
+                "product": Out(product_shape(numbers)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.product.eq(product(self.act, self.code, self.numbers))
+        return m
+
+
+def synthesize_multiplier(numbers: NumberConfig, target: str, cache: Path) -> Cells:
+    """Cells of :class:`Multiplier`."""
+    text = rtlil.convert(Multiplier(numbers), name="multiplier", emit_src=False)
+    return _synthesize(text, "\\multiplier", target, cache)
+
+
+def synthesize_array(
+    arch: ArchConfig, target: str, cache: Path, *, whole: bool = True
+) -> tuple[Cells | None, Cells, int]:
+    """Cells of a design, of one of its PEs (of the commonest kind), and how many PEs it has.
+
+    The hierarchy is kept, so a PE's cells are the same alone and in the array.
+
+    Parameters
+    ----------
+    cache
+        Folder of earlier results.
+    whole
+        Whether to synthesize more than the PE; else the first of the three is ``None``.
+    """
+    text = share_modules(rtlil.convert(build(arch), name=arch.name, emit_src=False))
+    kinds = Counter(_PE.findall(text))
+    pe = _synthesize(text, kinds.most_common(1)[0][0], target, cache)
+    array = _synthesize(text, f"\\{arch.name}", target, cache) if whole else None
+    return array, pe, kinds.total()
+
+
+def _kind(cell: str) -> str:
+    return next((kind for kind, types in KINDS.items() if re.match(types, cell)), "logic")
+
+
+def _synthesize(text: str, top: str, target: str, cache: Path) -> Cells:
+    """Synthesize one module of RTLIL text, or find what an earlier run made of it."""
+    if target not in TARGETS:
+        raise InputError(
+            "command line", "--target", target, f"must be one of: {', '.join(TARGETS)}"
+        )
+    script = [
+        "read_rtlil design.il",
+        f"hierarchy -check -top {top}",
+        "tee -q -o memory.json stat -json",
+        *(step.format(top=top) for step in TARGETS[target]),
+        "tee -q -o cells.json stat -json",
+    ]
+    key = "\n".join([version("pyosys"), *script, text])
+    path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    if path.is_file():
+        return Cells(**json.loads(path.read_text()))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "design.il").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-c", _WORKER],
+            input="\n".join(script),
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        if done.returncode:
+            log = (done.stdout + done.stderr).strip().splitlines()
+            raise RuntimeError(f"Yosys failed on {top}: {log[-1] if log else 'no output'}")
+        before, after = (
+            json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")
+        )
+    # neither submodules, which are counted by what is in them, nor notes on the hierarchy
+    others = {module.removeprefix("\\") for module in after["modules"]} | {"$scopeinfo"}
+    cells = sorted(after["design"]["num_cells_by_type"].items())
+    found = Cells(
+        {cell: count for cell, count in cells if cell not in others},
+        before["design"]["num_memory_bits"],
+    )
+    write_text_atomic(path, json.dumps(vars(found)))
+    return found

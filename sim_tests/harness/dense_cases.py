@@ -1,0 +1,60 @@
+"""Designs and operands for the tests of the dense family."""
+
+import numpy as np
+
+from hwsim.config import ArchConfig
+from hwsim.config.base import parse
+from hwsim.workload.gemm import GEMM
+
+__all__ = ["SHAPES", "arch_of", "gather_arch_of", "gemm_of", "product"]
+
+#: (M, K, N) on arrays of up to 4 x 4: smallest, primes, larger in each dimension, whole folds.
+SHAPES = [
+    (1, 1, 1),
+    (7, 11, 5),
+    (9, 2, 2),
+    (2, 13, 2),
+    (2, 2, 17),
+    (4, 8, 8),
+    (3, 5, 1),
+    (1, 1, 9),
+]
+
+
+def arch_of(dataflow: str, rows: int, cols: int, acc_depth: int = 8, **numbers: int) -> ArchConfig:
+    """Small design; ``acc_depth`` is for ``ws`` alone."""
+    array = {"family": "dense", "dataflow": dataflow, "rows": rows, "cols": cols}
+    if dataflow == "ws":
+        array["acc_depth"] = acc_depth
+    return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
+
+
+def gemm_of(
+    rng: np.random.Generator, arch: ArchConfig, shape: tuple[int, int, int], keep: float = 1.0
+) -> GEMM:
+    """Random operands over the whole range; each row and column stays with probability ``keep``."""
+    m, k, n = shape
+    high = 1 << (arch.numbers.weight_width - 1)
+    weight = rng.integers(-high, high, (m, k))
+    weight[rng.random(weight.shape) < 0.1] = -high
+    weight *= (rng.random((m, 1)) < keep) & (rng.random((1, k)) < keep)
+    high = 1 << (arch.numbers.act_width - 1)
+    act = rng.integers(-high, high, (k, n))
+    act[rng.random(act.shape) < 0.1] = -high
+    return GEMM.of(weight, act)
+
+
+def product(arch: ArchConfig, gemm: GEMM) -> np.ndarray:
+    """Reference: exact product in Python's integers, reduced to ``psum_width`` bits."""
+    half = 1 << (arch.numbers.psum_width - 1)
+    exact = gemm.weight.astype(object) @ gemm.act.astype(object)
+    return ((exact + half) % (2 * half) - half).astype(np.int64)
+
+
+def gather_arch_of(rows: int, cols: int, acc_depth: int, gather_depth: int = 32) -> ArchConfig:
+    """Small weight-stationary design that gathers its activations from banks."""
+    array = {
+        "family": "dense", "dataflow": "ws", "rows": rows, "cols": cols, "acc_depth": acc_depth,
+        "gather_depth": gather_depth,
+    }  # fmt: skip
+    return parse(ArchConfig, {"name": "dut", "array": array}, "test")

@@ -1,0 +1,265 @@
+"""Bitmask array: clock-by-clock model, fast exact form, compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.arrays.base import array_model
+from hwsim.arrays.bitmask import array as bitmask
+from hwsim.arrays.bitmask.compile import tiles
+from hwsim.arrays.bitmask.count import _masks, _recur
+from hwsim.arrays.counts import Counts
+from hwsim.config import ArchConfig
+from hwsim.errors import InputError
+from hwsim.fixedpoint import wrap
+from hwsim.formats.codes import levels
+from hwsim.workload.gemm import GEMM
+
+BASE = {
+    "family": "bitmask",
+    "pes": 4,
+    "chunk": 8,
+    "window": 4,
+    "mask_depth": 16,
+    "entry_depth": 256,
+    "acc_depth": 8,
+}
+
+
+def design(numbers=None, **changes):
+    return ArchConfig.model_validate(
+        {"name": "bitmask_test", "array": BASE | changes, "numbers": numbers or {}}
+    )
+
+
+def draw_gemm(rng, arch, shape, weight_density, act_density):
+    m, k, n = shape
+    half = 1 << (arch.numbers.act_width - 1)
+    weight = rng.choice(levels(arch.numbers), (m, k)) * (rng.random((m, k)) < weight_density)
+    act = rng.integers(-half, half, (k, n)) * (rng.random((k, n)) < act_density)
+    return GEMM.of(weight, act)
+
+
+def product(arch, gemm):
+    exact = gemm.weight.astype(np.int64) @ gemm.act.astype(np.int64)
+    return wrap(exact, arch.numbers.psum_width)
+
+
+@st.composite
+def cases(draw):
+    clusters = draw(st.sampled_from([1, 2, 4]))
+    local = draw(st.sampled_from([1, 2, 3, 4]))
+    chunk = draw(st.sampled_from([8, 16, 32, 64, 128]))
+    arch = design(
+        pes=clusters * local,
+        clusters=clusters,
+        load_pes=draw(st.sampled_from([1, local])),
+        chunk=chunk,
+        window=draw(st.sampled_from([1, 2, 8])),
+        buffer_depth=draw(st.sampled_from([1, 2, 3, 8])),
+        acc_depth=draw(st.sampled_from([1, 2, 8])),
+        acc_banks=draw(st.sampled_from([2, 4])),
+        balance=draw(st.sampled_from(["none", "greedy"])),
+        numbers={"weight_code": "levels", "weight_width": draw(st.sampled_from([1, 4]))},
+    )
+    density = st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0])
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    most = min(3 * chunk, 150)
+    shape = draw(st.tuples(st.integers(1, 20), st.integers(1, most), st.integers(1, 10)))
+    return arch, draw_gemm(rng, arch, shape, draw(density), draw(density))
+
+
+@given(cases())
+@settings(deadline=None, max_examples=120)
+def test_fast_form_equals_clock_by_clock(case):
+    arch, gemm = case
+    run = bitmask.simulate(arch, bitmask.compile(arch, gemm), {})
+    assert (run.ofmap == product(arch, gemm)).all()
+    assert bitmask.count(arch, gemm) == run.counts
+
+
+@given(cases(), st.integers(0, 2**32 - 1), st.floats(0, 0.9))
+@settings(deadline=None, max_examples=30)
+def test_pauses_change_no_value_and_every_clock_has_a_cause(case, seed, probability):
+    arch, gemm = case
+    rng = np.random.default_rng(seed)
+    streams = ("command", "weight", "act", "ofmap")
+    pauses = {stream: rng.random(61) < probability for stream in streams}
+    run = bitmask.simulate(arch, bitmask.compile(arch, gemm), pauses)
+    assert (run.ofmap == product(arch, gemm)).all()
+    control, pe = run.counts.causes["control"], run.counts.causes["pe"]
+    assert sum(control.values()) == run.counts.cycles
+    assert sum(pe.values()) == arch.array.pes * run.counts.cycles
+    unpaused = bitmask.count(arch, gemm).causes
+    for cause in ("load", "broadcast"):
+        assert control[cause] == unpaused["control"][cause]
+    for cause in ("mac", "empty"):
+        assert pe[cause] == unpaused["pe"][cause]
+
+
+def test_every_pair_is_a_clock_and_an_empty_chunk_is_one():
+    arch = design(pes=1, acc_depth=1)
+    weight = np.zeros((1, 32), np.int8)
+    act = np.zeros((32, 1), np.int8)
+    weight[0, [0, 1, 2, 9, 24, 31]] = 3
+    act[[1, 2, 5, 10, 24, 31]] = 5
+    counts = bitmask.count(arch, GEMM.of(weight, act))
+    assert counts.causes["pe"]["mac"] == 4
+    # chunk 1 has weights and activations but no common position, chunk 2 has neither
+    assert counts.causes["pe"]["empty"] == 2
+
+
+def test_pairs_of_a_dense_product_are_its_macs():
+    arch = design(clusters=2)
+    gemm = GEMM.of(np.ones((4, 20), np.int8), np.ones((20, 6), np.int8))
+    counts = bitmask.count(arch, gemm)
+    assert counts.causes["pe"]["mac"] == gemm.macs
+    assert counts.causes["pe"]["empty"] == 0
+
+
+def test_load_is_masks_and_the_longest_memory_of_each_bank():
+    arch = design(load_pes=2)
+    weight = np.zeros((8, 10), np.int8)
+    weight[0, :5] = weight[1, :3] = weight[3] = 1
+    counts = bitmask.count(arch, GEMM.of(weight, np.ones((10, 1), np.int8)))
+    # 2 banks of 2 filters and 2 chunks, a byte each; 5 values and 10 values
+    assert counts.causes["control"]["load"] == 2 * 2 * 2 + 5 + 10
+
+
+def test_activations_come_packed():
+    arch = design(clusters=2, window=2)
+    act = np.zeros((16, 2), np.int64)
+    act[[1, 3, 6], 0] = 1, 2, 3
+    act[[7, 9], 1] = 4, 5
+    beats = bitmask.compile(arch, GEMM.of(np.ones((1, 16), np.int8), act)).inputs["act"]
+    assert beats["last"].tolist() == [0, 1, 1]
+    assert beats["act"].tolist() == [[[1, 2], [4, 0]], [[3, 0], [0, 0]], [[0, 0], [5, 0]]]
+    assert beats["mask"][1:, :, 0].tolist() == [[0b1001010, 0b10000000], [0, 0b10]]
+
+
+def test_greedy_balancing_evens_out_the_work():
+    rng = np.random.default_rng(6)
+    density = np.linspace(0.05, 0.9, 16)[rng.permutation(16)]
+    weight = (rng.random((16, 64)) < density[:, None]).astype(np.int8)
+    archs = [design(balance=balance, mask_depth=64) for balance in ("none", "greedy")]
+    none, greedy = (next(tiles(arch, weight, "layer")) for arch in archs)
+    assert sorted(greedy.filters.reshape(-1).tolist()) == list(range(16))
+    assert greedy.sizes.sum() == none.sizes.sum()
+    assert np.ptp(greedy.sizes) <= 10 < 30 < np.ptp(none.sizes)
+    gemm = GEMM.of(weight, np.ones((64, 12), np.int8))
+    cycles = [bitmask.count(arch, gemm).cycles for arch in archs]
+    assert cycles[1] < cycles[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows"),
+    [
+        ({}, [4, 4, 2]),
+        ({"acc_depth": 2}, [2, 2, 2, 2, 2]),
+        ({"acc_depth": 16, "mask_depth": 4}, [2, 2, 2, 2, 2]),
+        ({"acc_depth": 16, "entry_depth": 64}, [4, 4, 2]),
+        ({"acc_depth": 16}, [8, 2]),
+    ],
+)
+@pytest.mark.parametrize("balance", ["none", "greedy"])
+def test_tiles_fill_accumulators_or_memories(changes, rows, balance):
+    arch = design(**({"acc_depth": 4} | changes), balance=balance)
+    parts = list(tiles(arch, np.ones((40, 16), np.int8), "layer"))
+    assert [tile.rows for tile in parts] == rows
+    dealt = np.concatenate([tile.filters.reshape(-1) for tile in parts])
+    assert sorted(dealt[dealt >= 0].tolist()) == list(range(40))
+
+
+def test_tiles_add_up():
+    arch = design(acc_depth=1)
+    gemm = draw_gemm(np.random.default_rng(9), arch, (12, 20, 6), 0.5, 0.5)
+    parts = [GEMM.of(gemm.weight[m : m + 4], gemm.act) for m in range(0, 12, 4)]
+    total = sum((bitmask.count(arch, part) for part in parts), Counts(0))
+    assert bitmask.count(arch, gemm) == total
+
+
+def test_moving_the_origin_of_time_changes_nothing():
+    rng = np.random.default_rng(5)
+    act = _masks(rng.random((40, 60)) < 0.6, 8, 0)
+    weight = _masks(rng.random((40, 12)) < 0.5, 8, 0).reshape(5, 1, 3, 4).transpose(0, 2, 1, 3)
+    operands = (act, np.ascontiguousarray(weight), 2, 2, 2, 4)
+    near, far = (_recur(*operands, far) for far in (50, 1 << 29))
+    assert (near == far).all()
+
+
+def test_partial_sums_wrap():
+    arch = design({"act_width": 8, "weight_width": 8, "psum_width": 16})
+    gemm = GEMM.of(np.full((3, 9), -128, np.int8), np.full((9, 2), -128, np.int8))
+    run = bitmask.simulate(arch, bitmask.compile(arch, gemm), {})
+    assert (run.ofmap == product(arch, gemm)).all()
+
+
+def test_family_is_found_by_name():
+    assert array_model(design()) is bitmask
+
+
+@pytest.mark.parametrize(
+    ("gemm", "message"),
+    [
+        (GEMM(4, 4, 4, name="fc1"), "fc1: bitmask_test skips zeros"),
+        (
+            GEMM.of(np.ones((4, 129), np.int8), np.ones((129, 1), np.int8), "fc1"),
+            "fc1: K = 129: must be at most mask_depth times chunk of bitmask_test, 128",
+        ),
+        (
+            GEMM.of(np.full((4, 4), 128), np.ones((4, 1), np.int8), "fc1"),
+            r"fc1: weight\[0, 0\] = 128: ",
+        ),
+        (
+            GEMM.of(np.ones((4, 4), np.int8), np.full((4, 1), -129), "fc1"),
+            r"fc1: act\[0, 0\] = -129: must be within",
+        ),
+        (
+            GEMM.of(np.ones((4, 20), np.int8), np.ones((20, 1), np.int8), "fc1"),
+            "fc1: non-zero weights = 20: one filter must fit entry_depth of bitmask_test, 16",
+        ),
+        (
+            GEMM(4, 4, 0, np.ones((4, 4), np.int8), np.ones((4, 0), np.int8), "fc1"),
+            "must be at least 1",
+        ),
+    ],
+)
+@pytest.mark.parametrize("function", [bitmask.compile, bitmask.count])
+def test_bad_input_is_named(function, gemm, message):
+    with pytest.raises(InputError, match=message):
+        function(design(entry_depth=16), gemm)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"chunk": 24}, "chunk must be a power of two, not 24"),
+        ({"window": 16}, r"window must be at most chunk \(8\), not 16"),
+        ({"clusters": 3}, r"clusters must divide pes \(4\), not 3"),
+        ({"clusters": 2, "load_pes": 4}, r"load_pes must divide pes / clusters \(2\), not 4"),
+    ],
+)
+def test_bad_designs_are_refused(changes, rule):
+    with pytest.raises(ValueError, match=rule):
+        design(**changes)
+
+
+def test_binary_activations_are_refused():
+    with pytest.raises(ValueError, match="act_width"):
+        design({"act_width": 1})
+
+
+def test_pinned_layer():
+    """Renew the numbers where the hardware changes on purpose."""
+    rng = np.random.default_rng(0)
+    arch = ArchConfig.read("bitmask_64_c64")
+    counts = bitmask.count(arch, draw_gemm(rng, arch, (50, 500, 64), 0.1, 0.4))
+    control = {"idle": 1, "load": 892, "broadcast": 520, "full": 838, "act": 1, "drain": 55}
+    pe = {
+        "idle": 57152, "mac": 64707, "empty": 9205, "fetch": 6100, "buffer": 7807, "done": 2677
+    }  # fmt: skip
+    zeros = {"control": {"weight": 0}, "pe": {"drain": 0}}
+    assert counts == Counts(2307, {"control": control | zeros["control"], "pe": pe | zeros["pe"]})

@@ -1,0 +1,210 @@
+"""Weights from elsewhere, from the command line to cycles and stored bits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
+
+from harness.onnx_cases import Model, resnet18
+from safetensors.numpy import save_file
+
+from hwsim import cli
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import find_checkpoint
+from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.engine import network as engine
+from hwsim.errors import InputError
+from hwsim.inference import golden
+from hwsim.inference import images as inputs
+from hwsim.inference.operands import on_images
+from hwsim.workload.lowering import lower_act
+
+
+@pytest.fixture
+def hwsim(tmp_path, monkeypatch):
+    """Run a command in an empty folder; returns its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        done = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+        if isinstance(done.exception, InputError):
+            return 2, f"error: {done.exception}"
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A small residual network of images, as a file."""
+    net = Model((3, 12, 12))
+    x = net.node("Relu", net.batch_norm(net.conv("x", 8, 3, pads=[1] * 4), 8))
+    y = net.batch_norm(net.conv(x, 8, 8, pads=[1] * 4), 8)
+    x = net.node("GlobalAveragePool", net.node("Relu", net.node("Add", y, x)))
+    return net.save(tmp_path, net.gemm(net.node("Flatten", x), 5, 8), "small.onnx")
+
+
+@pytest.fixture
+def lenet5(tmp_path):
+    """A state dict of LeNet-5."""
+    rng = np.random.default_rng(0)
+    shapes = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "fc1": (500, 800), "fc2": (10, 500)}
+    state = {}
+    for name, shape in shapes.items():
+        scale = (2 / np.prod(shape[1:])) ** 0.5
+        state[f"{name}.weight"] = rng.normal(0, scale, shape).astype(np.float32)
+        state[f"{name}.bias"] = rng.normal(0, 0.1, shape[0]).astype(np.float32)
+    save_file(state, tmp_path / "lenet5.safetensors")
+    return tmp_path / "lenet5.safetensors"
+
+
+def test_an_imported_model_is_a_checkpoint_for_every_command(hwsim, model, tmp_path):
+    code, out = hwsim("import", "small.onnx")
+    assert code == 0
+    assert "ranges from 8 random images; on 4 of them integer logits" in " ".join(out.split())
+    folder = tmp_path / "build/import/small"
+    files = (folder / "small.yaml", folder / "small.safetensors")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in files}
+    checkpoint = Checkpoint.read(files[1], NetworkConfig.read(files[0]))
+    assert checkpoint.info["calibration"] == "random images"
+    assert checkpoint.info["imported"] == "small.onnx"
+    assert checkpoint.info["correlation"] > 0.99
+
+    code, out = hwsim("storage", files[1], "--arch", "csc_16x4", "--json")
+    assert code == 0
+    assert [layer["layer"] for layer in json.loads(out)["layers"]] == list(checkpoint.layers)
+
+    # the same weights on the same images, by two ways
+    code, out = hwsim("simulate", "csc_16x4", files[0], "--checkpoint", files[1], "--json")
+    assert code == 0
+    code, direct = hwsim("simulate", "csc_16x4", "small.onnx", "--json")
+    assert code == 0
+    by_file, by_model = json.loads(out), json.loads(direct)
+    assert by_model["operands"] == "small.onnx"
+    assert by_model["inputs"] == "random images, seed 0"
+    assert by_file["layers"] == by_model["layers"]
+
+    # and by hand
+    design, network = ArchConfig.read("csc_16x4"), NetworkConfig.read(files[0])
+    images = inputs.random(network, 1)
+    operands = on_images(network, checkpoint, images)
+    (act,) = lower_act(network.shapes()[0], golden.input_act(images, checkpoint.input_scale))
+    np.testing.assert_array_equal(operands["conv0"].gemms()[0].act, act)
+    assert engine.simulate(design, network, operands).cycles == by_model["cycles"]
+
+
+def test_real_images_give_ranges_and_activations(hwsim, model, tmp_path):
+    images = np.random.default_rng(1).integers(0, 256, (3, 3, 12, 12), dtype=np.uint8)
+    np.save(tmp_path / "photos.npy", images)
+    code, out = hwsim("import", "small.onnx", "--inputs", "photos.npy", "--json", "--out", "here")
+    assert code == 0
+    info = json.loads(out)["info"]
+    assert (info["calibration"], info["images"]) == ("images of photos.npy", 3)
+    given = ("--inputs", "photos.npy", "--images", 2, "--json")
+    code, out = hwsim("simulate", "csc_16x4", "small.onnx", *given)
+    assert code == 0
+    document = json.loads(out)
+    assert document["inputs"] == "images of photos.npy"
+    assert document["layers"][0]["N"] == 2 * 144
+    assert hwsim("simulate", "csc_16x4", "small.onnx", "--inputs", "photos.npy", "--images", 4) == (
+        2, "error: photos.npy: images = 4: must be at most 3: the file's",
+    )  # fmt: skip
+
+
+def test_a_state_dict_of_a_shipped_network(hwsim, lenet5, tmp_path):
+    code, out = hwsim("simulate", "csc_16x4", "lenet5", "--weights", lenet5, "--json")
+    assert code == 0
+    assert json.loads(out)["inputs"] == "MNIST test images"
+    assert hwsim("import", "lenet5", "--weights", lenet5, "--out", "here")[0] == 0
+    code, again = hwsim(
+        "simulate", "csc_16x4", "lenet5", "--checkpoint", "here/lenet5.safetensors", "--json"
+    )
+    assert code == 0
+    assert json.loads(again)["layers"] == json.loads(out)["layers"]
+
+
+def test_images_are_those_of_the_checkpoints_data_set(hwsim, tmp_path):
+    shipped = Checkpoint.read(find_checkpoint("lenet5_dense"))
+    found = []
+    for dataset in ("mnist", "fashion"):
+        copy = Checkpoint("lenet5", shipped.layers, {"recipe": {"dataset": dataset}})
+        path = copy.write(tmp_path / f"{dataset}.safetensors")
+        code, out = hwsim("simulate", "csc_16x4", "lenet5", "--checkpoint", path, "--json")
+        assert code == 0
+        found.append(json.loads(out))
+    assert [document["inputs"] for document in found] == [
+        "MNIST test images",
+        "Fashion-MNIST test images",
+    ]
+    assert found[0]["useful_macs"] != found[1]["useful_macs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("import", "lenet5"), "--weights: must be given: a .pth or .safetensors file"),
+        (("import", "small.onnx", "--weights", "w.pth"), "must be absent: an ONNX file has"),
+        (("import", "none.onnx"), "none.onnx: cannot be read: No such file"),
+        (("import", "resnet18", "--weights", "lenet5.safetensors"), "conv1.weight = (20, 1, 5, 5)"),
+        (("import", "resnet18", "--weights", "none.pth"), "none.pth: no such file"),
+        (("import", "small.onnx", "--inputs", "none.npy"), "none.npy: cannot be read: No such"),
+        (("simulate", "csc_16x4", "lenet5", "--inputs", "x.npy"), "come from no images"),
+        (
+            ("simulate", "csc_16x4", "small.onnx", "--checkpoint", "lenet5_dense"),
+            "--checkpoint = 'lenet5_dense': must be absent: the weights are those of small.onnx",
+        ),
+        (
+            ("simulate", "csc_16x4", "lenet5", "--checkpoint", "x", "--weights", "w.pth"),
+            "must be absent: the weights are those of --weights",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(hwsim, model, lenet5, arguments, line):
+    code, out = hwsim(*arguments)
+    assert code == 2
+    assert line in out
+    assert "\n" not in out.strip()
+
+
+def test_without_onnx_the_install_command_is_named(hwsim, model, monkeypatch):
+    monkeypatch.setattr("hwsim.system.extras.find_spec", lambda module: None)
+    code, out = hwsim("simulate", "dense_8x8_ws", "small.onnx")
+    assert code == 2
+    assert "pip install 'hwsim[onnx]'" in out
+
+
+def test_resnet18_in_onnx_takes_the_cycles_of_the_shipped_network(tmp_path):
+    """224x224 images, 21 layers with weights: the import finds the same layers, in some order."""
+    from hwsim.models.importers.onnx_layers import load
+
+    found = load(resnet18(tmp_path)).config
+    shipped = NetworkConfig.read("resnet18")
+    design = ArchConfig.read("dense_32x32_ws")
+    cycles = [
+        sorted((layer.shape, layer.cycles) for layer in engine.simulate(design, net).layers)
+        for net in (found, shipped)
+    ]
+    assert len(cycles[0]) == 21
+    assert cycles[0] == cycles[1]
+    kinds = [sorted(layer.type for layer in net.layers) for net in (found, shipped)]
+    assert kinds[0] == kinds[1]
+    assert sum(layer.relu for layer in found.layers) == sum(layer.relu for layer in shipped.layers)
+
+
+def test_a_whole_narrow_resnet18_runs_in_integers(hwsim, tmp_path):
+    resnet18(tmp_path, size=64, width=8, classes=20)
+    code, out = hwsim("import", "resnet18.onnx", "--json")
+    assert code == 0
+    info = json.loads(out)["info"]
+    assert info["correlation"] > 0.99
+    assert info["same_top1"][0] >= 3
+    code, out = hwsim("simulate", "dense_32x32_ws", "resnet18.onnx", "--json")
+    assert code == 0
+    assert len(json.loads(out)["layers"]) == 21

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from hwsim.errors import InputError
+from hwsim.report.page import Report, cell, write_csv, write_json
+from hwsim.system.files import write_text_atomic
+
+
+def test_report_has_the_same_parts_in_both_forms(tmp_path):
+    report = Report("A <title>")
+    report.heading("Results & more")
+    report.text("Some **bold** text.")
+    report.table(["name", "cycles"], [["a|b", 12345], ["c", 0.5]])
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    report.picture(picture, "A picture")
+    markdown, page = report.write(tmp_path)
+    text, html = markdown.read_text(), page.read_text()
+    assert "# A <title>" in text
+    assert "<h1>A &lt;title&gt;</h1>" in html
+    assert "| a\\|b | 12,345 |" in text
+    assert "<td>a|b</td><td>12,345</td>" in html
+    assert "<strong>bold</strong>" in html
+    assert "![A picture](p.png)" in text
+    assert "data:image/png;base64,iVBORw0KGgo=" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1234567, "1,234,567"), (0.12345, "0.123"), (True, "yes"), (None, "")]
+)
+def test_cell(value, shown):
+    assert cell(value) == shown
+
+
+def test_csv_has_the_union_of_columns(tmp_path):
+    path = write_csv(tmp_path / "r.csv", [{"a": 1}, {"a": 2, "b": "x,y"}])
+    with path.open(newline="") as file:
+        assert list(csv.DictReader(file)) == [{"a": "1", "b": "0"}, {"a": "2", "b": "x,y"}]
+
+
+def test_json_round_trip(tmp_path):
+    document = {"cycles": 3, "nested": {"a": [1, 2]}}
+    assert json.loads(write_json(tmp_path / "r.json", document).read_text()) == document
+
+
+def test_unwritable_folder_is_one_line(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(InputError, match=r"x.json: cannot be written: "):
+        write_text_atomic(blocked / "x.json", "{}")
+    assert blocked.read_text() == "in the way"

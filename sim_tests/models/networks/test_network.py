@@ -1,0 +1,104 @@
+"""Torch modules have the configuration's shapes and the golden model's arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
+from hwsim.config import NetworkConfig
+from hwsim.errors import InputError
+from hwsim.inference import golden
+from hwsim.workload.lowering import raise_ofmap, weight_shape
+
+
+def test_weights_have_the_checkpoints_shapes(network):
+    for shape, stage in network.weighted():
+        assert tuple(stage.weight.shape) == weight_shape(shape)
+    assert list(network.weights()) == ["conv1", "conv2", "fc1", "fc2"]
+
+
+def test_every_layer_gives_the_configured_shape(torch, network):
+    act = torch.rand(5, 1, 8, 8)
+    for stage, shape in zip(network.stages, network.shapes, strict=True):
+        act = stage(act.flatten(1) if shape.layer.type == "fc" else act)
+        ofmap = shape.ofmap
+        assert act.numel() == 5 * ofmap.size
+    assert network(torch.rand(5, 1, 8, 8)).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [{"name": "pool1", "type": "avgpool", "R": 2}],
+            r"layers\.pool1\.type = 'avgpool': must be conv, fc or maxpool",
+        ),
+        (
+            [
+                {"name": "conv1", "type": "conv", "M": 1, "R": 1},
+                {"name": "conv2", "type": "conv", "M": 1, "R": 1, "inputs": ["input"]},
+            ],
+            r"layers\.conv2\.inputs: must be the layer before \(conv1\)",
+        ),
+        (
+            [{"name": "fc1", "type": "fc", "M": 1, "relu": True, "relu_max": 6}],
+            r"layers\.fc1\.relu_max = 6\.0: must be absent in a network that is trained",
+        ),
+    ],
+    ids=["type", "branch", "relu_max"],
+)
+def test_a_layer_that_cannot_be_trained_is_refused(torch, layers, message):
+    from hwsim.models.networks.network import Network
+
+    config = NetworkConfig.model_validate(
+        {"name": "net", "input": {"channels": 1, "height": 4, "width": 4}, "layers": layers}
+    )
+    with pytest.raises(InputError, match=message):
+        Network(config)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_golden_partial_sums_equal_torchs(torch, groups):
+    """Whole numbers in double precision: torch's convolution is then exact as well."""
+    from hwsim.models.networks.network import Network
+
+    config = NetworkConfig.model_validate(
+        {
+            "name": "net",
+            "input": {"channels": 2 * groups, "height": 9, "width": 7},
+            "layers": [
+                {
+                    "name": "conv1", "type": "conv", "M": 3 * groups, "R": 3, "S": 2,
+                    "G": groups, "stride": 2, "padding": 1, "dilation": 2, "relu": True,
+                },
+                {"name": "pool1", "type": "maxpool", "R": 2, "stride": 2, "ceil": True},
+                {"name": "fc1", "type": "fc", "M": 5},
+            ],
+        }
+    )  # fmt: skip
+    rng = np.random.default_rng(groups)
+    layers = {
+        shape.layer.name: LayerWeights(
+            rng.integers(-127, 128, weight_shape(shape), dtype=np.int8),
+            np.zeros(shape.ofmap.channels, dtype=np.int32),
+            8, 17000, 22, 0.01,
+        )
+        for shape in config.shapes() if shape.has_weights
+    }  # fmt: skip
+    images = rng.integers(0, 128, (4, 2 * groups, 9, 7), dtype=np.int8)
+    trace = golden.run(config, Checkpoint("net", layers, {}), images)
+    network = Network(config).double()
+    shapes = {shape.layer.name: shape for shape in config.shapes()}
+    for shape, stage in network.weighted():
+        name = shape.layer.name
+        ifmap = torch.from_numpy(trace.ifmap[name].astype(np.float64))
+        stage.weight.data = torch.from_numpy(layers[name].weight.astype(np.float64))
+        stage.bias.data.zero_()
+        found = stage(ifmap.flatten(1) if shape.layer.type == "fc" else ifmap).detach().numpy()
+        expected = raise_ofmap(shape, trace.psum[name], len(images))
+        np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+    pooled = golden.max_pool(
+        shapes["pool1"], rng.integers(-128, 128, (4, 3 * groups, 4, 4), np.int8)
+    )
+    assert pooled.shape[2:] == (shapes["pool1"].ofmap.height, shapes["pool1"].ofmap.width)

@@ -1,0 +1,81 @@
+"""Leading non-zero detector: tokens, their clocks, the null token."""
+
+import pytest
+
+from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.csc.lnzd import LNZD
+
+ARCH = ArchConfig.model_validate(
+    {
+        "name": "csc_test",
+        "array": {
+            "family": "csc", "pes": 1, "lanes": 2, "window": 3, "col_depth": 16,
+            "entry_depth": 16, "acc_depth": 1,
+        },
+    }
+)  # fmt: skip
+
+
+def run(simulate, words, groups, positions, ready):
+    """Give words of ``(window, lanes)`` positions; list tokens with the clock of their transfer."""
+    dut = LNZD(ARCH)
+    tokens = []
+
+    async def feed(ctx):
+        ctx.set(dut.words, words)
+        ctx.set(dut.groups, groups)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        for word in positions:
+            ctx.set(dut.act.payload, {"act": word})
+            ctx.set(dut.act.valid, 1)
+            await ctx.tick().until(dut.act.ready)
+        ctx.set(dut.act.valid, 0)
+        while ctx.get(dut.busy):
+            await ctx.tick()
+
+    async def drain(ctx):
+        clock = 0
+        sampled = (dut.token.valid, dut.token.ready, dut.token.payload)
+        ctx.set(dut.token.ready, ready(0))
+        async for _, _, valid, taken, token in ctx.tick().sample(*sampled):
+            if valid and taken:
+                acts = [int(act) for act in token.act]
+                tokens.append((clock, int(token.k), acts, int(token.last), int(token.null)))
+            clock += 1
+            ctx.set(dut.token.ready, ready(clock))
+
+    simulate(dut, feed, background=[drain])
+    return tokens
+
+
+ZERO, A, B, C = [0, 0], [1, -2], [0, 3], [-4, 0]
+
+
+def test_one_token_a_clock_for_each_position_with_a_non_zero(simulate):
+    tokens = run(simulate, 2, 1, [[A, ZERO, B], [ZERO, C, ZERO]], lambda clock: 1)
+    # start, then a word, then its tokens; the second word follows with no bubble
+    assert tokens == [(2, 0, A, 0, 0), (3, 2, B, 0, 0), (4, 4, C, 1, 0)]
+
+
+def test_a_word_without_a_non_zero_takes_a_clock(simulate):
+    tokens = run(simulate, 3, 1, [[A, ZERO, ZERO], [ZERO] * 3, [B, ZERO, ZERO]], lambda clock: 1)
+    assert tokens == [(2, 0, A, 0, 0), (4, 6, B, 1, 0)]
+
+
+def test_a_last_word_without_a_non_zero_sends_a_null_token(simulate):
+    tokens = run(simulate, 2, 2, [[A, ZERO, ZERO], [ZERO] * 3] * 2, lambda clock: 1)
+    assert [token[0] for token in tokens] == [2, 3, 4, 5]
+    assert [token[3:] for token in tokens] == [(0, 0), (1, 1), (0, 0), (1, 1)]
+    assert [token[1] for token in tokens if not token[4]] == [0, 0]
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_tokens_wait_until_taken(simulate, period):
+    words = [[A, B, C], [ZERO, C, A]]
+    tokens = run(simulate, 2, 1, words, lambda clock: clock % period == 0)
+    assert [token[1:] for token in tokens] == [
+        (0, A, 0, 0), (1, B, 0, 0), (2, C, 0, 0), (4, C, 0, 0), (5, A, 1, 0)
+    ]  # fmt: skip
+    assert all(token[0] % period == 0 for token in tokens)

@@ -1,0 +1,123 @@
+# amaranth: UnusedElaboratable=no
+"""N:M arrays in the Amaranth simulator against the clock-by-clock model, values and causes."""
+
+import numpy as np
+import pytest
+from amaranth import ClockDomain, Module, Signal
+from harness.array_bench import assert_equal, chain, pause_factors
+from harness.dense_cases import product
+from harness.nm_cases import KINDS, NUMBERS, SHAPES, arch_of, gemm_of
+
+from hwsim.arrays.nm import array as nm
+from hwsim.config import NumberConfig
+from hwsim.formats.codes import decode
+from hwsim.rtl.arrays.systolic.cells import NMCell
+from hwsim.workload.gemm import GEMM
+
+DATAFLOWS = ["ws", "os"]
+
+
+def check(drive, arch, jobs, pauses, **options):
+    runs = drive(arch, jobs, pauses, **options)
+    assert len(runs) == len(jobs)
+    for run, job in zip(runs, jobs, strict=True):
+        assert_equal(run, nm.simulate(arch, job, pauses))
+    return runs
+
+
+@pytest.mark.parametrize("factor", ["none", "source", "sink", "both"])
+@pytest.mark.parametrize("kind", [(1, 2), (2, 4), (1, 4), (1, 1), (4, 4), (3, 4)], ids=str)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_equals_the_model(drive, dataflow, kind, factor):
+    arch = arch_of(dataflow, 3, 2, *kind)
+    rng = np.random.default_rng(5)
+    gemms = [gemm_of(rng, arch, shape, 0.7) for shape in SHAPES]
+    gemms = [gemm for gemm in gemms if gemm.weight.any()]
+    runs = check(drive, arch, [nm.compile(arch, gemm) for gemm in gemms], pause_factors(6)[factor])
+    for run, gemm in zip(runs, gemms, strict=True):
+        assert (run.ofmap == product(arch, gemm)).all()
+
+
+@pytest.mark.parametrize("numbers", NUMBERS, ids=str)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_every_code_and_binary_activations(drive, dataflow, numbers):
+    arch = arch_of(dataflow, 2, 3, 2, 4, **numbers, psum_width=18)
+    rng = np.random.default_rng(7)
+    gemms = [gemm_of(rng, arch, shape) for shape in SHAPES]
+    jobs = [nm.compile(arch, gemm) for gemm in gemms]
+    runs = check(drive, arch, jobs, pause_factors(8)["both"])
+    for run, gemm in zip(runs, gemms, strict=True):
+        assert (run.ofmap == product(arch, gemm)).all()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind[1] > 4], ids=str)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_large_blocks(drive, dataflow, kind):
+    arch = arch_of(dataflow, 2, 2, *kind)
+    rng = np.random.default_rng(9)
+    jobs = [nm.compile(arch, gemm_of(rng, arch, shape)) for shape in [(3, 37, 5), (1, 3, 2)]]
+    check(drive, arch, jobs, pause_factors(10)["both"])
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_commands_follow_each_other(drive, dataflow):
+    """Binary: where K ends belongs to the command of the fold being fed, not to the next."""
+    numbers = {"weight_code": "levels", "weight_width": 1, "act_width": 1}
+    arch = arch_of(dataflow, 2, 2, 2, 4, **numbers)
+    rng = np.random.default_rng(11)
+    gemms = [gemm_of(rng, arch, shape) for shape in SHAPES]
+    chained = chain([nm.compile(arch, gemm) for gemm in gemms])
+    expected = np.concatenate([product(arch, gemm).ravel() for gemm in gemms])
+    for factor in ("none", "both"):
+        for run in check(drive, arch, [chained, chained], pause_factors(12)[factor]):
+            assert (run.ofmap.ravel() == expected).all()
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_narrowest_psum_wraps(drive, dataflow):
+    arch = arch_of(dataflow, 2, 2, 4, 4, psum_width=16)
+    gemm = GEMM.of(np.full((2, 5), -128), np.full((5, 2), -128))
+    (run,) = drive(arch, [nm.compile(arch, gemm)])
+    assert (run.ofmap == 5 * 16384 - 65536).all()
+
+
+@pytest.mark.parametrize("reset_at", [1, 6, 14])
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_reset_leaves_the_array_clean(drive, dataflow, reset_at):
+    arch = arch_of(dataflow, 3, 3, 2, 4)
+    rng = np.random.default_rng(13)
+    jobs = [nm.compile(arch, gemm_of(rng, arch, shape)) for shape in [(7, 30, 7), (2, 17, 3)]]
+    check(drive, arch, jobs, {}, reset_at=reset_at)
+
+
+@pytest.mark.parametrize("kind", [(1, 1), (2, 4), (3, 4), (4, 4), (2, 8)], ids=str)
+@pytest.mark.parametrize("numbers", NUMBERS, ids=str)
+def test_cell_adds_up_what_it_selects(simulate, kind, numbers):
+    """Every code at every place: the sum of the products, combinational."""
+    arch = arch_of("os", 1, 1, *kind, **numbers)
+    cell = NMCell(NumberConfig(**numbers), arch.array)
+    n, m = kind
+    rng = np.random.default_rng(14)
+    top = Module()
+    top.domains.sync = ClockDomain()
+    act, weight, total = Signal(cell.act), Signal(cell.weight), Signal(32)
+    top.d.comb += total.eq(cell.dot(act, weight))
+
+    async def testbench(ctx):
+        for _ in range(40):
+            patterns = rng.integers(0, 1 << arch.numbers.weight_width, n)
+            if arch.numbers.weight_code == "ternary":
+                patterns[patterns == 2] = 3
+            values = rng.choice(
+                [-1, 0, 1] if arch.numbers.act_width == 1 else [-128, 127, 0, -5], m
+            )
+            place = rng.integers(0, m, n) if n < m else np.arange(n)
+            ctx.set(act, values.tolist())
+            ctx.set(weight.weight, patterns.tolist())
+            if n < m:
+                ctx.set(weight.position, place.tolist())
+            expected = int((decode(patterns, arch.numbers) * values[place]).sum())
+            assert ctx.get(total) == expected & 0xFFFFFFFF
+            await ctx.tick()
+
+    simulate(top, testbench)

@@ -1,0 +1,150 @@
+"""Generated files: the same bytes every time, and a sidecar that says what is in them."""
+
+import json
+import re
+
+import pytest
+
+from hwsim import __version__
+from hwsim.arrays.base import array_model
+from hwsim.config import ArchConfig
+from hwsim.errors import InputError
+from hwsim.formats import project
+from hwsim.rtl.emit.share_modules import share_modules
+from hwsim.rtl.emit.verilog import generate
+from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import sparse
+
+DESIGNS = {
+    "ws": {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 3, "acc_depth": 8},
+    "os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 3},
+    "nm": {"family": "nm", "dataflow": "ws", "rows": 2, "cols": 3, "n": 2, "m": 4, "acc_depth": 8},
+    "csc": {
+        "family": "csc", "pes": 4, "lanes": 2, "col_depth": 16, "entry_depth": 64, "acc_depth": 4,
+    },
+    "bitmask": {
+        "family": "bitmask", "pes": 4, "clusters": 2, "chunk": 16, "window": 4, "mask_depth": 8,
+        "entry_depth": 64, "acc_depth": 4,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(params=DESIGNS)
+def arch(request):
+    return ArchConfig.model_validate(
+        {"name": f"gen_{request.param}", "array": DESIGNS[request.param]}
+    )
+
+
+def test_same_design_same_bytes(arch, tmp_path):
+    first, second = (generate(arch, tmp_path / name) for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+    assert first.with_suffix(".json").read_bytes() == second.with_suffix(".json").read_bytes()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        f"{arch.name}.json",
+        f"{arch.name}.v",
+    ]
+    assert str(tmp_path) not in first.read_text()
+
+
+def test_sidecar_describes_the_streams(arch, tmp_path):
+    sidecar = json.loads(generate(arch, tmp_path).with_suffix(".json").read_text())
+    assert ArchConfig.model_validate(sidecar["config"]) == arch
+    assert sidecar["hwsim"] == __version__
+    assert sidecar["derived"]["multipliers"] == arch.array.multipliers
+    job = array_model(arch).compile(arch, _gemm(arch))
+    for name, words in job.inputs.items():
+        fields = sidecar["streams"][name]["fields"]
+        assert [field["name"] for field in fields] == list(words)
+        assert [field["shape"] for field in fields] == [list(v.shape[1:]) for v in words.values()]
+        offset = 0
+        for field in fields:
+            assert field["offset"] == offset
+            count = 1
+            for extent in field["shape"]:
+                count *= extent
+            offset += count * field["width"]
+        assert offset == sidecar["streams"][name]["width"]
+    assert sidecar["streams"]["ofmap"]["fields"][0]["shape"] == [job.ofmap_index.shape[1]]
+    for group, names in arch.array.cause_names.items():
+        entry = sidecar["status"]["groups"][group]
+        assert entry["causes"] == list(names)
+        assert entry["members"] == arch.array.members[group]
+
+
+def test_ports_are_the_sidecar_s(arch, tmp_path):
+    path = generate(arch, tmp_path)
+    sidecar, text = json.loads(path.with_suffix(".json").read_text()), path.read_text()
+    top = text[re.search(rf"(?m)^module {arch.name}\(", text).start() :]
+    top = top[: top.index("endmodule")]
+    for name, entry in sidecar["streams"].items():
+        direction = {"in": "input", "out": "output"}[entry["direction"]]
+        assert re.search(rf"(?m)^  {direction} \[{entry['width'] - 1}:0\] {name}__payload;", top)
+    assert {"clk", "rst"} <= set(re.findall(r"(?m)^  input (\w+);", top))
+
+
+def test_equal_modules_are_written_once(tmp_path):
+    """The file of a design of more PEs has not more modules."""
+    counts = []
+    for pes in (4, 16):
+        array = DESIGNS["csc"] | {"pes": pes}
+        text = generate(
+            ArchConfig.model_validate({"name": "gen_csc", "array": array}), tmp_path
+        ).read_text()
+        counts.append(len(re.findall(r"(?m)^module ", text)))
+        assert len(re.findall(r"(?m) pe_\d+ \($", text)) == pes
+    assert counts[0] == counts[1]
+
+
+MODULE = """\
+module \\top.pe_{0}
+  wire width 4 input 1 \\port$1{0}$0
+  connect \\q \\port$1{0}$0
+end
+"""
+TOP = """\
+attribute \\top 1
+module \\top
+  cell \\top.pe_0 \\pe_0
+    connect \\port$10$0 \\a
+  end
+  cell \\top.pe_1 \\pe_1
+    connect \\port$11$0 \\b
+  end
+end
+"""
+
+
+def test_shared_modules_keep_instances_and_connections():
+    shared = share_modules(TOP + "\n" + MODULE.format(0) + "\n" + MODULE.format(1))
+    assert shared.count("module \\top.pe_0\n") == 1
+    assert "module \\top.pe_1" not in shared
+    assert re.findall(r"cell (\S+) (\S+)\n    connect (\S+) (\S+)", shared) == [
+        ("\\top.pe_0", "\\pe_0", "\\port$0", "\\a"),
+        ("\\top.pe_0", "\\pe_1", "\\port$0", "\\b"),
+    ]
+
+
+def test_modules_that_differ_are_kept():
+    other = MODULE.format(1).replace("width 4", "width 5")
+    shared = share_modules(TOP + "\n" + MODULE.format(0) + "\n" + other)
+    assert "cell \\top.pe_1 \\pe_1" in shared
+    assert "module \\top.pe_1" in shared
+
+
+def test_a_folder_that_cannot_be_written_is_an_input_error(arch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("kept")
+    with pytest.raises(InputError, match="cannot be written"):
+        generate(arch, blocked)
+    assert blocked.read_text() == "kept"
+
+
+def _gemm(arch):
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    return GEMM.of(
+        project(arch, sparse(rng, (5, 6), 0.7, arch.numbers.weight_width)),
+        sparse(rng, (6, 7), 0.7, arch.numbers.act_width),
+    )
