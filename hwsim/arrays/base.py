@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.counts import Counts
 from hwsim.config.arrays import wing
+from hwsim.contract.events import STREAMS, stream_event
 from hwsim.workload.gemm import GEMM
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class Job:
     def transfers(self) -> int:
         """Transfers of the ``ofmap`` stream."""
         return len(self.ofmap_index)
+
+    def beats(self) -> dict[str, int]:
+        """Transfers of each stream in a whole run, as events."""
+        words = {name: len(next(iter(fields.values()))) for name, fields in self.inputs.items()}
+        words |= {"ofmap": self.transfers}
+        return {stream_event(stream): words.get(stream, 0) for stream in STREAMS}
 
     def gather(self, ofmap: NDArray[np.int64]) -> NDArray[np.int64]:
         """``ofmap[M, N]`` from transfers ``(transfers, lanes)``; unwritten elements are 0."""

@@ -194,6 +194,9 @@ def _uncounted(what: str, counts: Counts, other: str, expected: Counts) -> Itera
                 yield f"{group}.{cause}: {what} {found.get(cause)}, {other} {cycles}"
     if counts.causes.keys() != expected.causes.keys():
         yield f"groups: {what} {list(counts.causes)}, {other} {list(expected.causes)}"
+    for event, times in expected.events.items():
+        if counts.events.get(event) != times:
+            yield f"events.{event}: {what} {counts.events.get(event)}, {other} {times}"
 
 
 def _golden(arch: ArchConfig, gemm: GEMM) -> NDArray[np.int64]:

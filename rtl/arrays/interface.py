@@ -16,20 +16,25 @@ def border(
 ) -> dict:
     """Members of an array component, from the payload layouts of its streams.
 
-    ``status`` has, for each status group of the family, the cause code of every member.
+    ``status`` has, for each status group of the family, the cause code of every member. ``events``
+    has the strobes of each event of the current cycle; a family without events has no such member.
     """
     sizes = arch.array.members
     status = {
         group: data.ArrayLayout(unsigned(index_width(len(names))), sizes[group])
         for group, names in arch.array.cause_names.items()
     }
-    return {
+    members = {
         "command": In(stream.Signature(command)),
         "weight": In(stream.Signature(weight)),
         "act": In(stream.Signature(act)),
         "ofmap": Out(stream.Signature(ofmap)),
         "status": Out(data.StructLayout(status)),
     }
+    strobes = {name: unsigned(strobe.bits) for name, strobe in arch.array.strobes.items()}
+    if strobes:
+        members["events"] = Out(data.StructLayout(strobes))
+    return members
 
 
 class ArrayComponent(wiring.Component):
@@ -40,3 +45,4 @@ class ArrayComponent(wiring.Component):
     act: stream.Interface
     ofmap: stream.Interface
     status: data.View
+    events: data.View

@@ -79,6 +79,7 @@ def result_layout(sidecar: dict) -> data.StructLayout:
             f"count_{group}": data.ArrayLayout(COUNT_WIDTH, len(entry["causes"]))
             for group, entry in sidecar["status"]["groups"].items()
         }
+        | {f"event_{name}": COUNT_WIDTH for name in sidecar["events"]["fields"]}
     )
 
 
@@ -153,10 +154,12 @@ class Bench(wiring.Component):
         ports = {name: self._source(m, name) for name in SOURCES}
         ports["ofmap"] = self._sink(m)
         status = Signal(self.sidecar["status"]["width"])
-        self._array(m, ports, status)
+        events = Signal(self.sidecar["events"]["width"])
+        self._array(m, ports, status, events)
         m.d.comb += self.idle.eq(ports["command"][1])
 
         self._count(m, status)
+        self._count_events(m, events)
         self._watch(m, *ports["ofmap"])
         taken = ports["ofmap"][0] & ports["ofmap"][1]
         last = self.result.taken_ofmap + 1 == self.settings.words_ofmap
@@ -169,8 +172,10 @@ class Bench(wiring.Component):
             )
         return m
 
-    def _array(self, m: Module, ports: dict, status: Signal) -> None:
+    def _array(self, m: Module, ports: dict, status: Signal, events: Signal) -> None:
         connections = {"i_clk": ClockSignal(), "i_rst": ResetSignal(), "o_status": status}
+        if len(events):
+            connections["o_events"] = events
         for name, (valid, ready, payload) in ports.items():
             given, taken = ("i", "o") if name in SOURCES else ("o", "i")
             connections[f"{given}_{name}__valid"] = valid
@@ -249,6 +254,16 @@ class Bench(wiring.Component):
                 m.d.sync += counter.eq(0)
             with m.Elif(self.active):
                 m.d.sync += counter.eq(counter + step)
+
+    def _count_events(self, m: Module, events: Signal) -> None:
+        """Add up the strobes of each event of every cycle."""
+        for name, field in self.sidecar["events"]["fields"].items():
+            strobes = events[field["offset"] : field["offset"] + field["width"]]
+            counter = self.result[f"event_{name}"]
+            with m.If(~self.run):
+                m.d.sync += counter.eq(0)
+            with m.Elif(self.active):
+                m.d.sync += counter.eq(counter + _total(list(strobes)))
 
     def _watch(self, m: Module, valid: Signal, ready: Signal, payload: Signal) -> None:
         """Hold the output to the rules: an offer stays as it is until taken; none outside a run."""

@@ -18,6 +18,7 @@ from cocotb_tools.runner import VerilatorControlFile, get_runner
 from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
+from hwsim.contract.events import STREAM_EVENTS, STREAMS, stream_event
 from hwsim.rtl.cosim import toolchain
 from hwsim.rtl.cosim.bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
 from hwsim.rtl.cosim.pack import pack, to_npz, unpack
@@ -255,6 +256,11 @@ def _collect(sidecar: dict, plan: _Plan, results: dict[str, np.ndarray], index: 
             group: dict(zip(entry["causes"], found[f"count_{group}"][0].tolist(), strict=True))
             for group, entry in groups.items()
         },
+        {stream_event(name): int(found[f"taken_{name}"][0]) for name in STREAMS}
+        | {
+            name: field["each"] * int(found[f"event_{name}"][0])
+            for name, field in sidecar["events"]["fields"].items()
+        },
     )
     taken = {name: int(found[f"taken_{name}"][0]) for name in SOURCES}
     if found["hung"][0]:
@@ -278,7 +284,8 @@ def _collect(sidecar: dict, plan: _Plan, results: dict[str, np.ndarray], index: 
 def _nothing(arch: ArchConfig, job: Job) -> RTLRun:
     """Run of a job with nothing to do: no cycle passes."""
     zero = {group: dict.fromkeys(names, 0) for group, names in arch.array.cause_names.items()}
-    return RTLRun(np.zeros(job.shape, dtype=np.int64), Counts(0, zero))
+    events = dict.fromkeys((*STREAM_EVENTS, *arch.array.strobes), 0)
+    return RTLRun(np.zeros(job.shape, dtype=np.int64), Counts(0, zero, events))
 
 
 def _words(job: Job) -> dict[str, int]:

@@ -50,7 +50,8 @@ def sidecar(arch: ArchConfig, component: wiring.Component) -> dict:
     ``streams`` has the layout of each port ``<stream>__payload``: its fields with the offset of
     their first bit, the width of one element and the shape of the array of elements (``[]``: a
     scalar; elements follow each other, the last index fastest). ``status`` has the place of each
-    group in the port ``status``, and its causes in the order of their codes.
+    group in the port ``status``, and its causes in the order of their codes. ``events`` has the
+    position of the strobes of each event in the port ``events``.
     """
     streams = {
         name: {"direction": "in" if member.flow == In else "out"}
@@ -81,6 +82,26 @@ def sidecar(arch: ArchConfig, component: wiring.Component) -> dict:
                 }
                 for group, names in arch.array.cause_names.items()
             },
+        },
+        "events": _events(arch, component),
+    }
+
+
+def _events(arch: ArchConfig, component: wiring.Component) -> dict:
+    """Position of the strobes of each event in the port ``events``, and what each counts for."""
+    strobes = arch.array.strobes
+    if not strobes:
+        return {"width": 0, "fields": {}}
+    layout = describe(component.signature.members["events"].shape)
+    return {
+        "width": layout["width"],
+        "fields": {
+            field["name"]: {
+                "offset": field["offset"],
+                "width": field["width"],
+                "each": strobes[field["name"]].each,
+            }
+            for field in layout["fields"]
         },
     }
 

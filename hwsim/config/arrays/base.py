@@ -11,6 +11,7 @@ from pydantic import Field
 from hwsim.config.base import Config
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable, cause_names
+from hwsim.contract.events import Strobe
 
 __all__ = ["ArrayConfig", "Count", "power_of_two", "wing"]
 
@@ -46,6 +47,8 @@ class ArrayConfig(Config):
 
     #: What a cycle of the array, or of its control and PEs, can be spent on.
     CAUSES: ClassVar[CauseTable]
+    #: Events of the family, apart from the transfers of its streams -> what they count.
+    EVENTS: ClassVar[Mapping[str, str]] = {}
     #: Kind of sparsity that the array is built for.
     SPARSITY: ClassVar[str]
     #: Whether PEs find their operands by decoding stored indices.
@@ -98,6 +101,11 @@ class ArrayConfig(Config):
     def members(self) -> dict[str, int]:
         """Members of each status group: 1 for the array or its control, P for the PEs."""
         return dict.fromkeys(self.CAUSES, 1)
+
+    @property
+    def strobes(self) -> dict[str, Strobe]:
+        """Signal in the RTL of each of :attr:`EVENTS` that the design has."""
+        return {}
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""
