@@ -1,32 +1,33 @@
 """Gates, flip-flops and memory bits of every design that a comparison runs on.
 
-``python benchmarks/gates.py`` synthesizes with Yosys what configs/tech/generic.yaml lacks, and
-writes the file anew; ``--all`` counts every design again, after a change of the RTL. What
-``build/synth/cache`` has is not synthesized twice. Seconds a small array, minutes a large one.
+``python benchmarks/gates.py`` elaborates those designs, synthesizes with Yosys what
+configs/tech/generic.yaml lacks of their RTL, and writes the file anew: it is current when the
+command changes nothing. What ``build/synth/cache`` has is not synthesized twice. Seconds for a
+small array, minutes for a large one.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from common import ROOT
 
 from hwsim.config import ArchConfig, TechConfig
 from hwsim.config.study import CompareConfig, StudyConfig
-from hwsim.config.tech import CellsConfig
+from hwsim.config.tech import CellsConfig, DesignConfig
+from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
 from hwsim.rtl.synth.yosys import synthesize_array
 from hwsim.system.files import write_text_atomic
 
 TARGET = "generic"
 PAGE = ROOT / "configs" / "tech" / f"{TARGET}.yaml"
-HEAD = """\
+HEAD = f"""\
 # Two-input gates and multiplexers, flip-flops and bits of memory of whole arrays, as `hwsim synth`
-# counts them, target generic; `python benchmarks/gates.py` writes this file. Gates are of unlike
-# size and memories are apart: no area.
-name: generic
-designs:
+# counts them, target {TARGET}; `python benchmarks/gates.py` writes this file. Gates are of unlike
+# size and memories are apart: no area. Cells are filed under the digest of the RTL; a design is
+# found by the digest of its configuration, whatever its name.
+name: {TARGET}
 """
 
 
@@ -40,36 +41,37 @@ def wanted() -> list[ArchConfig]:
     return sorted((ArchConfig.read(name) for name in names), key=lambda arch: arch.name)
 
 
-def written(designs: dict[str, CellsConfig]) -> str:
-    """Text of the file."""
-    lines = [
-        f"  {name}: {{logic: {c.logic}, flip_flops: {c.flip_flops}, memory_bits: {c.memory_bits}}}"
-        for name, c in sorted(designs.items())
+def written(designs: Mapping[str, DesignConfig], cells: Mapping[str, CellsConfig]) -> str:
+    """Text of the file: designs by name, cells in the same order."""
+    ordered = sorted(designs.items(), key=lambda item: item[1].name)
+    lines = [f'  "{digest}": {{name: {d.name}, rtl: "{d.rtl}"}}' for digest, d in ordered]
+    measured = {d.rtl: cells[d.rtl] for _, d in ordered if d.rtl in cells}
+    rows = [
+        f'  "{rtl}": {{logic: {c.logic}, flip_flops: {c.flip_flops}, memory_bits: {c.memory_bits}}}'
+        for rtl, c in measured.items()
     ]
-    return HEAD + "\n".join(lines) + "\n"
-
-
-def count(archs: Iterable[ArchConfig], designs: dict[str, CellsConfig]) -> None:
-    """Add designs, and write the file after each: the command can be stopped."""
-    for arch in archs:
-        cells = synthesize_array(arch, TARGET, ROOT / "build" / "synth" / "cache")[0]
-        assert cells is not None
-        designs[arch.name] = CellsConfig(
-            logic=cells.count("logic"),
-            flip_flops=cells.count("flip_flops"),
-            memory_bits=cells.memory_bits,
-        )
-        write_text_atomic(PAGE, written(designs))
-        print(f"{arch.name}: {designs[arch.name].logic:,} gates", flush=True)
+    return HEAD + "\n".join(["designs:", *lines, "cells:", *rows]) + "\n"
 
 
 def main() -> int:
-    """Count what is wanted."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--all", action="store_true", help="count what is on record, too")
-    options = parser.parse_args()
-    designs = dict(TechConfig.read(TARGET).designs)
-    count((a for a in wanted() if options.all or a.name not in designs), designs)
+    """Measure what is wanted, and write the file after each design: the command can be stopped."""
+    record = TechConfig.read(TARGET)
+    designs: dict[str, DesignConfig] = {}
+    cells = dict(record.cells)
+    for arch in wanted():
+        rtl = rtl_digest(design_rtlil(arch)[1], arch.name)
+        if rtl not in cells:
+            found = synthesize_array(arch, TARGET, ROOT / "build" / "synth" / "cache")[0]
+            assert found is not None
+            cells[rtl] = CellsConfig(
+                logic=found.count("logic"),
+                flip_flops=found.count("flip_flops"),
+                memory_bits=found.memory_bits,
+            )
+        designs[arch.digest] = DesignConfig(name=arch.name, rtl=rtl)
+        print(f"{arch.name}: {cells[rtl].logic:,} gates", flush=True)
+        write_text_atomic(PAGE, written(dict(record.designs) | designs, cells))
+    write_text_atomic(PAGE, written(designs, cells))
     return 0
 
 

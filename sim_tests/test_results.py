@@ -82,10 +82,11 @@ def test_what_a_study_found_is_copied(script, tmp_path):
 
 def test_the_record_of_gates_is_of_designs_and_as_its_command_writes_it(script):
     gates = script("gates")
-    designs = dict(TechConfig.read("generic").designs)
-    assert gates.written(designs) == gates.PAGE.read_text()
-    for name in designs:
-        assert ArchConfig.read(name).name == name
+    record = TechConfig.read("generic")
+    assert gates.written(record.designs, record.cells) == gates.PAGE.read_text()
+    for digest, design in record.designs.items():
+        assert ArchConfig.read(design.name).digest == digest
+        assert design.rtl in record.cells
 
 
 def test_the_record_is_what_synthesis_counts(script, tmp_path):
@@ -93,8 +94,9 @@ def test_the_record_is_what_synthesis_counts(script, tmp_path):
     from hwsim.rtl.synth.yosys import synthesize_array
 
     # the smallest design stands for all
-    record = TechConfig.read("generic").designs["dense_8x8_ws_binary"]
     arch = ArchConfig.read("dense_8x8_ws_binary")
+    record = TechConfig.read("generic").cells_of(arch)
+    assert record is not None
     cells = synthesize_array(arch, "generic", tmp_path)[0]
     assert cells is not None
     found = (cells.count("logic"), cells.count("flip_flops"), cells.memory_bits)

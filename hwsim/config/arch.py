@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Self, TypeVar, get_args
 
@@ -15,6 +17,9 @@ from hwsim.config.reserved import RESERVED
 __all__ = ["ArchConfig", "register"]
 
 A = TypeVar("A", bound=ArrayConfig)
+
+#: Sections of a design that determine its hardware.
+SECTIONS = ("numbers", "array")
 
 
 class ArchConfig(Config):
@@ -59,6 +64,13 @@ class ArchConfig(Config):
                 f"{self.name} must be of family {' or '.join(names)}, not {self.array.family}"
             )
         return self.array
+
+    @property
+    def digest(self) -> str:
+        """Digest of the sections that determine the hardware: not of name, description, clock."""
+        hardware = self.model_dump(mode="json", include=set(SECTIONS))
+        text = json.dumps(hardware, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @classmethod
     def read(cls, name: str | Path) -> Self:

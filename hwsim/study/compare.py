@@ -325,7 +325,7 @@ def run(
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
     pixels = shipped_images(config.images, dataset)[0]
-    gates = TechConfig.read("generic").designs
+    tech = TechConfig.read("generic")
     models: dict[str, Model] = {}
     variants = []
     # one checkpoint after the other: its operands are as large as all layers' activations
@@ -338,7 +338,7 @@ def run(
             arch = archs[pair.arch]
             progress(f"simulating {name} on {arch.name}")
             result = engine.simulate(arch, network, operands, images=config.images)
-            cells = gates.get(arch.name)
+            cells = tech.cells_of(arch)
             variants.append(
                 Variant(models[name], arch, result, None if cells is None else cells.logic)
             )

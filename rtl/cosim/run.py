@@ -20,9 +20,10 @@ from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.contract.events import STREAM_EVENTS, STREAMS, stream_event
 from hwsim.rtl.cosim import toolchain
-from hwsim.rtl.cosim.bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
 from hwsim.rtl.cosim.pack import pack, to_npz, unpack
-from hwsim.rtl.emit.verilog import describe, generate
+from hwsim.rtl.cosim.stream_bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
+from hwsim.rtl.emit.sidecar import describe
+from hwsim.rtl.emit.verilog import generate
 from hwsim.system.files import write_bytes_atomic, write_text_atomic
 
 __all__ = ["Build", "RTLRun", "SimulationError", "build", "simulate_rtl"]

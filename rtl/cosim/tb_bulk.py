@@ -19,8 +19,8 @@ from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
-from hwsim.rtl.cosim.bench import SOURCES
 from hwsim.rtl.cosim.pack import Limbs, from_ints, to_ints, to_npz
+from hwsim.rtl.cosim.stream_bench import SOURCES
 from hwsim.system.files import write_bytes_atomic
 
 #: Clocks given to an array to become idle: after a reset it may clear its memories.

@@ -17,15 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amaranth import Module, Signal
-from amaranth.back import rtlil  # type: ignore[attr-defined]  # the stubs lack it
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, NumberConfig
 from hwsim.errors import InputError
-from hwsim.rtl.arrays import build
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product, product_shape
-from hwsim.rtl.emit.share_modules import share_modules
+from hwsim.rtl.emit.rtlil import design_rtlil, elaborated
 from hwsim.system.files import write_text_atomic
 
 __all__ = ["TARGETS", "Cells", "Multiplier", "synthesize_array", "synthesize_multiplier"]
@@ -137,7 +135,7 @@ class Multiplier(wiring.Component):
 
 def synthesize_multiplier(numbers: NumberConfig, target: str, cache: Path) -> Cells:
     """Cells of :class:`Multiplier`."""
-    text = rtlil.convert(Multiplier(numbers), name="multiplier", emit_src=False)
+    text = elaborated(Multiplier(numbers), "multiplier")
     return _synthesize(text, "\\multiplier", target, cache)
 
 
@@ -155,7 +153,7 @@ def synthesize_array(
     whole
         Whether to synthesize more than the PE; else the first of the three is ``None``.
     """
-    text = share_modules(rtlil.convert(build(arch), name=arch.name, emit_src=False))
+    _, text = design_rtlil(arch)
     kinds = Counter(_PE.findall(text))
     pe = _synthesize(text, kinds.most_common(1)[0][0], target, cache)
     array = _synthesize(text, f"\\{arch.name}", target, cache) if whole else None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.rtl.cosim.pack import from_ints, pack, to_ints, to_npz, unpack
-from hwsim.rtl.emit.verilog import describe
+from hwsim.rtl.emit.sidecar import describe
 
 scalars = st.builds(
     lambda width, sign: signed(width) if sign else unsigned(width),

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["COUNT_WIDTH", "PAUSE_BITS", "SOURCES", "Bench", "write_bench"]
+__all__ = ["COUNT_WIDTH", "PAUSE_BITS", "SOURCES", "StreamBench", "write_bench"]
 
 #: Streams that the bench plays, from the array's sidecar.
 SOURCES = ("command", "weight", "act")
@@ -83,7 +83,7 @@ def result_layout(sidecar: dict) -> data.StructLayout:
     )
 
 
-class Bench(wiring.Component):
+class StreamBench(wiring.Component):
     """Play one job on a generated array, and count what happens.
 
     The clock after ``run`` is set is t = 0. A source offers while it has words and is not paused,
@@ -283,6 +283,6 @@ def _total(values: list[Value]) -> Value:
 
 def write_bench(sidecar: dict, depth: int, out_dir: Path) -> tuple[Path, Path]:
     """Write ``bench.v`` and ``bench.vlt``; return their paths. The top module is ``bench``."""
-    text = verilog.convert(Bench(sidecar, depth), name="bench", emit_src=False)
+    text = verilog.convert(StreamBench(sidecar, depth), name="bench", emit_src=False)
     source = write_text_atomic(out_dir / "bench.v", text + "\n" + MEMORIES)
     return source, write_text_atomic(out_dir / "bench.vlt", VISIBLE)

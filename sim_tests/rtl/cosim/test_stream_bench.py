@@ -116,7 +116,7 @@ def test_a_build_is_used_again_until_something_changes(need, monkeypatch, tmp_pa
 def test_a_failed_build_shows_the_log(need, monkeypatch, tmp_path):
     need("icarus")
     arch = serial.install(monkeypatch)
-    monkeypatch.setattr("hwsim.rtl.cosim.bench.MEMORIES", "nonsense")
+    monkeypatch.setattr("hwsim.rtl.cosim.stream_bench.MEMORIES", "nonsense")
     with pytest.raises(SimulationError, match=r"build failed(.|\n)*bench\.v:\d+"):
         cosim.build(arch, tmp_path, simulator="icarus")
 

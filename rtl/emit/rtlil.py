@@ -1,0 +1,74 @@
+"""RTLIL of a design: what Verilog, synthesis and the digest of the RTL are made from."""
+
+import gc
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from amaranth.back import rtlil  # type: ignore[attr-defined]  # the stubs lack it
+from amaranth.lib import wiring
+
+from hwsim.config import ArchConfig
+from hwsim.errors import InputError
+from hwsim.rtl.arrays import build
+from hwsim.rtl.emit.share_modules import share_modules
+
+__all__ = ["TOPS", "design_rtlil", "elaborated", "rtl_digest"]
+
+#: What may be generated of a design, by name.
+TOPS: Mapping[str, Callable[[ArchConfig], wiring.Component]] = {"array": build}
+
+
+def design_rtlil(arch: ArchConfig, top: str = "array") -> tuple[wiring.Component, str]:
+    """Component of a design, and its RTLIL: each kind of module once.
+
+    Parameters
+    ----------
+    top
+        One of :data:`TOPS`. The top module is called as the design.
+
+    Raises
+    ------
+    InputError
+        There is no such top.
+    """
+    if top not in TOPS:
+        raise InputError(arch.name, "top", top, f"must be one of: {', '.join(TOPS)}")
+    with _uncollected():
+        component = TOPS[top](arch)
+        return component, elaborated(component, arch.name)
+
+
+def elaborated(component: wiring.Component, name: str) -> str:
+    """RTLIL of a component, each kind of module once; the top module is called ``name``."""
+    return share_modules(rtlil.convert(component, name=name, emit_src=False))
+
+
+def rtl_digest(text: str, name: str) -> str:
+    """Digest of a design's RTL: the same for designs that differ in nothing but their name.
+
+    Parameters
+    ----------
+    text
+        RTLIL of :func:`design_rtlil`.
+    name
+        Of its top module.
+    """
+    anonymous = re.sub(rf"\\{re.escape(name)}(?=[.\s])", r"\\top", text)
+    return hashlib.sha256(anonymous.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Suspend the garbage collector: Amaranth makes millions of objects and drops them at once.
+
+    A large design takes a third of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
