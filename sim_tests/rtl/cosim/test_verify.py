@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-import serial
+from harness import serial
 from typer.testing import CliRunner
 
 from hwsim.arrays.base import array_model
@@ -94,12 +94,12 @@ def test_layers_are_picked_by_name():
 
 
 @pytest.fixture
-def serial_file(monkeypatch, tmp_path):
+def serial_file(tmp_path):
     """Configuration of the serial array, for the command line."""
-    serial.install(monkeypatch)
     path = tmp_path / "serial.yaml"
-    path.write_text(json.dumps(serial.ARCH.model_dump(mode="json")))
-    return str(path)
+    with serial.registered():
+        path.write_text(json.dumps(serial.design().model_dump(mode="json")))
+        yield str(path)
 
 
 def invoke(*arguments):

@@ -1,53 +1,116 @@
-"""Smallest family there can be, to try the instrument alone: one MAC, one operand pair a clock.
+"""Smallest family there can be: one MAC, one operand pair per cycle. All of it is in this file.
 
-It stands in for a real family: :func:`install` puts both of its halves where they are looked for.
-``fault`` builds an array with a known defect, which the instrument must find.
+It shows what a family of the user's needs: a configuration with its facts, a format, a cycle model
+and fast form, and RTL. :func:`registered` makes it known; nothing else is touched. The key
+``fault`` builds an array with a known defect, which the instruments must find.
 """
 
-import sys
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Literal
 
 import numpy as np
 from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, wiring
 
 from hwsim.arrays.base import Job, Run, is_paused
 from hwsim.arrays.counts import Counts
-from hwsim.config import ArchConfig
-from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES
-from hwsim.contract.causes import cause_names
+from hwsim.config import FAMILIES, ArchConfig, ArrayConfig, register
+from hwsim.contract.causes import Cause, CauseTable, cause_code, cause_names
+from hwsim.contract.events import Strobe
+from hwsim.formats.base import Bits
+from hwsim.rtl.arrays.interface import border
 
-CAUSES = cause_names(SYSTOLIC_CAUSES)
+_CAUSES: CauseTable = {
+    "array": (
+        Cause("idle", "no command yet"),
+        Cause("compute", "a pair of operands is multiplied"),
+        Cause("weight", "the weight stream is empty"),
+        Cause("act", "the activation stream is empty"),
+        Cause("ofmap", "the ofmap stream is not taken"),
+        Cause("drain", "the last partial sum is offered"),
+    )
+}
 
-ARCH = ArchConfig.model_validate(
-    {
-        "name": "serial",
-        "array": {"family": "dense", "dataflow": "os", "rows": 1, "cols": 1},
-    }
-)
+
+class SerialConfig(ArrayConfig):
+    """One multiplier, one accumulator, one output register."""
+
+    FORMAT: ClassVar[str] = __name__
+    MODEL: ClassVar[str] = __name__
+    RTL: ClassVar[str] = __name__
+    CAUSES: ClassVar[CauseTable] = _CAUSES
+    EVENTS: ClassVar[dict[str, str]] = {"macs": "multiplications"}
+    SPARSITY: ClassVar[str] = "dense"
+    stores_zeros: ClassVar[bool] = True
+
+    family: Literal["serial"]
+    #: Defect of the RTL.
+    fault: str = ""
+
+    @property
+    def multipliers(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def extents(self) -> tuple[int, int, int]:
+        """One partial sum of a few products."""
+        return 1, 8, 1
+
+    def beyond_memory(self, limit: int) -> tuple[int, int]:
+        """No memory limits M or N."""
+        return 1, 4
+
+    @property
+    def strobes(self) -> dict[str, Strobe]:
+        """One multiplication."""
+        return {"macs": Strobe()}
+
+
+@contextmanager
+def registered() -> Iterator[None]:
+    """Know the family for as long as the context lasts."""
+    register(SerialConfig)
+    try:
+        yield
+    finally:
+        del FAMILIES["serial"]
+        ArchConfig.model_rebuild(force=True)
+
+
+def design(fault: str = "") -> ArchConfig:
+    """Design of the family, which must be registered."""
+    array = {"family": "serial"} | ({"fault": fault} if fault else {})
+    return ArchConfig.model_validate({"name": "serial", "array": array})
+
+
+def measure(arch, weight, shape, channels=0, name="serial format"):
+    """Every weight, zeros too."""
+    return Bits(values=shape[0] * shape[1] * arch.numbers.weight_width)
+
+
+def nonzeros(arch, shape, channels=0):
+    """All weights of a matrix without a zero."""
+    return shape[0] * shape[1]
 
 
 class Array(wiring.Component):
     """``k`` operand pairs to each of ``outputs`` partial sums; one output register."""
 
-    fault = ""
-
     def __init__(self, arch):
-        self.arch = arch
+        self.arch, self.fault = arch, arch.array.fault
         numbers = arch.numbers
-        command = data.StructLayout({"k": 16, "outputs": 16})
-        weight = data.StructLayout({"weight": data.ArrayLayout(signed(numbers.weight_width), 1)})
-        act = data.StructLayout({"act": data.ArrayLayout(signed(numbers.act_width), 1)})
-        psum = data.StructLayout({"psum": data.ArrayLayout(signed(numbers.psum_width), 1)})
         super().__init__(
-            {
-                "command": In(stream.Signature(command)),
-                "weight": In(stream.Signature(weight)),
-                "act": In(stream.Signature(act)),
-                "ofmap": Out(stream.Signature(psum)),
-                "status": Out(data.StructLayout({"array": data.ArrayLayout(3, 1)})),
-            }
+            border(
+                arch,
+                command=data.StructLayout({"k": 16, "outputs": 16}),
+                weight=data.StructLayout(
+                    {"weight": data.ArrayLayout(signed(numbers.weight_width), 1)}
+                ),
+                act=data.StructLayout({"act": data.ArrayLayout(signed(numbers.act_width), 1)}),
+                ofmap=data.StructLayout({"psum": data.ArrayLayout(signed(numbers.psum_width), 1)}),
+            )
         )
 
     def elaborate(self, platform):
@@ -64,17 +127,17 @@ class Array(wiring.Component):
         m.d.comb += [running.eq(outputs != 0), busy.eq(running | self.ofmap.valid)]
         m.d.comb += self.command.ready.eq(~busy)
         with m.If(~busy):
-            m.d.comb += cause.eq(CAUSES["array"].index("idle"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "idle"))
         with m.Elif(~running):
-            m.d.comb += cause.eq(CAUSES["array"].index("drain"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "drain"))
         with m.Elif(~self.weight.valid):
-            m.d.comb += cause.eq(CAUSES["array"].index("weight"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "weight"))
         with m.Elif(~self.act.valid):
-            m.d.comb += cause.eq(CAUSES["array"].index("act"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "act"))
         with m.Elif(blocked):
-            m.d.comb += cause.eq(CAUSES["array"].index("ofmap"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "ofmap"))
         with m.Else():
-            m.d.comb += cause.eq(CAUSES["array"].index("compute"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "compute"))
         with m.If(self.ofmap.ready):
             m.d.sync += self.ofmap.valid.eq(0)
         with m.If(self.command.valid & self.command.ready):
@@ -94,6 +157,7 @@ class Array(wiring.Component):
                     outputs.eq(outputs - 1),
                 ]
         stored = running & pair & ~blocked & last
+        m.d.comb += self.events.macs.eq(running & pair & ~blocked)
         if self.fault == "value":  # the lowest bit of a job's last partial sum
             with m.If(stored & (outputs == 1)):
                 m.d.sync += self.ofmap.payload.psum[0].eq(total ^ 1)
@@ -104,7 +168,9 @@ class Array(wiring.Component):
             with m.If(self.command.valid & self.command.ready):
                 m.d.sync += outputs.eq(self.command.p.outputs + 1)
         elif self.fault == "cause":
-            m.d.comb += cause.eq(CAUSES["array"].index("idle"))
+            m.d.comb += cause.eq(cause_code(_CAUSES, "array", "idle"))
+        elif self.fault == "event":  # the last multiplication of each sum is not counted
+            m.d.comb += self.events.macs.eq(running & pair & ~blocked & ~last)
         elif self.fault == "deaf":  # never ready for a command
             m.d.comb += self.command.ready.eq(0)
         elif self.fault == "hang":  # the operands are never taken
@@ -129,7 +195,7 @@ def compile(arch, gemm):
 
 
 class _Source:
-    """What the contract's Time rules say of one source."""
+    """One source, by the rules of the streams."""
 
     def __init__(self, words, pauses, stream):
         self.words, self.pauses, self.stream = words, pauses, stream
@@ -144,10 +210,12 @@ class _Source:
 
 
 def simulate(arch, job, pauses):
-    """Clock-by-clock model of :class:`Array`."""
-    counts = dict.fromkeys(CAUSES["array"], 0)
+    """Cycle model of :class:`Array`."""
+    counts = dict.fromkeys(cause_names(_CAUSES)["array"], 0)
     if not job.transfers:
-        return Run(np.zeros(job.shape, np.int64), Counts(0, {"array": counts}))
+        return Run(
+            np.zeros(job.shape, np.int64), Counts(0, {"array": counts}, job.beats() | {"macs": 0})
+        )
     k = int(job.inputs["command"]["k"][0])
     weight, act = job.inputs["weight"]["weight"][:, 0], job.inputs["act"]["act"][:, 0]
     command = _Source(1, pauses, "command")
@@ -183,21 +251,18 @@ def simulate(arch, job, pauses):
             source.step(offer, take)
         counts[cause] += 1
         t += 1
-    return Run(job.gather(np.array(seen)), Counts(t, {"array": counts}))
+    events = job.beats() | {"macs": counts["compute"]}
+    return Run(job.gather(np.array(seen)), Counts(t, {"array": counts}, events))
 
 
 def count(arch, gemm):
-    """One clock for the command, one an operand pair, one for the last transfer."""
-    names = dict.fromkeys(CAUSES["array"], 0)
-    pairs = gemm.macs if np.any(gemm.weight) else 0
-    counts = names | {"idle": 1, "compute": pairs, "drain": 1} if pairs else names
-    return Counts(sum(counts.values()), {"array": counts})
-
-
-def install(monkeypatch, fault=""):
-    """Put the family in the place of ``dense``; return a design of it."""
-    rtl = ModuleType("hwsim.rtl.arrays.dense.array")
-    rtl.Array = type("Array", (Array,), {"fault": fault})
-    monkeypatch.setitem(sys.modules, "hwsim.rtl.arrays.dense.array", rtl)
-    monkeypatch.setitem(sys.modules, "hwsim.arrays.dense.array", sys.modules[__name__])
-    return ARCH
+    """One cycle for the command, one per operand pair, one for the last transfer."""
+    zero = dict.fromkeys(cause_names(_CAUSES)["array"], 0)
+    is_work = gemm.weight is None or bool(np.any(gemm.weight))
+    pairs, sums = (gemm.macs, gemm.M * gemm.N) if is_work else (0, 0)
+    counts = zero | {"idle": 1, "compute": pairs, "drain": 1} if pairs else zero
+    events = {
+        "command_beats": int(is_work), "weight_beats": pairs, "act_beats": pairs,
+        "ofmap_beats": sums, "macs": pairs,
+    }  # fmt: skip
+    return Counts(sum(counts.values()), {"array": counts}, events)
