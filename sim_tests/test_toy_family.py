@@ -72,8 +72,8 @@ def test_its_storage_is_measured(folder):
 
 def test_it_is_a_point_of_a_sweep(folder):
     document = hwsim("sweep", "sweep.yaml", "--jobs", 1)
-    assert len(document["points"]) == 4
-    assert all(point["multipliers"] == 1 for point in document["points"])
+    assert len(document["results"]) == 4
+    assert all(point["multipliers"] == 1 for point in document["results"])
 
 
 @pytest.mark.cosim
