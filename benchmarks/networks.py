@@ -4,7 +4,8 @@
 ``benchmarks/results/networks.csv``: CPU seconds (user and system, start included) and the largest
 resident memory. Weights are synthetic; networks with a shipped checkpoint are run on it, too, on
 one image. ``--checkout DIR`` measures another checkout with this one's environment, for a
-comparison on one machine; ``--network`` picks some; ``--limit SECONDS`` ends a run that takes longer.
+comparison on one machine; ``--network`` picks some; ``--limit SECONDS`` ends a run
+that takes longer.
 """
 
 from __future__ import annotations
