@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -14,7 +14,7 @@ import numpy as np
 from hwsim.checkpoints import find as shipped
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig, TechConfig
-from hwsim.config.study import CompareConfig, PairConfig
+from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
 from hwsim.engine import network as engine
 from hwsim.engine.results import NetworkResult
@@ -22,7 +22,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Bits
 from hwsim.inference.operands import on_images, shipped_images
 
-__all__ = ["Comparison", "Curve", "Model", "Variant", "load", "pareto", "run"]
+__all__ = ["Comparison", "Curve", "Model", "Variant", "load", "run"]
 
 #: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
 #: them once for the life of the network, not for every batch.
@@ -249,19 +249,6 @@ class Comparison:
             "gates": variant.gates,
             **variant.result.to_dict(),
         }
-
-
-def pareto(
-    points: Iterable[Variant],
-    cost: Callable[[Variant], float],
-    worth: Callable[[Variant], float],
-) -> list[Variant]:
-    """Points that no other beats in cost and in worth, by rising cost."""
-    front: list[Variant] = []
-    for point in sorted(points, key=lambda v: (cost(v), -worth(v))):
-        if not front or worth(point) > worth(front[-1]):
-            front.append(point)
-    return front
 
 
 def load(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import compress
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from hwsim.report.labels import place
+from hwsim.report.pareto import front
 from hwsim.report.style import SIZE, colours, panels, save
-from hwsim.study.compare import Comparison, Curve, Variant, pareto
+from hwsim.study.compare import Comparison, Curve, Variant
 
 __all__ = ["accuracy_by_bits", "accuracy_by_cycles"]
 
@@ -80,7 +83,7 @@ def _draw(
         _draw_bound(axes, done)
     _draw_legend(made, colour)
     for axes, found in zip(grid, groups.values(), strict=True):
-        fronts = [v for curve in found for v in _front(done, curve, cost)]
+        fronts = [v for curve in found for v in _front(done, done.curves[curve], cost)]
         visible = [v for v in fronts if done.decides(v.model) >= axes.get_ylim()[0]]
         labels = [
             (cost(v), done.decides(v.model), f"{v.model.factor:.0f}x")
@@ -93,34 +96,31 @@ def _draw(
 
 
 def _draw_curve(axes: Axes, done: Comparison, curve: Curve, cost: Cost, shade: str) -> None:
-    variants, front = done.curves[curve], _front(done, curve, cost)
+    variants = done.curves[curve]
+    best = _front(done, variants, cost)
     axes.scatter(
         [cost(v) for v in variants], [done.decides(v.model) for v in variants],
         s=14, facecolors="none", edgecolors=shade, alpha=0.7,
     )  # fmt: skip
     axes.plot(
-        [cost(v) for v in front], [done.decides(v.model) for v in front],
+        [cost(v) for v in best], [done.decides(v.model) for v in best],
         color=shade, marker="o", markersize=4, linewidth=1.3,
     )  # fmt: skip
     chosen = done.chosen.get((curve.kind, curve.weight_width))
     ringed = [v for v in variants if chosen is not None and v.model.name == chosen.name]
     if ringed:
-        best = min(ringed, key=cost)
+        ring = min(ringed, key=cost)
         axes.scatter(
-            [cost(best)], [done.decides(best.model)],
+            [cost(ring)], [done.decides(ring.model)],
             s=80, facecolors="none", edgecolors="black", linewidths=0.9, zorder=4,
         )  # fmt: skip
 
 
 def _draw_arrayless(axes: Axes, done: Comparison, found: list[Curve], cost: Cost) -> None:
     variants = [v for curve in found for v in done.curves[curve]]
-    front = pareto(
-        [v for v in variants if v.model.kind == "nonstructured"],
-        cost,
-        lambda v: done.decides(v.model),
-    )
+    best = _front(done, [v for v in variants if v.model.kind == "nonstructured"], cost)
     axes.plot(
-        [cost(v) for v in front], [done.decides(v.model) for v in front],
+        [cost(v) for v in best], [done.decides(v.model) for v in best],
         color="black", marker=".", markersize=4, linewidth=0.9, linestyle=":",
     )  # fmt: skip
 
@@ -151,8 +151,13 @@ def _draw_legend(made: Figure, colour: dict[str, str]) -> None:
     )
 
 
-def _front(done: Comparison, curve: Curve, cost: Cost) -> list[Variant]:
-    return pareto(done.curves[curve], cost, lambda v: done.decides(v.model))
+def _front(comparison: Comparison, variants: Iterable[Variant], cost: Cost) -> list[Variant]:
+    """Variants that no other beats in cost and in accuracy, by rising cost; of equals the first."""
+    points: dict[tuple[float, float], Variant] = {}
+    for variant in variants:
+        points.setdefault((cost(variant), -comparison.decides(variant.model)), variant)
+    costs = np.array(list(points)).reshape(-1, 2)
+    return [points[point] for point in sorted(compress(points, front(costs)))]
 
 
 def _name(curve: Curve, done: Comparison) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.config.sweep import METRICS, SweepConfig
+from hwsim.config.jobs.sweep import METRICS, SweepConfig
 from hwsim.report.page import write_csv
+from hwsim.report.pareto import front
 from hwsim.sweep import pictures as plots
 from hwsim.sweep.grid import Point
-from hwsim.sweep.pareto import front
 from hwsim.sweep.store import Row
 
 __all__ = ["Result", "collect", "export"]

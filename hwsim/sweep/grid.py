@@ -12,7 +12,7 @@ from typing import Any
 from hwsim import __version__
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.sweep import SweepConfig, fields_of
+from hwsim.config.jobs.sweep import SweepConfig, fields_of
 from hwsim.errors import InputError
 
 __all__ = ["Point", "expand"]

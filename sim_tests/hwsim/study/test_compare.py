@@ -10,7 +10,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.cost import storage
 from hwsim.errors import InputError
 from hwsim.study import compare, prove
-from hwsim.study.compare import Curve, pareto
+from hwsim.study.compare import Curve
 
 CASES = [
     Case("dense", test=0.9920, heldout=0.9900),
@@ -97,17 +97,6 @@ def test_curves_part_kinds_arrays_and_widths(done):
         "non-structured on bitmask",
     ]
     assert Curve("structured", "bitmask", 8).label == "structured on bitmask"
-
-
-def test_pareto_keeps_what_no_other_beats():
-    rng = np.random.default_rng(11)
-    for _ in range(200):
-        points = [tuple(p) for p in rng.integers(0, 6, (rng.integers(1, 12), 2)).tolist()]
-        front = pareto(points, lambda p: p[0], lambda p: p[1])
-        beaten = {
-            p for p in points if any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)
-        }
-        assert front == sorted(set(points) - beaten)
 
 
 def test_the_rtl_runs_the_models_that_were_chosen_for_a_design(done):

@@ -6,8 +6,8 @@ import pytest
 
 from hwsim.checkpoints import find as shipped
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.config.base import CONFIGS
-from hwsim.config.study import CompareConfig, StudyConfig
+from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.study import CompareConfig, StudyConfig
 from hwsim.study import compare
 
 STUDIES = {

@@ -14,8 +14,8 @@ from hwsim.arrays.base import array_model
 from hwsim.checkpoints import synthetic
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.study import StudyConfig
-from hwsim.config.synthetic import SyntheticConfig
+from hwsim.config.jobs.study import StudyConfig
+from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.inference.operands import on_random_acts
 from hwsim.study.synthetic import run

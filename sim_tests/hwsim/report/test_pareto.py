@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hwsim.sweep.pareto import front
+from hwsim.report.pareto import front
 
 
 def by_definition(costs: np.ndarray) -> list[bool]:
