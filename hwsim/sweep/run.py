@@ -12,7 +12,7 @@ from typing import Any
 from hwsim.errors import InputError
 from hwsim.sweep.grid import Point
 from hwsim.sweep.store import Row, Store
-from hwsim.system.processes import CONTEXT, follow_parent
+from hwsim.system.processes import WORKERS
 
 __all__ = ["Evaluate", "pending", "run"]
 
@@ -122,7 +122,7 @@ def _fields(point: Point) -> dict[str, Any]:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=follow_parent) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=WORKERS) as pool:
         try:
             yield pool
         except BaseException:

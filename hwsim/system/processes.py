@@ -1,4 +1,4 @@
-"""Processes that work for this one."""
+"""Worker processes: whoever starts them decides when they end."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ import multiprocessing
 import os
 import signal
 import threading
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import SpawnContext, SpawnProcess
 
-__all__ = ["CONTEXT", "follow_parent"]
-
-#: How they are started: a fork would copy the threads of numba and of the progress bar half-alive.
-CONTEXT: SpawnContext = multiprocessing.get_context("spawn")
+__all__ = ["WORKERS", "Worker"]
 
 
-def follow_parent() -> None:
-    """Make this process one that works for its parent: it leaves Ctrl-C to it, and ends with it.
+class Worker(SpawnProcess):
+    """A process that ignores SIGINT and exits when its parent does, however the parent ends."""
 
-    The first thing that such a process does.
-    """
-    # Ctrl-C reaches the whole group: the parent decides
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def run(self) -> None:
+        """Set the process up, then call its target."""
+        # Ctrl-C reaches the whole process group: the parent decides what becomes of the work
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=_follow_parent, daemon=True, name="follow-parent").start()
+        super().run()
+
+
+class _WorkerContext(SpawnContext):
+    Process = Worker
+
+
+#: Starts every worker, alone (``WORKERS.Process``) or in a pool (``mp_context=WORKERS``). Workers
+#: are spawned: a fork would copy the threads of numba and of the progress bar half-alive.
+WORKERS = _WorkerContext()
+
+
+def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def follow() -> None:
-        # the workers hold each other's pipes, so a killed parent leaves them waiting for ever
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True, name="follow-parent").start()
+    assert parent is not None
+    # workers hold each other's pipes, so without this a killed parent leaves them waiting for ever
+    parent.join()
+    os._exit(1)

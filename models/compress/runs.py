@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Literal, Protocol
 
-from hwsim.config.compress import CompressConfig
+from hwsim.config.jobs.compress import CompressConfig
 from hwsim.errors import InputError
 from hwsim.models.compress.pipeline import Better
 from hwsim.models.training.train import Epoch
-from hwsim.system.processes import CONTEXT, follow_parent
+from hwsim.system.processes import WORKERS, Worker
 
 __all__ = ["End", "Make", "Run", "Watch", "in_order", "work_off"]
 
@@ -198,7 +197,7 @@ class _Pool:
 
     def __init__(self, make: Make) -> None:
         self._make = make
-        self._running: dict[Connection, tuple[Run, SpawnProcess]] = {}
+        self._running: dict[Connection, tuple[Run, Worker]] = {}
 
     @property
     def running(self) -> list[Run]:
@@ -207,8 +206,8 @@ class _Pool:
 
     def launch(self, run: Run) -> None:
         """Begin a run."""
-        receiving, sending = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=_work, args=(self._make, run, sending), daemon=True)
+        receiving, sending = WORKERS.Pipe(duplex=False)
+        process = WORKERS.Process(target=_work, args=(self._make, run, sending), daemon=True)
         process.start()
         sending.close()  # so that the end of the process closes the pipe
         self._running[receiving] = run, process
@@ -242,5 +241,4 @@ class _Pool:
 
 
 def _work(make: Make, run: Run, link: Connection) -> None:
-    follow_parent()
     link.send(_attempt(make, run, link.send))
