@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from common import ROOT
 
 from hwsim.config import ArchConfig, TechConfig
-from hwsim.config.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study import CompareConfig, StudyConfig
 from hwsim.config.tech import CellsConfig, DesignConfig
 from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
 from hwsim.rtl.synth.yosys import synthesize_array

@@ -22,7 +22,7 @@ from common import ROOT
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
-from hwsim.config.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study import CompareConfig, StudyConfig
 from hwsim.cost import storage
 from hwsim.datasets.sources import DATASETS
 from hwsim.formats.base import Bits

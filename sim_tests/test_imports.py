@@ -35,7 +35,7 @@ ORDER = (
 WINGS = {
     "rtl": ("__version__", "config", "contract", "errors", "formats", "system", "rtl"),
     # test equipment: it plays jobs and gives back runs
-    "rtl/cosim": ("arrays.base", "arrays.counts", "config", "errors", "system", "rtl"),
+    "rtl/cosim": ("arrays.base", "arrays.counts", "config", "contract", "errors", "system", "rtl"),
     "models": (
         "checkpoints",
         "config",

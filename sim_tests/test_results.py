@@ -11,7 +11,7 @@ import pytest
 from harness.study_cases import Case, study
 
 from hwsim.config import ArchConfig, TechConfig
-from hwsim.config.base import CONFIGS
+from hwsim.config.catalog import CONFIGS
 from hwsim.study import compare, verdict
 from hwsim.study.report import write_comparison
 

@@ -22,8 +22,8 @@ from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.checkpoints.find import built
 from hwsim.config import LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.base import parse
-from hwsim.config.storage import KeptLayer
-from hwsim.config.synthetic import SyntheticConfig
+from hwsim.config.jobs.storage import KeptLayer
+from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.formats import codes
 from hwsim.formats.pattern import CANDIDATES, TAPS, WINDOW

@@ -14,7 +14,7 @@ from hwsim.cli.options import Json
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig
-    from hwsim.config.compress import CompressConfig
+    from hwsim.config.jobs.compress import CompressConfig
     from hwsim.models.compress.runs import End, Run
     from hwsim.models.training.train import Epoch
 
@@ -58,7 +58,7 @@ def compress(
     """
     from hwsim.cli.compress_synthetic import draw
     from hwsim.cli.output import emit_json
-    from hwsim.config.synthetic import SyntheticConfig, read_recipe
+    from hwsim.config.jobs.synthetic import SyntheticConfig, read_recipe
 
     trained: list[CompressConfig] = []
     documents: list[dict[str, Any]] = []

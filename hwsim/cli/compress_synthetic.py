@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.config.synthetic import SyntheticConfig
+    from hwsim.config.jobs.synthetic import SyntheticConfig
 
 __all__ = ["draw"]
 

@@ -43,7 +43,7 @@ def storage(
 
     Example: hwsim storage lenet5_nonstructured_12x; hwsim storage configs/storage/admm_nn.yaml
     """
-    from hwsim.config.base import CONFIGS
+    from hwsim.config.catalog import CONFIGS
 
     path = Path(weights)
     is_table = (
@@ -144,7 +144,7 @@ def _kinds(bits: dict[str, int]) -> list[int]:
 
 def _published(name: str, out: Path | None, json: bool) -> None:
     from hwsim.cli.output import console, emit_json, log
-    from hwsim.config.storage import StorageConfig
+    from hwsim.config.jobs.storage import StorageConfig
     from hwsim.cost.published_sizes import run
     from hwsim.cost.storage_picture import published_sizes
     from hwsim.report.page import write_csv, write_json

@@ -11,8 +11,8 @@ import typer
 from hwsim.cli.options import Json, Out
 
 if TYPE_CHECKING:
-    from hwsim.config.study import CompareConfig, PublishedConfig, StudyConfig
-    from hwsim.config.study_synthetic import SyntheticStudyConfig
+    from hwsim.config.jobs.study import CompareConfig, PublishedConfig, StudyConfig
+    from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 
 __all__ = ["study"]
 
@@ -33,8 +33,8 @@ def study(
 
     Example: hwsim study configs/study/lenet5.yaml
     """
-    from hwsim.config.base import resolve
-    from hwsim.config.study import CompareConfig, PublishedConfig, StudyConfig
+    from hwsim.config.catalog import resolve
+    from hwsim.config.jobs.study import CompareConfig, PublishedConfig, StudyConfig
 
     path = resolve(config, "study")
     read = StudyConfig.read(path)

@@ -38,8 +38,8 @@ def sweep(
     Example: hwsim sweep configs/sweep/array_size.yaml --jobs 2
     """
     from hwsim.cli.output import console, emit_json, table
-    from hwsim.config.base import resolve
-    from hwsim.config.sweep import SweepConfig
+    from hwsim.config.catalog import resolve
+    from hwsim.config.jobs.sweep import SweepConfig
     from hwsim.errors import InputError
     from hwsim.sweep.export import collect, export
     from hwsim.sweep.grid import expand

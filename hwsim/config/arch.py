@@ -10,7 +10,8 @@ from typing import Annotated, Self, TypeVar, get_args
 from pydantic import Field, field_validator, model_validator
 
 from hwsim.config.arrays import FAMILIES, AnyArray, ArrayConfig
-from hwsim.config.base import Config, load, resolve
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
 from hwsim.config.numbers import NumberConfig
 from hwsim.config.reserved import RESERVED
 

@@ -10,10 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsim.errors import InputError
 
-__all__ = ["CONFIGS", "Config", "load", "parse", "read_yaml", "resolve"]
-
-#: ``configs/`` of the checkout, or of the installed package's neighbour.
-CONFIGS = Path(__file__).parents[1] / "configs"
+__all__ = ["Config", "load", "parse", "read_yaml"]
 
 C = TypeVar("C", bound="Config")
 
@@ -22,26 +19,6 @@ class Config(BaseModel):
     """A frozen group of keys. A number that describes hardware exists once: in one of these."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def resolve(name: str | Path, kind: str) -> Path:
-    """Path of a configuration: a path is a path, a bare name is ``configs/<kind>/<name>.yaml``.
-
-    Raises
-    ------
-    InputError
-        No such file; the message lists the closest names there are.
-    """
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        if path.is_file():
-            return path
-        raise InputError(path, "", None, "no such file")
-    found = CONFIGS / kind / f"{name}.yaml"
-    if found.is_file():
-        return found
-    known = ", ".join(sorted(p.stem for p in (CONFIGS / kind).glob("*.yaml")))
-    raise InputError(f"configs/{kind}", "name", str(name), f"must be a file or one of: {known}")
 
 
 def load(cls: type[C], path: Path | str) -> C:

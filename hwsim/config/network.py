@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load, resolve
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
 
 __all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
 

@@ -12,7 +12,8 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from hwsim.config.arch import ArchConfig
-from hwsim.config.base import Config, load, resolve
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
 
 __all__ = ["CellsConfig", "DesignConfig", "TechConfig"]
 

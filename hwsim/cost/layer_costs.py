@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwsim.arrays.base import array_model
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.config.hardware_aware import HardwareAwareConfig
+from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
 from hwsim.cost import breakeven
 from hwsim.errors import InputError
 from hwsim.formats import measure

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.config.storage import KeptLayer, StorageConfig, StorageRow
+from hwsim.config.jobs.storage import KeptLayer, StorageConfig, StorageRow
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits, index_width
 from hwsim.formats.generic.relative import best_width, gaps, size_of_gaps

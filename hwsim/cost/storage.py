@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hwsim.checkpoints.synthetic import is_synthetic, mark
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
-from hwsim.config.base import CONFIGS
+from hwsim.config.catalog import CONFIGS
 from hwsim.errors import InputError
 from hwsim.formats import gather, measure, nm
 from hwsim.formats.base import Bits

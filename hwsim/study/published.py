@@ -12,7 +12,7 @@ import numpy as np
 from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig, CSCConfig
-from hwsim.config.study import PublishedConfig, PublishedLayer
+from hwsim.config.jobs.study import PublishedConfig, PublishedLayer
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.random import sparse

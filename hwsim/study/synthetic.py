@@ -11,8 +11,8 @@ from typing import Any
 from hwsim.checkpoints import synthetic
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.config.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
-from hwsim.config.synthetic import SyntheticConfig
+from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
+from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.cost.layer_costs import in_own_code
 from hwsim.engine import network as engine
 from hwsim.engine.results import NetworkResult

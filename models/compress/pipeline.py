@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig, QuantizeConfig
+from hwsim.config.jobs.compress import CompressConfig, QuantizeConfig
 from hwsim.datasets import load as datasets
 from hwsim.errors import InputError
 from hwsim.inference import golden

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hwsim.config.compress import ADMMConfig, FixConfig, TrainConfig
+from hwsim.config.jobs.compress import ADMMConfig, FixConfig, TrainConfig
 from hwsim.models.compress.admm import Split
 from hwsim.models.compress.pruning import clear_dead_biases, find_masks
 from hwsim.models.constraints.constraints import Joint

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hwsim.config import LayerShape, NetworkConfig
-from hwsim.config.compress import ConstraintConfig, PruneConfig
+from hwsim.config.jobs.compress import ConstraintConfig, PruneConfig
 from hwsim.errors import InputError
 from hwsim.models.constraints.projections import (
     NM,

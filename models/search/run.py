@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
-from hwsim.config.compress import CompressConfig, ConstraintConfig
-from hwsim.config.hardware_aware import HardwareAwareConfig
+from hwsim.config.jobs.compress import CompressConfig, ConstraintConfig
+from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
 from hwsim.datasets import load as datasets
 from hwsim.inference import golden
 from hwsim.models.compress import pipeline

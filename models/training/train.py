@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hwsim.config.compress import TrainConfig
+from hwsim.config.jobs.compress import TrainConfig
 from hwsim.errors import InputError
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks, Slim, slim

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
-from hwsim.config.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study import CompareConfig, StudyConfig
 
 NETWORK = """
 name: tiny

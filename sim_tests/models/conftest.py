@@ -12,7 +12,7 @@ import yaml
 
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig
+from hwsim.config.jobs.compress import CompressConfig
 from hwsim.datasets import load as datasets
 
 TINY = {

@@ -15,9 +15,9 @@ from hwsim.checkpoints import synthetic
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig
-from hwsim.config.storage import StorageConfig
-from hwsim.config.synthetic import SyntheticConfig, read_recipe
+from hwsim.config.jobs.compress import CompressConfig
+from hwsim.config.jobs.storage import StorageConfig
+from hwsim.config.jobs.synthetic import SyntheticConfig, read_recipe
 from hwsim.errors import InputError
 from hwsim.formats import codes
 from hwsim.inference.operands import on_random_acts

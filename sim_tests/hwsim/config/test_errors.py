@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.config.base import Config, load, resolve
-from hwsim.config.sweep import SweepConfig
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
+from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
 
 ARCH = """\

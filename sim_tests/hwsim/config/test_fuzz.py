@@ -16,11 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.config.base import CONFIGS, Config, load, parse
-from hwsim.config.compress import CompressConfig
-from hwsim.config.storage import StorageConfig
-from hwsim.config.sweep import SweepConfig
-from hwsim.config.synthetic import SyntheticConfig
+from hwsim.config.base import Config, load, parse
+from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.compress import CompressConfig
+from hwsim.config.jobs.storage import StorageConfig
+from hwsim.config.jobs.sweep import SweepConfig
+from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.sweep.grid import expand
 

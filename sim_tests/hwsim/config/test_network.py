@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hwsim.config import NetworkConfig
-from hwsim.config.base import CONFIGS, parse
+from hwsim.config.base import parse
+from hwsim.config.catalog import CONFIGS
 from hwsim.errors import InputError
 
 INPUT = {"channels": 3, "height": 8, "width": 6}

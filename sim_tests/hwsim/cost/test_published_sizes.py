@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.config.base import parse
-from hwsim.config.storage import StorageConfig, StorageRow
+from hwsim.config.jobs.storage import StorageConfig, StorageRow
 from hwsim.cost.published_sizes import positions, run
 from hwsim.errors import InputError
 from hwsim.formats.generic.relative import best_width, gaps, size_of_gaps

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.config.base import parse
-from hwsim.config.sweep import SweepConfig
+from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.sweep.export import collect, export
 from hwsim.sweep.grid import expand
 from hwsim.sweep.store import Row

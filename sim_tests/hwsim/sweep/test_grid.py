@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.sweep import SweepConfig
+from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
 from hwsim.sweep import grid as module
 from hwsim.sweep.grid import expand

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hwsim.config.base import load, parse
-from hwsim.config.sweep import SweepConfig
+from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
 from hwsim.sweep.grid import Point, expand
 from hwsim.sweep.run import pending, run
@@ -27,7 +27,7 @@ SWEEPER = """
 import os, sys, time
 from pathlib import Path
 from hwsim.config.base import load
-from hwsim.config.sweep import SweepConfig
+from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.sweep.grid import expand
 from hwsim.sweep.run import pending, run
 from hwsim.sweep.store import Store

@@ -12,7 +12,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig
+from hwsim.config.jobs.compress import CompressConfig
 from hwsim.datasets import load as datasets
 from hwsim.formats.codes import decode, encode
 from hwsim.inference import golden

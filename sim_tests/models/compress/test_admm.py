@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from hwsim.config.compress import TrainConfig
+from hwsim.config.jobs.compress import TrainConfig
 
 SIZE = 6
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from hwsim.config import NumberConfig
-from hwsim.config.compress import ADMMConfig, FixConfig, TrainConfig
+from hwsim.config.jobs.compress import ADMMConfig, FixConfig, TrainConfig
 
 TRAIN = TrainConfig(epochs=1, learning_rate=0.05, batch=50, shift=0, precision="float32")
 ADMM = ADMMConfig(iterations=6, rho=0.3, growth=2, train=TRAIN)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import ConstraintConfig, PruneConfig
+from hwsim.config.jobs.compress import ConstraintConfig, PruneConfig
 from hwsim.errors import InputError
 from hwsim.workload.lowering import lower_weight, weight_shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hwsim.config import NetworkConfig
-from hwsim.config.compress import TrainConfig
+from hwsim.config.jobs.compress import TrainConfig
 from hwsim.errors import InputError
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwsim.config import NumberConfig
-from hwsim.config.compress import TrainConfig
+from hwsim.config.jobs.compress import TrainConfig
 from hwsim.formats import codes as formats
 
 #: With and without zero, from binary to 8 bits.

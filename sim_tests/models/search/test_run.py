@@ -13,7 +13,7 @@ from hwsim.arrays.base import array_model
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
-from hwsim.config.compress import CompressConfig
+from hwsim.config.jobs.compress import CompressConfig
 from hwsim.cost.breakeven import dense_rival
 from hwsim.cost.layer_costs import LayerCosts
 from hwsim.errors import InputError

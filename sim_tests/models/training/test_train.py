@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hwsim.config.compress import TrainConfig
+from hwsim.config.jobs.compress import TrainConfig
 from hwsim.errors import InputError
 
 SCHEDULE = TrainConfig(epochs=3, learning_rate=0.02, batch=32, shift=0, precision="float32")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hwsim.config.base import Config, load, resolve
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
 
 __all__ = ["METRICS", "Metric", "SweepConfig", "fields_of"]
 

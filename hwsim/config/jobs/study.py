@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load, resolve
-from hwsim.config.study_synthetic import SyntheticStudyConfig
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
+from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 
 __all__ = [
     "CompareConfig",

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load, resolve
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
 from hwsim.config.network import NetworkConfig
 
 __all__ = ["KeptLayer", "PublishedSize", "StorageConfig", "StorageRow", "UniformLayers"]

@@ -12,10 +12,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load, parse, read_yaml, resolve
-from hwsim.config.compress import CompressConfig, NMPruneConfig
+from hwsim.config.base import Config, load, parse, read_yaml
+from hwsim.config.catalog import resolve
+from hwsim.config.jobs.compress import CompressConfig, NMPruneConfig
+from hwsim.config.jobs.storage import KeptLayer, StorageConfig, StorageRow
 from hwsim.config.network import LayerShape, NetworkConfig
-from hwsim.config.storage import KeptLayer, StorageConfig, StorageRow
 from hwsim.errors import InputError
 
 __all__ = ["PublishedDensities", "SyntheticConfig", "read_recipe"]

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from hwsim.config import NetworkConfig
-from hwsim.config.base import CONFIGS, Config, load
-from hwsim.config.synthetic import read_recipe
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.synthetic import read_recipe
 
 FILES = sorted(path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml"))
 
 
 def config_class(kind: str) -> type[Config]:
-    """Class that reads ``configs/<kind>``: ``hwsim.config.<kind>.<Kind>Config``."""
-    found: type[Config] = getattr(
-        import_module(f"hwsim.config.{kind}"), f"{kind.capitalize()}Config"
-    )
-    return found
+    """Class that reads ``configs/<kind>``: ``<Kind>Config`` of the module of that name."""
+    room = "hwsim.config" if kind in ("arch", "network", "tech") else "hwsim.config.jobs"
+    config: type[Config] = getattr(import_module(f"{room}.{kind}"), f"{kind.capitalize()}Config")
+    return config
 
 
 def read(path: Path) -> Config:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load, resolve
-from hwsim.config.hardware_aware import HardwareAwareConfig
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
+from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
 from hwsim.config.numbers import WEIGHT_WIDTHS, NumberConfig, WeightCode
 
 __all__ = [

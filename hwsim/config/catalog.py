@@ -1,0 +1,32 @@
+"""Configurations found by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hwsim.errors import InputError
+
+__all__ = ["CONFIGS", "resolve"]
+
+#: ``configs/`` of the checkout, or of the installed package's neighbour.
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def resolve(name: str | Path, kind: str) -> Path:
+    """Path of a configuration: a path is a path, a bare name is ``configs/<kind>/<name>.yaml``.
+
+    Raises
+    ------
+    InputError
+        No such file; the message lists the closest names there are.
+    """
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if path.is_file():
+            return path
+        raise InputError(path, "", None, "no such file")
+    path = CONFIGS / kind / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(p.stem for p in (CONFIGS / kind).glob("*.yaml")))
+    raise InputError(f"configs/{kind}", "name", str(name), f"must be a file or one of: {known}")

@@ -1,0 +1,1 @@
+"""Files that a command runs: recipes, studies, sweeps, tables of published sizes."""
