@@ -1,9 +1,10 @@
-"""The reference every array is held to: integer inference of a network, layer by layer.
+"""The reference that every array is held to: integer inference of a network, layer by layer.
 
-int8 activations, n-bit weights, int32 partial sums, bias added in the accumulator, requantize
-(:func:`hwsim.fixedpoint.requantize`), ReLU, max-pool. Layers that sum or join (``add``, ``concat``,
-average pools) scale each input to the common scale of what they give
-(:class:`hwsim.checkpoints.checkpoint.Rescale`). The last layer's ``psum + bias`` are the logits, or
+Widths are those of :class:`hwsim.config.NumberConfig`; by default activations have 8 bits and
+partial sums 32. The bias is added in the accumulator, which wraps; then the sum is requantized
+(:func:`hwsim.fixedpoint.requantize`), and ReLU and max-pool follow. Layers that sum or join
+(``add``, ``concat``, average pools) scale each input to the scale of their output
+(:class:`hwsim.checkpoints.checkpoint.Rescale`). The logits are the last layer's ``psum + bias``, or
 its activations where it has no weights.
 """
 
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
-from hwsim.config import LayerShape, NetworkConfig
+from hwsim.config import LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
-from hwsim.fixedpoint import requantize, wrap
+from hwsim.fixedpoint import check_range, requantize, wrap
 from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, windows
 
 __all__ = [
+    "NUMBERS",
     "Trace",
     "accuracy",
     "add_bias",
@@ -33,98 +35,176 @@ __all__ = [
     "run",
 ]
 
-_ACT_WIDTH, _PSUM_WIDTH = 8, 32
+#: Widths that the scales of every checkpoint here are computed for.
+NUMBERS = NumberConfig()
+
+Ints = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What the ``conv`` and ``fc`` layers of a run saw and produced, by layer name, in order.
+    """Operands and results of the ``conv`` and ``fc`` layers of a run, by layer name, in order.
 
-    ``ifmap``: int8 ``(images, C, H, W)``. ``psum``: int32 ``(M, N)``, one a group, before the bias,
-    which is what the array's ``ofmap`` stream must carry. ``logits``: int32 ``(images, classes)``.
+    Attributes
+    ----------
+    ifmap
+        ``(images, C, H, W)`` activations that the layer reads: int8, or int16 where ``act_width``
+        is above 8.
+    psum
+        ``(M, N)`` per group, before the bias: what the array's ``ofmap`` stream must carry. int32,
+        or int64 where ``psum_width`` is above 32.
+    logits
+        ``(images, classes)``, of the partial sums' dtype.
     """
 
-    ifmap: dict[str, NDArray[np.int8]]
-    psum: dict[str, list[NDArray[np.int32]]]
-    logits: NDArray[np.int32]
+    ifmap: dict[str, Ints]
+    psum: dict[str, list[Ints]]
+    logits: Ints
 
 
 def input_act(
-    images: NDArray[np.uint8] | NDArray[np.floating], scale: float = INPUT_SCALE
-) -> NDArray[np.int8]:
-    """Turn images into activations of ``scale``; ``(images, H, W)`` gains a channel axis.
+    images: NDArray[np.uint8] | NDArray[np.floating],
+    scale: float = INPUT_SCALE,
+    act_width: int = NUMBERS.act_width,
+) -> Ints:
+    """Turn images into activations, rounded and saturated.
 
-    Pixels 0..255 stand for 0..1, and become 0..127 at the default scale. Real values are what the
-    float network takes.
+    Parameters
+    ----------
+    images
+        ``(images, H, W)``, which gains a channel axis, or ``(images, C, H, W)``. uint8 pixels
+        0..255 stand for 0..1; real values are the input of the float network.
+    scale
+        Real value of one integer step. At the default, pixels become 0..127.
+    act_width
+        Bits of an activation.
+
+    Returns
+    -------
+    (images, C, H, W) int8, or int16 where ``act_width`` is above 8
     """
     real = images / 255.0 if images.dtype == np.uint8 else images
-    act = np.clip(np.rint(real / scale), -128, 127).astype(np.int8)
+    half = 1 << (act_width - 1)
+    act: Ints = np.clip(np.rint(real / scale), -half, half - 1).astype(_act_dtype(act_width))
     return act if act.ndim == 4 else act[:, None]
 
 
-def run(network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8]) -> Trace:
-    """Infer all ``images``, int8 ``(n, C, H, W)``, at once and keep what every layer saw.
+def run(
+    network: NetworkConfig, checkpoint: Checkpoint, images: Ints, numbers: NumberConfig = NUMBERS
+) -> Trace:
+    """Infer all images at once and keep the operands and results of every layer with weights.
+
+    Parameters
+    ----------
+    network, checkpoint
+        The network and its integers.
+    images
+        ``(images, C, H, W)`` integers of ``act_width`` bits.
+    numbers
+        Widths of activations and partial sums. The scales of a checkpoint are computed for
+        ``NUMBERS``: with narrower activations more of them saturate.
 
     Raises
     ------
     InputError
-        The checkpoint is another network's, or does not say how a layer sums.
+        The checkpoint is another network's, or lacks the scales of a layer that sums; the images
+        have another shape or more than ``act_width`` bits; or activations are binary, which have
+        no scale.
     """
     checkpoint.check(network)
     shapes = network.shapes()
-    expected = (network.input.channels, network.input.height, network.input.width)
-    if images.shape[1:] != expected:
-        rule = f"must have shape {expected} for {network.name}"
-        raise InputError("images", "shape", images.shape[1:], rule)
-    known: dict[str, NDArray[np.int8]] = {"input": images}
-    ifmaps: dict[str, NDArray[np.int8]] = {}
-    psums: dict[str, list[NDArray[np.int32]]] = {}
-    previous, last = "input", np.zeros(0, dtype=np.int32)
+    _check_images(network, images, numbers)
+    act_width, psum_width = numbers.act_width, numbers.psum_width
+    acts: dict[str, Ints] = {"input": images.astype(_act_dtype(act_width), copy=False)}
+    ifmaps: dict[str, Ints] = {}
+    psums: dict[str, list[Ints]] = {}
+    previous, last = "input", acts["input"]
     for shape in shapes:
         layer = shape.layer
-        sources = [known[name] for name in layer.inputs or (previous,)]
+        sources = [acts[name] for name in layer.inputs or (previous,)]
         if shape.has_weights:
             weights = checkpoint.layers[layer.name]
             ifmaps[layer.name] = sources[0]
-            psums[layer.name] = _psums(shape, weights, sources[0])
-            last = add_bias(raise_ofmap(shape, psums[layer.name], len(images)), weights.bias)
-            known[layer.name] = requantize(
-                last.astype(np.int64), weights.multiplier, weights.shift, _ACT_WIDTH, layer.relu
-            ).astype(np.int8)
+            psums[layer.name] = _psums(shape, weights, sources[0], psum_width)
+            psum = raise_ofmap(shape, psums[layer.name], len(images))
+            last = add_bias(psum, weights.bias, psum_width)
+            acts[layer.name] = requantize(
+                last.astype(np.int64), weights.multiplier, weights.shift, act_width, layer.relu
+            ).astype(_act_dtype(act_width))
         else:
-            known[layer.name] = _pooled_or_joined(shape, checkpoint, sources)
-            last = known[layer.name].astype(np.int32)
+            acts[layer.name] = _pooled_or_joined(shape, checkpoint, sources, act_width)
+            last = acts[layer.name].astype(_psum_dtype(psum_width))
         previous = layer.name
     return Trace(ifmaps, psums, last.reshape(len(images), shapes[-1].ofmap.size))
 
 
 def logits(
-    network: NetworkConfig, checkpoint: Checkpoint, images: NDArray[np.int8], batch: int = 100
-) -> NDArray[np.int32]:
-    """Infer any number of images, ``batch`` at a time to bound the memory."""
-    parts = [run(network, checkpoint, chunk).logits for chunk in _chunks(images, batch)]
+    network: NetworkConfig,
+    checkpoint: Checkpoint,
+    images: Ints,
+    batch: int = 100,
+    numbers: NumberConfig = NUMBERS,
+) -> Ints:
+    """Infer any number of images.
+
+    Parameters
+    ----------
+    network, checkpoint, images, numbers
+        As of :func:`run`.
+    batch
+        Images that are inferred at once, which bounds the memory.
+
+    Returns
+    -------
+    (images, classes) int32, or int64 where ``psum_width`` is above 32
+
+    Raises
+    ------
+    InputError
+        As of :func:`run`.
+    """
+    parts = [run(network, checkpoint, chunk, numbers).logits for chunk in _chunks(images, batch)]
     return np.concatenate(parts)
 
 
 def accuracy(
     network: NetworkConfig,
     checkpoint: Checkpoint,
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | NDArray[np.floating],
     labels: NDArray[np.uint8],
+    numbers: NumberConfig = NUMBERS,
 ) -> float:
-    """Fraction of the images whose largest logit, the first of equals, is the label's."""
-    act = input_act(images, checkpoint.input_scale)
-    found = logits(network, checkpoint, act).argmax(axis=1)
-    return int(np.count_nonzero(found == labels)) / len(labels)
+    """Compute the fraction of the images whose largest logit, the first of equals, is the label's.
+
+    Parameters
+    ----------
+    network, checkpoint, numbers
+        As of :func:`run`.
+    images
+        As of :func:`input_act`; they are scaled by the checkpoint's ``input_scale``.
+    labels
+        ``(images,)`` class numbers.
+
+    Raises
+    ------
+    InputError
+        As of :func:`run`.
+    """
+    act = input_act(images, checkpoint.input_scale, numbers.act_width)
+    classes = logits(network, checkpoint, act, numbers=numbers).argmax(axis=1)
+    return int(np.count_nonzero(classes == labels)) / len(labels)
 
 
-def gemm(
-    weight: NDArray[np.integer], act: NDArray[np.integer], psum_width: int = _PSUM_WIDTH
-) -> NDArray[np.int64]:
+def gemm(weight: Ints, act: Ints, psum_width: int = NUMBERS.psum_width) -> NDArray[np.int64]:
     """Multiply ``(M, K)`` by ``(K, N)`` integers exactly; the sums wrap to ``psum_width`` bits.
 
     The operands may have up to 16 bits and K up to 2**21: floating-point BLAS is exact while every
     partial sum stays below the significand, and several times faster than integer loops.
+
+    Raises
+    ------
+    ValueError
+        A sum may exceed what double precision holds exactly.
     """
     bound = _magnitude(weight) * _magnitude(act) * weight.shape[1]
     if bound >= 1 << 53:
@@ -134,22 +214,54 @@ def gemm(
     return psum if bound < 1 << (psum_width - 1) else wrap(psum, psum_width)
 
 
-def add_bias(psum: NDArray[np.int32], bias: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Add one bias a channel to ``(images, M, P, Q)``, wrapping as the accumulator does."""
+def add_bias(psum: Ints, bias: Ints, psum_width: int = NUMBERS.psum_width) -> Ints:
+    """Add a bias per channel to ``(images, M, P, Q)``, wrapping as the accumulator does."""
     total = psum.astype(np.int64) + bias.astype(np.int64)[:, None, None]
-    return wrap(total, _PSUM_WIDTH).astype(np.int32)
+    return wrap(total, psum_width).astype(_psum_dtype(psum_width))
 
 
-def max_pool(shape: LayerShape, ifmap: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Keep each window's largest activation; padding never wins."""
-    pooled: NDArray[np.int8] = windows(shape, ifmap, fill=-128).max(axis=(4, 5))
+def max_pool(shape: LayerShape, ifmap: Ints) -> Ints:
+    """Keep the largest activation of each window; padding never wins.
+
+    Parameters
+    ----------
+    shape
+        A ``maxpool`` layer.
+    ifmap
+        ``(images, C, H, W)``.
+
+    Returns
+    -------
+    (images, C, P, Q) of the ifmap's dtype
+    """
+    fill = int(np.iinfo(ifmap.dtype).min)
+    pooled: Ints = windows(shape, ifmap, fill=fill).max(axis=(4, 5))
     return pooled
 
 
 def rescaled(
-    shape: LayerShape, rescale: Rescale, sources: Sequence[NDArray[np.int8]]
-) -> NDArray[np.int8]:
-    """Sum or join the inputs of an ``add``, ``concat`` or average pool; padding counts as 0."""
+    shape: LayerShape,
+    rescale: Rescale,
+    sources: Sequence[Ints],
+    act_width: int = NUMBERS.act_width,
+) -> Ints:
+    """Sum or join the inputs of an ``add``, ``concat`` or average pool; padding counts as 0.
+
+    Parameters
+    ----------
+    shape
+        The layer.
+    rescale
+        Multiplier of each input, and the shift of their sum.
+    sources
+        ``(images, C, H, W)`` activations per input.
+    act_width
+        Bits of an activation.
+
+    Returns
+    -------
+    (images, M, P, Q) int8, or int16 where ``act_width`` is above 8
+    """
     layer = shape.layer
     if layer.joins:
         pairs = zip(sources, rescale.multipliers, strict=True)
@@ -160,12 +272,24 @@ def rescaled(
     else:
         taps = windows(shape, sources[0], fill=0)
         total = taps.sum(axis=(4, 5), dtype=np.int64) * rescale.multipliers[0]
-    return requantize(total, 1, rescale.shift, _ACT_WIDTH, layer.relu).astype(np.int8)
+    act = requantize(total, 1, rescale.shift, act_width, layer.relu)
+    return act.astype(_act_dtype(act_width))
+
+
+def _check_images(network: NetworkConfig, images: Ints, numbers: NumberConfig) -> None:
+    if numbers.act_width == 1:
+        rule = "must be at least 2: binary activations have no scale"
+        raise InputError("inference", "numbers.act_width", numbers.act_width, rule)
+    expected = (network.input.channels, network.input.height, network.input.width)
+    if images.shape[1:] != expected:
+        rule = f"must have shape {expected} for {network.name}"
+        raise InputError("images", "shape", images.shape[1:], rule)
+    check_range("images", "act", images, numbers.act_width)
 
 
 def _pooled_or_joined(
-    shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[NDArray[np.int8]]
-) -> NDArray[np.int8]:
+    shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[Ints], act_width: int
+) -> Ints:
     layer = shape.layer
     if layer.type == "maxpool":
         pooled = max_pool(shape, sources[0])
@@ -173,22 +297,29 @@ def _pooled_or_joined(
     if layer.name not in checkpoint.rescales:
         rule = f"must be given: how {layer.type} layers scale what they sum"
         raise InputError(checkpoint.source, f"rescales.{layer.name}", None, rule)
-    return rescaled(shape, checkpoint.rescales[layer.name], sources)
+    return rescaled(shape, checkpoint.rescales[layer.name], sources, act_width)
 
 
-def _psums(
-    shape: LayerShape, weights: LayerWeights, ifmap: NDArray[np.int8]
-) -> list[NDArray[np.int32]]:
+def _psums(shape: LayerShape, weights: LayerWeights, ifmap: Ints, psum_width: int) -> list[Ints]:
+    dtype = _psum_dtype(psum_width)
     pairs = zip(lower_weight(shape, weights.weight), lower_act(shape, ifmap), strict=True)
-    return [gemm(weight, act).astype(np.int32) for weight, act in pairs]
+    return [gemm(weight, act, psum_width).astype(dtype) for weight, act in pairs]
 
 
-def _magnitude(values: NDArray[np.integer]) -> int:
+def _act_dtype(act_width: int) -> type[np.int8] | type[np.int16]:
+    return np.int8 if act_width <= 8 else np.int16
+
+
+def _psum_dtype(psum_width: int) -> type[np.int32] | type[np.int64]:
+    return np.int32 if psum_width <= 32 else np.int64
+
+
+def _magnitude(values: Ints) -> int:
     # not abs(): -128 has no positive int8
     return max(abs(int(values.min())), abs(int(values.max()))) if values.size else 0
 
 
-def _chunks(images: NDArray[np.int8], batch: int) -> Iterator[NDArray[np.int8]]:
+def _chunks(images: Ints, batch: int) -> Iterator[Ints]:
     # no images still make one empty chunk, so that the result has its shape
     for begin in range(0, max(1, len(images)), batch):
         yield images[begin : begin + batch]

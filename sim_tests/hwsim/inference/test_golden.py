@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
-from hwsim.config import NetworkConfig
+from hwsim.config import NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.workload.lowering import lower_act, lower_weight, weight_shape
@@ -47,13 +49,22 @@ def checkpoint(config: NetworkConfig, seed: int = 0) -> Checkpoint:
     return Checkpoint(config.name, layers, {})
 
 
-def scalar_requantize(psum: int, layer: LayerWeights, relu: bool) -> int:
+def scalar_wrap(value: int, width: int) -> int:
+    value %= 1 << width
+    return value - (1 << width) if value >> (width - 1) else value
+
+
+def scalar_requantize(psum: int, layer: LayerWeights, relu: bool, numbers: NumberConfig) -> int:
+    psum = scalar_wrap(psum, numbers.psum_width)
     scaled = (psum * layer.multiplier + (1 << (layer.shift - 1))) >> layer.shift
-    scaled = max(-128, min(127, scaled))
+    half = 1 << (numbers.act_width - 1)
+    scaled = max(-half, min(half - 1, scaled))
     return max(0, scaled) if relu else scaled
 
 
-def by_hand(weights: Checkpoint, image: np.ndarray) -> list[int]:
+def by_hand(
+    weights: Checkpoint, image: np.ndarray, numbers: NumberConfig = golden.NUMBERS
+) -> list[int]:
     """Logits of SMALL for one image, in Python's own integers."""
     conv, fc1, fc2 = (weights.layers[name] for name in ("conv1", "fc1", "fc2"))
     padded = np.pad(image[0].astype(int), 1).tolist()
@@ -70,6 +81,7 @@ def by_hand(weights: Checkpoint, image: np.ndarray) -> list[int]:
                     + int(conv.bias[m]),
                     conv,
                     relu=False,
+                    numbers=numbers,
                 )
                 for q in range(6)
             ]
@@ -82,12 +94,18 @@ def by_hand(weights: Checkpoint, image: np.ndarray) -> list[int]:
         ]
     hidden = [
         scalar_requantize(
-            sum(int(w) * a for w, a in zip(row, pooled, strict=True)) + int(b), fc1, relu=True
+            sum(int(w) * a for w, a in zip(row, pooled, strict=True)) + int(b),
+            fc1,
+            relu=True,
+            numbers=numbers,
         )
         for row, b in zip(fc1.weight, fc1.bias, strict=True)
     ]
     return [
-        sum(int(w) * a for w, a in zip(row, hidden, strict=True)) + int(b)
+        scalar_wrap(
+            sum(int(w) * a for w, a in zip(row, hidden, strict=True)) + int(b),
+            numbers.psum_width,
+        )
         for row, b in zip(fc2.weight, fc2.bias, strict=True)
     ]
 
@@ -101,6 +119,58 @@ def test_logits_equal_plain_integer_loops(seed):
     found = golden.run(config, weights, images).logits
     assert found.dtype == np.int32
     assert found.tolist() == [by_hand(weights, image) for image in images]
+
+
+@pytest.mark.parametrize(
+    ("widths", "bias_factor", "shift"),
+    [
+        ({"act_width": 6}, 1, 23),
+        ({"act_width": 11, "psum_width": 40}, 1, 21),
+        # so that sums wrap, but not all activations saturate
+        ({"psum_width": 16}, 1, 23),
+        ({"psum_width": 20}, 150, 27),
+    ],
+    ids=str,
+)
+def test_widths_are_those_of_the_numbers(widths, bias_factor, shift):
+    config, numbers = network(), NumberConfig(**widths)
+    weights = checkpoint(config, seed=3)
+    layers = {
+        name: replace(layer, bias=layer.bias * bias_factor, shift=shift)
+        for name, layer in weights.layers.items()
+    }
+    weights = replace(weights, layers=layers)
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 6), dtype=np.uint8)
+    images = golden.input_act(pixels, act_width=numbers.act_width)
+    half = 1 << (numbers.act_width - 1)
+    reals = np.rint(pixels / 255.0 * 127)
+    assert images[:, 0].tolist() == np.minimum(reals, half - 1).tolist()
+    trace = golden.run(config, weights, images, numbers)
+    expected = [by_hand(weights, image, numbers) for image in images]
+    assert trace.logits.tolist() == expected
+    assert expected != [by_hand(weights, image) for image in images], "the widths must matter"
+    assert golden.logits(config, weights, images, 2, numbers).tolist() == expected
+    labels = np.argmax(expected, axis=1).astype(np.uint8)
+    assert golden.accuracy(config, weights, pixels, labels, numbers) == 1
+    assert trace.ifmap["fc1"].dtype == (np.int16 if numbers.act_width > 8 else np.int8)
+    assert trace.psum["fc1"][0].dtype == (np.int64 if numbers.psum_width > 32 else np.int32)
+
+
+def test_sums_saturate_at_the_width_of_the_activations():
+    shape = NetworkConfig.model_validate(JOINED).shapes()[2]
+    act = np.full((1, 2, 4, 5), 25, dtype=np.int8)
+    assert (golden.rescaled(shape, Rescale((1, 1), 0), [act, act], act_width=6) == 31).all()
+    assert (golden.rescaled(shape, Rescale((9, 9), 0), [act, act], act_width=10) == 450).all()
+
+
+def test_activations_that_the_widths_cannot_hold_are_refused():
+    config = network()
+    images = np.full((1, 1, 6, 6), 32, dtype=np.int8)
+    with pytest.raises(InputError, match=r"images: act\[0, 0, 0, 0\] = 32: must be within -32..31"):
+        golden.run(config, checkpoint(config), images, NumberConfig(act_width=6))
+    binary = NumberConfig(act_width=1, weight_width=1, weight_code="levels")
+    with pytest.raises(InputError, match="act_width = 1: must be at least 2: binary"):
+        golden.run(config, checkpoint(config), images, binary)
 
 
 def test_trace_holds_the_operands_and_results_of_every_gemm():
