@@ -26,8 +26,8 @@ ORDER = (
     "report",
     "cost",
     "verification",
-    "study",
-    "sweep",
+    "studies",
+    "sweeps",
     "api",
     "cli",
 )

@@ -12,8 +12,8 @@ from harness.study_cases import Case, study
 
 from hwsim.config import ArchConfig, TechConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.study import compare, verdict
-from hwsim.study.report import write_comparison
+from hwsim.studies import compare, verdict
+from hwsim.studies.report import write_comparison
 
 ROOT = Path(__file__).parents[1]
 

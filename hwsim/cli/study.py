@@ -60,15 +60,15 @@ def _compare(
     json: bool,
 ) -> bool:
     from hwsim.cli.output import console, emit_json, log, table
-    from hwsim.study import compare, prove
-    from hwsim.study.report import (
+    from hwsim.studies import compare, prove
+    from hwsim.studies.report import (
         cycles_table,
         storage_table,
         to_dict,
         verdict_table,
         write_comparison,
     )
-    from hwsim.study.verdict import answer, verdicts
+    from hwsim.studies.verdict import answer, verdicts
     from hwsim.system.extras import require
 
     if rtl:
@@ -106,8 +106,8 @@ def _published(
     read: StudyConfig, config: PublishedConfig, command: str, folder: Path, json: bool
 ) -> bool:
     from hwsim.cli.output import console, emit_json, log, table
-    from hwsim.study import published
-    from hwsim.study.published_report import published_table, write_published
+    from hwsim.studies import published
+    from hwsim.studies.published_report import published_table, write_published
 
     with log().status("simulating") as status:
         check = published.run(config, lambda name: status.update(f"simulating {name}"))
@@ -131,8 +131,8 @@ def _synthetic(
 ) -> bool:
     from hwsim.checkpoints.synthetic import mark
     from hwsim.cli.output import console, emit_json, log, table
-    from hwsim.study import synthetic
-    from hwsim.study.synthetic_report import cycles_table, storage_table, write
+    from hwsim.studies import synthetic
+    from hwsim.studies.synthetic_report import cycles_table, storage_table, write
 
     with log().status("reading") as status:
         done = synthetic.run(config, str(path), status.update)

@@ -10,8 +10,8 @@ import typer
 from hwsim.cli.options import Json, Out
 
 if TYPE_CHECKING:
-    from hwsim.sweep.grid import Point
-    from hwsim.sweep.store import Store
+    from hwsim.sweeps.grid import Point
+    from hwsim.sweeps.store import Store
 
 __all__ = ["sweep"]
 
@@ -41,9 +41,9 @@ def sweep(
     from hwsim.config.catalog import resolve
     from hwsim.config.jobs.sweep import SweepConfig
     from hwsim.errors import InputError
-    from hwsim.sweep.export import collect, export
-    from hwsim.sweep.grid import expand
-    from hwsim.sweep.store import Store
+    from hwsim.sweeps.export import collect, export
+    from hwsim.sweeps.grid import expand
+    from hwsim.sweeps.store import Store
 
     path = resolve(config, "sweep")
     plan = SweepConfig.read(path)
@@ -101,8 +101,8 @@ def _run(points: list[Point], store: Store, jobs: int) -> int:
     )
 
     from hwsim.cli.output import log
-    from hwsim.sweep.evaluate import evaluate
-    from hwsim.sweep.run import pending, run
+    from hwsim.sweeps.evaluate import evaluate
+    from hwsim.sweeps.run import pending, run
 
     missing = pending(points, store)
     columns = (

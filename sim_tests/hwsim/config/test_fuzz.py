@@ -23,7 +23,7 @@ from hwsim.config.jobs.storage import StorageConfig
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
-from hwsim.sweep.grid import expand
+from hwsim.sweeps.grid import expand
 
 READERS: list[type[Config]] = [
     ArchConfig,

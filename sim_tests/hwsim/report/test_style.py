@@ -43,7 +43,7 @@ def test_drawing_leaves_the_global_style_alone(tmp_path: Path) -> None:
 
 
 def test_importing_brings_neither_pyplot_nor_a_backend() -> None:
-    code = "import sys, hwsim.sweep.pictures; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, hwsim.sweeps.pictures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from hwsim.checkpoints.synthetic import mark
 from hwsim.cost.storage import KINDS
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.study import synthetic_pictures as plots
-from hwsim.study.synthetic import SyntheticStudy
+from hwsim.studies import synthetic_pictures as plots
+from hwsim.studies.synthetic import SyntheticStudy
 
 __all__ = ["cycles_table", "storage_table", "write"]
 

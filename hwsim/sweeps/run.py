@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from hwsim.errors import InputError
-from hwsim.sweep.grid import Point
-from hwsim.sweep.store import Row, Store
+from hwsim.sweeps.grid import Point
+from hwsim.sweeps.store import Row, Store
 from hwsim.system.processes import WORKERS
 
 __all__ = ["Evaluate", "pending", "run"]

@@ -12,9 +12,9 @@ import numpy as np
 from hwsim.config.jobs.sweep import METRICS, SweepConfig
 from hwsim.report.page import write_csv
 from hwsim.report.pareto import front
-from hwsim.sweep import pictures as plots
-from hwsim.sweep.grid import Point
-from hwsim.sweep.store import Row
+from hwsim.sweeps import pictures as plots
+from hwsim.sweeps.grid import Point
+from hwsim.sweeps.store import Row
 
 __all__ = ["Result", "collect", "export"]
 

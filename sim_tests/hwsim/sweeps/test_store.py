@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.sweep.store import Row, Store
+from hwsim.sweeps.store import Row, Store
 
 
 def row(key: str = "k", cycles: int = 7) -> Row:

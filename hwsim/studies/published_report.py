@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.study import pictures as plots
-from hwsim.study.published import Check
+from hwsim.studies import pictures as plots
+from hwsim.studies.published import Check
 from hwsim.system.files import staged
 
 __all__ = ["published_table", "write_published"]

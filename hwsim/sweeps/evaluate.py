@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwsim.engine.network import simulate
-from hwsim.sweep.grid import Point
+from hwsim.sweeps.grid import Point
 
 __all__ = ["evaluate"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.study import curves, verdict
-from hwsim.study import pictures as plots
-from hwsim.study.compare import Comparison, Variant
-from hwsim.study.verdict import BOUNDS, Verdict
+from hwsim.studies import curves, verdict
+from hwsim.studies import pictures as plots
+from hwsim.studies.compare import Comparison, Variant
+from hwsim.studies.verdict import BOUNDS, Verdict
 from hwsim.system.files import staged
 
 __all__ = ["cycles_table", "storage_table", "verdict_table", "write_comparison"]
@@ -79,7 +79,7 @@ def write_comparison(
     command
         The command that reproduces the report.
     proofs
-        One record for each RTL run: :func:`hwsim.study.prove.run`.
+        One record for each RTL run: :func:`hwsim.studies.prove.run`.
     """
     with staged(folder) as inside:
         document = to_dict(done) | {"title": title, "command": command, "rtl": proofs}

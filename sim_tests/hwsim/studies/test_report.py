@@ -10,7 +10,7 @@ from harness.study_cases import Case, study
 
 from hwsim.errors import InputError
 from hwsim.report.page import Report
-from hwsim.study import compare, curves, report
+from hwsim.studies import compare, curves, report
 
 CASES = [
     Case("dense", heldout=0.99),

@@ -8,7 +8,7 @@ from hwsim.checkpoints import find as shipped
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config.catalog import CONFIGS
 from hwsim.config.jobs.study import CompareConfig, StudyConfig
-from hwsim.study import compare
+from hwsim.studies import compare
 
 STUDIES = {
     path.stem: study

@@ -10,7 +10,7 @@ from matplotlib.ticker import StrMethodFormatter
 from hwsim.checkpoints.synthetic import mark
 from hwsim.cost.storage import KINDS
 from hwsim.report.style import colours, figure, save
-from hwsim.study.synthetic import SyntheticStudy
+from hwsim.studies.synthetic import SyntheticStudy
 
 __all__ = ["cycles_by_density", "stored_by_kind"]
 

@@ -16,9 +16,9 @@ import pytest
 from hwsim.config.base import load, parse
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
-from hwsim.sweep.grid import Point, expand
-from hwsim.sweep.run import pending, run
-from hwsim.sweep.store import Row, Store
+from hwsim.sweeps.grid import Point, expand
+from hwsim.sweeps.run import pending, run
+from hwsim.sweeps.store import Row, Store
 
 PATIENCE_S = 60
 
@@ -28,9 +28,9 @@ import os, sys, time
 from pathlib import Path
 from hwsim.config.base import load
 from hwsim.config.jobs.sweep import SweepConfig
-from hwsim.sweep.grid import expand
-from hwsim.sweep.run import pending, run
-from hwsim.sweep.store import Store
+from hwsim.sweeps.grid import expand
+from hwsim.sweeps.run import pending, run
+from hwsim.sweeps.store import Store
 
 FOLDER = Path(__file__).parent
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwsim.config import ArchConfig
 from hwsim.inference.operands import checkpoint_operands
-from hwsim.study.compare import Comparison, Variant
+from hwsim.studies.compare import Comparison, Variant
 from hwsim.verification import run as verify
 
 __all__ = ["run"]

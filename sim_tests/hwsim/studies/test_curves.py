@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hwsim.study.curves import _front
+from hwsim.studies.curves import _front
 
 
 def test_a_curve_joins_what_no_other_beats_by_rising_cost_and_the_first_of_equals():

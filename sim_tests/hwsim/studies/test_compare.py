@@ -9,8 +9,8 @@ from harness.study_cases import ARCHS, Case, study, write
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.cost import storage
 from hwsim.errors import InputError
-from hwsim.study import compare, prove
-from hwsim.study.compare import Curve
+from hwsim.studies import compare, prove
+from hwsim.studies.compare import Curve
 
 CASES = [
     Case("dense", test=0.9920, heldout=0.9900),

@@ -8,9 +8,9 @@ from typing import Any
 
 from hwsim.config.base import parse
 from hwsim.config.jobs.sweep import SweepConfig
-from hwsim.sweep.export import collect, export
-from hwsim.sweep.grid import expand
-from hwsim.sweep.store import Row
+from hwsim.sweeps.export import collect, export
+from hwsim.sweeps.grid import expand
+from hwsim.sweeps.store import Row
 
 
 def plan(**changes: Any) -> SweepConfig:

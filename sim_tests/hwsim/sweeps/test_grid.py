@@ -13,8 +13,8 @@ from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
-from hwsim.sweep import grid as module
-from hwsim.sweep.grid import expand
+from hwsim.sweeps import grid as module
+from hwsim.sweeps.grid import expand
 
 
 def sweep(grid: dict[str, list[Any]], **changes: Any) -> SweepConfig:

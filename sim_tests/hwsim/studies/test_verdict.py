@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from harness.study_cases import Case, study
 
-from hwsim.study import compare, verdict
+from hwsim.studies import compare, verdict
 
 CASES = [
     Case("dense", test=0.9920, heldout=0.9900),

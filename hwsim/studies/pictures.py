@@ -9,8 +9,8 @@ from matplotlib.ticker import StrMethodFormatter
 
 from hwsim.arrays.counts import Counts
 from hwsim.report.style import colours, figure, save
-from hwsim.study.compare import Comparison
-from hwsim.study.published import Check
+from hwsim.studies.compare import Comparison
+from hwsim.studies.published import Check
 
 __all__ = ["bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "speedup_by_layer"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hwsim.study.compare import KINDS, Comparison, Model, Variant
+from hwsim.studies.compare import KINDS, Comparison, Model, Variant
 
 __all__ = ["BOUNDS", "MEASURES", "THESIS", "Verdict", "answer", "limits", "supports", "verdicts"]
 

@@ -18,7 +18,7 @@ from hwsim.config.jobs.study import StudyConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.inference.operands import on_random_acts
-from hwsim.study.synthetic import run
+from hwsim.studies.synthetic import run
 
 NETWORK = {
     "name": "small",
