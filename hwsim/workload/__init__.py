@@ -1,1 +1,1 @@
-"""What an array is given to do: layers, their matrices, random operands."""
+"""The work of an array: layers, their matrices, random operands."""

@@ -47,7 +47,7 @@ class RTLRun(Run):
 
 @dataclass(frozen=True)
 class Build:
-    """A built simulation: where it is, and what its bench was made from."""
+    """A built simulation: its folder, and what its bench was written from."""
 
     arch: ArchConfig
     simulator: str
@@ -88,7 +88,7 @@ def simulate_rtl(
     limits
         Cycles after which each job counts as hung; a generous bound by its size if absent.
     resets
-        Job -> clock: play the job up to that clock, reset the array there, then play the job again.
+        Job -> cycle: play the job up to that cycle, reset the array there, then play the job again.
     notify
         Called with what begins: ``generate``, ``build``, ``run``.
 
@@ -132,7 +132,7 @@ def build(
     """Generate a design and build its bench, unless the very same was built there before.
 
     ``depth`` is rounded up to a power of two, and to at least what serves most jobs. Two processes
-    may ask for the same build at once: the second waits and finds it done.
+    may ask for the same build at once: the second waits and then uses the build of the first.
     """
     toolchain.require(simulator)
     depth = 1 << (max(depth, MIN_DEPTH[simulator]) - 1).bit_length()
@@ -232,8 +232,8 @@ def _settings(plan: _Plan) -> dict[str, np.ndarray]:
         raise ValueError(f"pauses must name streams {list(sizes)}, not {sorted(unknown)}")
     for name, pattern in patterns.items():
         if len(pattern) > PAUSE_BITS:
-            raise ValueError(f"pause pattern of {name} must have at most {PAUSE_BITS} clocks")
-        # no pattern: one clock, not paused, for ever
+            raise ValueError(f"pause pattern of {name} must have at most {PAUSE_BITS} cycles")
+        # no pattern: a period of one cycle, not paused
         settings[f"period_{name}"] = np.array([max(1, len(pattern))])
     for name, pattern in patterns.items():
         bits = np.zeros(PAUSE_BITS, dtype=bool)
@@ -250,31 +250,31 @@ def _collect(sidecar: dict, plan: _Plan, results: dict[str, np.ndarray], index: 
     groups = sidecar["status"]["groups"]
     if f"{index}.result" not in results:
         return RTLRun(empty, Counts(0, {}), "the array takes no command before the run")
-    found = unpack(results[f"{index}.result"], describe(result_layout(sidecar)))
+    result = unpack(results[f"{index}.result"], describe(result_layout(sidecar)))
     counts = Counts(
-        int(found["cycles"][0]),
+        int(result["cycles"][0]),
         {
-            group: dict(zip(entry["causes"], found[f"count_{group}"][0].tolist(), strict=True))
+            group: dict(zip(entry["causes"], result[f"count_{group}"][0].tolist(), strict=True))
             for group, entry in groups.items()
         },
-        {stream_event(name): int(found[f"taken_{name}"][0]) for name in STREAMS}
+        {stream_event(name): int(result[f"taken_{name}"][0]) for name in STREAMS}
         | {
-            name: field["each"] * int(found[f"event_{name}"][0])
+            name: field["each"] * int(result[f"event_{name}"][0])
             for name, field in sidecar["events"]["fields"].items()
         },
     )
-    taken = {name: int(found[f"taken_{name}"][0]) for name in SOURCES}
-    if found["hung"][0]:
-        seen = int(found["taken_ofmap"][0])
+    taken = {name: int(result[f"taken_{name}"][0]) for name in SOURCES}
+    if result["hung"][0]:
+        seen = int(result["taken_ofmap"][0])
         fault = f"hung: {seen} of {job.transfers} transfers of ofmap in {counts.cycles} cycles"
         return RTLRun(empty, counts, fault)
     if f"{index}.ofmap" not in results:
         return RTLRun(empty, counts, "ofmap holds unknown bits")
     lanes = unpack(results[f"{index}.ofmap"], sidecar["streams"]["ofmap"])["psum"]
     ofmap = job.gather(lanes)
-    if found["unstable"][0]:
+    if result["unstable"][0]:
         return RTLRun(ofmap, counts, "ofmap changed an offer that was not taken")
-    if found["spurious"][0]:
+    if result["spurious"][0]:
         return RTLRun(ofmap, counts, "ofmap offered more than the job's transfers")
     for name, words in _words(job).items():
         if taken[name] != words:

@@ -13,7 +13,7 @@ __all__ = ["COUNT_WIDTH", "PAUSE_BITS", "SOURCES", "StreamBench", "write_bench"]
 
 #: Streams that the bench plays, from the array's sidecar.
 SOURCES = ("command", "weight", "act")
-#: Longest stall pattern, in clocks.
+#: Longest stall pattern, in cycles.
 PAUSE_BITS = 256
 #: Bits of the cycle counters.
 COUNT_WIDTH = 48
@@ -86,9 +86,9 @@ def result_layout(sidecar: dict) -> data.StructLayout:
 class StreamBench(wiring.Component):
     """Play one job on a generated array, and count what happens.
 
-    The clock after ``run`` is set is t = 0. A source offers while it has words and is not paused,
+    The cycle after ``run`` is set is t = 0. A source offers while it has words and is not paused,
     or still holds an offer that was not taken; the sink is ready while it is not paused. Cycles
-    and causes are counted from t = 0 up to and including the clock of the last expected transfer
+    and causes are counted from t = 0 up to and including the cycle of the last expected transfer
     of ``ofmap``; then ``stop`` rises, and everything holds until ``run`` falls.
 
     Parameters
@@ -177,10 +177,10 @@ class StreamBench(wiring.Component):
         if len(events):
             connections["o_events"] = events
         for name, (valid, ready, payload) in ports.items():
-            given, taken = ("i", "o") if name in SOURCES else ("o", "i")
-            connections[f"{given}_{name}__valid"] = valid
-            connections[f"{taken}_{name}__ready"] = ready
-            connections[f"{given}_{name}__payload"] = payload
+            ahead, back = ("i", "o") if name in SOURCES else ("o", "i")
+            connections[f"{ahead}_{name}__valid"] = valid
+            connections[f"{back}_{name}__ready"] = ready
+            connections[f"{ahead}_{name}__payload"] = payload
         m.submodules.array = Instance(self.sidecar["name"], **connections)
 
     def _source(self, m: Module, name: str) -> tuple[Signal, Signal, Signal]:
@@ -230,7 +230,7 @@ class StreamBench(wiring.Component):
         return valid, ready, payload
 
     def _paused(self, m: Module, name: str) -> Value:
-        """Whether the pattern of a stream pauses it in this clock."""
+        """Whether the pattern of a stream pauses it in this cycle."""
         phase = Signal(range(PAUSE_BITS))
         period = self.settings[f"period_{name}"]
         with m.If(~self.run):
@@ -241,7 +241,7 @@ class StreamBench(wiring.Component):
         return pattern.bit_select(phase, 1)
 
     def _count(self, m: Module, status: Signal) -> None:
-        """Cycles, and members of each status group by cause, of every active clock."""
+        """Cycles, and members of each status group by cause, of every active cycle."""
         counted: list[tuple[Value, Value]] = [(self.result.cycles, C(1))]
         for group, entry in self.sidecar["status"]["groups"].items():
             width, offset = entry["width"], entry["offset"]

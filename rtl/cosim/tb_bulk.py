@@ -2,7 +2,7 @@
 
 Run by :mod:`hwsim.rtl.cosim.run` in a folder, ``HWSIM_RUN``, that holds ``cases.npz``. Case i has
 the words ``i.command``, ``i.weight``, ``i.act`` and ``i.job`` (one word) as limbs, and ``i.plan``:
-the transfers expected, the clock in which a reset cuts a first try of the case, or -1, and the
+the transfers expected, the cycle in which a reset cuts a first try of the case, or -1, and the
 limit of cycles. Out comes ``results.npz`` with ``i.result`` and ``i.ofmap``. A case whose array
 never became idle has neither; one that hung, or whose output holds unknown bits, has no
 ``i.ofmap``. There is no reset between two cases, except after one of those.
@@ -23,11 +23,11 @@ from hwsim.rtl.cosim.pack import Limbs, from_ints, to_ints, to_npz
 from hwsim.rtl.cosim.stream_bench import SOURCES
 from hwsim.system.files import write_bytes_atomic
 
-#: Clocks given to an array to become idle: after a reset it may clear its memories.
+#: Cycles in which an array must become idle: after a reset it may clear its memories.
 IDLE_LIMIT = 1 << 17
-#: Nanoseconds of a clock.
+#: Clock period in nanoseconds.
 PERIOD = 2
-#: Clocks watched after a run, for an output nobody asked for.
+#: Cycles watched after a run, for an offer outside it.
 TAIL = 4
 
 
@@ -52,8 +52,8 @@ async def play_case(dut: Any, cases: Any, case: int, results: dict[str, Limbs]) 
     transfers, cut, limit = cases[f"{case}.plan"].tolist()
     for name in SOURCES:
         word = dut[f"memory_{name}"].word
-        for place, value in enumerate(to_ints(cases[f"{case}.{name}"])):
-            word[place].value = Immediate(value)
+        for index, value in enumerate(to_ints(cases[f"{case}.{name}"])):
+            word[index].value = Immediate(value)
     dut.job.value = to_ints(cases[f"{case}.job"])[0]
     if cut >= 0:
         if not await start(dut):
@@ -91,7 +91,7 @@ async def start(dut: Any) -> bool:
 
 
 async def reset(dut: Any) -> None:
-    """Two clocks of reset, with no run."""
+    """Two cycles of reset, with no run."""
     dut.rst.value = 1
     dut.run.value = 0
     await ClockCycles(dut.clk, 2)

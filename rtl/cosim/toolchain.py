@@ -1,4 +1,4 @@
-"""Tools, environment and flags of every build: the one place that knows how they are found."""
+"""Tools, environment and flags of every build: this file alone knows where they lie."""
 
 import contextlib
 import importlib.util
@@ -156,12 +156,12 @@ def _program(
         return None, ""
     try:
         # iverilog exits 1 after printing its version: only the text counts
-        done = subprocess.run(
+        shown = subprocess.run(
             [program, flag], capture_output=True, text=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None, ""
-    match = re.search(pattern, done.stdout + done.stderr)
+    match = re.search(pattern, shown.stdout + shown.stderr)
     version = match[1] if match else ""
     fine = bool(version) and _version(version) >= _version(minimum)
     return (Path(program) if fine else None), version

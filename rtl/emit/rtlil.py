@@ -1,4 +1,4 @@
-"""RTLIL of a design: what Verilog, synthesis and the digest of the RTL are made from."""
+"""RTLIL of a design: the source of its Verilog, of synthesis, and of the digest of its RTL."""
 
 import gc
 import hashlib

@@ -32,7 +32,7 @@ def share_modules(rtlil: str) -> str:
             if (cell := _CELL.match(line)) and cell[1] in texts:
                 visit(cell[1])
         declared = _PORT.findall(texts[name])
-        ports[name] = {port: f"\\port${place}" for place, port in enumerate(declared)}
+        ports[name] = {port: f"\\port${index}" for index, port in enumerate(declared)}
         text = _rename(texts[name], ports[name], ports, merged)
         body = _NAME.sub("module", text, count=1)
         merged[name] = bodies.setdefault(body, name)
@@ -56,9 +56,9 @@ def _rename(
             line = line.replace(cell[1], merged.get(cell[1], cell[1]), 1)
         elif line == "  end":
             child = {}
-        head, found, rest = line.partition("connect ") if child else ("", "", line)
-        if found:
+        head, separator, rest = line.partition("connect ") if child else ("", "", line)
+        if separator:
             port, space, rest = rest.partition(" ")
-            head += found + child.get(port, port) + space
+            head += separator + child.get(port, port) + space
         lines.append(head + _ANY_PORT.sub(lambda match: own.get(match[0], match[0]), rest))
     return "\n".join(lines)

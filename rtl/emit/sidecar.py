@@ -19,7 +19,7 @@ def sidecar(arch: ArchConfig, component: wiring.Component, rtl: str) -> dict:
     that of the RTL: whatever is measured of the design is filed under it.
     ``streams`` has the layout of each port ``<stream>__payload``: its fields with the offset of
     their first bit, the width of one element and the shape of the array of elements (``[]``: a
-    scalar; elements follow each other, the last index fastest). ``status`` has the place of each
+    scalar; elements follow each other, the last index fastest). ``status`` has the position of each
     group in the port ``status``, and its causes in the order of their codes. ``events`` has the
     position of the strobes of each event in the port ``events``.
     """

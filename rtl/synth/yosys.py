@@ -165,7 +165,7 @@ def _kind(cell: str) -> str:
 
 
 def _synthesize(text: str, top: str, target: str, cache: Path) -> Cells:
-    """Synthesize one module of RTLIL text, or find what an earlier run made of it."""
+    """Synthesize one module of RTLIL text, or read the result of an earlier run."""
     if target not in TARGETS:
         raise InputError(
             "command line", "--target", target, f"must be one of: {', '.join(TARGETS)}"
@@ -183,7 +183,7 @@ def _synthesize(text: str, top: str, target: str, cache: Path) -> Cells:
         return Cells(**json.loads(path.read_text()))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "design.il").write_text(text)
-        done = subprocess.run(
+        yosys = subprocess.run(
             [sys.executable, "-c", _WORKER],
             input="\n".join(script),
             capture_output=True,
@@ -192,8 +192,8 @@ def _synthesize(text: str, top: str, target: str, cache: Path) -> Cells:
             timeout=LIMIT_S,
             check=False,
         )
-        if done.returncode:
-            log = (done.stdout + done.stderr).strip().splitlines()
+        if yosys.returncode:
+            log = (yosys.stdout + yosys.stderr).strip().splitlines()
             raise RuntimeError(f"Yosys failed on {top}: {log[-1] if log else 'no output'}")
         before, after = (
             json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")
@@ -201,9 +201,9 @@ def _synthesize(text: str, top: str, target: str, cache: Path) -> Cells:
     # neither submodules, which are counted by what is in them, nor notes on the hierarchy
     others = {module.removeprefix("\\") for module in after["modules"]} | {"$scopeinfo"}
     cells = sorted(after["design"]["num_cells_by_type"].items())
-    found = Cells(
+    result = Cells(
         {cell: count for cell, count in cells if cell not in others},
         before["design"]["num_memory_bits"],
     )
-    write_text_atomic(path, json.dumps(vars(found)))
-    return found
+    write_text_atomic(path, json.dumps(vars(result)))
+    return result

@@ -1,9 +1,9 @@
 """Run jobs on an array of any family in the Amaranth simulator.
 
 The bench knows nothing of a family but its streams: it offers each word of a :class:`Job`, keeps
-to the pause patterns, holds every offer until its transfer, counts the causes of each clock, and
+to the pause patterns, holds every offer until its transfer, counts the causes of each cycle, and
 checks the array's side of the stream rules. The result is a :class:`Run`, to be compared with
-``==`` to the clock-by-clock model's.
+``==`` to those of the cycle model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ __all__ = ["INPUTS", "assert_equal", "chain", "drive", "pack", "pause_factors"]
 #: Input streams of every family, in the order of their bits in the bench's handshake word.
 INPUTS = ("command", "weight", "act")
 
-#: Idle clocks after the last job in which nothing may be offered.
+#: Idle cycles after the last job in which nothing may be offered.
 QUIET = 16
 
 NO_PAUSES: Pauses = {}
@@ -106,7 +106,7 @@ def drive(
 ) -> list[Run]:
     """Run ``jobs`` one after the other without a reset between them.
 
-    Each job starts at its own clock 0, the first clock after the previous one's last transfer in
+    Each job starts at its own cycle 0, the first cycle after the previous one's last transfer in
     which the array is ready for a command.
 
     Parameters
@@ -114,7 +114,7 @@ def drive(
     pauses
         Patterns of every job, or a list with those of each job.
     reset_at
-        Begin with ``reset_at`` clocks of the first job, then reset the array for one clock, then
+        Begin with ``reset_at`` cycles of the first job, then reset the array for one cycle, then
         run all jobs.
     max_cycles
         A job (or the wait for ``command.ready``) that takes longer fails the test.
@@ -169,13 +169,13 @@ class _Bench:
         raise AssertionError(f"not ready for a command after {self.max_cycles} cycles")
 
     async def quiet(self, ctx) -> None:
-        """Pass one clock in which the array must offer nothing."""
+        """Pass one cycle in which the array must offer nothing."""
         ctx.set(self.dut.ofmap.ready, 1)
         _, _, valid = await ctx.tick().sample(self.dut.ofmap.valid)
         assert not valid, "ofmap offered with no job running"
 
     async def reset(self, ctx) -> None:
-        """Reset for one clock, with every stream at rest."""
+        """Reset for one cycle, with every stream at rest."""
         for stream in self.inputs:
             ctx.set(stream.valid, 0)
         ctx.set(self.domain.rst, 1)
@@ -183,7 +183,7 @@ class _Bench:
         ctx.set(self.domain.rst, 0)
 
     async def run(self, ctx, job: Job, pauses: Pauses, stop_at: int | None = None) -> Run:
-        """Run one job to its last transfer, or for ``stop_at`` clocks."""
+        """Run one job to its last transfer, or for ``stop_at`` cycles."""
         sources = [_Source(name, getattr(self.dut, name), job, pauses) for name in INPUTS]
         sink = _Sink(self.dut.ofmap, pauses)
         out, status, events = self.dut.ofmap, [], []
@@ -196,19 +196,19 @@ class _Bench:
             strobes,
         )
         while len(sink.payloads) < job.transfers and len(status) != stop_at:
-            clock = len(status)
-            if clock == self.max_cycles:
+            cycle = len(status)
+            if cycle == self.max_cycles:
                 raise AssertionError(
-                    f"no end after {clock} cycles: {len(sink.payloads)} of {job.transfers} ofmap"
+                    f"no end after {cycle} cycles: {len(sink.payloads)} of {job.transfers} ofmap"
                     f" transfers, words left {[source.left for source in sources]}"
                 )
             for source in sources:
-                source.offer(ctx, clock)
-            sink.offer(ctx, clock)
+                source.offer(ctx, cycle)
+            sink.offer(ctx, cycle)
             _, _, ready, valid, payload, code, event = await ctx.tick().sample(*sampled)
             for i, source in enumerate(sources):
                 source.clocked(ready >> i & 1)
-            sink.clocked(valid, payload, clock)
+            sink.clocked(valid, payload, cycle)
             status.append(code)
             events.append(event)
         for source in sources:
@@ -272,16 +272,16 @@ class _Source:
         """Words not taken yet."""
         return len(self.words) - self.taken
 
-    def offer(self, ctx, clock: int) -> None:
+    def offer(self, ctx, cycle: int) -> None:
         """Offer the next word, unless an idle source is paused."""
-        paused = is_paused(self.pauses, self.name, clock)
+        paused = is_paused(self.pauses, self.name, cycle)
         self.offered = self.left > 0 and (self.offered or not paused)
         ctx.set(self.stream.valid, self.offered)
         if self.offered:
             ctx.set(self.stream.payload.as_value(), self.words[self.taken])
 
     def clocked(self, ready: int) -> None:
-        """Note the handshake of the clock that passed."""
+        """Note the handshake of the cycle that passed."""
         if self.offered and ready:
             self.taken += 1
             self.offered = False
@@ -299,16 +299,16 @@ class _Sink:
         self.payloads: list[int] = []
         self.ready, self.held = False, None
 
-    def offer(self, ctx, clock: int) -> None:
+    def offer(self, ctx, cycle: int) -> None:
         """Be ready, unless paused."""
-        self.ready = not is_paused(self.pauses, "ofmap", clock)
+        self.ready = not is_paused(self.pauses, "ofmap", cycle)
         ctx.set(self.stream.ready, self.ready)
 
-    def clocked(self, valid: int, payload: int, clock: int) -> None:
-        """Note the handshake of the clock that passed."""
+    def clocked(self, valid: int, payload: int, cycle: int) -> None:
+        """Note the handshake of the cycle that passed."""
         if self.held is not None:
-            assert valid, f"ofmap.valid dropped before the transfer, clock {clock}"
-            assert payload == self.held, f"ofmap changed before the transfer, clock {clock}"
+            assert valid, f"ofmap.valid dropped before the transfer, cycle {cycle}"
+            assert payload == self.held, f"ofmap changed before the transfer, cycle {cycle}"
         self.held = payload if valid and not self.ready else None
         if valid and self.ready:
             self.payloads.append(payload)

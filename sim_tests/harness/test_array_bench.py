@@ -35,7 +35,7 @@ def test_refuses_what_does_not_fit(value):
 
 
 class Passing(wiring.Component):
-    """Stand-in for an array: what comes as ``act`` goes out a clock later, with a fault."""
+    """Stand-in for an array: what comes as ``act`` goes out one cycle later, with a fault."""
 
     def __init__(self, fault: str = "") -> None:
         self.fault = fault

@@ -75,12 +75,12 @@ def encode(weight: NDArray[np.integer], index_bits: int, has_zero: bool = True) 
     positions = np.flatnonzero(flat)
     gap = gaps(positions)
     run = zero_run(index_bits, has_zero)
-    place = np.cumsum(gap // run + 1) - 1
-    total = int(place[-1]) + 1 if len(place) else 0
+    position = np.cumsum(gap // run + 1) - 1
+    total = int(position[-1]) + 1 if len(position) else 0
     values = np.zeros(total, dtype=np.int64)
     rel_idx = np.full(total, (1 << index_bits) - 1, dtype=np.int64)
-    values[place] = flat[positions]
-    rel_idx[place] = gap % run
+    values[position] = flat[positions]
+    rel_idx[position] = gap % run
     return RelativeMatrix((num_rows, num_cols), index_bits, has_zero, values, rel_idx)
 
 

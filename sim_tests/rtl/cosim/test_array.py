@@ -12,7 +12,7 @@ from hwsim.arrays.base import array_model
 from hwsim.rtl.cosim import toolchain
 from hwsim.rtl.cosim.pack import pack, to_npz
 from hwsim.rtl.emit.verilog import generate
-from hwsim.verification.run import random_cases
+from hwsim.verification.cases import random_cases
 
 STREAMS = ("command", "weight", "act", "ofmap")
 

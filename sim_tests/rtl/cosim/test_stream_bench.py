@@ -7,7 +7,8 @@ from harness import serial
 from hwsim.arrays.base import Run
 from hwsim.rtl.cosim import run as cosim
 from hwsim.rtl.cosim.run import SimulationError, simulate_rtl
-from hwsim.verification.run import Case, random_cases, verify
+from hwsim.verification.cases import Case, random_cases
+from hwsim.verification.run import verify
 from hwsim.workload.gemm import GEMM
 
 pytestmark = pytest.mark.cosim
@@ -142,7 +143,7 @@ def test_pauses_are_checked(need, tmp_path):
     job = serial.compile(arch, cases(1)[0].gemm)
     for pauses, message in (
         ({"weights": np.array([True])}, "must name streams"),
-        ({"act": np.zeros(257, dtype=bool)}, "at most 256 clocks"),
+        ({"act": np.zeros(257, dtype=bool)}, "at most 256 cycles"),
     ):
         with pytest.raises(ValueError, match=message):
             simulate_rtl(arch, [job], [pauses], build_dir=tmp_path, simulator="icarus")

@@ -12,7 +12,8 @@ from hwsim.cli import app
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.rtl.cosim import run as cosim
-from hwsim.verification.run import STALLS, layer_cases, random_cases, verify
+from hwsim.verification.cases import STALLS, layer_cases, random_cases
+from hwsim.verification.run import verify
 from hwsim.workload.layer import Layer
 
 SHIPPED = ("dense_8x8_ws", "dense_8x8_os", "csc_16x4", "csc_64x1")
