@@ -12,7 +12,8 @@ from hwsim.cli.options import Arch, Images, Json, Out
 
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
-    from hwsim.verification.run import Case, Comparison
+    from hwsim.verification.cases import Case
+    from hwsim.verification.compare import Comparison
 
 __all__ = ["verify"]
 
@@ -106,7 +107,7 @@ def _cases(
     from hwsim.config import NetworkConfig
     from hwsim.errors import InputError
     from hwsim.inference.operands import checkpoint_operands
-    from hwsim.verification.run import layer_cases, random_cases
+    from hwsim.verification.cases import layer_cases, random_cases
 
     cases, called = random_cases(design, random, seed), None
     if network is None:

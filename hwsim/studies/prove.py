@@ -9,7 +9,8 @@ from typing import Any
 from hwsim.config import ArchConfig
 from hwsim.inference.operands import checkpoint_operands
 from hwsim.studies.compare import Comparison, Variant
-from hwsim.verification import run as verify
+from hwsim.verification.cases import layer_cases
+from hwsim.verification.run import verify
 
 __all__ = ["run"]
 
@@ -32,7 +33,7 @@ def run(
     Returns
     -------
     list of dict
-        One record a variant and layer, as of :meth:`hwsim.verification.run.Comparison.to_dict`.
+        One record a variant and layer, as of :meth:`hwsim.verification.compare.Comparison.to_dict`.
 
     Raises
     ------
@@ -46,10 +47,10 @@ def run(
             operands = checkpoint_operands(
                 done.network, variant.model.source, done.config.verify.images
             )
-            found = verify.layer_cases(operands, done.config.verify.layers)
+            found = layer_cases(operands, done.config.verify.layers)
             cases += found
             owners += [variant.name] * len(found)
-        results = verify.verify(
+        results = verify(
             variants[0].arch,
             cases,
             folder / name,

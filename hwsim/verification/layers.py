@@ -1,4 +1,4 @@
-"""Random layers for families that see a convolution's geometry."""
+"""Random layers for families that see the geometry of a convolution."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ KINDS = ("fits", "one", "large-m", "large-c", "tiles", "images", "line", "remove
 
 
 def draw_layer(
-    arch: ArchConfig, place: int, rng: np.random.Generator, weights: Draw, acts: Draw
+    arch: ArchConfig, index: int, rng: np.random.Generator, weights: Draw, acts: Draw
 ) -> tuple[str, GEMM] | None:
-    """Kind and operands of case ``place`` on a pattern design; ``None`` for a matrix product.
+    """Kind and operands of case ``index`` on a pattern design; ``None`` for a matrix product.
 
     Stride, padding and densities are drawn; shapes are around the array's, its accumulator's and
     its line buffers' size.
     """
     array = arch.array_as(PatternConfig)
-    if place % 3 == 2:
+    if index % 3 == 2:
         return None
-    kind = KINDS[(place - place // 3) % len(KINDS)]
+    kind = KINDS[(index - index // 3) % len(KINDS)]
     stride, padding = int(rng.integers(1, 3)), int(rng.integers(0, 2))
     smallest = 3 - 2 * padding
     images, height, width = (int(n) for n in rng.integers(smallest, 8, 3))
@@ -65,4 +65,4 @@ def draw_layer(
     weight = project(weights((shape.M, shape.K), density), array, channels, keep, has_zero=has_zero)
     pixels = acts((images, channels, height, width), float(rng.choice([0.3, 1])))
     (act,) = lowering.lower_act(shape, pixels)
-    return kind, GEMM.of(weight, act, f"random {place}", conv_of(shape, images))
+    return kind, GEMM.of(weight, act, f"random {index}", conv_of(shape, images))

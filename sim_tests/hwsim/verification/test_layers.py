@@ -6,7 +6,7 @@ import pytest
 from hwsim.arrays.pattern import array as pattern
 from hwsim.arrays.pattern.tiles import tiles
 from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.verification.run import random_cases
+from hwsim.verification.cases import random_cases
 from hwsim.workload import lowering
 from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
