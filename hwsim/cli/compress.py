@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig
     from hwsim.config.jobs.compress import CompressConfig
+    from hwsim.models.compress.log import Epoch
     from hwsim.models.compress.runs import End, Run
-    from hwsim.models.training.train import Epoch
 
 __all__ = ["compress"]
 
@@ -109,7 +109,7 @@ def _home(recipe: CompressConfig, fresh: bool) -> Path:
     from hwsim.models.compress import pipeline
 
     find = partial(find_start, out=None)
-    ships = not fresh and pipeline.find_made(recipe, CHECKPOINTS, find) is not None
+    ships = not fresh and pipeline.read_finished(recipe, CHECKPOINTS, find) is not None
     return CHECKPOINTS if ships else _folder(recipe.name)
 
 
@@ -166,7 +166,7 @@ def _work_off(runs: list[Run], out: Path | None, jobs: int, fresh: bool) -> dict
     find = partial(find_start, out=out)
 
     def is_done(run: Run) -> bool:
-        return not fresh and pipeline.find_made(run.recipe, run.folder, find) is not None
+        return not fresh and pipeline.read_finished(run.recipe, run.folder, find) is not None
 
     # all are checked first: a slip in the last one is found before hours of training
     pipeline.check((run.recipe for run in runs if not is_done(run)), find)

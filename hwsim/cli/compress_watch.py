@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+    from hwsim.models.compress.log import Epoch
     from hwsim.models.compress.runs import End, Run, Watch
-    from hwsim.models.training.train import Epoch
 
 __all__ = ["watching"]
 

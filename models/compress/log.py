@@ -1,38 +1,93 @@
-"""The log of a training run: one row an epoch, as ``hwsim compress`` writes it beside a checkpoint.
+"""The log of a training run: one row per epoch, in a CSV file beside the checkpoint.
 
 Columns: ``stage``, ``epoch`` (from 1, of the stage), ``learning_rate``, ``loss``,
 ``train_accuracy``, ``heldout_accuracy``, ``kept`` (fraction of weights that are not 0), ``rho``,
-and for each layer ``primal_<layer>`` and ``dual_<layer>``, the residuals of ADMM. A stage that has
-no such figure leaves it blank.
+and for each layer ``primal_<layer>`` and ``dual_<layer>``, the residuals of ADMM. A cell is blank
+where the stage has no such figure.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from hwsim.errors import InputError
+from hwsim.system.files import write_text_atomic
 
-__all__ = ["read"]
+__all__ = ["Epoch", "read", "write"]
 
-#: What every log has.
-_NEEDED = ("stage", "epoch", "loss", "kept")
+#: Columns that every log has.
+_REQUIRED = ("stage", "epoch", "loss", "kept")
+#: Fields of :class:`Epoch` that have a column per layer.
+_RESIDUALS = ("primal", "dual")
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Read a log: ``stage`` is text, ``epoch`` an integer, all else a float or ``None``.
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the log.
+
+    ``learning_rate`` is the largest of the epoch; loss (without penalty) and ``train_accuracy``
+    are running means over it, ``heldout_accuracy`` is of the images held out, after it.
+    """
+
+    stage: str
+    epoch: int
+    learning_rate: float
+    loss: float
+    train_accuracy: float
+    heldout_accuracy: float
+    kept: float
+    #: ADMM only: penalty of the epoch, and the residuals of each layer after it.
+    rho: float | None = None
+    primal: dict[str, float] = field(default_factory=dict)
+    dual: dict[str, float] = field(default_factory=dict)
+
+
+def write(path: Path, epochs: Sequence[Epoch]) -> Path:
+    """Write a log, whole or not at all; numbers have six significant digits.
 
     Raises
     ------
     InputError
-        No such file, no log, or a value that is no number.
+        The file cannot be written.
+    """
+    names = [each.name for each in fields(Epoch) if each.name not in _RESIDUALS]
+    layers = list(dict.fromkeys(name for epoch in epochs for name in epoch.primal))
+    residuals = [f"{kind}_{layer}" for kind in _RESIDUALS for layer in layers]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*names, *residuals], lineterminator="\n")
+    writer.writeheader()
+    for epoch in epochs:
+        row = {name: getattr(epoch, name) for name in names}
+        for kind in _RESIDUALS:
+            row |= {f"{kind}_{layer}": value for layer, value in getattr(epoch, kind).items()}
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    return write_text_atomic(path, text.getvalue())
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Read a log.
+
+    Returns
+    -------
+    list of dict
+        A row per epoch, by column: ``stage`` is text, ``epoch`` an integer, all else a float, or
+        ``None`` where the cell is blank.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is no log, or has a value that is no number.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file, strict=True)
-            missing = [name for name in _NEEDED if name not in (table.fieldnames or ())]
+            missing = [name for name in _REQUIRED if name not in (table.fieldnames or ())]
             if missing:
                 raise InputError(path, "", None, f"must have the column {missing[0]}")
             return [_row(path, table.line_num, raw) for raw in table]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -22,23 +20,24 @@ from hwsim.config.jobs.compress import CompressConfig, QuantizeConfig
 from hwsim.datasets import load as datasets
 from hwsim.errors import InputError
 from hwsim.inference import golden
+from hwsim.models.compress import log
+from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pruning import clear_dead_biases, purify
 from hwsim.models.compress.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
 from hwsim.models.constraints import constraints
 from hwsim.models.networks.network import Network
 from hwsim.models.quantization.codes import Codes
 from hwsim.models.quantization.quantize import dequantize, quantize
-from hwsim.models.training.train import Dataset, Epoch, accuracy, apply_masks
-from hwsim.system.files import write_text_atomic
+from hwsim.models.training.train import Dataset, accuracy, apply_masks
 
 __all__ = [
     "HELD_OUT",
     "Better",
     "check",
-    "find_made",
     "held_out",
     "not_worse",
     "plan",
+    "read_finished",
     "run",
 ]
 
@@ -123,7 +122,7 @@ def run(
     )
     checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
     count = held_out(pixels)
-    decided = _accuracy(network_config, checkpoint, (pixels[0][-count:], pixels[1][-count:]))
+    decided = golden.accuracy(network_config, checkpoint, pixels[0][-count:], pixels[1][-count:])
     not_worse(config, out, checkpoint, decided)
     info = _measure(config, network_config, checkpoint, test)
     info |= {
@@ -134,7 +133,7 @@ def run(
     if start is not None:
         info["start_sha256"] = _digest(start)
     checkpoint = replace(checkpoint, info=info)
-    write_text_atomic(out / f"{config.name}.csv", _csv(state.log))
+    log.write(out / f"{config.name}.csv", state.log)
     checkpoint.write(out / f"{config.name}.safetensors")
     # those of kills in the middle of a write, too
     for left in out.glob(f"{resume.name}*"):
@@ -197,7 +196,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     return stages
 
 
-def find_made(
+def read_finished(
     config: CompressConfig, out: Path, find: Callable[[str], Path] = Path
 ) -> Checkpoint | None:
     """Read what :func:`run` left in ``out``; ``None`` where that is missing or of another recipe.
@@ -275,12 +274,6 @@ def _codes(config: QuantizeConfig, network: NetworkConfig) -> dict[str, Codes]:
     return {name: Codes(config.of(name)) for name in names}
 
 
-def _accuracy(network: NetworkConfig, checkpoint: Checkpoint, data: Pixels) -> float:
-    images, labels = data
-    logits = golden.logits(network, checkpoint, golden.input_act(images))
-    return int((logits.argmax(axis=1) == labels).sum()) / len(labels)
-
-
 def _measure(
     config: CompressConfig, network: NetworkConfig, checkpoint: Checkpoint, test: Pixels
 ) -> dict[str, Any]:
@@ -288,7 +281,7 @@ def _measure(
     info: dict[str, Any] = {
         "kind": config.kind,
         "recipe": config.model_dump(mode="json", exclude_none=True),
-        "accuracy": _accuracy(network, checkpoint, test),
+        "accuracy": golden.accuracy(network, checkpoint, *test),
         "test_images": len(test[1]),
         "kept": checkpoint.density,
     }
@@ -296,7 +289,7 @@ def _measure(
     if shipped:
         first = test[0][:shipped], test[1][:shipped]
         info |= {
-            "accuracy_shipped": _accuracy(network, checkpoint, first),
+            "accuracy_shipped": golden.accuracy(network, checkpoint, *first),
             "shipped_images": shipped,
         }
     return info
@@ -329,19 +322,3 @@ def _dataset(pixels: Pixels) -> Dataset:
         torch.from_numpy(images.astype(np.float32) / 255)[:, None],
         torch.from_numpy(labels.astype(np.int64)),
     )
-
-
-def _csv(log: list[Epoch]) -> str:
-    """Write the log as a table: residuals in a column a layer."""
-    names = [field.name for field in fields(Epoch) if field.name not in ("primal", "dual")]
-    layers = list(dict.fromkeys(name for epoch in log for name in epoch.primal))
-    residuals = [f"{kind}_{layer}" for kind in ("primal", "dual") for layer in layers]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*names, *residuals], lineterminator="\n")
-    writer.writeheader()
-    for epoch in log:
-        row = {name: getattr(epoch, name) for name in names}
-        for kind in ("primal", "dual"):
-            row |= {f"{kind}_{layer}": value for layer, value in getattr(epoch, kind).items()}
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-    return text.getvalue()

@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 from hwsim.config.jobs.compress import CompressConfig
 from hwsim.errors import InputError
+from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pipeline import Better
-from hwsim.models.training.train import Epoch
 from hwsim.system.processes import WORKERS, Worker
 
 __all__ = ["End", "Make", "Run", "Watch", "in_order", "work_off"]

@@ -19,12 +19,13 @@ from torch import Tensor
 
 from hwsim.config.jobs.compress import ADMMConfig, FixConfig, TrainConfig
 from hwsim.models.compress.admm import Split
+from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pruning import clear_dead_biases, find_masks
 from hwsim.models.constraints.constraints import Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks
 from hwsim.models.quantization.codes import Aware, Codes
-from hwsim.models.training.train import Dataset, Epoch, apply_masks, kept, train_epoch
+from hwsim.models.training.train import Dataset, apply_masks, kept, train_epoch
 from hwsim.system.files import write_bytes_atomic
 
 __all__ = ["Fix", "Levels", "Prune", "Stage", "State", "Train", "run_stages"]

@@ -19,8 +19,8 @@ from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
 from hwsim.datasets import load as datasets
 from hwsim.inference import golden
 from hwsim.models.compress import pipeline
+from hwsim.models.compress.log import Epoch
 from hwsim.models.search.hardware_aware import Point, Record, Search
-from hwsim.models.training.train import Epoch
 from hwsim.system.files import write_text_atomic
 
 __all__ = ["Costs", "MakeCosts", "run"]
@@ -91,7 +91,7 @@ def run(
 
     def make(number: int, keep: Mapping[str, float], restored: frozenset[str]) -> Checkpoint:
         recipe = _point(config, number, keep, restored)
-        return pipeline.find_made(recipe, points, find) or pipeline.run(
+        return pipeline.read_finished(recipe, points, find) or pipeline.run(
             recipe, points, command=command, find=find, report=report
         )
 

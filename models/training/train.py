@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks, Slim, slim
 from hwsim.models.quantization.codes import Aware
 
-__all__ = ["Dataset", "Epoch", "Pull", "accuracy", "apply_masks", "device", "kept", "train_epoch"]
+__all__ = ["Dataset", "Pull", "accuracy", "apply_masks", "device", "kept", "train_epoch"]
 
 
 @dataclass(frozen=True)
@@ -47,27 +47,6 @@ class Pull:
 
     target: Tensor
     rho: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the training log.
-
-    ``learning_rate`` is the largest of the epoch; loss (without penalty) and ``train_accuracy``
-    are running means over it, ``heldout_accuracy`` is of the images held out, after it.
-    """
-
-    stage: str
-    epoch: int
-    learning_rate: float
-    loss: float
-    train_accuracy: float
-    heldout_accuracy: float
-    kept: float
-    #: ADMM only: penalty of the epoch, and the residuals of each layer after it.
-    rho: float | None = None
-    primal: dict[str, float] = field(default_factory=dict)
-    dual: dict[str, float] = field(default_factory=dict)
 
 
 def device() -> torch.device:

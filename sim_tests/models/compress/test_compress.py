@@ -211,8 +211,8 @@ def test_an_interrupt_is_no_failure_and_the_next_goes_on(torch, write, monkeypat
 
 def test_on_a_terminal_each_run_has_a_bar(torch, recipe, tmp_path, monkeypatch):
     from hwsim.cli import compress_watch, output
+    from hwsim.models.compress.log import Epoch
     from hwsim.models.compress.runs import End, Run
-    from hwsim.models.training.train import Epoch
 
     text = io.StringIO()
     terminal = Console(file=text, force_terminal=True, width=140, highlight=False)

@@ -184,29 +184,29 @@ def test_what_was_killed_begins_anew_where_it_may_not_go_on(torch, recipe, tmp_p
 
 
 def test_what_is_made_is_found_while_its_start_is_the_same(torch, recipe, tmp_path):
-    from hwsim.models.compress.pipeline import find_made
+    from hwsim.models.compress.pipeline import read_finished
 
     def find(name):
         return tmp_path / f"{name}.safetensors"
 
     start = run(recipe(), tmp_path)
     config = recipe(name="next", start="tiny_dense", train=TRAIN | {"epochs": 1})
-    assert find_made(config, tmp_path, find) is None
+    assert read_finished(config, tmp_path, find) is None
     made = run(config, tmp_path, find=find)
-    found = find_made(config, tmp_path, find)
+    found = read_finished(config, tmp_path, find)
     assert found is not None
     assert found.info == made.info
-    assert find_made(config.model_copy(update={"seed": 4}), tmp_path, find) is None
+    assert read_finished(config.model_copy(update={"seed": 4}), tmp_path, find) is None
     other = start.layers["fc2"]
     changed = replace(start, layers=start.layers | {"fc2": replace(other, bias=other.bias + 1)})
     changed.write(find("tiny_dense"))
-    assert find_made(config, tmp_path, find) is None
+    assert read_finished(config, tmp_path, find) is None
     replace(start, info={}).write(find("tiny_dense"))
-    assert find_made(config, tmp_path, find) is not None, "only the weights matter"
+    assert read_finished(config, tmp_path, find) is not None, "only the weights matter"
     find("tiny_dense").unlink()
-    assert find_made(config, tmp_path, find) is not None
+    assert read_finished(config, tmp_path, find) is not None
     (tmp_path / "next.csv").unlink()
-    assert find_made(config, tmp_path, find) is None
+    assert read_finished(config, tmp_path, find) is None
 
 
 def test_a_better_checkpoint_is_left_alone(torch, recipe, tmp_path):

@@ -140,7 +140,7 @@ def appear(path, patience_s=300):
 
 def act(run, report):
     """What the runs of the next test do, each in its own process."""
-    from hwsim.models.training.train import Epoch
+    from hwsim.models.compress.log import Epoch
 
     folder = run.folder
     (folder / f"{run.name}.begun").write_text(str(os.getpid()))
@@ -168,7 +168,7 @@ def test_runs_go_side_by_side_in_processes_of_their_own(runs, tmp_path):
 
 def dawdle(run, report):
     """Work for ever, after saying so."""
-    from hwsim.models.training.train import Epoch
+    from hwsim.models.compress.log import Epoch
 
     (run.folder / f"{run.name}.begun").write_text(str(os.getpid()))
     report(Epoch("train", 1, 0.1, 0.5, 0.9, 0.8, 1.0))

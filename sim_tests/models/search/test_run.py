@@ -106,7 +106,7 @@ def test_what_is_left_behind_is_a_checkpoint_its_log_and_the_points(run, recipe,
     assert [point["number"] for point in points] == list(range(len(points)))
     assert len(points) <= 3
     assert made.info["recipe"] == config.model_dump(mode="json", exclude_none=True)
-    again = pipeline.find_made(config, tmp_path / "out", lambda name: tmp_path / "nowhere")
+    again = pipeline.read_finished(config, tmp_path / "out", lambda name: tmp_path / "nowhere")
     assert again is not None
 
 
