@@ -1,10 +1,10 @@
-"""Stochastic gradient training, one epoch at a time, of a network on data held as one tensor."""
+"""Stochastic gradient training, one epoch at a time, on images held as one tensor."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 from hwsim.config.jobs.compress import TrainConfig
 from hwsim.errors import InputError
 from hwsim.models.networks.network import Network
-from hwsim.models.networks.slim import Masks, Slim, slim
+from hwsim.models.networks.slim import Masks, slim
 from hwsim.models.quantization.codes import Aware
 
 __all__ = ["Dataset", "Pull", "accuracy", "apply_masks", "device", "kept", "train_epoch"]
@@ -33,7 +33,7 @@ class Dataset:
         return len(self.labels)
 
     def split(self, count: int) -> tuple[Dataset, Dataset]:
-        """Hold out the last ``count`` images: what is left, and those."""
+        """Return the images before the last ``count``, and the last ``count``."""
         rest = len(self) - count
         return (
             Dataset(self.images[:rest], self.labels[:rest]),
@@ -43,14 +43,17 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Pull:
-    """Adds ``rho / 2 ||W - target||^2`` to the loss: its gradient, ``rho (W - target)``."""
+    """A penalty ``rho / 2 ||W - target||^2`` on a layer's weights; ADMM's W-step.
+
+    Its gradient is ``rho (W - target)``. ``target`` has the weight's shape.
+    """
 
     target: Tensor
     rho: float
 
 
 def device() -> torch.device:
-    """Choose where to train: the first CUDA device where there is one."""
+    """Choose the device to train on: the first CUDA device, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -74,93 +77,147 @@ def train_epoch(
 
     Parameters
     ----------
-    network, data, config
-        What is trained, on what (training images, images held out), and by which schedule.
+    network
+        The network to train.
+    data
+        Training images, and images held out.
+    config
+        The schedule.
     at
-        This epoch (from 0) of how many the schedule has.
+        Number of this epoch (from 0), and epochs of the schedule.
     optimizer_state
-        What the epoch before returned; ``None`` at first.
+        What the previous epoch returned; ``None`` in the first.
     generator
         Source of every random choice.
     masks
-        Weights outside are 0, by layer; a layer not named is whole.
+        ``bool`` tensor of the weight's shape per layer: weights outside are 0. A layer that is not
+        named is whole.
     free
-        Weights outside do not move: those that are fixed, and those outside the masks. ``masks``
-        where absent.
+        ``bool`` tensors like the masks: weights outside do not move, because they are fixed or
+        masked. By default ``masks``.
     pulls
-        Where the weights of a layer are drawn to.
+        Targets that the weights of a layer are drawn to.
     aware
         Compute with quantized weights.
 
     Returns
     -------
-    figures, optimizer_state
-        ``learning_rate``, ``loss``, ``train_accuracy`` and ``heldout_accuracy``; and the state.
+    figures
+        ``learning_rate`` (the largest of the epoch), ``loss``, ``train_accuracy`` and
+        ``heldout_accuracy`` (fractions).
+    optimizer_state
+        For the next epoch.
 
     Raises
     ------
     InputError
-        The loss is no number any more.
+        The loss is not finite any more.
     """
     train, heldout = data
-    where = device()
-    copy = slim(network, masks)
-    worker = copy.network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = worker.weights()
-    moving = _restrict(copy, masks if free is None else free, where)
-    still = {name: weights[name].clone() for name in moving}
-    drawn = {
-        name: Pull(_to(copy, name, pull.target, where), pull.rho)
-        for name, pull in (pulls or {}).items()
-    }
-    if aware is not None:
-        aware = Aware(aware.codes, _restrict(copy, masks, where), aware.scales)
-    optimizer = torch.optim.AdamW(worker.parameters(), weight_decay=config.weight_decay, fused=True)
+    trainer = _Trainer(network, config, masks, masks if free is None else free, pulls or {}, aware)
     if optimizer_state is not None:
-        optimizer.load_state_dict(optimizer_state)
+        trainer.optimizer.load_state_dict(optimizer_state)
     epoch, epochs = at
     steps = math.ceil(len(train) / config.batch)
     loss_sum, correct, top_rate = 0.0, 0, 0.0
-    worker.train()
+    trainer.worker.train()
     order = torch.randperm(len(train), generator=generator)
     for step, chosen in enumerate(torch.split(order, config.batch), epoch * steps):
         rate = config.learning_rate * _schedule(config, step, epochs * steps)
         top_rate = max(top_rate, rate)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        labels = train.labels[chosen].to(where)
-        images = shift_randomly(train.images[chosen], config.shift, generator).to(where)
-        optimizer.zero_grad()
-        with aware.substituted(worker) if aware is not None else nullcontext():
-            with _precision(config, where):
-                logits = worker(images.contiguous(memory_format=torch.channels_last))
-                loss = functional.cross_entropy(logits.float(), labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-        _draw(worker, drawn)
-        optimizer.step()
-        for name, mask in moving.items():
-            torch.where(mask, weights[name], still[name], out=weights[name])
-        loss_sum += float(loss.detach()) * len(labels)
-        correct += int((logits.detach().argmax(1) == labels).sum())
+        images = shift_randomly(train.images[chosen], config.shift, generator)
+        loss, hits = trainer.step(images, train.labels[chosen], rate)
+        loss_sum += loss * len(chosen)
+        correct += hits
     if not math.isfinite(loss_sum):
         rule = f"must stay finite: lower learning_rate ({config.learning_rate:g})"
         raise InputError(network.config.name, "loss", loss_sum, rule)
-    with aware.substituted(worker) if aware is not None else nullcontext():
-        heldout_accuracy = accuracy(worker, heldout)
-    copy.give_back(network)
     figures = {
         "learning_rate": top_rate,
         "loss": loss_sum / len(train),
         "train_accuracy": correct / len(train),
-        "heldout_accuracy": heldout_accuracy,
+        "heldout_accuracy": trainer.accuracy(heldout),
     }
-    return figures, optimizer.state_dict()
+    trainer.copy.give_back(network)
+    return figures, trainer.optimizer.state_dict()
 
 
-def _precision(config: TrainConfig, where: torch.device) -> torch.autocast:
-    # oneDNN's bfloat16 kernels take the place of twice as slow float32 ones where the CPU has them
-    wanted = config.precision == "bfloat16"
-    return torch.autocast(where.type, torch.bfloat16, enabled=wanted, cache_enabled=False)
+class _Trainer:
+    """A slim copy of a network on the training device, and what its optimizer steps obey."""
+
+    def __init__(
+        self,
+        network: Network,
+        config: TrainConfig,
+        masks: Masks,
+        free: Mapping[str, Tensor],
+        pulls: Mapping[str, Pull],
+        aware: Aware | None,
+    ) -> None:
+        self.copy = slim(network, masks)
+        self._config, self._device = config, device()
+        self.worker: Network = self.copy.network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._weights = self.worker.weights()
+        self._free = self._cut(free)
+        #: Weights at the start of the epoch, which those outside ``free`` keep.
+        self._still = {name: self._weights[name].clone() for name in self._free}
+        targets = self._cut({name: pull.target for name, pull in pulls.items()})
+        self._pulls = {name: Pull(targets[name], pull.rho) for name, pull in pulls.items()}
+        self._aware = None if aware is None else Aware(aware.codes, self._cut(masks), aware.scales)
+        self.optimizer = torch.optim.AdamW(
+            self.worker.parameters(), weight_decay=config.weight_decay, fused=True
+        )
+
+    def step(self, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
+        """Take one optimizer step; return the mean loss and how many images were right before."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        labels, images = labels.to(self._device), images.to(self._device)
+        self.optimizer.zero_grad()
+        with self._quantized():
+            with _precision(self._config, self._device):
+                logits = self.worker(images.contiguous(memory_format=torch.channels_last))
+                loss = functional.cross_entropy(logits.float(), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+        self._pull()
+        self.optimizer.step()
+        for name, mask in self._free.items():
+            torch.where(mask, self._weights[name], self._still[name], out=self._weights[name])
+        correct = int((logits.detach().argmax(1) == labels).sum())
+        return float(loss.detach()), correct
+
+    def accuracy(self, data: Dataset) -> float:
+        """Fraction of the images that the copy, quantized where asked, classifies correctly."""
+        with self._quantized():
+            return accuracy(self.worker, data)
+
+    def _quantized(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._aware is None else self._aware.substituted(self.worker)
+
+    @torch.no_grad()
+    def _pull(self) -> None:
+        """Add the gradient of the pulls."""
+        for shape, stage in self.worker.weighted():
+            pull = self._pulls.get(shape.layer.name)
+            if pull is not None:
+                assert stage.weight.grad is not None
+                stage.weight.grad.add_(stage.weight - pull.target, alpha=pull.rho)
+
+    def _cut(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Cut tensors of the weights' shapes to the copy, on its device."""
+        cut = {name: self.copy.take(name, each).to(self._device) for name, each in tensors.items()}
+        return {
+            name: each.contiguous(memory_format=torch.channels_last)
+            if each.dim() == 4
+            else each.contiguous()
+            for name, each in cut.items()
+        }
+
+
+def _precision(config: TrainConfig, device: torch.device) -> torch.autocast:
+    # where the CPU has bfloat16, oneDNN's kernels are twice as fast as those of float32
+    is_wanted = config.precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_wanted, cache_enabled=False)
 
 
 def _schedule(config: TrainConfig, step: int, steps: int) -> float:
@@ -172,24 +229,6 @@ def _schedule(config: TrainConfig, step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-@torch.no_grad()
-def _draw(worker: Network, pulls: Mapping[str, Pull]) -> None:
-    for shape, stage in worker.weighted():
-        pull = pulls.get(shape.layer.name)
-        if pull is not None:
-            assert stage.weight.grad is not None
-            stage.weight.grad.add_(stage.weight - pull.target, alpha=pull.rho)
-
-
-def _restrict(copy: Slim, tensors: Mapping[str, Tensor], where: torch.device) -> dict[str, Tensor]:
-    return {name: _to(copy, name, tensor, where) for name, tensor in tensors.items()}
-
-
-def _to(copy: Slim, name: str, tensor: Tensor, where: torch.device) -> Tensor:
-    cut = copy.take(name, tensor).to(where)
-    return cut.contiguous(memory_format=torch.channels_last) if cut.dim() == 4 else cut.contiguous()
-
-
 def apply_masks(network: Network, masks: Mapping[str, Tensor]) -> None:
     """Set every weight outside its layer's mask to 0, in place."""
     for name, weight in network.weights().items():
@@ -198,13 +237,28 @@ def apply_masks(network: Network, masks: Mapping[str, Tensor]) -> None:
 
 
 def kept(network: Network) -> float:
-    """Fraction of the network's weights that are not 0."""
+    """Compute the fraction of the network's weights that are not 0."""
     weights = network.weights().values()
     return sum(int(w.count_nonzero()) for w in weights) / sum(w.numel() for w in weights)
 
 
 def shift_randomly(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """Move each image by up to ``shift`` pixels in both directions; zeros come in at the border."""
+    """Move each image by up to ``shift`` pixels in both directions.
+
+    Parameters
+    ----------
+    images
+        ``(images, C, H, W)``.
+    shift
+        Largest move, in pixels; 0 draws nothing from the generator.
+    generator
+        Source of the moves.
+
+    Returns
+    -------
+    (images, C, H, W) tensor
+        Zeros come in at the border.
+    """
     if shift == 0:
         return images
     count, channels, height, width = images.shape
@@ -219,12 +273,22 @@ def shift_randomly(images: Tensor, shift: int, generator: torch.Generator) -> Te
 
 @torch.no_grad()
 def accuracy(network: Network, data: Dataset, batch: int = 1000) -> float:
-    """Fraction of the images whose largest logit is the label's."""
+    """Compute the fraction of the images whose largest logit is the label's.
+
+    Parameters
+    ----------
+    network
+        The network, which is put into evaluation mode.
+    data
+        Images and labels.
+    batch
+        Images that are inferred at once.
+    """
     network.eval()
-    where = next(network.parameters()).device
+    device = next(network.parameters()).device
     correct = 0
     for images, labels in zip(
         torch.split(data.images, batch), torch.split(data.labels, batch), strict=True
     ):
-        correct += int((network(images.to(where)).argmax(1) == labels.to(where)).sum())
+        correct += int((network(images.to(device)).argmax(1) == labels.to(device)).sum())
     return correct / len(data)
