@@ -1,10 +1,11 @@
-"""A recipe with a ``hardware_aware`` section: many networks pruned, the best one kept."""
+"""Run a recipe with a ``hardware_aware`` section: prune many networks, keep the best."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,14 +21,14 @@ from hwsim.datasets import load as datasets
 from hwsim.inference import golden
 from hwsim.models.compress import pipeline
 from hwsim.models.compress.log import Epoch
-from hwsim.models.search.hardware_aware import Point, Record, Search
+from hwsim.models.search.hardware_aware import Outcome, Point, Record, Search
 from hwsim.system.files import write_text_atomic
 
 __all__ = ["Costs", "MakeCosts", "run"]
 
 
 class Costs(Protocol):
-    """What layers cost on hardware."""
+    """Costs of a network's layers on hardware, in whatever unit the recipe asks for."""
 
     def break_even(self) -> dict[str, float | None]:
         """Pruned portion from which on each layer costs no more than dense."""
@@ -36,7 +37,7 @@ class Costs(Protocol):
         """Cost of each layer of a pruned network, those ``restored`` being dense."""
 
 
-#: Costs for a search, of a network, its unpruned weights, and images.
+#: Builds the costs of a search from a network, its unpruned weights, and uint8 images.
 MakeCosts = Callable[[HardwareAwareConfig, NetworkConfig, Checkpoint, NDArray[np.uint8]], Costs]
 
 
@@ -53,20 +54,20 @@ def run(
     """Search, and write ``<name>.safetensors``, ``<name>.csv`` and ``<name>.points.json``.
 
     The CSV is the training log of the network that was chosen, the JSON has every point. Each point
-    is a run of the recipe with other fractions to keep; a search that was killed goes on within it.
-    The images held out decide; what the test images say of a point is not looked at.
+    is a run of the recipe with other fractions to keep; a search that was killed continues within
+    that run. The images held out decide; the accuracy of a point on the test images is not used.
 
     Parameters
     ----------
     make_costs
-        Gives the costs; this package knows no hardware.
+        Builds the costs; this package knows no hardware.
     config, out, command, find, report, fresh
         As of :func:`hwsim.models.compress.pipeline.run`.
 
     Raises
     ------
     InputError
-        As :func:`hwsim.models.compress.pipeline.run`; or the bound cannot be met.
+        As of :func:`hwsim.models.compress.pipeline.run`; or the bound cannot be met.
     """
     settings, prune = config.hardware_aware, config.prune
     assert settings is not None
@@ -78,84 +79,115 @@ def run(
     images, labels = _held_out(config)
     floor = golden.accuracy(network, start, images, labels) - settings.bound / 100
     costs = make_costs(settings, network, start, images[: settings.images])
-    break_even = costs.break_even()
-
     question = f"{_question(config)} from {sha256(source.read_bytes()).hexdigest()}"
-    points = out / f".{config.name}.points" / sha256(question.encode()).hexdigest()[:12]
-    log = out / f"{config.name}.points.json"
+    folder = out / f".{config.name}.points"
+    path = out / f"{config.name}.points.json"
     if fresh:
-        log.unlink(missing_ok=True)
-        shutil.rmtree(points.parent, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
-    sizes = {name: layer.weight.size for name, layer in start.layers.items()}
-
-    def make(number: int, keep: Mapping[str, float], restored: frozenset[str]) -> Checkpoint:
-        recipe = _point(config, number, keep, restored)
-        return pipeline.read_finished(recipe, points, find) or pipeline.run(
-            recipe, points, command=command, find=find, report=report
-        )
-
-    def evaluate(
-        number: int, keep: Mapping[str, float], restored: frozenset[str]
-    ) -> tuple[float, dict[str, float]]:
-        checkpoint = make(number, keep, restored)
-        return float(checkpoint.info["accuracy_heldout"]), costs.of(checkpoint, restored)
-
-    outcome = Search(
-        sizes=sizes,
+    points = _Points(
+        config, folder / sha256(question.encode()).hexdigest()[:12], costs,
+        partial(pipeline.run, command=command, find=find, report=report), find,
+    )  # fmt: skip
+    search = Search(
+        sizes={name: layer.weight.size for name, layer in start.layers.items()},
         start={name: layer.unstructured or 1.0 for name, layer in prune.layers.items()},
         floor=floor,
-        break_even=break_even,
-        evaluate=evaluate,
-        record=Record(log, question),
+        break_even=costs.break_even(),
+        evaluate=points.evaluate,
+        record=Record(path, question),
         step=settings.step,
         limit=settings.evaluations,
-    ).run()
+    )
+    outcome = search.run()
     best = outcome.best
-    # made again where an earlier search, of fewer evaluations or another bound, has tidied up
-    keep = {name: kept / sizes[name] for name, kept in best.kept.items()}
-    checkpoint = make(best.number, keep, frozenset(best.restored))
+    # pruned again where an earlier search, of fewer evaluations or another bound, has tidied up
+    keep = {name: kept / search.sizes[name] for name, kept in best.kept.items()}
+    checkpoint = points.checkpoint(best.number, keep, frozenset(best.restored))
     _not_worse(config, out, checkpoint, best)
+    summary = _summary(search, outcome) | {
+        "cost_dense": sum(costs.of(start, frozenset(start.layers)).values()),
+        "points": len(outcome.points),
+        "finished": outcome.finished,
+    }
     info = checkpoint.info | {
         "recipe": config.model_dump(mode="json", exclude_none=True),
         "command": command,
-        "hardware_aware": {
-            "floor": floor,
-            "break_even": break_even,
-            "kept": best.kept,
-            "restored": best.restored,
-            "costs": best.costs,
-            "cost": best.cost,
-            "cost_dense": sum(costs.of(start, frozenset(start.layers)).values()),
-            "points": len(outcome.points),
-            "finished": outcome.finished,
-        },
+        "hardware_aware": summary,
     }
     checkpoint = replace(checkpoint, info=info)
-    csv = points / f"{_name(config, best.number)}.csv"
-    write_text_atomic(out / f"{config.name}.csv", csv.read_text("utf-8"))
+    write_text_atomic(out / f"{config.name}.csv", points.log(best.number).read_text("utf-8"))
     checkpoint.write(out / f"{config.name}.safetensors")
-    shutil.rmtree(points.parent)
+    shutil.rmtree(folder)
     return checkpoint
 
 
-def _not_worse(config: CompressConfig, out: Path, made: Checkpoint, best: Point) -> None:
-    """Leave a checkpoint that is more accurate and costs no more; cost, not bits, is the aim."""
+@dataclass(frozen=True)
+class _Points:
+    """The pruned networks of a search, each a run of the recipe, in a folder of their own."""
+
+    config: CompressConfig
+    folder: Path
+    costs: Costs
+    #: :func:`pipeline.run`, of a recipe and a folder.
+    prune: Callable[[CompressConfig, Path], Checkpoint]
+    find: Callable[[str], Path]
+
+    def evaluate(
+        self, number: int, keep: Mapping[str, float], restored: frozenset[str]
+    ) -> tuple[float, dict[str, float]]:
+        """Prune a network; return its accuracy on the images held out, and the layers' costs."""
+        checkpoint = self.checkpoint(number, keep, restored)
+        return float(checkpoint.info["accuracy_heldout"]), self.costs.of(checkpoint, restored)
+
+    def checkpoint(
+        self, number: int, keep: Mapping[str, float], restored: frozenset[str]
+    ) -> Checkpoint:
+        """Prune a network, unless its checkpoint is there already."""
+        recipe = _recipe(self.config, number, keep, restored)
+        finished = pipeline.read_finished(recipe, self.folder, self.find)
+        return finished or self.prune(recipe, self.folder)
+
+    def log(self, number: int) -> Path:
+        """Path of the training log of a point."""
+        return self.folder / f"{_name(self.config, number)}.csv"
+
+
+def _summary(search: Search, outcome: Outcome) -> dict[str, Any]:
+    """What a checkpoint says of its search, apart from what the dense network costs."""
+    best = outcome.best
+    return {
+        "floor": search.floor,
+        "break_even": search.break_even,
+        "kept": best.kept,
+        "restored": best.restored,
+        "costs": best.costs,
+        "cost": best.cost,
+    }
+
+
+def _not_worse(config: CompressConfig, out: Path, checkpoint: Checkpoint, best: Point) -> None:
+    """Refuse to replace a checkpoint that is more accurate and costs no more.
+
+    Cost is compared where both come from a search, bits otherwise.
+    """
     path = out / f"{config.name}.safetensors"
     before = Checkpoint.read(path).info if path.is_file() else {}
-    found = before.get("hardware_aware")
-    if found is None:
-        pipeline.not_worse(config, out, made, best.accuracy)
-    elif before["accuracy_heldout"] > best.accuracy and found["cost"] <= best.cost:
+    summary = before.get("hardware_aware")
+    if summary is None:
+        pipeline.not_worse(config, out, checkpoint, best.accuracy)
+    elif before["accuracy_heldout"] > best.accuracy and summary["cost"] <= best.cost:
         rule = (
             f"must be left alone: accuracy on images held out {before['accuracy_heldout']:.4f} at "
-            f"a cost of {found['cost']:g}; this search came to {best.accuracy:.4f} at {best.cost:g}"
+            f"a cost of {summary['cost']:g}; this search came to {best.accuracy:.4f} at "
+            f"{best.cost:g}"
         )
         raise pipeline.Better(path, "accuracy_heldout", None, rule)
 
 
 def _question(config: CompressConfig) -> str:
-    """What the points of a search depend on: the recipe, but for how far the search goes."""
+    """Describe what the points of a search depend on: the recipe, but not how far it searches."""
     assert config.hardware_aware is not None
     anyhow = {"bound": 0.0, "step": 1.0, "evaluations": 1}
     settings = config.hardware_aware.model_copy(update=anyhow)
@@ -163,6 +195,7 @@ def _question(config: CompressConfig) -> str:
 
 
 def _held_out(config: CompressConfig) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read the training images that are held out, and their labels."""
     pixels = datasets.load(config.dataset, "train")
     (images, labels), count = pixels, pipeline.held_out(pixels)
     return images[-count:], labels[-count:]
@@ -172,10 +205,10 @@ def _name(config: CompressConfig, number: int) -> str:
     return f"{config.name}_{number:03d}"
 
 
-def _point(
+def _recipe(
     config: CompressConfig, number: int, keep: Mapping[str, float], restored: frozenset[str]
 ) -> CompressConfig:
-    """Recipe of one point; of one that prunes nothing, retraining alone."""
+    """Recipe of one point; where no layer is pruned, it only retrains."""
     assert config.prune is not None
     layers = {
         name: ConstraintConfig(unstructured=fraction)
