@@ -24,7 +24,7 @@ from hwsim.models.compress import log
 from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pruning import clear_dead_biases, purify
 from hwsim.models.compress.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
-from hwsim.models.constraints import constraints
+from hwsim.models.constraints import joint
 from hwsim.models.networks.network import Network
 from hwsim.models.quantization.codes import Codes
 from hwsim.models.quantization.quantize import dequantize, quantize
@@ -178,7 +178,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     if config.train is not None:
         stages.append(Train("train", config.train))
     if config.prune is not None:
-        prune, target = config.prune, constraints.build(config.prune, network)
+        prune, target = config.prune, joint.build(config.prune, network)
         for number in range(1, prune.rounds + 1):
             relaxed = target.relaxed(1 - (1 - number / prune.rounds) ** 3)
             where = f" {number}/{prune.rounds}" if prune.rounds > 1 else ""
@@ -297,7 +297,7 @@ def _measure(
 
 def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> None:
     if config.prune is not None:
-        constraints.check(config.name, config.prune, network)
+        joint.check(config.name, config.prune, network)
     names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
     for name in config.quantize.layers:
         if name not in names:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hwsim.config import LayerShape
-from hwsim.models.constraints.constraints import Budget, Joint
+from hwsim.models.constraints.joint import Budget, Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks
 

@@ -21,7 +21,7 @@ from hwsim.config.jobs.compress import ADMMConfig, FixConfig, TrainConfig
 from hwsim.models.compress.admm import Split
 from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pruning import clear_dead_biases, find_masks
-from hwsim.models.constraints.constraints import Joint
+from hwsim.models.constraints.joint import Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks
 from hwsim.models.quantization.codes import Aware, Codes

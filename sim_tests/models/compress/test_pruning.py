@@ -84,7 +84,7 @@ def test_groups_follow_their_own_channels(torch):
 
 
 def per_layer(constraints):
-    from hwsim.models.constraints.constraints import PerLayer
+    from hwsim.models.constraints.joint import PerLayer
 
     return PerLayer(constraints)
 
@@ -154,7 +154,7 @@ def test_balanced_columns_are_chosen_among_what_removed_filters_leave(torch, net
 def test_a_budget_is_spent_on_weights_that_do_something(torch, network, shapes, seed, keep):
     """Against the largest n of all the weights, for every n: the most that are then alive."""
     from hwsim.models.compress.pruning import find_masks, purify
-    from hwsim.models.constraints.constraints import Budget
+    from hwsim.models.constraints.joint import Budget
 
     torch.manual_seed(seed)
     weights = {name: torch.randn_like(weight) ** 3 for name, weight in network.weights().items()}

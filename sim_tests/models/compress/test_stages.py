@@ -83,7 +83,7 @@ def test_z_and_u_move_once_an_iteration(torch, state, squares, codes):
 def test_admm_prunes_where_it_hurts_least(torch, network, squares):
     """Weights that are to go shrink before they go; what stays obeys the constraint."""
     from hwsim.models.compress.stages import Prune, State
-    from hwsim.models.constraints.constraints import PerLayer
+    from hwsim.models.constraints.joint import PerLayer
     from hwsim.models.constraints.projections import Filters, Unstructured
 
     constraints = PerLayer({"conv2": Unstructured(0.25), "fc1": Filters(0.5)})
@@ -112,7 +112,7 @@ def test_admm_prunes_where_it_hurts_least(torch, network, squares):
 
 def test_without_admm_the_projection_alone_prunes(torch, network, squares):
     from hwsim.models.compress.stages import Prune, State
-    from hwsim.models.constraints.constraints import PerLayer
+    from hwsim.models.constraints.joint import PerLayer
     from hwsim.models.constraints.projections import Unstructured
 
     state = State(network, torch.Generator())

@@ -48,7 +48,7 @@ def prune(**keys) -> PruneConfig:
 
 
 def build(net, **keys):
-    from hwsim.models.constraints.constraints import build, check
+    from hwsim.models.constraints.joint import build, check
 
     config = prune(**keys)
     check("recipe", config, net)
@@ -100,7 +100,7 @@ def test_no_member_of_a_budgets_set_is_nearer(torch, data, within):
 
     A budget of 8 or more is larger than what the layers' own constraints leave.
     """
-    from hwsim.models.constraints.constraints import Budget, PerLayer
+    from hwsim.models.constraints.joint import Budget, PerLayer
     from hwsim.models.constraints.projections import NM, Unstructured
 
     drawn = data.draw(st.lists(st.integers(-4, 4), min_size=10, max_size=10))
@@ -272,7 +272,7 @@ def test_what_does_not_fit_the_network_is_refused_in_one_line(torch, net, keys, 
 
 
 def test_a_tile_across_two_groups_is_refused(torch):
-    from hwsim.models.constraints.constraints import check
+    from hwsim.models.constraints.joint import check
 
     layers = [{"name": "conv1", "type": "conv", "M": 8, "R": 1, "G": 2}]
     size = {"channels": 2, "height": 4, "width": 4}
