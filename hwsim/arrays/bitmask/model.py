@@ -71,7 +71,7 @@ class _Model(TileModel):
         self.broadcast.start(self.command["chunks"], self.command["groups"])
         self.pes.start(self.command["rows"], self.command["chunks"])
 
-    def run_clock(self, ready: bool, act_valid: bool) -> str:
+    def run_cycle(self, ready: bool, act_valid: bool) -> str:
         """Pass one clock of a running tile; give the cause of ``control``."""
         broadcast, drain, pes = self.broadcast, self.drain, self.pes
         is_taken = broadcast.valid and pes.room

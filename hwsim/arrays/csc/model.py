@@ -1,4 +1,4 @@
-"""Clock-by-clock model of the index-decoding array; registers are named as in ``rtl``."""
+"""Cycle-by-cycle model of the index-decoding array; registers are named as in ``rtl``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
-    """Run a job clock by clock, to the clock of its last ``ofmap`` transfer."""
+    """Run a job cycle by cycle, to the cycle of its last ``ofmap`` transfer."""
     return _Model(arch, job, pauses).run()
 
 
@@ -49,7 +49,7 @@ class _LNZD:
         return self.valid or self.groups_left > 0
 
     def step(self, is_taken: bool, act: Source, act_valid: bool) -> None:
-        """Pass one clock in which the token was taken, or not."""
+        """Pass one cycle in which the token was taken, or not."""
         if is_taken and self.pending:
             self.pending = self.pending[1:]
         is_scan = self.valid and not self.pending and not self.is_last
@@ -77,8 +77,18 @@ class _Model(TileModel):
 
     @property
     def pe_causes(self) -> Ints:
-        """Status code of every PE in the clock to come, ``(P,)``."""
+        """Status code of every PE in the cycle to come, ``(P,)``."""
         return self.pes.cause
+
+    @property
+    def events(self) -> dict[str, int]:
+        """How often each event happened so far."""
+        pes, drain, size = self.pes, self.drain, self.arch.array_as(CSCConfig).pes
+        psums = {
+            "psum_reads": pes.events["psum_reads"] + drain.reads * size,
+            "psum_writes": pes.events["psum_writes"] + drain.clears * size,
+        }
+        return pes.events | psums
 
     def load(self, beat: Words) -> None:
         """Write one beat of the weight stream."""
@@ -88,8 +98,8 @@ class _Model(TileModel):
         """Begin to run ``command``."""
         self.lnzd.start(self.command["words"], self.command["groups"])
 
-    def run_clock(self, ready: bool, act_valid: bool) -> str:
-        """Pass one clock of a running tile; give the cause of ``control``."""
+    def run_cycle(self, ready: bool, act_valid: bool) -> str:
+        """Pass one cycle of a running tile; give the cause of ``control``."""
         lnzd, drain, pes = self.lnzd, self.drain, self.pes
         is_taken = lnzd.token_valid and not pes.full
         cause = self._cause(is_taken)

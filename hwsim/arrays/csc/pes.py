@@ -1,4 +1,4 @@
-"""The PEs of the index-decoding array, clock by clock: state vectorised over PEs."""
+"""The PEs of the index-decoding array, cycle by cycle: state vectorised over PEs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ CODE = {name: np.int64(code) for code, name in enumerate(cause_names(CSCConfig.C
 
 
 class PEs:
-    """All PEs: decoder, multipliers, accumulators; registers are named as in ``rtl/arrays/pe``.
+    """All PEs: decoder, multipliers, accumulators; registers are named as in ``rtl``.
 
     Every queue is given the same tokens, so one ring stands for the storage of all of them.
     """
 
     def __init__(self, arch: ArchConfig, pointers: int, entries: int) -> None:
         array = arch.array_as(CSCConfig)
+        self.events = dict.fromkeys(array.pe_strobes, 0)
         self.array, self.numbers = array, arch.numbers
         self.pe = np.arange(array.pes)
         size, lanes = array.pes, array.lanes
@@ -87,11 +88,14 @@ class PEs:
         bank = slice(first, first + self.array.load_pes)
         addr, word = int(beat["addr"]), beat["data"]
         if beat["kind"] == 0:
+            self.events["pointer_writes"] += self.array.load_pes
             self.pointers[bank, addr] = word
         elif beat["kind"] == 1:
+            self.events["entry_writes"] += self.array.load_pes
             self.code[bank, addr] = word & ((1 << self.entry_width) - 1)
             self.rel_idx[bank, addr] = word >> self.entry_width
         else:
+            self.events["codebook_writes"] += self.array.pes
             self.table[addr] = decode(word[0], self.numbers)
 
     @property
@@ -103,12 +107,12 @@ class PEs:
 
     @property
     def full(self) -> bool:
-        """A queue is full: no token can be broadcast in this clock."""
+        """A queue is full: no token can be broadcast in this cycle."""
         return bool(self.produce - self.consume.min() == self.array.fifo_depth)
 
     @property
     def cause(self) -> Ints:
-        """Cause of the clock before, ``(P,)`` status codes."""
+        """Cause of the cycle before, ``(P,)`` status codes."""
         entry = np.where(self.is_padding, CODE["padding"], CODE["mac"])
         return np.where(self.issued, entry, self.cause_q)
 
@@ -117,21 +121,22 @@ class PEs:
         return int(self.count.min())
 
     def push(self, k: int, act: Ints, is_last: bool, is_null: bool) -> None:
-        """Broadcast a token; it is in the queues from the next clock on, so step first."""
-        place = self.produce % self.array.fifo_depth
-        self.token_k[place], self.token_act[place] = k, act
-        self.token_last[place], self.token_null[place] = is_last, is_null
+        """Broadcast a token; it is in the queues from the next cycle on, so step first."""
+        slot = self.produce % self.array.fifo_depth
+        self.token_k[slot], self.token_act[slot] = k, act
+        self.token_last[slot], self.token_null[slot] = is_last, is_null
         self.produce += 1
+        self.events["queue_writes"] += self.array.pes
 
     def step(self, is_drained: bool, is_busy: bool) -> None:
-        """Pass one clock of a running layer, the last stage first."""
+        """Pass one cycle of a running layer, the last stage first."""
         self._add(is_drained)
         self._multiply()
         self._decode()
         self._issue(is_drained, is_busy)
 
     def stop(self) -> None:
-        """The layer is over: what the clock after it finds."""
+        """The layer is over: what the cycle after it finds."""
         self.bank[:] = self.ahead[:] = 0
         self.cause_q[:] = CODE["idle"]
         self.issued[:] = False
@@ -139,12 +144,16 @@ class PEs:
     def _add(self, is_drained: bool) -> None:
         pe = np.flatnonzero(self.add_q)
         bank, row = self.add_bank[pe], self.add_row[pe]
+        self.events["psum_writes"] += len(pe)
         total = self.acc[bank, row, pe] + self.product[pe]
         self.acc[bank, row, pe] = wrap(total, self.numbers.psum_width)
         self.count += self.add_finishes
         self.count -= is_drained
 
     def _multiply(self) -> None:
+        adds = int(np.count_nonzero(self.entry_valid))
+        self.events["macs"] += adds * self.array.lanes
+        self.events["psum_reads"] += adds
         self.product = self.entry_value[:, None] * self.entry_act
         self.add_q, self.add_finishes = self.entry_valid, self.finishes
         self.add_row, self.add_bank = self.entry_row, self.entry_bank
@@ -152,6 +161,8 @@ class PEs:
     def _decode(self) -> None:
         row = np.where(self.is_first_q, 0, self.row_next) + self.rel_idx_q
         self.entry_valid = self.issued & ~self.is_padding
+        if self.array.codebook_bits is not None:
+            self.events["codebook_reads"] += int(np.count_nonzero(self.issued))
         self.finishes = self.finishes_q
         self.entry_value, self.entry_row = self.table[self.code_q], row
         self.entry_bank, self.entry_act = self.bank_q, self.act_q
@@ -176,6 +187,7 @@ class PEs:
         self.issued, self.finishes_q = is_issuing, ends_group
         self.is_first_q, self.bank_q, self.act_q = self.is_first, self.bank, self.column_act
         pe = np.flatnonzero(is_issuing)
+        self.events["entry_reads"] += len(pe)
         self.code_q, self.rel_idx_q = self.code_q.copy(), self.rel_idx_q.copy()
         self.code_q[pe] = self.code[pe, addr[pe]]
         self.rel_idx_q[pe] = self.rel_idx[pe, addr[pe]]
@@ -190,11 +202,14 @@ class PEs:
         self.column_valid = pops | (self.column_valid & ~ends_column)
         if not pops.any():
             return
-        place = self.consume % self.array.fifo_depth
-        column = self.token_k[place]
-        self.column_act = np.where(pops[:, None], self.token_act[place], self.column_act)
-        self.column_last = np.where(pops, self.token_last[place], self.column_last)
-        self.column_null = np.where(pops, self.token_null[place], self.column_null)
+        leaving = int(np.count_nonzero(pops))
+        self.events["queue_reads"] += leaving
+        self.events["pointer_reads"] += 2 * leaving  # start and end
+        slot = self.consume % self.array.fifo_depth
+        column = self.token_k[slot]
+        self.column_act = np.where(pops[:, None], self.token_act[slot], self.column_act)
+        self.column_last = np.where(pops, self.token_last[slot], self.column_last)
+        self.column_null = np.where(pops, self.token_null[slot], self.column_null)
         self.start = np.where(pops, self.pointers[self.pe, column], self.start)
         self.end = np.where(pops, self.pointers[self.pe, column + 1], self.end)
         self.is_first = self.is_first | pops

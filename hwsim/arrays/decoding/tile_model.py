@@ -1,4 +1,4 @@
-"""Clock-by-clock sequence of commands of the index-decoding arrays: load a tile, then run it."""
+"""Cycle-by-cycle sequence of commands of the index-decoding arrays: load a tile, then run it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.decoding.drain import Drain
 from hwsim.arrays.streams import Sink, Source
-from hwsim.config import ArchConfig, BitmaskConfig, CSCConfig
+from hwsim.config import ArchConfig, DecodingConfig
 
 __all__ = ["TileModel"]
 
 
 class TileModel(ABC):
-    """An array of the families csc or bitmask: streams, sequence of commands, drain."""
+    """An index-decoding array: streams, sequence of commands, drain."""
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
-        assert isinstance(arch.array, CSCConfig | BitmaskConfig)
+        array = arch.array_as(DecodingConfig)
         self.arch, self.job = arch, job
         self.sources = {name: Source(job, name, pauses) for name in job.inputs}
         self.sink = Sink(job, pauses)
-        self.drain = Drain(arch.array)
+        self.drain = Drain(array.banks, array.pes)
         self.state = "Idle"
         self.weight_left = 0
         self.command: dict[str, int] = {}
@@ -32,7 +32,12 @@ class TileModel(ABC):
     @property
     @abstractmethod
     def pe_causes(self) -> NDArray[np.int64]:
-        """Status code of every PE in the clock to come, ``(P,)``."""
+        """Status code of every PE in the cycle to come, ``(P,)``."""
+
+    @property
+    def events(self) -> dict[str, int]:
+        """How often each event of the family happened so far."""
+        return {}
 
     @abstractmethod
     def load(self, beat: Words) -> None:
@@ -43,28 +48,31 @@ class TileModel(ABC):
         """Begin to run ``command``."""
 
     @abstractmethod
-    def run_clock(self, ready: bool, act_valid: bool) -> str:
-        """Pass one clock of a running tile; give the cause of ``control``."""
+    def run_cycle(self, ready: bool, act_valid: bool) -> str:
+        """Pass one cycle of a running tile; give the cause of ``control``."""
 
     def run(self) -> Run:
-        """Run to the clock of the last ``ofmap`` transfer."""
+        """Run to the cycle of the last ``ofmap`` transfer."""
         names = self.arch.array.cause_names
         control = dict.fromkeys(names["control"], 0)
         pe = np.zeros(len(names["pe"]), dtype=np.int64)
-        clock = 0
+        cycle = 0
         while not self.sink.done:
             pe += np.bincount(self.pe_causes, minlength=len(pe))
-            control[self.step(clock)] += 1
-            clock += 1
+            control[self.step(cycle)] += 1
+            cycle += 1
         by_pe = dict(zip(names["pe"], pe.tolist(), strict=True))
-        counts = Counts(clock, {"control": control, "pe": by_pe})
+        events = self.events
+        if events:
+            events = self.job.beats() | events
+        counts = Counts(cycle, {"control": control, "pe": by_pe}, events)
         return Run(self.job.gather(self.sink.payloads), counts)
 
-    def step(self, clock: int) -> str:
-        """Pass one clock; give the cause of ``control``."""
-        valid = {name: source.valid(clock) for name, source in self.sources.items()}
+    def step(self, cycle: int) -> str:
+        """Pass one cycle; give the cause of ``control``."""
+        valid = {name: source.valid(cycle) for name, source in self.sources.items()}
         if self.state == "Run":
-            return self.run_clock(self.sink.ready(clock), valid["act"])
+            return self.run_cycle(self.sink.ready(cycle), valid["act"])
         if self.state == "Load":
             return self._load(valid["weight"])
         if valid["command"]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import Count, power_of_two
-from hwsim.config.arrays.decoding import DecodingConfig
+from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.contract.causes import Cause, CauseTable
 
 __all__ = ["BitmaskConfig"]
@@ -70,10 +70,6 @@ class BitmaskConfig(DecodingConfig):
     #: to the PE with the least work.
     balance: Literal["none", "greedy"] = "none"
 
-    #: A PE computes one pixel, and the drain takes it whole.
-    lanes: ClassVar[int] = 1
-    drain_lanes: ClassVar[int] = 1
-
     @model_validator(mode="after")
     def _divides(self) -> Self:
         for key in ("chunk", "window", "mask_depth", "entry_depth", "acc_depth", "acc_banks"):
@@ -87,6 +83,11 @@ class BitmaskConfig(DecodingConfig):
                 f"load_pes must divide pes / clusters ({self.cluster_pes}), not {self.load_pes}"
             )
         return self
+
+    @property
+    def banks(self) -> Banks:
+        """Accumulator banks of a PE."""
+        return Banks(self.acc_banks, self.acc_depth)
 
     @property
     def cluster_pes(self) -> int:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import Count, power_of_two
-from hwsim.config.arrays.decoding import DecodingConfig
+from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
+from hwsim.contract.events import Strobe
 
 __all__ = ["CSCConfig"]
 
@@ -43,6 +44,19 @@ class CSCConfig(DecodingConfig):
             Cause("drain", "the accumulator bank of the group still waits to be drained"),
             Cause("done", "all columns are done; the array drains"),
         ),
+    }
+    EVENTS: ClassVar[Mapping[str, str]] = {
+        "queue_writes": "tokens written to the queues of PEs",
+        "queue_reads": "tokens read from the queues of PEs",
+        "pointer_writes": "words written to the pointer memories of PEs",
+        "pointer_reads": "words read from the pointer memories of PEs, two per column",
+        "entry_writes": "words written to the entry memories of PEs",
+        "entry_reads": "entries read from the memories of PEs and decoded, padding included",
+        "codebook_writes": "words written to the codebooks of PEs",
+        "codebook_reads": "words read from the codebooks of PEs",
+        "macs": "multiplications, those by a zero lane included",
+        "psum_reads": "accumulator rows of all lanes read, to add or to drain",
+        "psum_writes": "accumulator rows of all lanes written, to add or to clear",
     }
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "csc": {"family": "csc", "pes": 1, "col_depth": 1024, "entry_depth": 4096, "acc_depth": 16},
@@ -89,6 +103,31 @@ class CSCConfig(DecodingConfig):
     def multipliers(self) -> int:
         """Number of multipliers."""
         return self.pes * self.lanes
+
+    @property
+    def banks(self) -> Banks:
+        """Accumulator banks of a PE."""
+        return Banks(self.acc_banks, self.acc_depth, self.lanes, self.drain_lanes)
+
+    @property
+    def pointer_width(self) -> int:
+        """Bits of a column pointer, from 0 to ``entry_depth``."""
+        return self.entry_depth.bit_length()
+
+    @property
+    def pe_strobes(self) -> dict[str, Strobe]:
+        """Signal of each event in the RTL of one PE."""
+        special = {
+            "pointer_reads": Strobe(each=2),
+            "macs": Strobe(each=self.lanes),
+            "psum_reads": Strobe(bits=self.acc_banks),
+            "psum_writes": Strobe(bits=self.acc_banks),
+        }
+        return {
+            event: special.get(event, Strobe())
+            for event in self.EVENTS
+            if self.codebook_bits is not None or not event.startswith("codebook")
+        }
 
     def drain_beats(self, pixels: int) -> int:
         """Beats of the ofmap stream for one local row of a group of ``pixels`` pixels."""

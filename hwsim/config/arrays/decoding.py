@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from hwsim.config.arrays.base import ArrayConfig
+from hwsim.config.arrays.base import ArrayConfig, power_of_two
+from hwsim.contract.events import Strobe
 
-__all__ = ["DecodingConfig"]
+__all__ = ["Banks", "DecodingConfig"]
+
+
+@dataclass(frozen=True)
+class Banks:
+    """Accumulator banks of a PE: ``count`` banks of ``depth`` rows of ``lanes`` partial sums.
+
+    One bank adds up while others are drained, ``drain_lanes`` lanes of each PE per beat.
+    """
+
+    count: int
+    depth: int
+    lanes: int = 1
+    drain_lanes: int = 1
+
+    def __post_init__(self) -> None:
+        for key in ("count", "depth"):
+            power_of_two(getattr(self, key), key)
+        if self.count < 2:
+            raise ValueError(f"count must be at least 2, not {self.count}")
+        if min(self.depth, self.lanes, self.drain_lanes) < 1 or self.lanes % self.drain_lanes:
+            raise ValueError(
+                f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"
+            )
+
+    @property
+    def beats(self) -> int:
+        """Beats in which all lanes of a row are drained."""
+        return self.lanes // self.drain_lanes
 
 
 class DecodingConfig(ArrayConfig):
@@ -22,6 +53,24 @@ class DecodingConfig(ArrayConfig):
     entry_depth: Annotated[int, Field(ge=1, le=1048576)]
     #: Local filters of a PE: rows of its accumulator, in each of its banks.
     acc_depth: Annotated[int, Field(ge=1, le=65536)]
+
+    @property
+    def banks(self) -> Banks:
+        """Accumulator banks of a PE."""
+        raise NotImplementedError
+
+    @property
+    def pe_strobes(self) -> Mapping[str, Strobe]:
+        """Signal of each event in the RTL of one PE."""
+        return {}
+
+    @property
+    def strobes(self) -> dict[str, Strobe]:
+        """Signal of each event: the strobes of all PEs."""
+        return {
+            event: Strobe(self.pes * strobe.bits, strobe.each)
+            for event, strobe in self.pe_strobes.items()
+        }
 
     @property
     def members(self) -> dict[str, int]:

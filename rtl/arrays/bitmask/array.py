@@ -1,15 +1,16 @@
 """Index-decoding array (SparTen): every PE joins the masks of its filters and of a pixel."""
 
-from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth import Cat, Module, Mux
+from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.rtl.arrays.bitmask.broadcast import Broadcast
 from hwsim.rtl.arrays.bitmask.layout import act_layout, command_layout, weight_layout
 from hwsim.rtl.arrays.bitmask.pe import PE
 from hwsim.rtl.arrays.decoding.drain import Drain
-from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, ofmap_layout
+from hwsim.rtl.arrays.decoding.drain_layout import ofmap_layout
 from hwsim.rtl.arrays.decoding.tile_control import TileControl
+from hwsim.rtl.arrays.decoding.tiles import connect_load, connect_tiles
 from hwsim.rtl.arrays.interface import ArrayComponent, border
 from hwsim.rtl.arrays.status import status_codes
 
@@ -68,46 +69,27 @@ class Array(ArrayComponent):
 
     def elaborate(self, platform):
         m = Module()
-        control = m.submodules.control = TileControl(self.arch, command_layout(self.arch))
+        control = m.submodules.control = TileControl(
+            command_layout(self.arch), acc_depth=self.array.acc_depth
+        )
         broadcast = m.submodules.broadcast = Broadcast(self.arch)
-        drain = m.submodules.drain = Drain(self.arch)
+        drain = m.submodules.drain = Drain(self.array.banks)
         pes = [PE(self.arch) for _ in range(self.array.pes)]
 
-        wiring.connect(m, wiring.flipped(self.command), control.command)
+        connect_tiles(m, self, control, drain, pes)
         wiring.connect(m, wiring.flipped(self.act), broadcast.act)
         current = control.current
         m.d.comb += [
-            control.weight_valid.eq(self.weight.valid),
-            self.weight.ready.eq(control.weight_ready),
-            control.done.eq(drain.done),
             broadcast.start.eq(control.start),
             broadcast.chunks.eq(current.chunks),
             broadcast.groups.eq(current.groups),
             # A beat enters every buffer in the same clock, when none of them is full.
             broadcast.beat.ready.eq(Cat(pe.room for pe in pes).all()),
-            drain.start.eq(control.start),
-            drain.groups.eq(current.groups),
-            drain.rows.eq(current.rows),
             drain.tail.eq(1),
-            drain.finished.eq(Cat(pe.finished for pe in pes).all()),
-            drain.finished_two.eq(Cat(pe.finished_two for pe in pes).all()),
-            drain.ready.eq(self.ofmap.ready),
-            self.ofmap.valid.eq(drain.valid),
             self.status.control[0].eq(self._cause(control, broadcast)),
         ]
-        sweep = data.View(drain_layout(self.arch), Signal(drain_layout(self.arch).size))
-        m.d.comb += sweep.eq(drain.drain)
-        with m.If(control.clear):
-            m.d.comb += sweep.row.eq(control.clear_row)
         for p, pe in enumerate(pes):
-            m.submodules[f"pe_{p}"] = pe
             self._connect(m, p, pe, control, broadcast)
-            m.d.comb += [
-                pe.drain.eq(sweep),
-                pe.drained.eq(drain.drained),
-                self.ofmap.p.psum[p].eq(pe.psum[0]),
-                self.status.pe[p].eq(pe.cause),
-            ]
         return m
 
     def _connect(
@@ -117,15 +99,11 @@ class Array(ArrayComponent):
         cluster, local = divmod(p, self.array.cluster_pes)
         bank, lane = divmod(local, self.array.load_pes)
         beat = broadcast.beat
+        connect_load(m, self.weight, pe, bank=bank, lane=lane)
         m.d.comb += [
-            pe.load_en.eq(self.weight.valid & self.weight.ready & (self.weight.p.bank == bank)),
-            pe.load.kind.eq(self.weight.p.kind),
-            pe.load.addr.eq(self.weight.p.addr),
-            pe.load.data.eq(self.weight.p.data[lane]),
             pe.rows.eq(control.current.rows),
             pe.chunks.eq(control.current.chunks),
             pe.run.eq(control.run),
-            pe.clear.eq(control.clear),
             pe.more.eq(broadcast.busy),
             pe.push_en.eq(beat.valid & beat.ready),
             pe.push.slot.eq(beat.p.slot),

@@ -6,6 +6,7 @@ from amaranth.lib import data
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.formats.base import index_width
 from hwsim.formats.bitmask import PIECE
+from hwsim.rtl.arrays.decoding import tiles
 
 __all__ = [
     "act_layout",
@@ -73,14 +74,7 @@ def weight_layout(arch: ArchConfig) -> data.StructLayout:
 
 def load_layout(arch: ArchConfig) -> data.StructLayout:
     """What one PE sees of a weight beat."""
-    fields = weight_layout(arch)
-    return data.StructLayout(
-        {
-            "kind": fields["kind"].shape,
-            "addr": fields["addr"].shape,
-            "data": unsigned(_word_width(arch)),
-        }
-    )
+    return tiles.load_layout(weight_layout(arch))
 
 
 def act_layout(arch: ArchConfig) -> data.StructLayout:

@@ -17,6 +17,7 @@ from hwsim.rtl.arrays.bitmask.layout import (
 from hwsim.rtl.arrays.bitmask.masks import MaskWalk
 from hwsim.rtl.arrays.decoding.accumulator import Accumulator
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
+from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
 from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
@@ -63,15 +64,13 @@ class PE(wiring.Component):
         A layer is running.
     more : ``In(1)``
         Activations are still to come.
-    clear : ``In(1)``
-        Zero row ``drain.row`` of all accumulator banks.
-    drain : ``In(drain_layout(arch))``
+    drain : ``In(drain_layout(banks))``
         Fetch and zero of the accumulators.
     drained : ``In(1)``
         A pixel's last partial sums are taken in this clock.
     finished, finished_two : ``Out(1)``
         At least one, or two, pixels are added up and not drained.
-    psum : ``Out(lane_psums(arch))``
+    psum : ``Out(lane_psums(banks, psum_width))``
         Partial sum that the drain looks at.
     cause : ``Out``
         Cause of this clock, of the join stage.
@@ -86,7 +85,6 @@ class PE(wiring.Component):
     push_en: Signal
     push: data.View
     room: Signal
-    clear: Signal
     drain: data.View
     drained: Signal
     finished: Signal
@@ -108,12 +106,11 @@ class PE(wiring.Component):
                 "push_en": In(1),
                 "push": In(push_layout(arch)),
                 "room": Out(1),
-                "clear": In(1),
-                "drain": In(drain_layout(arch)),
+                "drain": In(drain_layout(self.array.banks)),
                 "drained": In(1),
                 "finished": Out(1),
                 "finished_two": Out(1),
-                "psum": Out(lane_psums(arch)),
+                "psum": Out(lane_psums(self.array.banks, arch.numbers.psum_width)),
                 "cause": Out(status_code(BitmaskConfig.CAUSES, "pe", "idle").shape()),
             }
         )
@@ -141,9 +138,13 @@ class PE(wiring.Component):
         )
         # Pixels added up and not drained. One counts from the clock after its last write.
         finishes = delayed(m, ends_pixel, 5, enable=always, name="finishes", reset_less=False)
-        count = Signal(range(self.array.acc_banks + 1))
-        m.d.sync += count.eq(count + finishes - self.drained)
-        m.d.comb += [self.finished.eq(count != 0), self.finished_two.eq(count >= 2)]
+        finished = m.submodules.finished = GroupCount(self.array.acc_banks)
+        m.d.comb += [
+            finished.enters.eq(finishes),
+            finished.drained.eq(self.drained),
+            self.finished.eq(finished.one),
+            self.finished_two.eq(finished.two),
+        ]
         return m
 
     def _join(self, m: Module, walk: MaskWalk, join: InnerJoin):
@@ -154,10 +155,12 @@ class PE(wiring.Component):
         start = Signal.like(place.start)  # of the values of the step to come
         bank = Signal.like(place.bank)
         # pixels joined and not drained: each holds a bank
-        ahead = Signal(range(self.array.acc_banks + 1))
+        ahead = m.submodules.ahead = GroupCount(self.array.acc_banks)
         is_free, loads, ends_pixel = Signal(), Signal(), Signal()
         m.d.comb += [
-            is_free.eq(ahead != self.array.acc_banks),
+            ahead.enters.eq(ends_pixel),
+            ahead.drained.eq(self.drained),
+            is_free.eq(~ahead.full),
             join.masks.valid.eq(step.valid & is_free),
             join.masks.p.weight.eq(step.p.weight),
             join.masks.p.act.eq(step.p.act),
@@ -166,10 +169,7 @@ class PE(wiring.Component):
             ends_pixel.eq(loads & step.p.ends_pixel),
         ]
         ends_chunk_q, ends_pixel_q = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.sync += [
-            bank.eq(Mux(self.run, bank + ends_pixel, 0)),
-            ahead.eq(ahead + ends_pixel - self.drained),
-        ]
+        m.d.sync += bank.eq(Mux(self.run, bank + ends_pixel, 0))
         with m.If(loads):
             m.d.sync += [
                 place.start.eq(start),
@@ -238,13 +238,14 @@ class PE(wiring.Component):
         act = Signal(act_shape(numbers), reset_less=True)
         m.d.sync += [code.eq(value_read.data), act.eq(act_read.data[lane_q])]
 
-        accumulator = m.submodules.accumulator = Accumulator(self.arch)
+        accumulator = m.submodules.accumulator = Accumulator(
+            array.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
+        )
         target = delayed(m, Cat(rank.row, rank.bank), 3, enable=always, name="target")
         m.d.sync += accumulator.product[0].eq(product(act, code, numbers))
         m.d.comb += [
             accumulator.add.eq(delayed(m, fetch, 2, enable=always, name="pair", reset_less=False)),
             Cat(accumulator.row, accumulator.bank).eq(target),
-            accumulator.clear.eq(self.clear),
             accumulator.drain.eq(self.drain),
             self.psum.eq(accumulator.psum),
         ]

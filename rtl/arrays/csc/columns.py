@@ -6,20 +6,19 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, CSCConfig
-from hwsim.rtl.arrays.csc.layout import lane_acts, load_layout, token_layout
+from hwsim.formats.base import index_width
+from hwsim.rtl.arrays.csc.layout import token_layout
 
 __all__ = ["ColumnQueue", "column_layout"]
 
 
-def column_layout(arch: ArchConfig) -> data.StructLayout:
+def column_layout(pointer_width: int, acts: data.ArrayLayout) -> data.StructLayout:
     """A broadcast position with the addresses of its entries: ``start`` to ``end``, exclusive."""
-    pointer = unsigned(arch.array_as(CSCConfig).entry_depth.bit_length())
     return data.StructLayout(
         {
-            "start": pointer,
-            "end": pointer,
-            "act": lane_acts(arch),
+            "start": unsigned(pointer_width),
+            "end": unsigned(pointer_width),
+            "act": acts,
             "last": unsigned(1),
             "null": unsigned(1),
         }
@@ -30,58 +29,73 @@ class ColumnQueue(wiring.Component):
     """Queue broadcast tokens and look up the column of each.
 
     Pointers lie in two memories, of even and odd columns, so that the start and the end of a column
-    are fetched in one clock, as in EIE. The next token leaves the queue in the clock in which the
+    are fetched in one cycle, as in EIE. The next token leaves the queue in the cycle in which the
     column before it is taken, so its fetch hides behind that one.
 
-    * Latency: two clocks from a token's transfer into an empty queue to ``column.valid``.
-    * Throughput: one column a clock.
+    * Latency: two cycles from a token's transfer into an empty queue to ``column.valid``.
+    * Throughput: one column per cycle.
     * Stalls: ``token.ready`` is low while the queue is full. It comes from a register: a token
-      that leaves in this clock does not make room in this clock.
+      that leaves in this cycle does not make room in this cycle.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc.
+    fifo_depth : int
+        Tokens that the queue holds.
+    col_depth : int
+        Columns, a power of two: there is one more pointer.
+    pointer_width : int
+        Bits of a pointer.
+    acts : :class:`amaranth.lib.data.ArrayLayout`
+        Activations of a token.
 
     Members
     -------
-    load_en, load : ``In(1)``, ``In(load_layout(arch))``
-        Write a pointer (``kind`` 0); only while no layer runs.
-    token : ``In(stream.Signature(token_layout(arch)))``
+    write_en, write_addr, write_data : ``In``
+        Write a pointer; only while no layer runs.
+    token : ``In(stream.Signature(token_layout(col_depth, acts)))``
         Broadcast tokens.
-    column : ``Out(stream.Signature(column_layout(arch)))``
+    column : ``Out(stream.Signature(column_layout(pointer_width, acts)))``
         Their columns.
     waiting : ``Out(1)``
         A token is in the queue.
+    pops : ``Out(1)``
+        A token leaves the queue, and its two pointers are fetched, in this cycle.
     """
 
-    load_en: Signal
-    load: data.View
+    write_en: Signal
+    write_addr: Signal
+    write_data: Signal
     token: stream.Interface
     column: stream.Interface
     waiting: Signal
+    pops: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch, self.array = arch, arch.array_as(CSCConfig)
+    def __init__(
+        self, *, fifo_depth: int, col_depth: int, pointer_width: int, acts: data.ArrayLayout
+    ) -> None:
+        for name, value in (("fifo_depth", fifo_depth), ("col_depth", col_depth)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.fifo_depth, self.col_depth = fifo_depth, col_depth
         super().__init__(
             {
-                "load_en": In(1),
-                "load": In(load_layout(arch)),
-                "token": In(stream.Signature(token_layout(arch))),
-                "column": Out(stream.Signature(column_layout(arch))),
+                "write_en": In(1),
+                "write_addr": In(index_width(col_depth + 1)),
+                "write_data": In(pointer_width),
+                "token": In(stream.Signature(token_layout(col_depth, acts))),
+                "column": Out(stream.Signature(column_layout(pointer_width, acts))),
                 "waiting": Out(1),
+                "pops": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        array, column = self.array, self.column
-        pointer = column.p.start.shape()
+        column, pops = self.column, self.pops
 
-        layout = token_layout(self.arch)
-        queue = m.submodules.queue = SyncFIFO(width=layout.size, depth=array.fifo_depth)
+        layout = self.token.payload.shape()
+        queue = m.submodules.queue = SyncFIFO(width=layout.size, depth=self.fifo_depth)
         head = data.View(layout, queue.r_data)
-        pops = Signal()
         m.d.comb += [
             queue.w_data.eq(self.token.payload),
             queue.w_en.eq(self.token.valid),
@@ -104,15 +118,15 @@ class ColumnQueue(wiring.Component):
 
         # Pointers stay in the memories' output registers while the column does.
         fetched = []
-        depths = (array.col_depth // 2 + 1, (array.col_depth + 1) // 2)
+        depths = (self.col_depth // 2 + 1, (self.col_depth + 1) // 2)
         for parity, (name, depth) in enumerate(zip(("even", "odd"), depths)):
-            memory: Memory = Memory(shape=pointer, depth=depth, init=[])
+            memory: Memory = Memory(shape=column.p.start.shape(), depth=depth, init=[])
             m.submodules[f"pointers_{name}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
-                write.en.eq(self.load_en & (self.load.kind == 0) & (self.load.addr[0] == parity)),
-                write.addr.eq(self.load.addr >> 1),
-                write.data.eq(self.load.data),
+                write.en.eq(self.write_en & (self.write_addr[0] == parity)),
+                write.addr.eq(self.write_addr >> 1),
+                write.data.eq(self.write_data),
                 read.en.eq(pops),
                 read.addr.eq((head.k + (1 - parity)) >> 1),
             ]

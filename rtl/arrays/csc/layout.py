@@ -1,13 +1,19 @@
-"""Words that travel between the parts of the index-decoding array."""
+"""Words that travel between the parts of the index-decoding array, and the sizes of its PEs."""
+
+from dataclasses import dataclass
+from typing import Self
 
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from hwsim.config import ArchConfig, CSCConfig
+from hwsim.config import ArchConfig, CSCConfig, NumberConfig
+from hwsim.config.arrays.decoding import Banks
 from hwsim.formats.base import index_width
-from hwsim.formats.csc import entry_width
+from hwsim.formats.csc import entry_has_zero, entry_width
+from hwsim.rtl.arrays.decoding import tiles
 
 __all__ = [
+    "PESizes",
     "act_layout",
     "command_layout",
     "entry_layout",
@@ -16,6 +22,65 @@ __all__ = [
     "token_layout",
     "weight_layout",
 ]
+
+
+@dataclass(frozen=True)
+class PESizes:
+    """What an index-decoding PE is built from.
+
+    Attributes
+    ----------
+    col_depth, entry_depth
+        Columns and entries that its memories hold.
+    fifo_depth
+        Tokens that its queue holds.
+    code_width, index_bits
+        Bits of the two fields of an entry.
+    has_zero
+        Whether the code 0 marks padding; else the largest relative index does.
+    has_codebook
+        Whether the code selects a weight of a table; else it is that of the weight.
+    banks
+        Accumulators.
+    numbers
+        Word widths, and what the code of a weight means.
+    """
+
+    col_depth: int
+    entry_depth: int
+    fifo_depth: int
+    code_width: int
+    index_bits: int
+    has_zero: bool
+    has_codebook: bool
+    banks: Banks
+    numbers: NumberConfig
+
+    @classmethod
+    def of(cls, arch: ArchConfig) -> Self:
+        """Sizes of the PEs of a design."""
+        array = arch.array_as(CSCConfig)
+        return cls(
+            col_depth=array.col_depth,
+            entry_depth=array.entry_depth,
+            fifo_depth=array.fifo_depth,
+            code_width=entry_width(arch),
+            index_bits=array.index_bits,
+            has_zero=entry_has_zero(arch),
+            has_codebook=array.codebook_bits is not None,
+            banks=array.banks,
+            numbers=arch.numbers,
+        )
+
+    @property
+    def acts(self) -> data.ArrayLayout:
+        """Activations of one position."""
+        return lane_acts(self.banks.lanes, self.numbers.act_width)
+
+    @property
+    def pointer_width(self) -> int:
+        """Bits of a column pointer."""
+        return self.entry_depth.bit_length()
 
 
 def command_layout(arch: ArchConfig) -> data.StructLayout:
@@ -34,7 +99,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "words": range(-(-array.col_depth // array.window) + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
-            "tail": range(array.lanes // array.drain_lanes + 1),
+            "tail": range(array.banks.beats + 1),
         }
     )
 
@@ -43,21 +108,9 @@ def _table_size(array: CSCConfig) -> int:
     return 0 if array.codebook_bits is None else 1 << array.codebook_bits
 
 
-def entry_layout(arch: ArchConfig) -> data.StructLayout:
+def entry_layout(code_width: int, index_bits: int) -> data.StructLayout:
     """One word of a PE's weight memory; :mod:`hwsim.formats.csc` says which is padding."""
-    return data.StructLayout(
-        {
-            "code": unsigned(entry_width(arch)),
-            "rel_idx": unsigned(arch.array_as(CSCConfig).index_bits),
-        }
-    )
-
-
-def _word_width(arch: ArchConfig) -> int:
-    widths = [arch.array_as(CSCConfig).entry_depth.bit_length(), entry_layout(arch).size]
-    if arch.array_as(CSCConfig).codebook_bits is not None:
-        widths.append(arch.numbers.weight_width)
-    return max(widths)
+    return data.StructLayout({"code": unsigned(code_width), "rel_idx": unsigned(index_bits)})
 
 
 def weight_layout(arch: ArchConfig) -> data.StructLayout:
@@ -69,49 +122,43 @@ def weight_layout(arch: ArchConfig) -> data.StructLayout:
     """
     array = arch.array_as(CSCConfig)
     depths = (array.col_depth + 1, array.entry_depth, _table_size(array))
+    widths = [array.pointer_width, entry_layout(entry_width(arch), array.index_bits).size]
+    if array.codebook_bits is not None:
+        widths.append(arch.numbers.weight_width)
     return data.StructLayout(
         {
             "kind": unsigned(1 if array.codebook_bits is None else 2),
             "bank": unsigned(index_width(array.pes // array.load_pes)),
             "addr": unsigned(index_width(max(depths))),
-            "data": data.ArrayLayout(unsigned(_word_width(arch)), array.load_pes),
+            "data": data.ArrayLayout(unsigned(max(widths)), array.load_pes),
         }
     )
 
 
 def load_layout(arch: ArchConfig) -> data.StructLayout:
     """What one PE sees of a weight beat."""
-    fields = weight_layout(arch)
-    return data.StructLayout(
-        {
-            "kind": fields["kind"].shape,
-            "addr": fields["addr"].shape,
-            "data": unsigned(_word_width(arch)),
-        }
-    )
+    return tiles.load_layout(weight_layout(arch))
 
 
-def lane_acts(arch: ArchConfig) -> data.ArrayLayout:
-    """Activations of one position, one a lane."""
-    return data.ArrayLayout(signed(arch.numbers.act_width), arch.array_as(CSCConfig).lanes)
+def lane_acts(lanes: int, act_width: int) -> data.ArrayLayout:
+    """Activations of one position, one per lane."""
+    return data.ArrayLayout(signed(act_width), lanes)
 
 
-def act_layout(arch: ArchConfig) -> data.StructLayout:
-    """``window`` consecutive positions of one group."""
-    return data.StructLayout(
-        {"act": data.ArrayLayout(lane_acts(arch), arch.array_as(CSCConfig).window)}
-    )
+def act_layout(window: int, acts: data.ArrayLayout) -> data.StructLayout:
+    """``window`` consecutive positions of one group, each with its ``acts``."""
+    return data.StructLayout({"act": data.ArrayLayout(acts, window)})
 
 
-def token_layout(arch: ArchConfig) -> data.StructLayout:
+def token_layout(col_depth: int, acts: data.ArrayLayout) -> data.StructLayout:
     """One broadcast: a position with a non-zero activation.
 
     ``last`` closes the group; ``null`` carries nothing but ``last``.
     """
     return data.StructLayout(
         {
-            "k": unsigned(index_width(arch.array_as(CSCConfig).col_depth)),
-            "act": lane_acts(arch),
+            "k": unsigned(index_width(col_depth)),
+            "act": acts,
             "last": unsigned(1),
             "null": unsigned(1),
         }

@@ -1,11 +1,10 @@
 """Leading non-zero detection."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, CSCConfig
-from hwsim.rtl.arrays.csc.layout import act_layout, command_layout, token_layout
+from hwsim.rtl.arrays.csc.layout import act_layout, token_layout
 
 __all__ = ["LNZD"]
 
@@ -17,23 +16,27 @@ class LNZD(wiring.Component):
     of a group has ``last`` set; if the group's last word holds no non-zero, a ``null`` token says
     so.
 
-    * Latency: one clock from the transfer of a word to its first token.
-    * Throughput: one token a clock. A word with z non-zeros stays max(1, z) clocks, and the next
-      one is accepted in its last clock.
+    * Latency: one cycle from the transfer of a word to its first token.
+    * Throughput: one token per cycle. A word with z non-zeros stays max(1, z) cycles, and the next
+      one is accepted in its last cycle.
     * Stalls while a token is not taken, or the register is empty.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc.
+    window : int
+        Positions of a word.
+    col_depth : int
+        Most positions of a group.
+    acts : :class:`amaranth.lib.data.ArrayLayout`
+        Activations of one position.
 
     Members
     -------
     start : ``In(1)``
         Begin a layer of ``groups`` groups of ``words`` words; both hold until it is over.
-    act : ``In(stream.Signature(act_layout(arch)))``
+    act : ``In(stream.Signature(act_layout(window, acts)))``
         Words of activations.
-    token : ``Out(stream.Signature(token_layout(arch)))``
+    token : ``Out(stream.Signature(token_layout(col_depth, acts)))``
         Tokens, to be broadcast.
     scan : ``Out(1)``
         The register holds a word without a non-zero, which goes away by itself.
@@ -49,16 +52,18 @@ class LNZD(wiring.Component):
     scan: Signal
     busy: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.array = arch.array_as(CSCConfig)
-        command = command_layout(arch)
+    def __init__(self, *, window: int, col_depth: int, acts: data.ArrayLayout) -> None:
+        for name, value in (("window", window), ("col_depth", col_depth)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.window, self.col_depth = window, col_depth
         super().__init__(
             {
                 "start": In(1),
-                "words": In(command["words"].shape),
-                "groups": In(command["groups"].shape),
-                "act": In(stream.Signature(act_layout(arch))),
-                "token": Out(stream.Signature(token_layout(arch))),
+                "words": In(range(-(-col_depth // window) + 1)),
+                "groups": In(32),
+                "act": In(stream.Signature(act_layout(window, acts))),
+                "token": Out(stream.Signature(token_layout(col_depth, acts))),
                 "scan": Out(1),
                 "busy": Out(1),
             }
@@ -66,17 +71,15 @@ class LNZD(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array = self.array
-
         word = Signal.like(self.act.p.act, reset_less=True)
-        pending = Signal(array.window, reset_less=True)
-        base = Signal(range(array.col_depth + array.window), reset_less=True)
+        pending = Signal(self.window, reset_less=True)
+        base = Signal(range(self.col_depth + self.window), reset_less=True)
         is_last = Signal(reset_less=True)
         valid = Signal()
 
         # The token: lowest pending position, its index and its lanes.
-        position = Signal(range(max(array.window, 2)))
-        for i in reversed(range(array.window)):
+        position = Signal(range(max(self.window, 2)))
+        for i in reversed(range(self.window)):
             with m.If(pending[i]):
                 m.d.comb += position.eq(i)
         remaining = Signal.like(pending)
@@ -92,7 +95,7 @@ class LNZD(wiring.Component):
             self.scan.eq(valid & is_null & ~is_last),
         ]
 
-        # The word register: refilled in the clock in which its last token is taken.
+        # The word register: refilled in the cycle in which its last token is taken.
         more = Signal()
         is_taken = self.token.valid & self.token.ready
         is_free = ~valid | self.scan | (is_taken & (remaining == 0))
@@ -114,7 +117,7 @@ class LNZD(wiring.Component):
                 pending.eq(Cat(lanes.as_value().any() for lanes in self.act.p.act)),
                 base.eq(next_base),
                 is_last.eq(ends_group),
-                next_base.eq(Mux(ends_group, 0, next_base + array.window)),
+                next_base.eq(Mux(ends_group, 0, next_base + self.window)),
                 words_left.eq(Mux(ends_group, self.words, words_left - 1)),
                 groups_left.eq(groups_left - ends_group),
             ]

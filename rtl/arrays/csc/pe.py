@@ -4,12 +4,13 @@ from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, CSCConfig
+from hwsim.config import CSCConfig
 from hwsim.rtl.arrays.csc.columns import ColumnQueue
 from hwsim.rtl.arrays.csc.decoder import Decoder
-from hwsim.rtl.arrays.csc.layout import load_layout, token_layout
+from hwsim.rtl.arrays.csc.layout import PESizes, token_layout
 from hwsim.rtl.arrays.decoding.accumulator import Accumulator
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
+from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code
 from hwsim.rtl.blocks.multiplier import product
 
@@ -19,35 +20,43 @@ __all__ = ["PE"]
 class PE(wiring.Component):
     """Multiply broadcast activations by the entries of their columns and add up by local row.
 
-    The pipeline, a clock a stage: **queue** of the :class:`ColumnQueue` (a column's pointers are
-    fetched), **issue** and **decode** of the :class:`Decoder`, **multiply** (the accumulators are
-    fetched) and **add**. The last three never stall. Queue and issue of neighbouring columns
-    overlap, so a column of n entries costs max(1, n) clocks while tokens are waiting.
+    The pipeline, one cycle per stage: **queue** of the :class:`ColumnQueue` (a column's pointers
+    are fetched), **issue** and **decode** of the :class:`Decoder`, **multiply** (the accumulators
+    are fetched) and **add**. The last three never stall. Queue and issue of neighbouring columns
+    overlap, so a column of n entries costs max(1, n) cycles while tokens are waiting.
 
-    * Latency: two clocks from a token's transfer into an empty queue to its first issue, four more
+    * Latency: two cycles from a token's transfer into an empty queue to its first issue, four more
       to the sum being stored.
-    * Throughput: one entry a clock, on ``lanes`` multipliers.
+    * Throughput: one entry per cycle, on ``lanes`` multipliers.
     * Stalls: ``token.ready`` is low while the queue is full; a group waits for its bank.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc.
+    sizes : :class:`~hwsim.rtl.arrays.csc.layout.PESizes`
+        Sizes of the PE.
+    load : :class:`amaranth.lib.data.StructLayout`
+        What the PE sees of a weight beat
+        (:func:`~hwsim.rtl.arrays.decoding.tiles.load_layout`).
+    events : :class:`amaranth.lib.data.StructLayout`
+        Strobes of the PE (:func:`~hwsim.rtl.arrays.decoding.tiles.pe_events`).
 
     Members
     -------
-    load_en, load, token
-        As of :class:`ColumnQueue` and :class:`Decoder`.
+    load_en, load : ``In(1)``, ``In(load)``
+        Write a pointer (``kind`` 0), an entry (1) or a weight of the codebook (2); only while no
+        layer runs.
+    token
+        As of :class:`ColumnQueue`.
     run, run_next, more, drained, cause
         As of :class:`Decoder`.
-    clear : ``In(1)``
-        Zero row ``drain.row`` of both accumulator banks.
-    drain : ``In(drain_layout(arch))``
+    drain : ``In(drain_layout(sizes.banks))``
         Fetch and zero of the accumulators.
     finished, finished_two : ``Out(1)``
         At least one, or two, groups are added up and not drained.
-    psum : ``Out(lane_psums(arch))``
+    psum : ``Out(lane_psums(sizes.banks, psum_width))``
         Partial sums that the drain looks at.
+    events : ``Out(events)``
+        Events of this cycle.
     """
 
     load_en: Signal
@@ -56,47 +65,52 @@ class PE(wiring.Component):
     run_next: Signal
     more: Signal
     token: stream.Interface
-    clear: Signal
     drain: data.View
     drained: Signal
     finished: Signal
     finished_two: Signal
     psum: data.View
     cause: Signal
+    events: data.View
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch, self.array = arch, arch.array_as(CSCConfig)
+    def __init__(self, sizes: PESizes, load: data.StructLayout, events: data.StructLayout) -> None:
+        self.sizes = sizes
         super().__init__(
             {
                 "load_en": In(1),
-                "load": In(load_layout(arch)),
+                "load": In(load),
                 "run": In(1),
                 "run_next": In(1),
                 "more": In(1),
-                "token": In(stream.Signature(token_layout(arch))),
-                "clear": In(1),
-                "drain": In(drain_layout(arch)),
+                "token": In(stream.Signature(token_layout(sizes.col_depth, sizes.acts))),
+                "drain": In(drain_layout(sizes.banks)),
                 "drained": In(1),
                 "finished": Out(1),
                 "finished_two": Out(1),
-                "psum": Out(lane_psums(arch)),
+                "psum": Out(lane_psums(sizes.banks, sizes.numbers.psum_width)),
                 "cause": Out(status_code(CSCConfig.CAUSES, "pe", "idle").shape()),
+                "events": Out(events),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        columns = m.submodules.columns = ColumnQueue(self.arch)
-        decoder = m.submodules.decoder = Decoder(self.arch)
-        accumulator = m.submodules.accumulator = Accumulator(self.arch)
+        sizes, numbers = self.sizes, self.sizes.numbers
+        columns = m.submodules.columns = ColumnQueue(
+            fifo_depth=sizes.fifo_depth,
+            col_depth=sizes.col_depth,
+            pointer_width=sizes.pointer_width,
+            acts=sizes.acts,
+        )
+        decoder = m.submodules.decoder = Decoder(sizes)
+        accumulator = m.submodules.accumulator = Accumulator(
+            sizes.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
+        )
 
         wiring.connect(m, wiring.flipped(self.token), columns.token)
         wiring.connect(m, columns.column, decoder.column)
+        self._load(m, columns, decoder)
         m.d.comb += [
-            columns.load_en.eq(self.load_en),
-            columns.load.eq(self.load),
-            decoder.load_en.eq(self.load_en),
-            decoder.load.eq(self.load),
             decoder.waiting.eq(columns.waiting),
             decoder.run.eq(self.run),
             decoder.run_next.eq(self.run_next),
@@ -106,25 +120,67 @@ class PE(wiring.Component):
         ]
 
         entry = decoder.entry
-        for lane in range(self.array.lanes):
-            result = product(entry.p.act[lane], entry.p.code, self.arch.numbers)
-            m.d.sync += accumulator.product[lane].eq(result)
+        for lane in range(sizes.banks.lanes):
+            m.d.sync += accumulator.product[lane].eq(
+                product(entry.p.act[lane], entry.p.code, numbers)
+            )
         m.d.comb += [
             accumulator.add.eq(entry.valid),
             accumulator.bank.eq(entry.p.bank),
             accumulator.row.eq(entry.p.row),
-            accumulator.clear.eq(self.clear),
             accumulator.drain.eq(self.drain),
             self.psum.eq(accumulator.psum),
         ]
 
-        # Groups added up and not drained. One counts from the clock after its last write.
+        # Groups added up and not drained. One counts from the cycle after its last write.
+        finished = m.submodules.finished = GroupCount(sizes.banks.count)
         finishes_q = Signal()
-        count = Signal(range(3))
-        m.d.sync += [
-            finishes_q.eq(decoder.finishes),
-            count.eq(count + finishes_q - self.drained),
+        m.d.sync += finishes_q.eq(decoder.finishes)
+        m.d.comb += [
+            finished.enters.eq(finishes_q),
+            finished.drained.eq(self.drained),
+            self.finished.eq(finished.one),
+            self.finished_two.eq(finished.two),
         ]
-        m.d.comb += [self.finished.eq(count != 0), self.finished_two.eq(count == 2)]
-
+        self._events(m, columns, decoder, accumulator)
         return m
+
+    def _load(self, m: Module, columns: ColumnQueue, decoder: Decoder) -> None:
+        """Bring a beat of weights to the memory that its kind names."""
+        load = self.load
+        m.d.comb += [
+            columns.write_en.eq(self.load_en & (load.kind == 0)),
+            columns.write_addr.eq(load.addr),
+            columns.write_data.eq(load.data),
+            decoder.write_en.eq(self.load_en & (load.kind == 1)),
+            decoder.write_addr.eq(load.addr),
+            decoder.write_data.as_value().eq(load.data),
+        ]
+        if self.sizes.has_codebook:
+            m.d.comb += [
+                decoder.table_en.eq(self.load_en & (load.kind == 2)),
+                decoder.table_addr.eq(load.addr),
+                decoder.table_data.eq(load.data),
+            ]
+
+    def _events(
+        self, m: Module, columns: ColumnQueue, decoder: Decoder, accumulator: Accumulator
+    ) -> None:
+        """Strobe the events: the enables of the memories, and of the multipliers."""
+        strobes = {
+            "queue_writes": self.token.valid & self.token.ready,
+            "queue_reads": columns.pops,
+            "pointer_writes": columns.write_en,
+            "pointer_reads": columns.pops,
+            "entry_writes": decoder.write_en,
+            "entry_reads": decoder.fetches,
+            "macs": decoder.entry.valid,
+            "psum_reads": accumulator.reads,
+            "psum_writes": accumulator.writes,
+        }
+        if self.sizes.has_codebook:
+            strobes |= {
+                "codebook_writes": decoder.table_en,
+                "codebook_reads": decoder.looks_up,
+            }
+        m.d.comb += [self.events[name].eq(strobe) for name, strobe in strobes.items()]

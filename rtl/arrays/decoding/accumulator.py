@@ -1,86 +1,91 @@
-"""Accumulators of an index-decoding PE: csc and bitmask."""
+"""Accumulators of an index-decoding PE."""
 
-from amaranth import Array, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
+from hwsim.config.arrays.decoding import Banks
 from hwsim.formats.base import index_width
-from hwsim.rtl.arrays.decoding.drain_layout import array_config, drain_layout, lane_psums
-from hwsim.rtl.blocks.multiplier import product_shape
+from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
 
 __all__ = ["Accumulator"]
 
 
 class Accumulator(wiring.Component):
-    """Banks of ``acc_depth`` rows of ``lanes`` partial sums: one adds up while one is drained.
+    """Banks of rows of partial sums, one a lane: one bank adds up while another is drained.
 
     A bank is one memory with a read and a write port, shared by the two users in turn: the PE
     never adds to a bank that is being drained. The memories are transparent, so a row may be
-    addressed in every clock.
+    addressed in every cycle.
 
-    * Latency: two clocks from ``add`` to the sum being stored: fetch, then add ``product`` (which
-      arrives one clock after ``add``) and write.
-    * Throughput: one addition a lane and clock. Never stalls.
+    * Latency: two cycles from ``add`` to the sum being stored: fetch, then add ``product`` (which
+      arrives one cycle after ``add``) and write. One cycle from ``drain.read`` to ``psum``.
+    * Throughput: one addition per lane and cycle. Never stalls.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc or bitmask.
+    banks : :class:`~hwsim.config.arrays.decoding.Banks`
+        Number and size of the banks.
+    product_width, psum_width : int
+        Bits of a product and of a partial sum, which wraps.
 
     Members
     -------
     add, bank, row : ``In``
-        Add the next clock's ``product`` to this row of this bank.
-    product : ``In(ArrayLayout(signed(...), lanes))``
-        Products, one a lane.
-    clear : ``In(1)``
-        Zero row ``drain.row`` of all banks.
-    drain : ``In(drain_layout(arch))``
+        Add the next cycle's ``product`` to this row of this bank.
+    product : ``In(ArrayLayout(signed(product_width), lanes))``
+        Products, one per lane.
+    drain : ``In(drain_layout(banks))``
         Fetch and zero of the bank that is not in use.
-    psum : ``Out(lane_psums(arch))``
+    psum : ``Out(lane_psums(banks, psum_width))``
         Lanes of beat ``drain.beat`` of the row fetched last from bank ``drain.bank``.
+    reads, writes : ``Out(banks.count)``
+        A row of the bank is read, or written, in this cycle.
     """
 
     add: Signal
     bank: Signal
     row: Signal
     product: data.View
-    clear: Signal
     drain: data.View
     psum: data.View
+    reads: Signal
+    writes: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.numbers, self.array = arch.numbers, array_config(arch)
-        numbers, array = self.numbers, self.array
-        product = product_shape(numbers)
+    def __init__(self, banks: Banks, *, product_width: int, psum_width: int) -> None:
+        self.banks, self.psum_width = banks, psum_width
+        if product_width > psum_width:
+            raise ValueError(
+                f"psum_width must hold one product ({product_width} bits), not {psum_width}"
+            )
         super().__init__(
             {
                 "add": In(1),
-                "bank": In(index_width(array.acc_banks)),
-                "row": In(index_width(array.acc_depth)),
-                "product": In(data.ArrayLayout(product, array.lanes)),
-                "clear": In(1),
-                "drain": In(drain_layout(arch)),
-                "psum": Out(lane_psums(arch)),
+                "bank": In(index_width(banks.count)),
+                "row": In(index_width(banks.depth)),
+                "product": In(data.ArrayLayout(signed(product_width), banks.lanes)),
+                "drain": In(drain_layout(banks)),
+                "psum": Out(lane_psums(banks, psum_width)),
+                "reads": Out(banks.count),
+                "writes": Out(banks.count),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        array, drain = self.array, self.drain
-        psums = data.ArrayLayout(signed(self.numbers.psum_width), array.lanes)
-        beats = data.ArrayLayout(self.psum.shape(), array.lanes // array.drain_lanes)
+        banks, drain = self.banks, self.drain
+        psums = data.ArrayLayout(signed(self.psum_width), banks.lanes)
+        beats = data.ArrayLayout(self.psum.shape(), banks.beats)
 
         add_q = Signal()
         bank_q = Signal.like(self.bank, reset_less=True)
         row_q = Signal.like(self.row, reset_less=True)
         m.d.sync += [add_q.eq(self.add), bank_q.eq(self.bank), row_q.eq(self.row)]
 
-        psum = []
-        for index in range(array.acc_banks):
-            bank: Memory = Memory(shape=psums, depth=array.acc_depth, init=[])
+        psum, reads, writes = [], [], []
+        for index in range(banks.count):
+            bank: Memory = Memory(shape=psums, depth=banks.depth, init=[])
             m.submodules[f"bank_{index}"] = bank
             write = bank.write_port()
             read = bank.read_port(transparent_for=(write,))
@@ -89,13 +94,19 @@ class Accumulator(wiring.Component):
             m.d.comb += [
                 read.en.eq(is_fetching | (drain.read & (drain.read_bank == index))),
                 read.addr.eq(Mux(is_fetching, self.row, drain.read_row)),
-                write.en.eq(is_adding | (drain.zero & (drain.bank == index)) | self.clear),
+                write.en.eq(is_adding | (drain.zero & (drain.bank == index)) | drain.clear),
                 write.addr.eq(Mux(is_adding, row_q, drain.row)),
             ]
-            for lane in range(array.lanes):
+            for lane in range(banks.lanes):
                 total = read.data[lane] + self.product[lane]
                 m.d.comb += write.data[lane].eq(Mux(is_adding, total, 0))
             psum.append(data.View(beats, read.data.as_value())[drain.beat].as_value())
+            reads.append(read.en)
+            writes.append(write.en)
 
-        m.d.comb += self.psum.as_value().eq(Array(psum)[drain.bank])
+        m.d.comb += [
+            self.psum.as_value().eq(Array(psum)[drain.bank]),
+            self.reads.eq(Cat(reads)),
+            self.writes.eq(Cat(writes)),
+        ]
         return m

@@ -1,11 +1,11 @@
-"""Drain of the index-decoding arrays' accumulators: csc and bitmask."""
+"""Drain of the index-decoding arrays' accumulators."""
 
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
-from hwsim.rtl.arrays.decoding.drain_layout import array_config, drain_layout
+from hwsim.config.arrays.decoding import Banks
+from hwsim.rtl.arrays.decoding.drain_layout import drain_layout
 
 __all__ = ["Drain"]
 
@@ -14,18 +14,18 @@ class Drain(wiring.Component):
     """Walk a finished accumulator bank, row by row, and leave zeros behind.
 
     A group is drained once every PE has finished it. A row is fetched once, stays in the memories'
-    output registers while its lanes go out, ``drain_lanes`` in a beat, and is cleared when the last
-    beat is taken; the next row is fetched in that same clock.
+    output registers while its lanes go out, ``drain_lanes`` per beat, and is cleared when the last
+    beat is taken; the next row is fetched in that same cycle.
 
-    * Latency: one clock from ``finished`` to ``valid``.
-    * Throughput: ``drain_lanes`` lanes of one row a clock; no bubble between rows, nor between
+    * Latency: one cycle from ``finished`` to ``valid``.
+    * Throughput: ``drain_lanes`` lanes of one row per cycle; no bubble between rows, nor between
       groups when the next one is finished in time.
     * Stalls while ``ready`` is low, or no group is finished.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc or bitmask.
+    banks : :class:`~hwsim.config.arrays.decoding.Banks`
+        Number and size of the banks.
 
     Members
     -------
@@ -34,14 +34,16 @@ class Drain(wiring.Component):
         last group's, which have ``tail``. All three hold until it is over.
     finished, finished_two : ``In(1)``
         Every PE has finished at least one, or two, groups that are not drained.
+    clear, clear_row : ``In``
+        Clear this row of all banks; only while no layer runs.
     valid, ready : ``Out(1)``, ``In(1)``
         Handshake of the row and beat that ``drain`` shows.
-    drain : ``Out(drain_layout(arch))``
+    drain : ``Out(drain_layout(banks))``
         What every PE's accumulators do.
     drained : ``Out(1)``
-        The group's last partial sums are taken in this clock.
+        Last transfer of the group.
     done : ``Out(1)``
-        So are the layer's.
+        Last transfer of the layer.
     """
 
     start: Signal
@@ -50,25 +52,29 @@ class Drain(wiring.Component):
     tail: Signal
     finished: Signal
     finished_two: Signal
+    clear: Signal
+    clear_row: Signal
     valid: Signal
     ready: Signal
     drain: data.View
     drained: Signal
     done: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.array = array_config(arch)
+    def __init__(self, banks: Banks) -> None:
+        self.banks = banks
         super().__init__(
             {
                 "start": In(1),
                 "groups": In(unsigned(32)),
-                "rows": In(range(self.array.acc_depth + 1)),
-                "tail": In(range(self.array.lanes // self.array.drain_lanes + 1)),
+                "rows": In(range(banks.depth + 1)),
+                "tail": In(range(banks.beats + 1)),
                 "finished": In(1),
                 "finished_two": In(1),
+                "clear": In(1),
+                "clear_row": In(range(banks.depth)),
                 "valid": Out(1),
                 "ready": In(1),
-                "drain": Out(drain_layout(arch)),
+                "drain": Out(drain_layout(banks)),
                 "drained": Out(1),
                 "done": Out(1),
             }
@@ -85,7 +91,7 @@ class Drain(wiring.Component):
         valid = Signal()
 
         is_last_group = groups_left == 1
-        beats = Mux(is_last_group, self.tail, self.array.lanes // self.array.drain_lanes)
+        beats = Mux(is_last_group, self.tail, self.banks.beats)
         ends_row = Signal()
         ends_group = Signal()
         m.d.comb += [
@@ -93,7 +99,8 @@ class Drain(wiring.Component):
             ends_group.eq(row + 1 == self.rows),
             self.valid.eq(valid),
             drain.bank.eq(bank),
-            drain.row.eq(row),
+            drain.row.eq(Mux(self.clear, self.clear_row, row)),
+            drain.clear.eq(self.clear),
             drain.beat.eq(beat),
             # Only the enables depend on ``ready``: it arrives late.
             drain.read_bank.eq(bank + (valid & ends_group)),

@@ -4,27 +4,25 @@ from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
-from hwsim.rtl.arrays.decoding.drain_layout import array_config
-
 __all__ = ["TileControl"]
 
 
 class TileControl(wiring.Component):
     """Take a command, let its weights in, start the run, wait for its end.
 
-    * Latency: one clock from a command to the first beat of weights; the run begins in the clock
-      after the last beat, and the next command is taken in the clock after ``done`` at the
+    * Latency: one cycle from a command to the first beat of weights; the run begins in the cycle
+      after the last beat, and the next command is taken in the cycle after ``done`` at the
       earliest.
-    * Stalls: after a reset ``command.ready`` stays low for ``acc_depth`` clocks, in which the
+    * Throughput: one beat of weights per cycle.
+    * Stalls: after a reset ``command.ready`` stays low for ``acc_depth`` cycles, in which the
       accumulators are zeroed.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family csc or bitmask.
     layout : :class:`amaranth.lib.data.StructLayout`
         Of a command; its field ``weight_beats`` says how many beats to let in.
+    acc_depth : int
+        Rows of the accumulators.
 
     Members
     -------
@@ -35,11 +33,11 @@ class TileControl(wiring.Component):
     weight_valid, weight_ready : ``In(1)``, ``Out(1)``
         Handshake of the weight stream.
     start : ``Out(1)``
-        The run begins in the next clock.
+        The run begins in the next cycle.
     run : ``Out(1)``
         The tile runs.
     done : ``In(1)``
-        It ends in this clock.
+        The run ends in this cycle.
     clear, clear_row : ``Out``
         Zero this row of all accumulators.
     """
@@ -54,8 +52,10 @@ class TileControl(wiring.Component):
     clear: Signal
     clear_row: Signal
 
-    def __init__(self, arch: ArchConfig, layout: data.StructLayout) -> None:
-        self.layout, self.acc_depth = layout, array_config(arch).acc_depth
+    def __init__(self, layout: data.StructLayout, *, acc_depth: int) -> None:
+        if acc_depth < 1:
+            raise ValueError(f"acc_depth must be at least 1, not {acc_depth}")
+        self.layout, self.acc_depth = layout, acc_depth
         super().__init__(
             {
                 "command": In(stream.Signature(layout)),

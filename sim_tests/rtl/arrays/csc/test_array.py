@@ -208,7 +208,7 @@ def test_layouts_with_a_codebook():
     # pointers, entries of 4 + 4 bits, and weights; the pointer of 13 bits stays the widest
     assert layout["kind"].shape.width == 2
     assert layout["data"].shape.as_shape().width == 4 * 13
-    assert entry_layout(arch).size == 4 + 4
+    assert entry_layout(4, 4).size == 4 + 4
     wide = design(numbers={"weight_width": 16}, codebook_bits=6, entry_depth=4, col_depth=1)
     assert weight_layout(wide)["data"].shape.as_shape().width == 2 * 16
     assert weight_layout(wide)["addr"].shape.width == 6

@@ -2,23 +2,13 @@
 
 import pytest
 
-from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.csc.layout import lane_acts
 from hwsim.rtl.arrays.csc.lnzd import LNZD
-
-ARCH = ArchConfig.model_validate(
-    {
-        "name": "csc_test",
-        "array": {
-            "family": "csc", "pes": 1, "lanes": 2, "window": 3, "col_depth": 16,
-            "entry_depth": 16, "acc_depth": 1,
-        },
-    }
-)  # fmt: skip
 
 
 def run(simulate, words, groups, positions, ready):
     """Give words of ``(window, lanes)`` positions; list tokens with the clock of their transfer."""
-    dut = LNZD(ARCH)
+    dut = LNZD(window=3, col_depth=16, acts=lane_acts(2, 8))
     tokens = []
 
     async def feed(ctx):

@@ -1,0 +1,85 @@
+"""Connections that the index-decoding arrays share: from streams to PEs, and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth import Cat, Module, Value, unsigned
+from amaranth.lib import data, wiring
+
+from hwsim.config import DecodingConfig
+from hwsim.rtl.arrays.decoding.drain import Drain
+from hwsim.rtl.arrays.decoding.tile_control import TileControl
+from hwsim.rtl.arrays.interface import ArrayComponent
+
+__all__ = ["connect_load", "connect_tiles", "load_layout", "pe_events"]
+
+
+def load_layout(weight: data.StructLayout) -> data.StructLayout:
+    """What one PE sees of a beat of the weight stream: its kind, its address, the PE's word."""
+    return data.StructLayout(
+        {
+            "kind": weight["kind"].shape,
+            "addr": weight["addr"].shape,
+            "data": weight["data"].shape.elem_shape,
+        }
+    )
+
+
+def pe_events(array: DecodingConfig) -> data.StructLayout:
+    """Strobes of the events of one PE."""
+    return data.StructLayout(
+        {event: unsigned(strobe.bits) for event, strobe in array.pe_strobes.items()}
+    )
+
+
+def connect_load(
+    m: Module, weight: Any, pe: Any, *, bank: int, lane: int, to_all: Value | None = None
+) -> None:
+    """Bring the beats of the weight stream to the PE on word ``lane`` of those for ``bank``.
+
+    A beat for which ``to_all`` is high goes to every PE; without, there is no such beat.
+    """
+    is_its_bank = weight.p.bank == bank
+    is_for_pe = is_its_bank if to_all is None else is_its_bank | to_all
+    m.d.comb += [
+        pe.load_en.eq(weight.valid & weight.ready & is_for_pe),
+        pe.load.kind.eq(weight.p.kind),
+        pe.load.addr.eq(weight.p.addr),
+        pe.load.data.eq(weight.p.data[lane]),
+    ]
+
+
+def connect_tiles(
+    m: Module, array: ArrayComponent, control: TileControl, drain: Drain, pes: Sequence[Any]
+) -> None:
+    """Connect control and drain of a tile to the streams and to all PEs, added as ``pe_<p>``.
+
+    A PE has the members ``drain``, ``drained``, ``finished``, ``finished_two``, ``psum``,
+    ``cause`` and, where the family has events, ``events``.
+    """
+    wiring.connect(m, wiring.flipped(array.command), control.command)
+    m.d.comb += [
+        control.weight_valid.eq(array.weight.valid),
+        array.weight.ready.eq(control.weight_ready),
+        control.done.eq(drain.done),
+        drain.start.eq(control.start),
+        drain.groups.eq(control.current.groups),
+        drain.rows.eq(control.current.rows),
+        drain.clear.eq(control.clear),
+        drain.clear_row.eq(control.clear_row),
+        drain.finished.eq(Cat(pe.finished for pe in pes).all()),
+        drain.finished_two.eq(Cat(pe.finished_two for pe in pes).all()),
+        drain.ready.eq(array.ofmap.ready),
+        array.ofmap.valid.eq(drain.valid),
+        array.ofmap.p.psum.as_value().eq(Cat(pe.psum for pe in pes)),
+    ]
+    for p, pe in enumerate(pes):
+        m.submodules[f"pe_{p}"] = pe
+        m.d.comb += [
+            pe.drain.eq(drain.drain),
+            pe.drained.eq(drain.drained),
+            array.status.pe[p].eq(pe.cause),
+        ]
+    if "events" in array.signature.members:
+        for event, _ in array.events.shape():
+            m.d.comb += array.events[event].eq(Cat(pe.events[event] for pe in pes))
