@@ -1,1 +1,1 @@
-"""ADMM compression: stages, recipes, runs side by side, their log."""
+"""Compression: ADMM, the stages of a recipe, parallel runs of recipes, and their log."""

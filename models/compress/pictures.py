@@ -1,4 +1,4 @@
-"""The picture of a training run: what each stage does to loss, accuracy, weights and residuals."""
+"""The picture of a training run: loss, accuracy, weights kept and residuals over all stages."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ Points = list[tuple[int, float]]
 def draw(log: list[dict[str, Any]], path: Path, title: str) -> Path:
     """Draw loss and held-out accuracy, weights kept, and ADMM's residuals, one above the other.
 
-    The panels share the axis of epochs, counted over all stages; stages are shaded in turn and
-    named on top. Without a stage of ADMM there is no panel of residuals.
+    The panels share the axis of epochs, counted over all stages. Stages are shaded alternately and
+    named on top. A log without ADMM has no panel of residuals.
 
     Parameters
     ----------
     log
         Rows of :func:`hwsim.models.compress.log.read`, at least one.
     path
-        Picture without its kind.
+        Path without suffix.
     title
-        What was trained.
+        Name of the recipe.
 
     Returns
     -------
     Path
-        The PNG, which has an SVG beside it.
+        The PNG; an SVG is written beside it.
     """
     residuals = [name for name in log[0] if name.startswith(("primal_", "dual_"))]
     residuals = [name for name in residuals if any(row[name] is not None for row in log)]
-    made, axes = panels(3 if residuals else 2, 1, (SIZE[0], 7.4 if residuals else 5.2))
-    made.suptitle(title)
+    figure, axes = panels(3 if residuals else 2, 1, (SIZE[0], 7.4 if residuals else 5.2))
+    figure.suptitle(title)
     _progress(axes[0], log)
     _kept(axes[1], log)
     if residuals:
@@ -51,8 +51,8 @@ def draw(log: list[dict[str, Any]], path: Path, title: str) -> Path:
     spans = _stages(log)
     for panel in axes:
         panel.set_xlim(0.5, len(log) + 0.5)
-        for place, (_, first, last) in enumerate(spans):
-            shade = "#f2f2f2" if place % 2 else "#dfe9f2"
+        for index, (_, first, last) in enumerate(spans):
+            shade = "#f2f2f2" if index % 2 else "#dfe9f2"
             panel.axvspan(first - 0.5, last + 0.5, color=shade, zorder=0, lw=0)
     for panel in axes[:-1]:
         panel.tick_params(labelbottom=False)
@@ -63,11 +63,11 @@ def draw(log: list[dict[str, Any]], path: Path, title: str) -> Path:
         )  # fmt: skip
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].set_xlabel("epoch, all stages")
-    return save(made, path)
+    return save(figure, path)
 
 
 def _stages(log: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
-    """Name, first and last row (from 1) of each stage."""
+    """List name, first and last row (from 1) of each stage."""
     spans, end = [], 0
     for name, rows in groupby(log, key=lambda row: row["stage"]):
         first, end = end + 1, end + len(list(rows))
@@ -76,13 +76,13 @@ def _stages(log: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
 
 
 def _points(log: list[dict[str, Any]], name: str) -> Points:
-    """Rows that have a value."""
+    """List the rows that have a value."""
     values = ((number, row.get(name)) for number, row in enumerate(log, 1))
     return [(number, value) for number, value in values if value is not None]
 
 
 def _progress(axes: Axes, log: list[dict[str, Any]]) -> None:
-    """Draw the loss to the left, accuracies to the right."""
+    """Draw the loss on the left axis, the accuracies on the right one."""
     colour = colours(3)
     right = axes.twinx()
     right.spines["top"].set_visible(False)
@@ -111,7 +111,7 @@ def _kept(axes: Axes, log: list[dict[str, Any]]) -> None:
 
 
 def _residuals(axes: Axes, log: list[dict[str, Any]], names: list[str]) -> None:
-    """Draw primal residuals solid, dual ones dashed, a colour a layer; broken between stages."""
+    """Draw primal residuals solid and dual ones dashed, one colour per layer, gaps at stages."""
     layers = list(dict.fromkeys(name.split("_", 1)[1] for name in names))
     shade = dict(zip(layers, colours(len(layers)), strict=True))
     for name in names:
@@ -130,7 +130,7 @@ def _residuals(axes: Axes, log: list[dict[str, Any]], names: list[str]) -> None:
 
 
 def _legend(axes: Axes, lines: list[Line2D] | None, columns: int) -> None:
-    """Explain the lines below the panel, where none is hidden."""
+    """Put the legend below the panel, where it hides no line."""
     axes.legend(
         handles=lines, fontsize=7, frameon=False, ncols=columns, loc="upper center",
         bbox_to_anchor=(0.5, -0.02 if lines else -0.2),

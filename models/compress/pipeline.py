@@ -1,4 +1,4 @@
-"""One recipe, one checkpoint: train, prune, quantize, measure, write."""
+"""Run one recipe: train, prune, quantize, measure, and write one checkpoint."""
 
 from __future__ import annotations
 
@@ -41,14 +41,15 @@ __all__ = [
     "run",
 ]
 
-#: Training images, the last ones, that no weight is trained on: every decision is made on them.
+#: Number of training images (the last ones) that are held out: no weight is trained on them, and
+#: every decision is based on them.
 HELD_OUT = 5000
 
 Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class Better(InputError):
-    """The folder has a better checkpoint of this name, which was left as it is."""
+    """The folder has a better checkpoint of this name, which is not replaced."""
 
 
 def run(
@@ -60,15 +61,16 @@ def run(
     report: Callable[[Epoch], None] = lambda epoch: None,
     fresh: bool = False,
 ) -> Checkpoint:
-    """Make one checkpoint and write ``<name>.safetensors`` and ``<name>.csv`` into ``out``.
+    """Run a recipe and write ``<name>.safetensors`` and ``<name>.csv`` into ``out``.
 
-    After every epoch all is saved in ``.<name>.resume.pt``: a run that was killed continues there
-    and comes to the same result. In the checkpoint's information, ``accuracy`` is that of the
-    integers on the test images, ``accuracy_heldout`` on the images held out, ``accuracy_float`` of
-    the float network behind them, whose weights are quantized where it was retrained so.
+    The state is saved in ``.<name>.resume.pt`` after every epoch: a run that was killed continues
+    there and ends with the same result. The checkpoint's ``info`` has three accuracies:
+    ``accuracy`` of the integers on the test images, ``accuracy_heldout`` of the integers on the
+    images held out, and ``accuracy_float`` of the float network on the test images (its weights
+    are quantized where the recipe trains quantized weights).
 
-    The test images are used once, at the end, to measure: every choice (epochs, masks, scales) is
-    made on the training images, those held out, or by the recipe.
+    The test images are used once, at the end, to measure. Every choice (epochs, masks, scales) is
+    based on the training images, on the images held out, or on the recipe.
 
     Parameters
     ----------
@@ -77,26 +79,33 @@ def run(
     out
         Folder; each file appears whole or not at all.
     command
-        What the file says it was made by.
+        Command line that is recorded in the file.
     find
-        Path of the checkpoint that ``start`` names.
+        Finds the checkpoint that ``start`` names.
     report
-        Called with each finished epoch.
+        Called after each epoch.
     fresh
         Begin again instead of continuing a run that was killed.
+
+    Returns
+    -------
+    Checkpoint
+        The checkpoint that was written.
 
     Raises
     ------
     InputError
-        The data set is not installed, the recipe does not fit the network, or the loss is no
-        number; :class:`Better` where ``out`` has a checkpoint of this name, as small as this one,
-        that is more accurate on the images held out.
+        The data set is not installed, the recipe does not fit the network, or the loss is not
+        finite.
+    Better
+        ``out`` has a checkpoint of this name that is at most as large and more accurate on the
+        images held out.
     """
     network_config = NetworkConfig.read(config.network)
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
     _fits(config, network_config, pixels)
     start = None if config.start is None else Checkpoint.read(find(config.start), network_config)
-    # sums in another order give another network: one thread makes a run repeatable
+    # one thread makes a run repeatable: with more, sums change their order
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     network = Network(network_config)
@@ -135,16 +144,21 @@ def run(
     checkpoint = replace(checkpoint, info=info)
     log.write(out / f"{config.name}.csv", state.log)
     checkpoint.write(out / f"{config.name}.safetensors")
-    # those of kills in the middle of a write, too
+    # also the temporary files of writes that were killed
     for left in out.glob(f"{resume.name}*"):
         left.unlink(missing_ok=True)
     return checkpoint
 
 
 def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path) -> None:
-    """Refuse, before hours of training, recipes of which one cannot be made.
+    """Check recipes before hours of training.
 
-    A start that is itself among ``configs`` need not be there yet.
+    Parameters
+    ----------
+    configs
+        Recipes. The start of one may be another one, whose checkpoint need not exist yet.
+    find
+        Finds the checkpoint that ``start`` names.
 
     Raises
     ------
@@ -165,7 +179,10 @@ def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path)
 
 
 def _stay_pruned(state: State) -> None:
-    """Take what the start has pruned as masks; rounding may have removed the rest of a filter."""
+    """Use the non-zero weights of the start as masks.
+
+    Dead paths are removed again, as rounding may have cleared the last weights of a filter.
+    """
     masks = {name: weight.ne(0) for name, weight in state.network.weights().items()}
     state.masks = purify([shape for shape, _ in state.network.weighted()], masks)
     apply_masks(state.network, state.masks)
@@ -173,7 +190,7 @@ def _stay_pruned(state: State) -> None:
 
 
 def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
-    """List the stages of a recipe."""
+    """List the stages of a recipe for a network, in order."""
     stages: list[Stage] = []
     if config.train is not None:
         stages.append(Train("train", config.train))
@@ -199,15 +216,27 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
 def read_finished(
     config: CompressConfig, out: Path, find: Callable[[str], Path] = Path
 ) -> Checkpoint | None:
-    """Read what :func:`run` left in ``out``; ``None`` where that is missing or of another recipe.
+    """Read the checkpoint of a recipe that is finished.
 
-    So it is where the weights that ``start`` names, if they can be found, are not those it was made
-    from.
+    Parameters
+    ----------
+    config
+        The recipe.
+    out
+        Folder that :func:`run` wrote into.
+    find
+        Finds the checkpoint that ``start`` names.
+
+    Returns
+    -------
+    Checkpoint or None
+        ``None`` where a file is missing, the recipe was another one, or the weights that ``start``
+        names have changed since (missing ones count as unchanged).
 
     Raises
     ------
     InputError
-        The file there is no checkpoint.
+        The file is not a checkpoint.
     """
     if not (out / f"{config.name}.csv").is_file():
         return None
@@ -217,7 +246,7 @@ def read_finished(
     try:
         recorded = parse(CompressConfig, checkpoint.info.get("recipe"), checkpoint.source)
     except InputError:
-        # of a version with other keys
+        # written by a version with other keys
         return None
     if recorded != config:
         return None
@@ -232,7 +261,7 @@ def read_finished(
 
 
 def _digest(checkpoint: Checkpoint) -> str:
-    """First half of the SHA-256 of what ``quantize.dequantize`` reads."""
+    """Compute the first half of the SHA-256 of all that ``quantize.dequantize`` reads."""
     digest = sha256()
     if checkpoint.input_scale != INPUT_SCALE:
         digest.update(repr(checkpoint.input_scale).encode())
@@ -249,22 +278,39 @@ def _existing(config: CompressConfig, out: Path) -> Checkpoint | None:
     return Checkpoint.read(path) if path.is_file() else None
 
 
-def not_worse(config: CompressConfig, out: Path, made: Checkpoint, accuracy: float) -> None:
-    """Raise :class:`Better` where ``out`` has a better checkpoint of this name."""
+def not_worse(config: CompressConfig, out: Path, checkpoint: Checkpoint, accuracy: float) -> None:
+    """Refuse to replace a better checkpoint of the same name.
+
+    Parameters
+    ----------
+    config
+        The recipe.
+    out
+        Folder of the existing checkpoint, if any.
+    checkpoint
+        The new checkpoint.
+    accuracy
+        Fraction that the new one classifies correctly of the images held out.
+
+    Raises
+    ------
+    Better
+        The existing checkpoint is more accurate and has no more bits in its non-zero weights.
+    """
     existing = _existing(config, out)
-    if existing is None or existing.network != made.network:
+    if existing is None or existing.network != checkpoint.network:
         return
     before = existing.info.get("accuracy_heldout")
-    if before is not None and before > accuracy and _bits(existing) <= _bits(made):
+    if before is not None and before > accuracy and _bits(existing) <= _bits(checkpoint):
         rule = (
             f"must be left alone: accuracy on images held out {before:.4f} at {_bits(existing)} "
-            f"weight bits; this run came to {accuracy:.4f} at {_bits(made)}"
+            f"weight bits; this run came to {accuracy:.4f} at {_bits(checkpoint)}"
         )
         raise Better(existing.source, "accuracy_heldout", None, rule)
 
 
 def _bits(checkpoint: Checkpoint) -> int:
-    """Bits of the weights that are not 0."""
+    """Count the bits of the weights that are not 0."""
     layers = checkpoint.layers.values()
     return sum(int(np.count_nonzero(layer.weight)) * layer.weight_bits for layer in layers)
 
@@ -277,7 +323,7 @@ def _codes(config: QuantizeConfig, network: NetworkConfig) -> dict[str, Codes]:
 def _measure(
     config: CompressConfig, network: NetworkConfig, checkpoint: Checkpoint, test: Pixels
 ) -> dict[str, Any]:
-    """Run the integers on all test images, and say where they come from."""
+    """Measure the integers on all test images, and record the recipe."""
     info: dict[str, Any] = {
         "kind": config.kind,
         "recipe": config.model_dump(mode="json", exclude_none=True),
@@ -304,15 +350,15 @@ def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> Non
             rule = f"must be a layer with weights of {network.name}: {', '.join(names)}"
             raise InputError(config.name, f"quantize.layers.{name}", None, rule)
     size = (network.input.channels, network.input.height, network.input.width)
-    found, classes = (1, *pixels[0].shape[1:]), int(pixels[1].max()) + 1
-    if size != found or network.shapes()[-1].ofmap.size < classes:
-        rule = f"must take images of {found} to {classes} classes for {config.dataset}"
+    image, classes = (1, *pixels[0].shape[1:]), int(pixels[1].max()) + 1
+    if size != image or network.shapes()[-1].ofmap.size < classes:
+        rule = f"must take images of {image} to {classes} classes for {config.dataset}"
         raise InputError(config.name, "network", config.network, rule)
 
 
 def held_out(pixels: Pixels) -> int:
-    """Count the training images, the last ones, that every decision is made on."""
-    # a twelfth, where a test trains on fewer images than there are
+    """Count the training images (the last ones) that are held out."""
+    # a twelfth of a small set, such as those of tests
     return min(HELD_OUT, len(pixels[1]) // 12)
 
 

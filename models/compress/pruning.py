@@ -1,4 +1,4 @@
-"""From a constraint to masks: the hard projection and the removal of dead paths."""
+"""Masks from constraints: the hard projection, and the removal of dead paths."""
 
 from __future__ import annotations
 
@@ -17,18 +17,28 @@ __all__ = ["clear_dead_biases", "find_masks", "purify"]
 
 
 def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joint) -> Masks:
-    """Choose what stays of each layer, with dead paths removed.
+    """Choose the weights that each layer keeps, without dead paths.
 
-    A weight on a dead path does nothing, so it counts against no budget: as many others stay.
+    Weights on a dead path have no effect, so a budget does not count them and keeps others instead.
 
     Parameters
     ----------
     network
-        How the layers follow each other.
+        Its layers in order.
     weights
-        By layer name: those of the network, or what ADMM projects in their place.
+        Tensor per layer name: the network's weights, or ADMM's W + U.
     constraints
-        What they have to obey.
+        The constraints that the weights have to obey.
+
+    Returns
+    -------
+    masks
+        ``bool`` tensor of the weight's shape per layer.
+
+    Raises
+    ------
+    InputError
+        A budget leaves a layer without weights.
     """
     shapes = [shape for shape, _ in network.weighted()]
     whole = {name: torch.ones_like(each, dtype=torch.bool) for name, each in weights.items()}
@@ -47,15 +57,15 @@ def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joi
 def _spend(
     shapes: list[LayerShape], whole: Masks, budget: Budget, weights: Mapping[str, Tensor]
 ) -> Masks:
-    """Find, by bisection, how many weights to choose so that the budget's number is alive."""
+    """Bisect the number of weights to choose until the budget's number is alive."""
     choose, total = budget.choices(weights), sum(whole[name].numel() for name in budget.names)
-    wanted = round(budget.keep * total)
-    low, high = wanted, total
+    target = round(budget.keep * total)
+    low, high = target, total
     best = purify(shapes, whole | choose(low))
-    while high - low > 1 and wanted - _count(best, budget) > wanted // 1000:
+    while high - low > 1 and target - _count(best, budget) > target // 1000:
         middle = (low + high) // 2
         masks = purify(shapes, whole | choose(middle))
-        if _count(masks, budget) <= wanted:
+        if _count(masks, budget) <= target:
             low, best = middle, masks
         else:
             high = middle
@@ -67,10 +77,22 @@ def _count(masks: Masks, budget: Budget) -> int:
 
 
 def purify(shapes: list[LayerShape], masks: Masks) -> Masks:
-    """Remove paths that end nowhere until none is left; layers follow each other in ``shapes``.
+    """Remove dead paths until none is left.
 
-    A filter without weights is a constant 0 (its bias goes too), so the next layer's weights on its
-    channel are removed; a filter whose channel no weight reads is removed.
+    A filter without weights computes a constant 0 (its bias is cleared, too), so the next layer's
+    weights on its channel are removed. A filter whose channel no weight reads is removed.
+
+    Parameters
+    ----------
+    shapes
+        Layers with weights, in order.
+    masks
+        ``bool`` tensor of the weight's shape per layer; not changed.
+
+    Returns
+    -------
+    masks
+        The same without dead paths.
     """
     masks = {name: mask.clone() for name, mask in masks.items()}
     pairs = list(pairwise(shapes))
@@ -87,7 +109,7 @@ def purify(shapes: list[LayerShape], masks: Masks) -> Masks:
 
 
 def clear_dead_biases(network: Network, masks: Mapping[str, Tensor]) -> None:
-    """Zero, in place, the biases of filters that have no weights; the last layer's stay."""
+    """Clear the biases of filters without weights, in place, except in the last layer."""
     layers = list(network.weighted())
     for shape, stage in layers[:-1]:
         if shape.layer.name in masks and stage.bias is not None:
@@ -95,6 +117,6 @@ def clear_dead_biases(network: Network, masks: Mapping[str, Tensor]) -> None:
 
 
 def _by_channel(shape: LayerShape, mask: Tensor, channels: int) -> Tensor:
-    # view (G, M, channels of a group, positions): fc columns are channel-major as well
+    # view as (G, M, channels per group, positions): fc columns are channel-major as well
     groups = shape.layer.G
     return mask.view(groups, mask.shape[0] // groups, channels // groups, -1)

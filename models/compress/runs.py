@@ -1,4 +1,4 @@
-"""Many recipes, side by side: each in a process of its own, after the one it starts from."""
+"""Run many recipes in parallel, each in its own process and after the recipe it starts from."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class Run:
 class End:
     """How a run ended.
 
-    ``found``: it was done before. ``better``: what the folder has is better, and was left.
-    ``blocked``: not begun, as what it starts from failed.
+    ``found``: it was finished before. ``made``: it wrote its checkpoint. ``better``: the folder has
+    a better checkpoint, which was not replaced. ``failed``: ``remark`` says why. ``blocked``: it
+    was not begun because the recipe it starts from failed.
     """
 
     status: Literal["found", "made", "better", "failed", "blocked"]
-    #: What went wrong, in one line.
+    #: Reason in one line, for the user.
     remark: str = ""
 
     @property
@@ -50,24 +51,24 @@ class End:
 
 
 class Watch(Protocol):
-    """Whom the progress of runs is told."""
+    """Receives the progress of runs."""
 
     def begin(self, run: Run) -> None:
-        """Take note of a run that begins, or goes on."""
+        """Receive a run that begins or resumes."""
 
     def report(self, run: Run, epoch: Epoch) -> None:
-        """Take note of an epoch that is done and saved."""
+        """Receive an epoch that is finished and saved."""
 
     def end(self, run: Run, how: End) -> None:
-        """Take note of a run that has ended, or was not begun."""
+        """Receive a run that has ended, or was not begun."""
 
 
-#: Make the checkpoint of one run. A module-level function, which a process can find.
+#: Makes the checkpoint of one run. Must be picklable: a module-level function or a partial of one.
 Make = Callable[[Run, Callable[[Epoch], None]], object]
 
 
 def in_order(runs: Iterable[Run]) -> list[Run]:
-    """Sort runs so that each comes after the one it starts from; given twice, it is done once.
+    """Sort runs so that each comes after the run it starts from; drop repetitions.
 
     Raises
     ------
@@ -78,21 +79,21 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     for run in runs:
         if by_name.setdefault(run.name, run) != run:
             raise InputError("compress", "name", run.name, "must be that of one recipe, not of two")
-    done: dict[str, Run] = {}
+    ordered: dict[str, Run] = {}
 
     def visit(run: Run, path: tuple[str, ...]) -> None:
         if run.name in path:
             circle = " <- ".join((*path[path.index(run.name) :], run.name))
             raise InputError(run.name, "start", None, f"must not come back to itself: {circle}")
         start = by_name.get(run.recipe.start or "")
-        if start is not None and start.name not in done:
+        if start is not None and start.name not in ordered:
             visit(start, (*path, run.name))
-        done[run.name] = run
+        ordered[run.name] = run
 
     for run in by_name.values():
-        if run.name not in done:
+        if run.name not in ordered:
             visit(run, ())
-    return list(done.values())
+    return list(ordered.values())
 
 
 def work_off(
@@ -103,30 +104,30 @@ def work_off(
     is_done: Callable[[Run], bool],
     processes: int = 1,
 ) -> dict[str, End]:
-    """Make what is not done yet; one run that fails does not stop the others.
+    """Run what is not finished yet; a run that fails stops only those that start from it.
 
     Parameters
     ----------
     runs
-        As :func:`in_order` sorts them.
+        Sorted by :func:`in_order`.
     make
         Makes one checkpoint.
     watch
-        Is told what happens.
+        Receives the progress.
     is_done
-        Asked just before a run would begin, when what it starts from is there.
+        Whether a run is finished already; asked after the run it starts from has ended.
     processes
-        Runs under way at a time; with 1 they run in this process.
+        Largest number of parallel runs; 1: they run in this process.
 
     Returns
     -------
     ends
-        By name, in the order in which they ended.
+        By name, in the order in which the runs ended.
 
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C. Runs under way are stopped, and go on from their last epoch another time.
+        After Ctrl-C. Runs under way are stopped, and resume at their last epoch when called again.
     """
     waiting = list(runs)
     ends: dict[str, End] = {}
@@ -165,7 +166,7 @@ def work_off(
 
 
 def _known(run: Run, ends: Mapping[str, End], is_done: Callable[[Run], bool]) -> End | None:
-    """How a run has ended that need not, or can not, begin."""
+    """Return the end of a run that need not or cannot begin; ``None`` for any other."""
     start = ends.get(run.recipe.start or "")
     if start is not None and not start.has_checkpoint:
         return End("blocked", f"{run.name}: not run: it starts from {run.recipe.start}")
@@ -182,7 +183,7 @@ def _attempt(make: Make, run: Run, report: Callable[[Epoch], None]) -> End:
         return End("better", str(error))
     except InputError as error:
         return End("failed", _line(run, str(error)))
-    except Exception as error:  # one bad recipe must not end hours of others: it is reported
+    except Exception as error:  # must not end hours of other runs: reported with their ends
         return End("failed", _line(run, f"{type(error).__name__}: {error}"))
     return End("made")
 
@@ -193,7 +194,7 @@ def _line(run: Run, text: str) -> str:
 
 
 class _Pool:
-    """Runs under way, each in a process that ends with it."""
+    """Runs under way, one worker process for each."""
 
     def __init__(self, make: Make) -> None:
         self._make = make
@@ -205,7 +206,7 @@ class _Pool:
         return [run for run, _ in self._running.values()]
 
     def launch(self, run: Run) -> None:
-        """Begin a run."""
+        """Begin a run in a new process."""
         receiving, sending = WORKERS.Pipe(duplex=False)
         process = WORKERS.Process(target=_work, args=(self._make, run, sending), daemon=True)
         process.start()
@@ -213,10 +214,10 @@ class _Pool:
         self._running[receiving] = run, process
 
     def listen(self) -> list[tuple[Run, Epoch | End]]:
-        """Wait for news of runs under way; none where there are none."""
+        """Wait for epochs and ends of the runs under way; return at once where there are none."""
         news: list[tuple[Run, Epoch | End]] = []
         if not self._running:
-            return news  # waiting for nothing would take for ever
+            return news
         for link in wait(list(self._running)):
             assert isinstance(link, Connection)
             run, process = self._running[link]
@@ -233,7 +234,7 @@ class _Pool:
         return news
 
     def stop(self) -> None:
-        """End the processes that there are."""
+        """Terminate the runs under way."""
         for _, process in self._running.values():
             process.terminate()
         for _, process in self._running.values():

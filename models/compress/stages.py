@@ -1,8 +1,8 @@
-"""The stages of a recipe, and the state they hand on, which is saved after every epoch.
+"""The stages of a recipe, and their common state, which is saved after every epoch.
 
-A stage does its work epoch by epoch on a :class:`State`. All that an epoch depends on is in the
-state, and the state goes to a file whole: a run that was killed continues from the last epoch and
-comes to the same result, bit for bit.
+A stage changes a :class:`State` epoch by epoch. The state holds everything that an epoch depends
+on, and is written to a file whole: a run that was killed resumes at its last epoch and ends with
+the same result, bit for bit.
 """
 
 from __future__ import annotations
@@ -35,27 +35,40 @@ Data = tuple[Dataset, Dataset]
 
 @dataclass
 class State:
-    """What a run has come to."""
+    """State of a run: everything that its next epoch depends on."""
 
     network: Network
     generator: torch.Generator
-    #: What may be non-zero, by layer; a layer not named is whole.
+    #: Weights that may be non-zero, by layer; a layer that is not named is whole.
     masks: Masks = field(default_factory=dict)
-    #: Weights that are not fixed to a level yet; the masks where ``None``.
+    #: Weights that are not fixed to a level yet, by layer; ``None``: all inside the masks.
     free: Masks | None = None
-    #: Scale of each layer's levels, from the first stage that quantizes on.
+    #: Scale of each layer's levels; empty before the first stage that quantizes.
     scales: dict[str, float] = field(default_factory=dict)
     split: Split | None = None
-    #: Weights as the stage found them: what choices that hold for a stage are made from.
+    #: Weights at the beginning of a stage of ADMM; choices that hold for the stage use them.
     anchor: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] | None = None
     log: list[Epoch] = field(default_factory=list)
-    #: Stage in work and its epochs done.
+    #: Index of the current stage, and number of its finished epochs.
     stage: int = 0
     epoch: int = 0
 
     def save(self, path: Path, recipe: str) -> None:
-        """Write the state of a recipe (its JSON text), whole or not at all."""
+        """Write the state, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file.
+        recipe
+            JSON text of the recipe, and of the weights it starts from.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written.
+        """
         block = io.BytesIO()
         contents = {
             "recipe": recipe,
@@ -69,10 +82,10 @@ class State:
         write_bytes_atomic(path, block.getvalue())
 
     def restore(self, path: Path, recipe: str) -> bool:
-        """Continue from a file; ``False`` where there is none, or of another recipe."""
+        """Read the state from a file; return ``False`` where it is missing or of another recipe."""
         try:
             contents = torch.load(path, weights_only=True)
-        except Exception:  # of a file that is no state, almost any
+        except Exception:  # torch.load raises almost anything for a damaged file
             return False
         if not isinstance(contents, dict) or contents.get("recipe") != recipe:
             return False
@@ -89,7 +102,7 @@ _PLAIN = ("masks", "free", "scales", "anchor", "optimizer", "stage", "epoch")
 
 
 class Stage(ABC):
-    """A part of a recipe that takes ``epochs`` epochs, or none."""
+    """A part of a recipe that takes ``epochs`` epochs; 0 is allowed."""
 
     name: str
     epochs: int
@@ -99,10 +112,10 @@ class Stage(ABC):
 
     @abstractmethod
     def step(self, state: State, data: Data) -> Epoch:
-        """Do epoch ``state.epoch`` (from 0) of the stage."""
+        """Run epoch ``state.epoch`` (from 0) of the stage."""
 
     def end(self, state: State) -> None:  # noqa: B027 (a hook)
-        """Leave the state as the next stage needs it, after the last epoch."""
+        """Prepare the state for the next stage, after the last epoch."""
 
     def _train(
         self, state: State, data: Data, config: TrainConfig, at: tuple[int, int], **more: Any
@@ -127,7 +140,19 @@ def run_stages(
     save: Callable[[State], None],
     report: Callable[[Epoch], None] = lambda epoch: None,
 ) -> None:
-    """Do what is left of the stages; ``save`` and ``report`` are called after every epoch."""
+    """Run the remaining stages.
+
+    Parameters
+    ----------
+    stages
+        All stages of the recipe.
+    state
+        Changed in place.
+    data
+        Training images, and images held out.
+    save, report
+        Called after every epoch, in this order.
+    """
     for stage in stages[state.stage :]:
         if state.epoch == 0:
             state.optimizer = None
@@ -143,7 +168,7 @@ def run_stages(
 
 
 class Train(Stage):
-    """Training or, under masks, retraining; with ``codes`` by the straight-through estimator."""
+    """Training inside the masks; with ``codes``, of quantized weights (straight-through)."""
 
     def __init__(
         self, name: str, config: TrainConfig, codes: Mapping[str, Codes] | None = None
@@ -158,7 +183,7 @@ class Train(Stage):
         return Epoch(**self._train(state, data, self._config, at, aware=aware))
 
     def end(self, state: State) -> None:
-        """Quantize for good where codes are given."""
+        """Quantize the weights where the stage has codes."""
         aware = self._aware(state)
         if aware is not None:
             aware.settle(state.network)
@@ -168,7 +193,7 @@ class Train(Stage):
 
 
 class _Split(Stage):
-    """ADMM towards a set; the W-step of an iteration is ``config.train.epochs`` epochs."""
+    """ADMM towards a set; the W-step of each iteration takes ``config.train.epochs`` epochs."""
 
     def __init__(self, name: str, config: ADMMConfig | None) -> None:
         self.name = name
@@ -177,10 +202,10 @@ class _Split(Stage):
 
     @abstractmethod
     def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Compute the nearest member of the set, layer by layer or together."""
+        """Compute the nearest member of the set, by layer name."""
 
     def begin(self, state: State) -> None:
-        """Split Z from W."""
+        """Start ADMM: set Z and U."""
         if self._config is None:
             return
         state.anchor = {name: each.clone() for name, each in state.network.weights().items()}
@@ -206,14 +231,15 @@ class _Split(Stage):
         return Epoch(**entry, rho=rho, primal=primal, dual=dual)
 
     def end(self, state: State) -> None:
-        """Forget Z and U."""
+        """Drop Z and U."""
         state.split, state.anchor = None, {}
 
 
 class Prune(_Split):
-    """ADMM towards a constraint (none without ``config``), then the hard projection onto it.
+    """ADMM towards a constraint (skipped without ``config``), then the hard projection onto it.
 
-    Dead paths go with it: a filter that no later weight reads, a channel without a filter.
+    The projection also removes dead paths: filters that no later weight reads, and weights on
+    channels without a filter.
     """
 
     def __init__(self, name: str, constraints: Joint, config: ADMMConfig | None) -> None:
@@ -221,33 +247,33 @@ class Prune(_Split):
         self._constraints = constraints
 
     def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Project onto the constraint, with the choices that hold for the stage."""
+        """Project onto the constraint; its frozen choices stay the same for the whole stage."""
         every = {**state.network.weights(), **weights}
         masks = find_masks(state.network, every, self._constraints.frozen(state.anchor))
         return {name: every[name] * masks[name] for name in self._constraints.names}
 
     def end(self, state: State) -> None:
-        """Choose the masks and obey them."""
+        """Choose the masks and apply them."""
         constraints = self._constraints
         if state.anchor:
             constraints = constraints.frozen(state.anchor)
-        found = find_masks(state.network, state.network.weights(), constraints)
-        # what an earlier round removed is 0, and may be chosen where that costs nothing
-        state.masks = {name: mask & state.masks.get(name, mask) for name, mask in found.items()}
+        chosen = find_masks(state.network, state.network.weights(), constraints)
+        # weights that an earlier round removed stay removed, even if they are chosen again
+        state.masks = {name: mask & state.masks.get(name, mask) for name, mask in chosen.items()}
         apply_masks(state.network, state.masks)
         clear_dead_biases(state.network, state.masks)
         super().end(state)
 
 
 class Levels(_Split):
-    """ADMM towards weights that are a level times one scale a layer."""
+    """ADMM towards weights that are a level times the scale of their layer."""
 
     def __init__(self, name: str, codes: Mapping[str, Codes], config: ADMMConfig) -> None:
         super().__init__(name, config)
         self._codes = codes
 
     def project(self, state: State, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Project the weights inside the masks; the others stay 0."""
+        """Project the weights inside the masks; weights outside are 0."""
         projected = {}
         for name, weight in weights.items():
             mask = state.masks.get(name, torch.ones_like(weight, dtype=torch.bool))
@@ -257,10 +283,10 @@ class Levels(_Split):
 
 
 class Fix(Stage):
-    """Fix the weights closest to a level and retrain the others, step by step, until all are.
+    """Fix the weights closest to a level and retrain the others, step by step, until all are fixed.
 
     ADMM-NN (ASPLOS 2019, section 4.2): rounding all weights at once costs about 1 % of accuracy.
-    The scale of a layer is the best for its weights as the stage finds them.
+    The scale of a layer is the best one for its weights at the beginning of the stage.
     """
 
     def __init__(self, name: str, codes: Mapping[str, Codes], config: FixConfig) -> None:
@@ -281,13 +307,13 @@ class Fix(Stage):
         if at[0] == 0:
             state.optimizer = None
         entry = Epoch(**self._train(state, data, self._config.train, at))
-        done = (state.epoch + 1) // each
-        if at[0] == each - 1 and done < len(self._config.steps):
-            self._fix(state, self._config.steps[done])
+        finished = (state.epoch + 1) // each
+        if at[0] == each - 1 and finished < len(self._config.steps):
+            self._fix(state, self._config.steps[finished])
         return entry
 
     def end(self, state: State) -> None:
-        """Leave every weight on its level."""
+        """Fix the remaining weights."""
         self._fix(state, 1)
         state.free = None
 
@@ -299,7 +325,7 @@ class Fix(Stage):
             count = round(fraction * int(mask.sum()))
             distance = torch.where(mask, (weight - levels).abs(), torch.inf).flatten()
             if state.free is not None:
-                # what is fixed stays so, whatever rounding makes of its distance
+                # a fixed weight stays fixed, although rounding may leave it a small distance
                 distance[~state.free[name].flatten() & mask.flatten()] = -1
             fixed = torch.zeros(weight.numel(), dtype=torch.bool)
             fixed[distance.argsort(stable=True)[:count]] = True

@@ -354,7 +354,7 @@ class Chain(Support):
 
     def relaxed(self, progress: float) -> Support:
         """Relax every part but those before a late one: it must choose among what will stay."""
-        first = next((place for place, part in enumerate(self.parts) if part.late), 0)
+        first = next((index for index, part in enumerate(self.parts) if part.late), 0)
         relaxed = [part.relaxed(progress) for part in self.parts[first:]]
         return Chain((*self.parts[:first], *relaxed))
 

@@ -98,8 +98,8 @@ def calibrate(
     value is larger, and so the largest integer is its limit, or a little less.
     """
     samples: dict[str, list[NDArray[np.float32]]] = {}
-    for place, image in enumerate(images):
-        progress(f"calibrating: image {place + 1} of {len(images)}")
+    for index, image in enumerate(images):
+        progress(f"calibrating: image {index + 1} of {len(images)}")
         for name, act in model.activations(_real(image[None])):
             samples.setdefault(name, []).append(_sample(act, _SAMPLE // len(images)))
     by_name = {layer.name: layer for layer in model.config.layers}

@@ -82,15 +82,15 @@ class FloatModel:
         """
         shapes = self.config.shapes()
         sources = _sources(shapes)
-        last_use = {name: place for place, names in enumerate(sources) for name in names}
+        last_use = {name: index for index, names in enumerate(sources) for name in names}
         known: dict[str, Floats] = {"input": images}
         yield "input", images
-        for place, (shape, names) in enumerate(zip(shapes, sources, strict=True)):
+        for index, (shape, names) in enumerate(zip(shapes, sources, strict=True)):
             name = shape.layer.name
             known[name] = self._layer(shape, [known[source] for source in names])
             yield name, known[name]
             for source in set(names):
-                if last_use[source] == place:
+                if last_use[source] == index:
                     del known[source]
 
     def _layer(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
@@ -117,4 +117,4 @@ class FloatModel:
 def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:
     """Names of what each layer reads."""
     before = ["input", *(shape.layer.name for shape in shapes)]
-    return [shape.layer.inputs or (before[place],) for place, shape in enumerate(shapes)]
+    return [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]

@@ -109,25 +109,25 @@ class Builder:
         config = parse(NetworkConfig, raw, graph.source)
         return FloatModel(config, floats, str(graph.source))
 
-    def value(self, node: Node, place: int = 0) -> Value:
+    def value(self, node: Node, index: int = 0) -> Value:
         """Activations that a node reads."""
-        name = node.inputs[place]
+        name = node.inputs[index]
         if name not in self._values:
             raise self.graph.refuse(node, f"input {name}", None, "must not be a constant")
         return self._values[name]
 
-    def constant(self, node: Node, place: int, what: str) -> NDArray[Any] | None:
+    def constant(self, node: Node, index: int, what: str) -> NDArray[Any] | None:
         """Constant that a node reads; ``None`` where the input is left out."""
-        name = node.inputs[place] if place < len(node.inputs) else ""
+        name = node.inputs[index] if index < len(node.inputs) else ""
         if not name:
             return None
         if name not in self.graph.constants:
             raise self.graph.refuse(node, what, None, "must be a constant of the file")
         return self.graph.constants[name]
 
-    def floats(self, node: Node, place: int, what: str) -> NDArray[np.float32] | None:
+    def floats(self, node: Node, index: int, what: str) -> NDArray[np.float32] | None:
         """Constant of real numbers that a node reads; ``None`` where it is left out."""
-        found = self.constant(node, place, what)
+        found = self.constant(node, index, what)
         if found is None:
             return None
         if found.dtype.kind != "f" and found.dtype.name != "bfloat16":

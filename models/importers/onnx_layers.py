@@ -124,8 +124,8 @@ def _batch_norm(builder: Builder, node: Node) -> Value:
         rule = "must follow a Conv, Gemm or MatMul whose output nothing else reads"
         raise builder.graph.refuse(node, "", None, rule)
     parts = []
-    for place, what in enumerate(("scale", "B", "mean", "var"), 1):
-        part = builder.floats(node, place, what)
+    for index, what in enumerate(("scale", "B", "mean", "var"), 1):
+        part = builder.floats(node, index, what)
         if part is None or part.shape != (value.shape.channels,):
             shape = None if part is None else part.shape
             rule = f"must have shape ({value.shape.channels},)"
@@ -146,8 +146,8 @@ def _relu(builder: Builder, node: Node) -> Value:
 def _clip(builder: Builder, node: Node) -> Value:
     """ReLU6 and its kin."""
     limits = []
-    for place, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
-        found = builder.floats(node, place, key)
+    for index, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
+        found = builder.floats(node, index, key)
         if found is not None and found.size != 1:
             raise builder.graph.refuse(node, f"{key} shape", found.shape, "must be one number")
         limits.append(float(node.attributes.get(key, default) if found is None else found.item()))
@@ -168,7 +168,7 @@ def _rectified(builder: Builder, node: Node, largest: float | None) -> Value:
     if draft is not None and value.alone and draft.takes_relu(largest):
         draft.settings |= settings
         return builder.view(node, value)
-    # where others want the activations as they were, a pool of one place carries the ReLU
+    # where others want the activations as they were, a pool of one index carries the ReLU
     kind = "maxpool" if largest is None else "avgpool"
     return builder.layer(node, [value], {"type": kind, "R": 1, **settings})
 
@@ -220,15 +220,15 @@ def _add(builder: Builder, node: Node) -> Value:
         return _view(builder, node)
     if any(constants):
         return _add_constant(builder, node, constants.index(False), constants.index(True))
-    values = [builder.value(node, place) for place in range(len(node.inputs))]
+    values = [builder.value(node, index) for index in range(len(node.inputs))]
     if len({(value.shape, value.is_flat) for value in values}) > 1:
         raise builder.graph.refuse(node, "", None, "inputs must have the same shape to be added")
     return builder.layer(node, values, {"type": "add"})
 
 
-def _add_constant(builder: Builder, node: Node, place: int, constant: int) -> Value:
+def _add_constant(builder: Builder, node: Node, index: int, constant: int) -> Value:
     """Bias of the layer before."""
-    value, bias = builder.value(node, place), builder.floats(node, constant, "constant")
+    value, bias = builder.value(node, index), builder.floats(node, constant, "constant")
     draft = builder.drafts.get(value.layer)
     assert bias is not None
     per_channel = (1,) if value.is_flat else (value.shape.channels, 1, 1)
@@ -247,7 +247,7 @@ def _add_constant(builder: Builder, node: Node, place: int, constant: int) -> Va
 
 
 def _concat(builder: Builder, node: Node) -> Value:
-    values = [builder.value(node, place) for place in range(len(node.inputs))]
+    values = [builder.value(node, index) for index in range(len(node.inputs))]
     ranks = {2 if value.is_flat else 4 for value in values}
     axis = node.attributes.get("axis")
     if len(ranks) > 1 or axis not in (1, 1 - max(ranks)):
@@ -285,8 +285,8 @@ def _same(shape: list[int], expected: list[int]) -> bool:
     if shape.count(-1) > 1:
         return False
     return all(
-        size in (wanted, -1) or (size == 0 and place == 0)
-        for place, (size, wanted) in enumerate(zip(shape, expected, strict=True))
+        size in (wanted, -1) or (size == 0 and index == 0)
+        for index, (size, wanted) in enumerate(zip(shape, expected, strict=True))
     )
 
 

@@ -101,20 +101,20 @@ def names_of(config: NetworkConfig, present: Container[str]) -> dict[str, Names]
 def _sequential(config: NetworkConfig, present: Container[str]) -> dict[str, Names]:
     """AlexNet and VGG-16: places counted in ``features``, fully connected layers in ``classifier``.
 
-    A convolution takes one place, its batch normalization and ReLU one each, a pool one.
+    A convolution takes one index, its batch normalization and ReLU one each, a pool one.
     """
     has_norm = "features.1.running_mean" in present
-    names, place = {}, 0
+    names, index = {}, 0
     classifier = _CLASSIFIERS[config.name]
     for layer in config.layers:
         if layer.type == "conv":
-            norm = f"features.{place + 1}" if has_norm else None
-            names[layer.name] = Names(f"features.{place}", norm)
-            place += 3 if has_norm else 2
+            norm = f"features.{index + 1}" if has_norm else None
+            names[layer.name] = Names(f"features.{index}", norm)
+            index += 3 if has_norm else 2
         elif layer.type == "fc":
             names[layer.name] = Names(f"classifier.{classifier[layer.name]}")
         else:
-            place += 1
+            index += 1
     return names
 
 
@@ -125,11 +125,11 @@ def _resnet(config: NetworkConfig, present: Container[str]) -> dict[str, Names]:
         found = re.fullmatch(r"conv(\d)_(\d)(?:_(proj)|([abc]))", layer.name)
         if found:
             block = f"layer{int(found[1]) - 1}.{int(found[2]) - 1}"
-            place = "abc".find(found[4] or "-") + 1
+            index = "abc".find(found[4] or "-") + 1
             names[layer.name] = (
                 Names(f"{block}.downsample.0", f"{block}.downsample.1")
                 if found[3]
-                else Names(f"{block}.conv{place}", f"{block}.bn{place}")
+                else Names(f"{block}.conv{index}", f"{block}.bn{index}")
             )
     return names
 
@@ -145,12 +145,12 @@ def _mobilenetv2(config: NetworkConfig, present: Container[str]) -> dict[str, Na
         found = re.fullmatch(r"block(\d+)_(expand|depthwise|project)", layer.name)
         if found:
             stages = ("expand", "depthwise", "project")[found[1] == "1" :]
-            place = stages.index(found[2])
+            index = stages.index(found[2])
             block = f"features.{found[1]}.conv"
             names[layer.name] = (
-                Names(f"{block}.{place}", f"{block}.{place + 1}")
+                Names(f"{block}.{index}", f"{block}.{index + 1}")
                 if found[2] == "project"
-                else Names(f"{block}.{place}.0", f"{block}.{place}.1")
+                else Names(f"{block}.{index}.0", f"{block}.{index}.1")
             )
     return names
 

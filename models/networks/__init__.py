@@ -1,1 +1,1 @@
-"""Networks that can be trained, and the same without their pruned filters."""
+"""Networks that can be trained, and their copies without pruned filters."""

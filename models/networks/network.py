@@ -1,4 +1,4 @@
-"""A torch module built from a network configuration: the float twin of the integer golden model."""
+"""A torch module built from a network configuration: the float model of the golden integers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Network(nn.Module):
     Parameters
     ----------
     config
-        The network; a layer of another type, or one that is not fed by its predecessor, is refused.
+        The network.
 
     Raises
     ------
     InputError
-        The configuration holds a layer that cannot be trained here.
+        A layer is of another type, does not read its predecessor, or has a saturating ReLU.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -52,13 +52,13 @@ class Network(nn.Module):
         return act
 
     def weighted(self) -> Iterator[tuple[LayerShape, nn.Conv2d | nn.Linear]]:
-        """Yield the layers that have weights, in order."""
+        """Yield the layers with weights in order, each with its module."""
         for stage, shape in zip(self.stages, self.shapes, strict=True):
             if isinstance(stage, nn.Conv2d | nn.Linear):
                 yield shape, stage
 
     def weights(self) -> dict[str, Tensor]:
-        """Weight tensors by layer name, detached but sharing memory."""
+        """Return the weight tensors by layer name, detached but sharing memory."""
         return {shape.layer.name: stage.weight.detach() for shape, stage in self.weighted()}
 
 

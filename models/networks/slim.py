@@ -1,4 +1,4 @@
-"""A network without the filters that pruning removed: the same function, in less time."""
+"""Remove pruned filters physically: an equivalent, smaller network."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hwsim.models.networks.network import Network
 
 __all__ = ["Masks", "Slim", "slim"]
 
-#: Layer name to ``bool`` tensor of the weight's shape: what may be non-zero.
+#: Layer name -> ``bool`` tensor of the weight's shape: weights that may be non-zero.
 Masks = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Slim:
-    """A narrower copy of a network, and which rows and columns of each weight it took.
+    """A narrower copy of a network, and the rows and columns of each weight that it kept.
 
-    ``rows`` and ``columns`` are int64 indices into the weight ``(M, columns)``, by layer name.
+    ``rows`` and ``columns`` are int64 indices into the weight ``(M, columns, ...)``, by layer name.
     """
 
     network: Network
@@ -34,7 +34,7 @@ class Slim:
 
     @torch.no_grad()
     def give_back(self, network: Network) -> None:
-        """Write the copy's weights and biases into the network it was taken from."""
+        """Write the copy's weights and biases back into the original network."""
         for (shape, stage), (_, narrow) in zip(
             network.weighted(), self.network.weighted(), strict=True
         ):
@@ -46,10 +46,18 @@ class Slim:
 
 @torch.no_grad()
 def slim(network: Network, masks: Masks) -> Slim:
-    """Copy what is alive of a network whose masks are purified (``compress.pruning.purify``).
+    """Copy a network without the filters that its masks remove whole.
 
-    A filter that its mask removes whole is a constant 0, so leaving it out changes nothing but the
-    order of sums. Layers in groups are copied whole.
+    Such a filter computes a constant 0, so the copy differs only in the order of sums. A network
+    with grouped convolutions is copied whole.
+
+    Parameters
+    ----------
+    network
+        The network.
+    masks
+        ``bool`` tensor of the weight's shape per layer, without dead paths
+        (:func:`hwsim.models.compress.pruning.purify`). A layer that is not named is whole.
 
     Raises
     ------
@@ -61,10 +69,10 @@ def slim(network: Network, masks: Masks) -> Slim:
     columns: dict[str, Tensor] = {}
     channels = torch.arange(layers[0][0].ifmap.channels)
     grouped = any(shape.layer.G > 1 for shape, _ in layers)
-    for place, (shape, stage) in enumerate(layers):
+    for index, (shape, stage) in enumerate(layers):
         name = shape.layer.name
         alive = torch.arange(len(stage.weight))
-        if name in masks and not grouped and place < len(layers) - 1:
+        if name in masks and not grouped and index < len(layers) - 1:
             alive = masks[name].flatten(1).any(dim=1).nonzero().flatten()
         if name in masks and not masks[name].any():
             rule = "must keep at least one weight: nothing would pass through the network"

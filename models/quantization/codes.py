@@ -1,8 +1,9 @@
 """Weight codes as a constraint, and training under it.
 
-A layer's weights are an integer that has a code (:mod:`hwsim.formats.codes`) times one scale. The
-set is a projection like those of :mod:`hwsim.models.constraints.projections`; :class:`Aware`
-retrains a network that computes with the nearest member of it.
+Each weight of a layer is an integer that has a code (:mod:`hwsim.formats.codes`) times the layer's
+scale. The set of such weights is a projection like those of
+:mod:`hwsim.models.constraints.projections`; :class:`Aware` trains a network that computes with the
+nearest member of the set.
 """
 
 from __future__ import annotations
@@ -26,18 +27,23 @@ __all__ = ["Aware", "Codes"]
 
 Floats = NDArray[np.float64]
 
-#: Moves from one level to the next that are sorted to find the best scale.
+#: Largest number of moves (from one level to the next) that are sorted to find the best scale.
 _MOVES = 500_000
-#: Scales that are tried where there are more.
+#: Scales that are tried where there are more moves.
 _SCALES = 2000
 
 
 @dataclass(frozen=True)
 class Codes(Projection):
-    """Weights that are a level times one scale.
+    """The set of weight tensors whose every weight is a level times one scale.
 
-    ``int`` is used symmetrically, without its most negative level. ``levels`` has no zero: what a
-    mask removes is to be masked again by who removed it.
+    ``int`` is used symmetrically, without its most negative level. ``levels`` has no zero, so
+    whoever removes weights by a mask has to apply the mask again after a projection.
+
+    Parameters
+    ----------
+    numbers
+        Width and code of a weight.
     """
 
     numbers: NumberConfig
@@ -45,10 +51,10 @@ class Codes(Projection):
     @cached_property
     def levels(self) -> Tensor:
         """Integers with a code, ascending, float32."""
-        found = codes.levels(self.numbers)
+        levels = codes.levels(self.numbers)
         if self.numbers.weight_code == "int":
-            found = found[1:]
-        return torch.from_numpy(found.astype(np.float32))
+            levels = levels[1:]
+        return torch.from_numpy(levels.astype(np.float32))
 
     @property
     def largest(self) -> int:
@@ -56,21 +62,32 @@ class Codes(Projection):
         return int(self.levels[-1])
 
     def project(self, weight: Tensor) -> Tensor:
-        """Round to the levels of the scale that fits best."""
+        """Round to the levels times the scale of the least squared error."""
         scale = self.fit(weight)
         return self.nearest(weight, scale) * scale
 
     def nearest(self, weight: Tensor, scale: float) -> Tensor:
-        """Choose the level nearest to each weight in units of the scale: integers as floats."""
+        """Choose the level nearest to each weight / scale.
+
+        Returns
+        -------
+        Tensor
+            Integers as float32, of the weight's shape.
+        """
         levels = self.levels.to(weight.device)
-        wanted = (weight / scale).contiguous()
-        return levels[torch.bucketize(wanted, (levels[1:] + levels[:-1]) / 2)]
+        scaled = (weight / scale).contiguous()
+        return levels[torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2)]
 
     def fit(self, weight: Tensor) -> float:
         """Compute the scale of the least squared error; 1 where every weight is 0.
 
-        No other pair of scale and levels is better, except for layers too large for that: there
-        the scale is the best of a fine grid, refitted.
+        The scale is optimal for layers of up to ``_MOVES`` moves. Larger layers get the best scale
+        of a fine grid, refitted to the levels chosen.
+
+        Parameters
+        ----------
+        weight
+            Any shape.
         """
         flat = weight.detach().flatten().double().cpu()
         magnitudes, levels = np.sort(flat.abs().numpy()), self.levels.double().numpy()
@@ -82,18 +99,24 @@ class Codes(Projection):
         return self.refit(flat, self.nearest(flat, scale), scale)
 
     def refit(self, weight: Tensor, integers: Tensor, scale: float) -> float:
-        """Compute the scale that fits these integers best; ``scale`` where all are 0."""
+        """Compute the scale of the least squared error for integers already chosen.
+
+        Returns
+        -------
+        float
+            ``scale`` itself where every integer is 0 or no positive scale fits.
+        """
         power = float(integers.square().sum())
         product = float((weight * integers).sum())
         return product / power if power and product > 0 else scale
 
 
 def _scan(magnitudes: Floats, levels: Floats) -> float:
-    """Find the best scale of all.
+    """Find the optimal scale for ascending magnitudes.
 
-    As the scale shrinks, magnitudes move up a level one by one, each when it passes the middle of
-    two levels. In the order of these moves, running sums give the least error of every choice of
-    levels that is nearest for some scale.
+    As the scale shrinks, magnitudes move up to the next level one by one, each when magnitude /
+    scale passes the middle of two levels. Running sums in the order of these moves give the least
+    squared error of every assignment of levels that is nearest for some scale.
     """
     order = np.argsort(-magnitudes[:, None] / _middles(levels), axis=None)
     ones = np.ones_like(magnitudes)
@@ -103,15 +126,15 @@ def _scan(magnitudes: Floats, levels: Floats) -> float:
 
 
 def _grid(magnitudes: Floats, levels: Floats) -> float:
-    """Find the best scale of a grid, over ascending magnitudes.
+    """Find the best scale of a grid for ascending magnitudes.
 
-    The best one takes the top level to the mean magnitude at least, as the mean weighted with the
-    levels chosen, which rise with the magnitudes, is no smaller; and the least positive level to
-    the largest magnitude at most.
+    The grid spans every possible optimum. At the low end the top level stands for the mean
+    magnitude: the levels chosen rise with the magnitudes, so the mean that they weight is no
+    smaller. At the high end the least positive level stands for the largest magnitude.
     """
     low, high = magnitudes.mean() / levels[-1], magnitudes[-1] / levels[levels > 0][0]
     scales = np.geomspace(low, high, _SCALES)
-    # magnitudes from here on lie above the middle
+    # index of the first magnitude above each middle
     above = np.searchsorted(magnitudes, scales[:, None] * _middles(levels))
     sums = _running(magnitudes)
     products = levels[0] * sums[-1] + (sums[-1] - sums[above]) @ np.diff(levels)
@@ -124,15 +147,15 @@ def _middles(levels: Floats) -> Floats:
 
 
 def _best(products: Floats, powers: Floats) -> float:
-    """Compute the scale ``product / power`` that leaves least of the squares' sum."""
-    # no move at all has no power where zero is a level
+    """Compute the scale ``product / power`` of the least squared error."""
+    # power is 0 before the first move where zero is a level
     explained = np.divide(products**2, powers, out=np.zeros_like(products), where=powers > 0)
     best = int(explained.argmax())
     return float(products[best] / powers[best])
 
 
 def _running(steps: Floats) -> Floats:
-    """Sums of the first 0, 1, 2, ... of the steps."""
+    """Compute the sums of the first 0, 1, 2, ... steps."""
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
@@ -147,31 +170,33 @@ class Aware:
     Parameters
     ----------
     codes
-        The set of quantized weights of each layer.
+        The set of quantized weights, by layer.
     masks
-        What may be non-zero, by layer; a layer not named is whole.
+        ``bool`` tensor of the weight's shape per layer: weights outside are 0. A layer that is not
+        named is whole.
+    scales
+        Scale of each layer from the latest step; filled by the first step.
     """
 
     codes: Mapping[str, Codes]
     masks: Mapping[str, Tensor]
-    #: Scale of each layer, from the latest step on.
     scales: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def substituted(self, network: Network) -> Iterator[None]:
-        """Give the network its quantized weights; on leaving, the float ones come back."""
+        """Substitute the quantized weights within the context; restore the float weights after."""
         weights = network.weights()
-        kept = {name: weight.clone() for name, weight in weights.items()}
+        floats = {name: weight.clone() for name, weight in weights.items()}
         self.settle(network)
         try:
             yield
         finally:
             for name, weight in weights.items():
-                weight.copy_(kept[name])
+                weight.copy_(floats[name])
 
     @torch.no_grad()
     def settle(self, network: Network) -> None:
-        """Quantize the weights for good, in place."""
+        """Quantize the weights in place."""
         for name, weight in network.weights().items():
             codes, mask = self.codes[name], self.masks.get(name)
             if name not in self.scales:

@@ -1,8 +1,8 @@
 """Quantization: float network to the integers of ``hwsim.inference.golden``, and back.
 
 A weight is ``integer * weight_scale``, an activation ``integer * act_scale``; the input's scale is
-1/127, so that a pixel of 1.0 is 127. A partial sum is in units of ``act_scale * weight_scale``, and
-the integer ``multiplier / 2**shift`` takes it to the next layer's scale.
+1/127, so that a pixel of 1.0 is 127. The unit of a partial sum is ``act_scale * weight_scale``;
+``multiplier / 2**shift`` converts it to the next layer's scale.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from hwsim.models.quantization.scales import fixed_point, scale_of
 
 __all__ = ["calibrate", "dequantize", "fixed_point", "quantize", "scale_of"]
 
-_ACT_CODES = 127
+#: Largest integer of an activation.
+_ACT_LIMIT = 127
 
 
 @torch.no_grad()
@@ -38,26 +39,32 @@ def quantize(
     network
         Trained float network.
     images
-        Training images ``(n, C, H, W)`` that give the ranges of the activations.
+        Training images ``(n, C, H, W)``, 0..1; the ranges of the activations are measured on them.
     codes
         The integers that a weight of each layer may be.
     masks
-        Weights outside are 0, absent where the code has no zero. A layer not named is whole.
+        ``bool`` tensor of the weight's shape per layer: weights outside are 0 (not stored, where
+        the code has no zero). A layer that is not named is whole.
     scales
-        Scale of each layer; searched where absent.
+        Weight scale of each layer; by default the scale of the least squared error.
+
+    Returns
+    -------
+    layers
+        Integers and scales by layer name; the last layer's partial sums are not rescaled.
     """
     act_scales = calibrate(network, images)
     layers = {}
     names = [shape.layer.name for shape, _ in network.weighted()]
-    for place, (shape, stage) in enumerate(network.weighted()):
+    for index, (shape, stage) in enumerate(network.weighted()):
         name = shape.layer.name
         weight, mask = stage.weight.detach(), (masks or {}).get(name)
         weight_scale = scales[name] if scales else _fit(codes[name], weight, mask)
         act_scale = act_scales[name]
         psum_scale = act_scale * weight_scale
-        last = place == len(names) - 1
+        last = index == len(names) - 1
         multiplier, shift = (
-            (1, 0) if last else fixed_point(psum_scale / act_scales[names[place + 1]])
+            (1, 0) if last else fixed_point(psum_scale / act_scales[names[index + 1]])
         )
         bias = np.zeros(len(weight)) if stage.bias is None else stage.bias.double().numpy()
         integers = codes[name].nearest(weight.double(), weight_scale)
@@ -81,13 +88,26 @@ def _fit(codes: Codes, weight: Tensor, mask: Tensor | None) -> float:
 
 @torch.no_grad()
 def calibrate(network: Network, images: Tensor) -> dict[str, float]:
-    """Choose the scale of the activations that enter each weighted layer, by layer name."""
+    """Choose the scale of the activations that enter each layer with weights.
+
+    Parameters
+    ----------
+    network
+        Trained float network.
+    images
+        ``(n, C, H, W)``, 0..1.
+
+    Returns
+    -------
+    scales
+        Real value of one integer step, by layer name.
+    """
     scales: dict[str, float] = {}
     act = images
     network.eval()
     for shape, stage in zip(network.shapes, network.stages, strict=True):
         if shape.has_weights:
-            scale = scale_of(act.double().numpy(), _ACT_CODES) if scales else INPUT_SCALE
+            scale = scale_of(act.double().numpy(), _ACT_LIMIT) if scales else INPUT_SCALE
             scales[shape.layer.name] = scale
         act = stage(act.flatten(1) if shape.layer.type == "fc" else act)
         if shape.layer.relu:
@@ -97,7 +117,13 @@ def calibrate(network: Network, images: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def dequantize(network: Network, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's weights and biases into a float network, in place."""
+    """Load a checkpoint's weights and biases into a float network, in place.
+
+    Raises
+    ------
+    InputError
+        The checkpoint is another network's.
+    """
     checkpoint.check(network.config)
     act_scale = checkpoint.input_scale
     for shape, stage in network.weighted():
