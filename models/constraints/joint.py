@@ -1,8 +1,8 @@
-"""What a recipe asks of a network's weights: the layers' constraints together, as one projection.
+"""The constraints of a recipe on all layers of a network together, as one projection.
 
 A constraint on one layer is a :class:`~hwsim.models.constraints.projections.Support`. Pruning and
-ADMM see the whole network, because a budget is shared by the layers: a :class:`Joint` projects all
-of them at once.
+ADMM need the whole network, because layers may share a budget: a :class:`Joint` projects all
+constrained layers at once.
 """
 
 from __future__ import annotations
@@ -40,49 +40,49 @@ Tensors = Mapping[str, Tensor]
 
 
 class Joint(ABC):
-    """A set of the constrained layers' weights together, given by which may be non-zero."""
+    """A set of weights of several layers together, defined by which of them may be non-zero."""
 
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """Layers it constrains."""
+        """Names of the constrained layers."""
 
     @property
     @abstractmethod
     def late(self) -> Mapping[str, Support]:
-        """Layers whose mask is chosen again after dead paths went, front to back, and how."""
+        """Constraints, front to back, whose masks are chosen only after dead paths are removed."""
 
     @abstractmethod
     def masks(self, weights: Tensors) -> dict[str, Tensor]:
-        """Choose the positions to keep, of each constrained layer."""
+        """Choose the weights to keep: ``bool`` of the weight's shape per constrained layer."""
 
     @abstractmethod
     def relaxed(self, progress: float) -> Joint:
-        """Make the constraint that prunes only ``progress`` (0..1) of what this one does."""
+        """Return a constraint that prunes only ``progress`` (0..1) of what this one prunes."""
 
     @abstractmethod
     def frozen(self, weights: Tensors) -> Joint:
-        """Make every choice that must not change between projections, such as of a library."""
+        """Fix the choices that must not change between projections, such as pattern libraries."""
 
     def project(self, weights: Tensors) -> dict[str, Tensor]:
-        """Compute the nearest member of the set: the constrained layers of ``weights``."""
+        """Compute the nearest member of the set, by name of the constrained layer."""
         return {name: weights[name] * mask for name, mask in self.masks(weights).items()}
 
 
 @dataclass(frozen=True)
 class PerLayer(Joint):
-    """Each layer obeys its own constraint: the projection is that of each layer."""
+    """A constraint for each layer on its own."""
 
     supports: Mapping[str, Support]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Layers that have a constraint."""
+        """Names of the layers that have a constraint."""
         return tuple(self.supports)
 
     @property
     def late(self) -> Mapping[str, Support]:
-        """Of the constraints that are late."""
+        """The layers' late constraints."""
         return {name: each for name, each in self.supports.items() if each.late}
 
     def masks(self, weights: Tensors) -> dict[str, Tensor]:
@@ -102,19 +102,19 @@ class PerLayer(Joint):
 class Budget(Joint):
     """At most a fraction ``keep`` of all the layers' weights is non-zero: the largest magnitudes.
 
-    Which layer they are in does not matter, so the layers' densities are a result. Layers may obey
-    constraints of their own on top: they remove first, and the budget chooses among the rest. That
-    is the nearest where they are unstructured or N:M (under nested bounds on counts the greedy
-    choice is the best), and a heuristic for other kinds.
+    The densities of the layers are a result. Layers may also have constraints of their own, which
+    are applied first; the budget chooses among the weights that they keep. The projection is exact
+    where these constraints are unstructured or N:M (the greedy choice is optimal under nested
+    bounds on counts), and a heuristic for other kinds.
 
     Parameters
     ----------
     keep
-        Fraction of all the layers' weights.
+        Fraction of the weights of all these layers, 0..1.
     layers
         Layers that share the budget.
     within
-        What some of them obey on top.
+        Constraints of single layers, applied before the budget.
     """
 
     keep: float
@@ -128,11 +128,11 @@ class Budget(Joint):
 
     @property
     def late(self) -> Mapping[str, Support]:
-        """None: :func:`check` refuses them."""
+        """No constraints: :func:`check` refuses late ones beside a budget."""
         return {}
 
     def masks(self, weights: Tensors) -> dict[str, Tensor]:
-        """Choose over all layers.
+        """Choose the largest weights of all layers.
 
         Raises
         ------
@@ -142,19 +142,26 @@ class Budget(Joint):
         return self.choices(weights)(round(self.keep * sum(weights[n].numel() for n in self.names)))
 
     def choices(self, weights: Tensors) -> Callable[[int], dict[str, Tensor]]:
-        """Sort the weights once; the answer gives the masks of any number of weights kept."""
-        left = {name: weights[name] for name in self.layers} | self.within.project(weights)
-        flat = torch.cat([weight.abs().flatten() for weight in left.values()])
+        """Sort the weights once.
+
+        Returns
+        -------
+        function
+            Number of weights to keep -> masks of the layers. Raises :class:`InputError` like
+            :meth:`masks`.
+        """
+        allowed = {name: weights[name] for name in self.layers} | self.within.project(weights)
+        flat = torch.cat([weight.abs().flatten() for weight in allowed.values()])
         order = flat.argsort(descending=True, stable=True)
         rank = torch.empty_like(order)
         rank[order] = torch.arange(len(order), device=order.device)
-        ranks = torch.split(rank, [weight.numel() for weight in left.values()])
+        ranks = torch.split(rank, [weight.numel() for weight in allowed.values()])
 
         def choose(count: int) -> dict[str, Tensor]:
-            # a zero never stays, so that what a layer's own constraint removes does not
+            # a zero is never kept: the layer's own constraint may have removed it
             masks = {
                 name: (part < count).view(weight.shape) & weight.ne(0)
-                for (name, weight), part in zip(left.items(), ranks, strict=True)
+                for (name, weight), part in zip(allowed.items(), ranks, strict=True)
             }
             for name, mask in masks.items():
                 if not mask.any():
@@ -170,12 +177,12 @@ class Budget(Joint):
         return replace(self, keep=keep, within=self.within.relaxed(progress))
 
     def frozen(self, weights: Tensors) -> Budget:
-        """Freeze what the layers obey on top."""
+        """Freeze the constraints of single layers."""
         return replace(self, within=self.within.frozen(weights))
 
 
 def build(config: PruneConfig, network: NetworkConfig) -> Joint:
-    """Make the projection of a recipe that passed :func:`check`."""
+    """Build the projection of a recipe that passed :func:`check`."""
     shapes = _weighted(network)
     layers = PerLayer(
         {name: constraint(each, shapes[name]) for name, each in config.layers.items()}
@@ -186,10 +193,17 @@ def build(config: PruneConfig, network: NetworkConfig) -> Joint:
 
 
 def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
-    """Make the projection of one layer's constraint, which must fit the layer.
+    """Build the projection of one layer's constraint.
 
-    The order is that of the least error. Patterns choose kernel by kernel, so whatever removes
-    kernels comes after them; N:M chooses row by row, so filters come after it.
+    The parts are in the order of the least error. Patterns choose kernel by kernel, so all that
+    removes kernels comes after them. N:M chooses row by row, so filters come after it.
+
+    Parameters
+    ----------
+    config
+        A constraint that fits the layer (:func:`check`).
+    shape
+        The layer.
     """
     parts: list[Support] = []
     if config.pattern is not None:
@@ -222,9 +236,11 @@ def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
     Parameters
     ----------
     source
-        The recipe, named in the message.
-    config, network
-        What is asked, and of what.
+        Name of the recipe, for messages.
+    config
+        The constraints.
+    network
+        The network that is to obey them.
 
     Raises
     ------
@@ -258,7 +274,7 @@ def _fits(source: str, key: str, config: ConstraintConfig, shape: LayerShape) ->
 
 
 def _rules(config: ConstraintConfig, shape: LayerShape) -> Iterator[tuple[str, object, bool, str]]:
-    """Key, value, whether it fits, and the rule, of each value that may not fit a layer."""
+    """Yield key, value, whether it fits, and the rule, of each value that depends on the layer."""
     depth = f"must be at most the layer's K, {shape.K}"
     shares = [
         ("unstructured", config.unstructured, shape.weights, "weights"),

@@ -1,10 +1,11 @@
 """Constraints on a layer's weights, as projections onto the set of tensors that obey them.
 
-A projection returns the nearest tensor (Euclidean) inside its set. Magnitude pruning applies it
-once and retrains inside; ADMM applies it to its split copy in every round. Rows and columns are
-those of the ``(M, K)`` matrix: a row is a filter or neuron, a column one input position of every
-filter. :class:`NM` and :class:`BankBalancedColumns` depend on the order of K, which is not
-PyTorch's: :class:`Lowered` shows them the matrix as :mod:`hwsim.workload.lowering` arranges it.
+A projection returns the nearest tensor (Euclidean) of its set. Magnitude pruning projects the
+weights once and retrains inside the mask; ADMM projects its split copy in every iteration. Rows and
+columns are those of the ``(M, K)`` matrix: a row is a filter or neuron, a column is one input
+position of every filter. :class:`NM` and :class:`BankBalancedColumns` depend on the order of K,
+which is not PyTorch's: :class:`Lowered` passes them the matrix as
+:mod:`hwsim.workload.lowering` arranges it.
 """
 
 from __future__ import annotations
@@ -36,10 +37,15 @@ __all__ = [
 
 
 def largest(score: Tensor, count: int) -> Tensor:
-    """Mark the ``count`` largest scores of each last dimension; of equals, the first ones.
+    """Mark the ``count`` largest scores along the last axis; of equals, the first ones.
 
-    What scores 0 or less is never marked, so that a path that was removed is not chosen to fill up
-    the count and comes back to life.
+    A score of 0 or less is never marked: a weight that was removed must not be revived to fill up
+    the count.
+
+    Returns
+    -------
+    bool Tensor
+        Of the score's shape.
     """
     order = score.argsort(dim=-1, descending=True, stable=True)
     chosen = torch.zeros_like(score, dtype=torch.bool).scatter_(-1, order[..., :count], True)
@@ -55,33 +61,33 @@ class Projection(ABC):
 
 
 class Support(Projection):
-    """A set given by which positions may be non-zero."""
+    """A set defined by which weights may be non-zero."""
 
     @property
     def late(self) -> bool:
-        """Whether to choose only after dead paths went, in ``pruning.find_masks``."""
+        """Whether ``pruning.find_masks`` applies it only after dead paths are removed."""
         return False
 
     @abstractmethod
     def mask(self, weight: Tensor) -> Tensor:
-        """Choose the positions to keep, ``bool`` of the weight's shape."""
+        """Choose the weights to keep: ``bool`` of the weight's shape."""
 
     @abstractmethod
     def relaxed(self, progress: float) -> Support:
-        """Make the constraint that prunes only ``progress`` (0..1) of what this one does."""
+        """Return a constraint that prunes only ``progress`` (0..1) of what this one prunes."""
 
     def frozen(self, weight: Tensor) -> Support:
-        """Fix what the set itself takes from the weights, so that it no longer moves with them."""
+        """Fix whatever the set derives from the weights, so that the set no longer changes."""
         return self
 
     def project(self, weight: Tensor) -> Tensor:
-        """Zero every position outside the mask."""
+        """Clear every weight outside the mask."""
         return weight * self.mask(weight)
 
 
 @dataclass(frozen=True)
 class _Keep(Support):
-    #: Fraction of positions, rows or columns that stay; at least one does.
+    #: Fraction of weights, rows, columns or kernels that are kept, 0..1; at least one is.
     keep: float
 
     def relaxed(self, progress: float) -> Support:
@@ -123,15 +129,15 @@ class Columns(_Keep):
 class Channels(Support):
     """At most a fraction ``keep`` of the input channels is read: those of the largest norm.
 
-    A channel is a group of columns: the ``R * S`` taps of all filters on it, or, of a fully
-    connected layer, the pixels of one channel of its ifmap.
+    The weights on a channel are several columns: the ``R * S`` taps of all filters on it, or, in a
+    fully connected layer, the pixels of one channel of its ifmap.
 
     Parameters
     ----------
     keep
-        Fraction of the channels; at least one stays.
+        Fraction of the channels, 0..1; at least one is kept.
     channels
-        Input channels of one group; both orders of weights are channel-major.
+        Input channels per group; both orders of weights are channel-major.
     """
 
     keep: float
@@ -152,8 +158,8 @@ class Channels(Support):
 class Blocks(Support):
     """At most a fraction ``keep`` of the tiles is non-zero: those of the largest norm.
 
-    Tiles of ``rows`` x ``columns`` cover the matrix from its first weight on; the last ones of a
-    row or column of tiles may be smaller. Takes an ``(M, K)`` matrix.
+    Tiles of ``rows`` x ``columns`` cover the ``(M, K)`` matrix from its first weight on; the last
+    tiles of each row and column of tiles may be smaller.
     """
 
     keep: float
@@ -182,7 +188,7 @@ class Blocks(Support):
 class NM(Support):
     """At most ``n`` of every ``m`` consecutive weights of a row are non-zero: the largest.
 
-    The last block of a row may be shorter than ``m``. Takes an ``(M, K)`` matrix.
+    The last block of a row of the ``(M, K)`` matrix may be shorter than ``m``.
     """
 
     n: int
@@ -202,11 +208,12 @@ class NM(Support):
 
 @dataclass(frozen=True)
 class BankBalancedColumns(Support):
-    """As many columns in each of ``banks`` banks, the bank of column k being ``k % banks``.
+    """The same number of non-zero columns in each of ``banks`` banks; column k is in k % banks.
 
-    An array whose rows each read one bank then fills every fold but the last. Each bank keeps
-    the columns of the largest norm; their number is ``keep`` of K, shared evenly, or what the
-    scarcest bank has left where that is less, and at least 1. Takes an ``(M, K)`` matrix.
+    An array each of whose rows reads one bank then fills every fold but the last. Each bank keeps
+    its columns of the largest norm. Their number is ``keep * K / banks``, or the number of non-zero
+    columns of the bank that has fewest, if that is less, and at least 1. Takes an ``(M, K)``
+    matrix.
     """
 
     keep: float
@@ -214,7 +221,7 @@ class BankBalancedColumns(Support):
 
     @property
     def late(self) -> bool:
-        """A column that dies later would unbalance the banks."""
+        """Always: a column that died later would unbalance the banks."""
         return True
 
     def mask(self, weight: Tensor) -> Tensor:
@@ -238,9 +245,9 @@ class Lowered(Support):
     Parameters
     ----------
     channels
-        Input channels of one group; K is ordered (r, s, channel).
+        Input channels per group; K is ordered (r, s, channel).
     part
-        What the matrix obeys. The matrices of a layer's groups stand on top of each other.
+        Constraint on the matrix; the matrices of a layer's groups are stacked along M.
     """
 
     channels: int
@@ -248,11 +255,11 @@ class Lowered(Support):
 
     @property
     def late(self) -> bool:
-        """Of the part."""
+        """As of the part."""
         return self.part.late
 
     def mask(self, weight: Tensor) -> Tensor:
-        """Keep what the part keeps; ``weight`` is in PyTorch's order."""
+        """Keep the weights that the part keeps; ``weight`` is in PyTorch's order."""
         mask = self.part.mask(self._matrix(weight)).reshape(len(weight), -1, self.channels)
         return mask.transpose(1, 2).reshape(weight.shape)
 
@@ -271,19 +278,19 @@ class Lowered(Support):
 
 @dataclass(frozen=True)
 class Pattern(Support):
-    """A 3x3 kernel keeps its centre and ``taps - 1`` others, in one of at most ``patterns`` ways.
+    """Each 3x3 kernel keeps its centre and ``taps - 1`` other weights, in one of few patterns.
 
-    The library holds the patterns that most kernels would choose (PatDNN, ASPLOS 2020, section
-    4.1); each kernel then takes the one of them that keeps most of its energy. Given the library,
-    no member of the set is nearer. Takes ``(M, C / G, 3, 3)``.
+    The library has at most ``patterns`` patterns, those that most kernels would choose (PatDNN,
+    ASPLOS 2020, section 4.1). Each kernel then takes the pattern of the library that keeps most of
+    its energy, which is the projection for this library. Takes ``(M, C / G, 3, 3)``.
 
-    A library that is chosen anew at every projection moves the set itself, and ADMM would chase
-    it: :meth:`frozen` chooses once.
+    :meth:`frozen` fixes the library. A library that is chosen anew in every projection would change
+    the set, and ADMM might not converge.
     """
 
     patterns: int
     taps: int = 4
-    #: Places in the list of all patterns; chosen from the kernels where absent.
+    #: Indices in the list of all patterns; by default chosen for the kernels.
     library: tuple[int, ...] | None = None
 
     def mask(self, weight: Tensor) -> Tensor:
@@ -298,13 +305,13 @@ class Pattern(Support):
         return self if taps == self.taps else Pattern(self.patterns, taps)
 
     def frozen(self, weight: Tensor) -> Support:
-        """Fix the library that these kernels choose."""
+        """Fix the library that is best for these kernels."""
         return replace(self, library=self.library or self._choose(weight))
 
     def _choose(self, weight: Tensor) -> tuple[int, ...]:
         every = self._every(weight)
         kernels = weight.reshape(-1, 9)
-        # removed kernels have no say
+        # removed kernels do not vote
         kernels = kernels[kernels.any(dim=1)]
         votes = (kernels.square() @ every.T.to(weight.dtype)).argmax(dim=1)
         counts = votes.bincount(minlength=len(every))
@@ -312,7 +319,7 @@ class Pattern(Support):
         return tuple(order[: self.patterns].tolist())
 
     def _every(self, weight: Tensor) -> Tensor:
-        """Every pattern, ``(patterns, 9)`` bool."""
+        """List every pattern: ``(patterns, 9)`` bool."""
         ways = combinations((0, 1, 2, 3, 5, 6, 7, 8), self.taps - 1)
         every = [[tap == 4 or tap in way for tap in range(9)] for way in ways]
         return torch.tensor(every, device=weight.device)
@@ -329,37 +336,37 @@ class Connectivity(_Keep):
 
 @dataclass(frozen=True)
 class Chain(Support):
-    """Constraints applied one after the other, each to what the earlier ones leave.
+    """Constraints applied one after the other, each to the weights that the earlier ones keep.
 
-    That is the projection onto what obeys all of them where the later parts remove groups whole
-    inside which the earlier ones chose each on its own: a fixed library of patterns, then
-    connectivity, channels or filters; N:M, then filters. Elsewhere it lands in the set, but a
-    nearer member may exist: the best rows to keep depend on which columns stay, and the best
-    columns on the rows, and no order knows both.
+    The result is the exact projection onto the intersection where each later part removes whole
+    groups, and the earlier parts chose inside each group independently: a fixed library of
+    patterns, then connectivity, channels or filters; or N:M, then filters. In other orders the
+    result is in the intersection, but a nearer member may exist: the best rows depend on the
+    columns that are kept, and the best columns on the rows.
     """
 
     parts: tuple[Support, ...]
 
     @property
     def late(self) -> bool:
-        """Where any part is."""
+        """Whether any part is."""
         return any(part.late for part in self.parts)
 
     def mask(self, weight: Tensor) -> Tensor:
-        """Keep what every part keeps."""
+        """Keep the weights that every part keeps."""
         mask = torch.ones_like(weight, dtype=torch.bool)
         for part in self.parts:
             mask = mask & part.mask(weight * mask)
         return mask
 
     def relaxed(self, progress: float) -> Support:
-        """Relax every part but those before a late one: it must choose among what will stay."""
+        """Relax every part except those before a late one, which needs their final choice."""
         first = next((index for index, part in enumerate(self.parts) if part.late), 0)
         relaxed = [part.relaxed(progress) for part in self.parts[first:]]
         return Chain((*self.parts[:first], *relaxed))
 
     def frozen(self, weight: Tensor) -> Support:
-        """Freeze each part on what the earlier ones leave."""
+        """Freeze each part for the weights that the earlier ones keep."""
         parts: list[Support] = []
         for part in self.parts:
             parts.append(part.frozen(weight))

@@ -1,6 +1,6 @@
-"""Networks and weights from elsewhere: ONNX files, state dicts, and their quantization.
+"""Import of networks and weights: ONNX files, state dicts, and their quantization.
 
-An importer gives a :class:`hwsim.models.importers.float_model.FloatModel`: a network of ours with
-real weights, batch normalization folded. :mod:`hwsim.models.importers.calibrate` makes it a
-checkpoint.
+An importer returns a :class:`hwsim.models.importers.float_model.FloatModel`: a network
+configuration with real weights, batch normalization folded in.
+:mod:`hwsim.models.importers.calibrate` quantizes it into a checkpoint.
 """

@@ -1,9 +1,9 @@
-"""From real weights to a checkpoint: scales of weights and activations, and what they cost.
+"""Quantize real weights into a checkpoint, and measure how well the integers agree.
 
-Weights become 8-bit integers with one scale a layer, activations 8-bit integers with one scale a
-tensor, both searched for the least squared error
-(:func:`hwsim.models.quantization.scales.scale_of`). The ranges of activations come from running the
-float network on images.
+Weights become 8-bit integers with one scale per layer, activations 8-bit integers with one scale
+per tensor. Both scales are searched for the least squared error
+(:func:`hwsim.models.quantization.scales.scale_of`). The ranges of activations are measured by
+running the float network on images.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from hwsim.models.quantization.scales import fixed_point, scale_of
 
 __all__ = ["Agreement", "agreement", "calibrate", "quantize"]
 
-_CODES = 127
-#: Values of a tensor on which its scale is searched; the error of more hardly moves it.
+#: Largest integer of a weight or an activation.
+_LIMIT = 127
+#: Values of a tensor on which its scale is searched; more values hardly change it.
 _SAMPLE = 50_000
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
-#: Called with what is being done.
+#: Called with a description of the current step.
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Integer inference against the float network on some images.
+    """Integer inference compared with the float network on some images.
 
-    ``correlation`` is Pearson's, over all logits; ``same`` counts the images whose largest logit is
-    the same one.
+    ``correlation`` is Pearson's over all logits; ``same`` counts the images of which both put the
+    largest logit on the same class.
     """
 
     correlation: float
@@ -49,19 +50,23 @@ class Agreement:
 def quantize(
     model: FloatModel, images: Images, info: dict[str, Any], progress: Progress = lambda what: None
 ) -> Checkpoint:
-    """Make a checkpoint of a float model.
+    """Quantize a float model into a checkpoint.
 
     Parameters
     ----------
+    model
+        The network with its weights.
     images
         ``(n, C, H, W)``: uint8 pixels, which stand for 0..1, or the values that the network takes.
     info
-        How it came about; goes into the file.
+        Provenance, which is stored in the file.
+    progress
+        Called with a description of each step.
 
     Raises
     ------
     InputError
-        Scales lie so far apart that no fixed-point factor joins them.
+        Scales are so far apart that no fixed-point factor converts between them.
     """
     scales = calibrate(model, images, progress)
     shapes = model.config.shapes()
@@ -92,10 +97,20 @@ def quantize(
 def calibrate(
     model: FloatModel, images: Images, progress: Progress = lambda what: None
 ) -> dict[str, float]:
-    """Choose the scale of the input and of every layer's activations, by name.
+    """Choose the scale of the input and of every layer's activations.
 
-    A max-pool keeps its input's scale: its integers are its input's. Where a ReLU saturates, no
-    value is larger, and so the largest integer is its limit, or a little less.
+    A max-pool keeps its input's scale, because its integers are integers of its input. Behind a
+    ReLU that saturates, the largest integer stands for the ReLU's limit or slightly less.
+
+    Parameters
+    ----------
+    model, images, progress
+        As of :func:`quantize`.
+
+    Returns
+    -------
+    scales
+        Real value of one integer step: of ``input`` and by layer name.
     """
     samples: dict[str, list[NDArray[np.float32]]] = {}
     for index, image in enumerate(images):
@@ -118,19 +133,20 @@ def calibrate(
 
 
 def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agreement:
-    """Compare the logits of float and integer inference."""
-    found, expected = [], []
+    """Compare the logits of integer and float inference on ``(n, C, H, W)`` images."""
+    integer_logits, float_logits = [], []
     for image in images:
         act = golden.input_act(image[None], checkpoint.input_scale)
-        found.append(golden.run(model.config, checkpoint, act).logits[0])
-        expected.append(model.logits(_real(image[None]))[0])
-    integers, reals = np.array(found, dtype=np.float64), np.array(expected, dtype=np.float64)
+        integer_logits.append(golden.run(model.config, checkpoint, act).logits[0])
+        float_logits.append(model.logits(_real(image[None]))[0])
+    integers = np.array(integer_logits, dtype=np.float64)
+    reals = np.array(float_logits, dtype=np.float64)
     same = int(np.count_nonzero(integers.argmax(axis=1) == reals.argmax(axis=1)))
     return Agreement(_correlation(integers.ravel(), reals.ravel()), same, len(images))
 
 
 def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    """Pearson's; 0 where one of them is constant."""
+    """Compute Pearson's correlation; 0 where one operand is constant."""
     left, right = left - left.mean(), right - right.mean()
     norm = float(np.linalg.norm(left) * np.linalg.norm(right))
     return float(left @ right) / norm if norm else 0.0
@@ -143,26 +159,26 @@ def _real(images: Images) -> NDArray[np.float32]:
 
 
 def _sample(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """About ``count`` of the values, evenly spaced, and the largest magnitude."""
+    """Take about ``count`` of the values, evenly spaced, and the value of largest magnitude."""
     flat = values.ravel()
     largest = flat[np.abs(flat).argmax()]
-    # a step that shares no factor with the tensor's sizes meets every row and column
+    # an odd step shares no factor with sizes that are powers of two: it meets every column
     return np.append(flat[:: max(1, flat.size // max(1, count)) | 1], largest)
 
 
 def _searched(parts: Sequence[NDArray[np.float32]]) -> float:
-    return scale_of(np.concatenate(parts).astype(np.float64), _CODES)
+    return scale_of(np.concatenate(parts).astype(np.float64), _LIMIT)
 
 
 def _area(shape: LayerShape) -> int:
-    """Values that one output sums: those of an average pool's window, else 1."""
+    """Count the values that one output averages; 1 except in average pools."""
     if shape.layer.type == "globalavgpool":
         return shape.ifmap.height * shape.ifmap.width
     return shape.R * shape.S if shape.layer.type == "avgpool" else 1
 
 
 def _layer(model: FloatModel, layer: LayerConfig, before: float, after: float) -> LayerWeights:
-    """Integers of one layer between activations of two scales."""
+    """Quantize one layer between activations of two scales."""
     own = model.layers[layer.name]
     weight_scale = _searched([_sample(own.weight, _SAMPLE)])
     psum_scale = before * weight_scale
@@ -170,7 +186,7 @@ def _layer(model: FloatModel, layer: LayerConfig, before: float, after: float) -
     limits = np.iinfo(np.int32)
     bias = np.clip(np.rint(own.bias.astype(np.float64) / psum_scale), limits.min, limits.max)
     return LayerWeights(
-        weight=np.clip(np.rint(own.weight / weight_scale), -_CODES, _CODES).astype(np.int8),
+        weight=np.clip(np.rint(own.weight / weight_scale), -_LIMIT, _LIMIT).astype(np.int8),
         bias=bias.astype(np.int32),
         weight_bits=8,
         multiplier=multiplier,
@@ -180,6 +196,6 @@ def _layer(model: FloatModel, layer: LayerConfig, before: float, after: float) -
 
 
 def _rescale(factors: Sequence[float]) -> Rescale:
-    """Fixed-point factors with one shift, the largest one as exact as it can be."""
+    """Convert factors to fixed point with a common shift, chosen for the largest factor."""
     _, shift = fixed_point(max(factors))
     return Rescale(tuple(round(factor * 2.0**shift) for factor in factors), shift)

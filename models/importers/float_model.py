@@ -1,4 +1,4 @@
-"""A network of ours with real weights, executed in floating point."""
+"""A network configuration with real weights, executed in floating point."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LayerFloats:
-    """One layer's weight, in PyTorch's order, and a bias for each output channel."""
+    """One layer's weight (:func:`hwsim.workload.lowering.weight_shape`), and its ``(M,)`` bias."""
 
     weight: Floats
     bias: Floats
@@ -34,8 +34,19 @@ class LayerFloats:
     ) -> LayerFloats:
         """Fold a batch normalization in: ``gamma * (y - mean) / sqrt(var + eps) + beta``.
 
-        All but ``eps`` have one value an output channel. The arithmetic is in double precision, so
-        that the fold adds no error of its own.
+        The arithmetic is in double precision, so that folding adds no error of its own.
+
+        Parameters
+        ----------
+        gamma, beta, mean, var
+            ``(M,)``: one value per output channel.
+        eps
+            Added to the variance.
+
+        Returns
+        -------
+        LayerFloats
+            Layer that includes the normalization.
         """
         factor = gamma.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)
         weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
@@ -45,7 +56,7 @@ class LayerFloats:
 
 @dataclass(frozen=True)
 class FloatModel:
-    """Weights of every ``conv`` and ``fc`` layer of a network, by layer name.
+    """A network with the weights of every ``conv`` and ``fc`` layer, by layer name.
 
     Raises
     ------
@@ -55,7 +66,7 @@ class FloatModel:
 
     config: NetworkConfig
     layers: dict[str, LayerFloats]
-    #: Where the weights come from, for messages and records.
+    #: File of the weights, for messages and records.
     source: str
 
     def __post_init__(self) -> None:
@@ -76,9 +87,14 @@ class FloatModel:
         return last.reshape(len(images), -1)
 
     def activations(self, images: Floats) -> Iterator[tuple[str, Floats]]:
-        """Yield ``input`` and then each layer's name with its activations ``(images, M, P, Q)``.
+        """Yield ``input``, then each layer's name, with the activations ``(images, M, P, Q)``.
 
-        What no later layer reads is let go of.
+        Activations are freed after the last layer that reads them.
+
+        Parameters
+        ----------
+        images
+            ``(images, C, H, W)``.
         """
         shapes = self.config.shapes()
         sources = _sources(shapes)
@@ -115,6 +131,6 @@ class FloatModel:
 
 
 def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:
-    """Names of what each layer reads."""
+    """List the names of the activations that each layer reads."""
     before = ["input", *(shape.layer.name for shape in shapes)]
     return [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]

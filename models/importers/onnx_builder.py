@@ -1,4 +1,4 @@
-"""A network of ours in the making, while the nodes of an ONNX graph are walked."""
+"""Build a network layer by layer while walking the nodes of an ONNX graph."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["Builder", "Draft", "Handler", "Value"]
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph: the layer whose activations it holds, and how they are seen.
+    """A tensor of the graph: the activations of a layer, in one of two shapes.
 
-    ``alone`` says that nothing else reads those activations, so that the next operation may become
-    part of the layer. ``is_flat`` is ``(N, C * H * W)``, else it is ``(N, C, H, W)``.
+    ``alone``: nothing else reads the activations, so that the next operation may become part of the
+    layer. ``is_flat``: the tensor is ``(N, C * H * W)``, otherwise it is ``(N, C, H, W)``.
     """
 
     layer: str
@@ -36,7 +36,7 @@ class Value:
 
 @dataclass
 class Draft:
-    """A layer in the making."""
+    """A layer that later nodes may still extend."""
 
     settings: dict[str, Any]
     floats: LayerFloats | None = None
@@ -47,9 +47,9 @@ class Draft:
         return self.floats is not None and not self.settings.get("relu")
 
     def takes_relu(self, largest: float | None) -> bool:
-        """Whether a ReLU, which saturates at ``largest`` if any, may become part of the layer.
+        """Whether a ReLU, which saturates at ``largest`` if given, may become part of the layer.
 
-        A max-pool has its input's scale, and cannot saturate anywhere else.
+        A max-pool keeps its input's scale, so its integers cannot saturate at another value.
         """
         if self.settings.get("relu"):
             return False
@@ -57,7 +57,7 @@ class Draft:
 
 
 class Handler(Protocol):
-    """Makes of a node a layer, a change of the layer before, or another view of its activations."""
+    """Turns a node into a layer, a change of the previous layer, or a view of activations."""
 
     def __call__(self, builder: Builder, node: Node, /) -> Value: ...
 
@@ -68,9 +68,9 @@ class Builder:
     Parameters
     ----------
     graph
-        Without unsupported nodes.
+        The graph, without unsupported nodes.
     handlers
-        By operation; nodes whose inputs are all constant need none.
+        Handler per operation; nodes whose inputs are all constant need none.
     """
 
     def __init__(self, graph: Graph, handlers: Mapping[str, Handler]) -> None:
@@ -81,12 +81,17 @@ class Builder:
         self._values = {graph.input: Value("input", shape, alone, graph.is_flat)}
 
     def build(self, name: str) -> FloatModel:
-        """Make the network of this name.
+        """Build the network.
+
+        Parameters
+        ----------
+        name
+            Name of the network.
 
         Raises
         ------
         InputError
-            A node uses what our layers do not have.
+            A node uses a feature that the layers here do not have.
         """
         graph = self.graph
         for node in graph.nodes:
@@ -110,14 +115,14 @@ class Builder:
         return FloatModel(config, floats, str(graph.source))
 
     def value(self, node: Node, index: int = 0) -> Value:
-        """Activations that a node reads."""
+        """Return the activations of an input of a node; refuse a constant."""
         name = node.inputs[index]
         if name not in self._values:
             raise self.graph.refuse(node, f"input {name}", None, "must not be a constant")
         return self._values[name]
 
     def constant(self, node: Node, index: int, what: str) -> NDArray[Any] | None:
-        """Constant that a node reads; ``None`` where the input is left out."""
+        """Return the constant of an input of a node; ``None`` where the input is absent."""
         name = node.inputs[index] if index < len(node.inputs) else ""
         if not name:
             return None
@@ -126,18 +131,18 @@ class Builder:
         return self.graph.constants[name]
 
     def floats(self, node: Node, index: int, what: str) -> NDArray[np.float32] | None:
-        """Constant of real numbers that a node reads; ``None`` where it is left out."""
-        found = self.constant(node, index, what)
-        if found is None:
+        """Return a constant of real numbers as float32; ``None`` where the input is absent."""
+        constant = self.constant(node, index, what)
+        if constant is None:
             return None
-        if found.dtype.kind != "f" and found.dtype.name != "bfloat16":
+        if constant.dtype.kind != "f" and constant.dtype.name != "bfloat16":
             raise self.graph.refuse(
-                node, f"{what} type", str(found.dtype), "must be floating point"
+                node, f"{what} type", str(constant.dtype), "must be floating point"
             )
-        return found.astype(np.float32)
+        return constant.astype(np.float32)
 
     def view(self, node: Node, value: Value, *, is_flat: bool | None = None) -> Value:
-        """Give a value the name of the node's output, flattened where asked."""
+        """Return the output of a node that only renames or flattens a value."""
         alone = value.alone and self.graph.readers[node.outputs[0]] == 1
         return replace(value, alone=alone, is_flat=value.is_flat if is_flat is None else is_flat)
 
@@ -148,7 +153,24 @@ class Builder:
         settings: dict[str, Any],
         floats: LayerFloats | None = None,
     ) -> Value:
-        """Add a layer that reads ``sources``; its settings are those of :class:`LayerConfig`."""
+        """Add a layer and return its activations.
+
+        Parameters
+        ----------
+        node
+            The node that the layer is made for.
+        sources
+            Activations that the layer reads.
+        settings
+            Keys of :class:`LayerConfig`, except name and inputs.
+        floats
+            Weight and bias, where the layer has them.
+
+        Raises
+        ------
+        InputError
+            The settings do not fit the sources.
+        """
         name, previous = self._name(node), next(reversed(self.drafts), "input")
         inputs = tuple(source.layer for source in sources)
         settings = {"name": name, **settings} | (
@@ -169,7 +191,7 @@ class Builder:
         return np.array([self.graph.batch, *image], dtype=np.int64)
 
     def _name(self, node: Node) -> str:
-        """Name of a layer: the one that its weight or the node has, in letters that ours may have.
+        """Derive a layer's name from its weight or its node, in the characters allowed here.
 
         PyTorch calls weights ``layer1.0.conv1.weight`` and nodes ``/layer1/layer1.0/conv1/Conv``.
         """

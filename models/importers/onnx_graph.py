@@ -1,4 +1,4 @@
-"""An ONNX file as nodes in order and constants by name: read, checked, dead nodes left out."""
+"""Read and check an ONNX file: nodes in order without dead ones, and constants by name."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["FOLDED", "Graph", "Node", "read"]
 
 Array = NDArray[Any]
 
-#: Operations computed at once where all that they read is constant: weights stored in another form,
-#: and the shape arithmetic that exporters put before a Reshape.
+#: Operations that are computed immediately where all inputs are constant: weights stored in another
+#: form, and the shape arithmetic that exporters emit before a Reshape.
 FOLDED = frozenset(
     {
         "Cast", "Concat", "Constant", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice",
@@ -34,7 +34,7 @@ FOLDED = frozenset(
 
 @dataclass(frozen=True)
 class Node:
-    """One operation; ``name`` is the file's, or its output's where it has none."""
+    """One operation; ``name`` is the node's, or its output's where the node has none."""
 
     name: str
     op: str
@@ -46,10 +46,10 @@ class Node:
 
 @dataclass
 class Graph:
-    """A network's operations, from its one input to its one output.
+    """A network's operations, from its only input to its only output.
 
-    ``constants`` starts as the stored tensors; folding adds to it. ``readers`` counts how often a
-    tensor is read.
+    ``constants`` are the stored tensors, to which folding adds. ``readers`` counts the readers of
+    each tensor.
     """
 
     source: Path
@@ -66,25 +66,31 @@ class Graph:
     is_flat: bool = False
 
     def is_constant(self, node: Node) -> bool:
-        """Whether a node can be computed at once."""
+        """Whether a node can be computed from constants."""
         return node.op in FOLDED and all(name in self.constants for name in node.inputs if name)
 
     def refuse(self, node: Node, key: str, value: object, rule: str) -> InputError:
-        """Error for one node, to be raised."""
+        """Build the error for one node; the caller raises it."""
         where = f"node {node.name} ({node.op})"
         return InputError(self.source, f"{where}: {key}" if key else where, value, rule)
 
     def fold(self, node: Node) -> None:
-        """Compute a node whose inputs are constants."""
-        given = {name: self.constants[name] for name in node.inputs if name}
+        """Compute a node whose inputs are constants, and add its output to ``constants``.
+
+        Raises
+        ------
+        InputError
+            The node cannot be computed.
+        """
+        inputs = {name: self.constants[name] for name in node.inputs if name}
         graph = helper.make_graph(
             [node.proto],
             "fold",
-            [helper.make_tensor_value_info(name, 0, None) for name in given],
+            [helper.make_tensor_value_info(name, 0, None) for name in inputs],
             [helper.make_tensor_value_info(node.outputs[0], 0, None)],
         )
         try:
-            (value,) = ReferenceEvaluator(graph, opsets={"": self.opset}).run(None, given)
+            (value,) = ReferenceEvaluator(graph, opsets={"": self.opset}).run(None, inputs)
         except Exception as error:  # the evaluator raises whatever NumPy does
             raise self.refuse(node, "", None, f"cannot be computed: {error}") from error
         self.constants[node.outputs[0]] = np.asarray(value)
@@ -96,8 +102,8 @@ def read(path: Path | str) -> Graph:
     Raises
     ------
     InputError
-        Not an ONNX file, not valid, or not a network of one image input ``(N, C, H, W)`` and one
-        output.
+        The file is not ONNX, not valid, or not a network with one image input ``(N, C, H, W)`` and
+        one output.
     """
     path = Path(path)
     model = _model(path)
@@ -148,17 +154,17 @@ def _node(proto: onnx.NodeProto) -> Node:
 
 
 def _needed(nodes: Sequence[Node], output: str) -> list[Node]:
-    """Nodes that the output depends on, in the file's order, which is a topological one."""
-    wanted, kept = {output}, []
+    """List the nodes that the output depends on, in the file's order, which is topological."""
+    needed, kept = {output}, []
     for node in reversed(nodes):
-        if wanted.intersection(node.outputs):
-            wanted.update(node.inputs)
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
             kept.append(node)
     return kept[::-1]
 
 
 def _shape(path: Path, value: onnx.ValueInfoProto) -> tuple[int, TensorShape, bool]:
-    """Batch (1 where it is open) and shape of the input image, and whether it has two axes."""
+    """Return batch (1 where it is not fixed), shape of the image, and whether it has two axes."""
     dims = [
         dim.dim_value if dim.HasField("dim_value") else None
         for dim in value.type.tensor_type.shape.dim
@@ -179,18 +185,18 @@ def unsupported(graph: Graph, handled: Collection[str]) -> None:
     Raises
     ------
     InputError
-        One line with every such node: operation, how many, their names.
+        One line that lists every such operation with the number and the names of its nodes.
     """
     constant = set(graph.constants)
-    found: dict[str, list[str]] = {}
+    names_by_op: dict[str, list[str]] = {}
     for node in graph.nodes:
         is_shape = node.op == "Shape"
         if node.op in FOLDED and (is_shape or constant.issuperset(filter(None, node.inputs))):
             constant.update(node.outputs)
         elif node.op not in handled:
-            found.setdefault(node.op, []).append(node.name)
-    if found:
+            names_by_op.setdefault(node.op, []).append(node.name)
+    if names_by_op:
         listed = "; ".join(
-            f"{op} x {len(names)} ({', '.join(names)})" for op, names in found.items()
+            f"{op} x {len(names)} ({', '.join(names)})" for op, names in names_by_op.items()
         )
         raise InputError(graph.source, "", None, f"unsupported nodes: {listed}")

@@ -1,4 +1,4 @@
-"""ONNX operations as layers of ours; normalization, bias and ReLU join the layer before."""
+"""Convert ONNX operations to layers; normalization, bias and ReLU join the previous layer."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Floats = NDArray[np.float32]
 
 
 def load(path: Path | str) -> FloatModel:
-    """Read an ONNX file as a network of ours with its weights.
+    """Read an ONNX file as a network with its weights.
 
     Raises
     ------
     InputError
-        The file cannot be read; nodes are unsupported (all are named in one line); or a node uses
-        what our layers do not have, such as padding that differs by side.
+        The file cannot be read; nodes are unsupported (all are named in one line); or a node uses a
+        feature that the layers here do not have, such as padding that differs by side.
     """
     graph = read(path)
     unsupported(graph, _HANDLERS)
@@ -35,7 +35,7 @@ def load(path: Path | str) -> FloatModel:
 
 
 def network_name(path: Path | str) -> str:
-    """Name of the network in a file, in the letters that names of ours have."""
+    """Derive the name of a network from its file's name, in the characters allowed here."""
     name = re.sub(r"[^a-z0-9_]", "_", Path(path).stem.lower()).strip("_")
     return name if name[:1].isalpha() else f"onnx_{name}".rstrip("_")
 
@@ -85,7 +85,7 @@ def _fc(
     scale: float = 1.0,
     bias_scale: float = 1.0,
 ) -> Value:
-    """Layer of a weight ``(M, K)``."""
+    """Add a fully connected layer of a weight ``(M, K)``."""
     value = builder.value(node)
     if not value.is_flat:
         rule = "must be flattened to (N, K) before"
@@ -100,17 +100,17 @@ def _fc(
 
 
 def _bias(builder: Builder, node: Node, channels: int) -> Floats:
-    """Third input of a Conv or Gemm, one value a channel; zeros where there is none."""
-    found = builder.floats(node, 2, "bias")
-    if found is None:
+    """Return the third input of a Conv or Gemm, ``(M,)``; zeros where it is absent."""
+    bias = builder.floats(node, 2, "bias")
+    if bias is None:
         return np.zeros(channels, dtype=np.float32)
-    if found.size not in (1, channels):
-        rule = f"must have {channels} values, one an output channel"
-        raise builder.graph.refuse(node, "bias shape", found.shape, rule)
-    return np.broadcast_to(found.ravel(), channels).copy()
+    if bias.size not in (1, channels):
+        rule = f"must have {channels} values, one per output channel"
+        raise builder.graph.refuse(node, "bias shape", bias.shape, rule)
+    return np.broadcast_to(bias.ravel(), channels).copy()
 
 
-# What becomes part of the layer before
+# Operations that become part of the previous layer
 
 
 def _batch_norm(builder: Builder, node: Node) -> Value:
@@ -144,18 +144,18 @@ def _relu(builder: Builder, node: Node) -> Value:
 
 
 def _clip(builder: Builder, node: Node) -> Value:
-    """ReLU6 and its kin."""
+    """ReLU, with or without saturation (ReLU6)."""
     limits = []
     for index, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
-        found = builder.floats(node, index, key)
-        if found is not None and found.size != 1:
-            raise builder.graph.refuse(node, f"{key} shape", found.shape, "must be one number")
-        limits.append(float(node.attributes.get(key, default) if found is None else found.item()))
+        bound = builder.floats(node, index, key)
+        if bound is not None and bound.size != 1:
+            raise builder.graph.refuse(node, f"{key} shape", bound.shape, "must be one number")
+        limits.append(float(node.attributes.get(key, default) if bound is None else bound.item()))
     low, high = limits
     if low != 0 or high <= 0:
         rule = "must be from 0 to a positive number: a ReLU that saturates"
         raise builder.graph.refuse(node, "min, max", (low, high), rule)
-    # older exporters write the largest float for none
+    # older exporters write the largest float where there is no limit
     return _rectified(builder, node, None if high > 1e38 else high)
 
 
@@ -168,7 +168,7 @@ def _rectified(builder: Builder, node: Node, largest: float | None) -> Value:
     if draft is not None and value.alone and draft.takes_relu(largest):
         draft.settings |= settings
         return builder.view(node, value)
-    # where others want the activations as they were, a pool of one index carries the ReLU
+    # other nodes read the activations without ReLU: a 1x1 pool carries it
     kind = "maxpool" if largest is None else "avgpool"
     return builder.layer(node, [value], {"type": kind, "R": 1, **settings})
 
@@ -195,7 +195,7 @@ def _pool(builder: Builder, node: Node, kind: str) -> Value:
         settings |= rounded_up(builder, node, value, settings, kind)
     is_padded = settings.get("padding", 0) and kind == "avgpool"
     if is_padded and not node.attributes.get("count_include_pad", 0):
-        rule = "must be 1 where there is padding: each average is over as many places"
+        rule = "must be 1 where there is padding: each average divides by the whole window"
         raise builder.graph.refuse(node, "count_include_pad", 0, rule)
     return builder.layer(node, [value], settings)
 
@@ -205,9 +205,9 @@ def _global_pool(builder: Builder, node: Node) -> Value:
 
 
 def _reduce_mean(builder: Builder, node: Node) -> Value:
-    """Global average pool, as PyTorch writes ``x.mean([2, 3])``."""
-    value, given = builder.value(node), builder.constant(node, 1, "axes")
-    axes = node.attributes.get("axes", ()) if given is None else given.ravel().tolist()
+    """Convert ``x.mean([2, 3])`` of PyTorch, a global average pool."""
+    value, constant = builder.value(node), builder.constant(node, 1, "axes")
+    axes = node.attributes.get("axes", ()) if constant is None else constant.ravel().tolist()
     if value.is_flat or {axis % 4 for axis in axes} != {2, 3}:
         raise builder.graph.refuse(node, "axes", tuple(axes), "must be height and width: 2 and 3")
     pooled = builder.layer(node, [value], {"type": "globalavgpool"})
@@ -227,7 +227,7 @@ def _add(builder: Builder, node: Node) -> Value:
 
 
 def _add_constant(builder: Builder, node: Node, index: int, constant: int) -> Value:
-    """Bias of the layer before."""
+    """Add a constant to the bias of the previous layer."""
     value, bias = builder.value(node, index), builder.floats(node, constant, "constant")
     draft = builder.drafts.get(value.layer)
     assert bias is not None
@@ -268,8 +268,8 @@ def _flatten(builder: Builder, node: Node) -> Value:
 
 
 def _reshape(builder: Builder, node: Node) -> Value:
-    value, given = builder.value(node), builder.constant(node, 1, "shape")
-    shape = [] if given is None else given.ravel().tolist()
+    value, target = builder.value(node), builder.constant(node, 1, "shape")
+    shape = [] if target is None else target.ravel().tolist()
     image = value.shape
     before = [image.size] if value.is_flat else [image.channels, image.height, image.width]
     keeps = len(shape) == 1 + len(before) and _same(shape, [builder.graph.batch, *before])
@@ -281,12 +281,12 @@ def _reshape(builder: Builder, node: Node) -> Value:
 
 
 def _same(shape: list[int], expected: list[int]) -> bool:
-    """Whether a Reshape's target is ``expected``; the batch may be copied, one size be found."""
+    """Whether a Reshape's target is ``expected``; 0 copies the batch, -1 stands for one size."""
     if shape.count(-1) > 1:
         return False
     return all(
-        size in (wanted, -1) or (size == 0 and index == 0)
-        for index, (size, wanted) in enumerate(zip(shape, expected, strict=True))
+        size in (correct, -1) or (size == 0 and index == 0)
+        for index, (size, correct) in enumerate(zip(shape, expected, strict=True))
     )
 
 
@@ -302,7 +302,7 @@ def _dropout(builder: Builder, node: Node) -> Value:
 
 
 def _softmax(builder: Builder, node: Node) -> Value:
-    """Left out at the end: the largest logit stays the largest."""
+    """Drop a Softmax at the end: the largest logit stays the largest."""
     if node.outputs[0] != builder.graph.output:
         raise builder.graph.refuse(node, "", None, "must be the last node")
     return _view(builder, node)

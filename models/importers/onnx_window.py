@@ -1,4 +1,4 @@
-"""Windows of ONNX convolutions and pools: ours have one stride, dilation and padding all around."""
+"""Convert windows of ONNX convolutions and pools; stride, dilation and padding are uniform here."""
 
 from __future__ import annotations
 
@@ -13,29 +13,44 @@ Pair = tuple[int, int]
 
 
 def window(builder: Builder, node: Node, value: Value, kernel: Pair) -> dict[str, Any]:
-    """Settings of a Conv's or a pool's window."""
+    """Convert the window of a Conv or a pool to settings of a layer.
+
+    Parameters
+    ----------
+    builder, node
+        The graph's builder, and the node.
+    value
+        Activations that the node reads.
+    kernel
+        Rows and columns of the window.
+
+    Raises
+    ------
+    InputError
+        The input is flat, or stride, dilation or padding differ by side.
+    """
     attributes = node.attributes
     if value.is_flat:
         raise builder.graph.refuse(node, f"input {node.inputs[0]}", None, "must be (N, C, H, W)")
-    found: dict[str, int] = {}
+    steps: dict[str, int] = {}
     for key, attribute in (("stride", "strides"), ("dilation", "dilations")):
         sizes = list(attributes.get(attribute, (1, 1)))
         if len(sizes) != 2 or sizes[0] != sizes[1] or sizes[0] < 1:
             rule = "must be the same for height and width, and at least 1"
             raise builder.graph.refuse(node, attribute, sizes, rule)
-        found[key] = sizes[0]
-    pads = _pads(node, value, kernel, found["stride"], found["dilation"])
+        steps[key] = sizes[0]
+    pads = _pads(node, value, kernel, steps["stride"], steps["dilation"])
     if len(set(pads)) != 1 or pads[0] < 0:
         rule = "must be the same on all four sides"
         raise builder.graph.refuse(node, "pads", pads, rule)
     settings = {"R": kernel[0]} | ({"S": kernel[1]} if kernel[1] != kernel[0] else {})
-    given = {"stride": found["stride"], "padding": pads[0], "dilation": found["dilation"]}
+    uniform = {"stride": steps["stride"], "padding": pads[0], "dilation": steps["dilation"]}
     defaults = {"stride": 1, "padding": 0, "dilation": 1}
-    return settings | {key: size for key, size in given.items() if size != defaults[key]}
+    return settings | {key: size for key, size in uniform.items() if size != defaults[key]}
 
 
 def _pads(node: Node, value: Value, kernel: Pair, stride: int, dilation: int) -> list[int]:
-    """Padding before and after height and width: given, or what ``auto_pad`` comes to."""
+    """Return the padding before height and width, then after: explicit, or by ``auto_pad``."""
     mode = node.attributes.get("auto_pad", b"NOTSET").decode()
     if mode == "NOTSET":
         return list(node.attributes.get("pads", (0, 0, 0, 0)))
@@ -54,9 +69,15 @@ def _pads(node: Node, value: Value, kernel: Pair, stride: int, dilation: int) ->
 def rounded_up(
     builder: Builder, node: Node, value: Value, settings: dict[str, Any], kind: str
 ) -> dict[str, Any]:
-    """Setting for an output size that is rounded up, where that makes a difference."""
+    """Return the setting for an output size that is rounded up, empty where nothing changes.
+
+    Raises
+    ------
+    InputError
+        A window would average positions outside, or begin outside.
+    """
     stride, padding = settings.get("stride", 1), settings.get("padding", 0)
-    found: dict[str, Any] = {}
+    rounding: dict[str, Any] = {}
     sizes = (value.shape.height, value.shape.width)
     for size, taps in zip(sizes, (settings["R"], settings.get("S", settings["R"])), strict=True):
         room = size + 2 * padding - settings.get("dilation", 1) * (taps - 1) - 1
@@ -65,5 +86,5 @@ def rounded_up(
             if kind == "avgpool" or begins_outside:
                 rule = "must be 0 where windows would reach outside"
                 raise builder.graph.refuse(node, "ceil_mode", 1, rule)
-            found = {"ceil": True}
-    return found
+            rounding = {"ceil": True}
+    return rounding

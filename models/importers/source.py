@@ -1,4 +1,4 @@
-"""What the command line names: an ONNX file, or a network and a file of its weights."""
+"""Read what the command line names: an ONNX file, or a network and a file of its weights."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hwsim.system import extras
 
 __all__ = ["CALIBRATION", "checkpoint_of", "is_onnx", "read"]
 
-#: Images that give the ranges of the activations, unless the user says otherwise.
+#: Default number of images on which the ranges of the activations are measured.
 CALIBRATION = 8
-#: Of these, so many are inferred in integers too: what quantization costs.
+#: Number of them that are also inferred in integers, to measure the loss by quantization.
 _COMPARED = 4
 
 
@@ -34,7 +34,8 @@ def read(network: str, weights: Path | None) -> FloatModel:
     Raises
     ------
     InputError
-        An ONNX file has its own weights; any other network needs a file.
+        Weights are given beside an ONNX file, which has its own, or missing for another network;
+        or a file cannot be read.
     """
     if is_onnx(network):
         if weights is not None:
@@ -59,14 +60,21 @@ def checkpoint_of(
     compare: bool = False,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Checkpoint:
-    """Quantize a model; the file's ``info`` says from what, and on which images.
+    """Quantize a model; the checkpoint's ``info`` records the source and the images.
 
     Parameters
     ----------
+    model
+        Network with real weights.
+    images
+        ``(n, C, H, W)`` images on which the ranges of the activations are measured.
     calibration
-        What the images are, in words.
+        Description of the images, in words.
     compare
-        Also infer a few images both ways and record how well the logits agree.
+        Also infer a few images in integers and in floating point, and record how well the logits
+        agree.
+    progress
+        Called with a description of each step.
     """
     content = Path(model.source).read_bytes()
     info: dict[str, Any] = {
@@ -78,7 +86,7 @@ def checkpoint_of(
     checkpoint = calibrate.quantize(model, images, info, progress)
     if compare:
         progress("comparing integer with float inference")
-        found = calibrate.agreement(model, checkpoint, images[:_COMPARED])
-        info["correlation"] = round(found.correlation, 6)
-        info["same_top1"] = [found.same, found.images]
+        agreement = calibrate.agreement(model, checkpoint, images[:_COMPARED])
+        info["correlation"] = round(agreement.correlation, 6)
+        info["same_top1"] = [agreement.same, agreement.images]
     return checkpoint

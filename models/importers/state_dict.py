@@ -1,4 +1,4 @@
-"""Files of named tensors: PyTorch's ``.pt`` and ``.pth``, and ``.safetensors``; no code is run."""
+"""Read named tensors from ``.pt``, ``.pth`` (PyTorch) and ``.safetensors``; no code is run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["Tensors", "read"]
 
 Tensors = dict[str, NDArray[np.float32]]
 
-#: Keys under which training scripts put the state dict beside other things.
+#: Keys under which training scripts save the state dict beside other data.
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
-#: What wrappers of a model put before every name.
+#: Prefixes that wrappers of a model add to every name.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 
@@ -31,46 +31,46 @@ def read(path: Path | str) -> Tensors:
     ------
     InputError
         The file cannot be read, is not a state dict, or holds more than tensors: Python objects of
-        a pickle are code, and are refused unseen.
+        a pickle are code, and are refused without being loaded.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(path, "", None, "no such file")
     if path.suffix == ".safetensors":
-        found = _safetensors(path)
+        tensors = _safetensors(path)
     elif path.suffix in {".pt", ".pth", ".bin"}:
-        found = _torch(path)
+        tensors = _torch(path)
     else:
         rule = "must be .pt, .pth, .bin (PyTorch) or .safetensors"
         raise InputError(path, "suffix", path.suffix, rule)
-    if not found:
+    if not tensors:
         raise InputError(path, "", None, "must hold floating-point tensors by name")
     for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in found):
-            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
-    return found
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def _safetensors(path: Path) -> Tensors:
     try:
-        tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
     except (SafetensorError, ValueError, OverflowError) as error:
         raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
-    found = {}
-    for name, tensor in tensors:
+    tensors = {}
+    for name, tensor in entries:
         dtype, shape, data = tensor["dtype"], tensor["shape"], tensor["data"]
         if dtype == "BF16":
             # the upper half of a single-precision number
             words = np.frombuffer(data, dtype="<u2").astype(np.uint32) << 16
-            found[name] = words.view(np.float32).reshape(shape)
+            tensors[name] = words.view(np.float32).reshape(shape)
         elif dtype in _DTYPES:
-            found[name] = np.frombuffer(data, _DTYPES[dtype]).astype(np.float32).reshape(shape)
+            tensors[name] = np.frombuffer(data, _DTYPES[dtype]).astype(np.float32).reshape(shape)
         elif dtype == "I8":
             rule = "must be floating point; a checkpoint of integers is for --checkpoint"
             raise InputError(path, f"{name}.dtype", dtype, rule)
-    return found
+    return tensors
 
 
 def _torch(path: Path) -> Tensors:
@@ -89,7 +89,7 @@ def _torch(path: Path) -> Tensors:
         raise InputError(path, "", None, rule) from error
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
-    except Exception as error:  # a damaged file fails in any of torch's own ways
+    except Exception as error:  # torch raises almost anything for a damaged file
         reason = str(error).partition("\n")[0]
         raise InputError(path, "", None, f"must be a state dict of PyTorch: {reason}") from error
     return {
@@ -100,7 +100,7 @@ def _torch(path: Path) -> Tensors:
 
 
 def _unwrapped(path: Path, loaded: object) -> Mapping[str, Any]:
-    """Mapping of names to tensors, taken out of what a training script saved around it."""
+    """Return the mapping of names to tensors from inside what a training script saved."""
     for _ in range(2):
         if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
             raise InputError(path, "", None, "must be a state dict: names mapped to tensors")

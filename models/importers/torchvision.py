@@ -1,6 +1,6 @@
 """Names of torchvision's tensors for the layers of the shipped networks.
 
-A layer's weights lie in a module (``layer1.0.conv1``), their batch normalization, if any, in
+A layer's weights are in one module (``layer1.0.conv1``), its batch normalization, if any, in
 another (``layer1.0.bn1``). Sources: ``torchvision/models/{alexnet,vgg,resnet,mobilenetv2}.py``.
 """
 
@@ -36,15 +36,25 @@ class Names:
 
 
 def load(config: NetworkConfig, tensors: Tensors, source: str) -> FloatModel:
-    """Take a network's weights out of a state dict, batch normalization folded in.
+    """Take a network's weights from a state dict and fold batch normalization in.
 
     Names are torchvision's for the shipped networks, or ``LAYER.weight`` and ``LAYER.bias`` with
-    the network's own layers for any.
+    the names of the network's own layers.
+
+    Parameters
+    ----------
+    config
+        The network.
+    tensors
+        float32 tensors by name.
+    source
+        File of the tensors, for messages and records.
 
     Raises
     ------
     InputError
-        A tensor is missing, has another shape, or belongs to no layer: the first one is named.
+        A tensor is missing, has another shape, or belongs to no layer; the message names the first
+        such tensor.
     """
     shapes = {shape.layer.name: shape for shape in config.shapes() if shape.has_weights}
     names = names_of(config, tensors)
@@ -85,12 +95,14 @@ def load(config: NetworkConfig, tensors: Tensors, source: str) -> FloatModel:
 
 
 def names_of(config: NetworkConfig, present: Container[str]) -> dict[str, Names]:
-    """Names of every layer with weights.
+    """Return the modules of every layer with weights, by layer name.
 
     Parameters
     ----------
+    config
+        The network.
     present
-        Names of the file: VGG-16 comes with and without batch normalization.
+        Names in the file: VGG-16 exists with and without batch normalization.
     """
     layers = [shape.layer.name for shape in config.shapes() if shape.has_weights]
     if config.name not in _NETWORKS or all(f"{name}.weight" in present for name in layers):
@@ -99,9 +111,9 @@ def names_of(config: NetworkConfig, present: Container[str]) -> dict[str, Names]
 
 
 def _sequential(config: NetworkConfig, present: Container[str]) -> dict[str, Names]:
-    """AlexNet and VGG-16: places counted in ``features``, fully connected layers in ``classifier``.
+    """AlexNet and VGG-16: ``features`` is numbered, fully connected layers are in ``classifier``.
 
-    A convolution takes one index, its batch normalization and ReLU one each, a pool one.
+    Each convolution, batch normalization, ReLU and pool has a number of its own.
     """
     has_norm = "features.1.running_mean" in present
     names, index = {}, 0
@@ -122,13 +134,13 @@ def _resnet(config: NetworkConfig, present: Container[str]) -> dict[str, Names]:
     """``conv3_1b`` is ``layer2.0.conv2``, ``conv3_1_proj`` is ``layer2.0.downsample.0``."""
     names = {"conv1": Names("conv1", "bn1"), "fc": Names("fc")}
     for layer in config.layers:
-        found = re.fullmatch(r"conv(\d)_(\d)(?:_(proj)|([abc]))", layer.name)
-        if found:
-            block = f"layer{int(found[1]) - 1}.{int(found[2]) - 1}"
-            index = "abc".find(found[4] or "-") + 1
+        match = re.fullmatch(r"conv(\d)_(\d)(?:_(proj)|([abc]))", layer.name)
+        if match:
+            block = f"layer{int(match[1]) - 1}.{int(match[2]) - 1}"
+            index = "abc".find(match[4] or "-") + 1
             names[layer.name] = (
                 Names(f"{block}.downsample.0", f"{block}.downsample.1")
-                if found[3]
+                if match[3]
                 else Names(f"{block}.conv{index}", f"{block}.bn{index}")
             )
     return names
@@ -142,14 +154,14 @@ def _mobilenetv2(config: NetworkConfig, present: Container[str]) -> dict[str, Na
         "fc": Names("classifier.1"),
     }
     for layer in config.layers:
-        found = re.fullmatch(r"block(\d+)_(expand|depthwise|project)", layer.name)
-        if found:
-            stages = ("expand", "depthwise", "project")[found[1] == "1" :]
-            index = stages.index(found[2])
-            block = f"features.{found[1]}.conv"
+        match = re.fullmatch(r"block(\d+)_(expand|depthwise|project)", layer.name)
+        if match:
+            stages = ("expand", "depthwise", "project")[match[1] == "1" :]
+            index = stages.index(match[2])
+            block = f"features.{match[1]}.conv"
             names[layer.name] = (
                 Names(f"{block}.{index}", f"{block}.{index + 1}")
-                if found[2] == "project"
+                if match[2] == "project"
                 else Names(f"{block}.{index}.0", f"{block}.{index}.1")
             )
     return names

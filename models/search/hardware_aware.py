@@ -1,11 +1,12 @@
 """Hardware-aware pruning: the algorithm of ADMM-NN (ASPLOS 2019), figure 5.
 
-From given fractions to keep, a binary search lowers every layer's fraction in proportion to its
-share of the cost, as long as the accuracy on images held out stays above a floor. Layers pruned
-less than their break-even are restored to dense, where they cost less, and the accuracy that this
-gives back is spent by lowering the others again, until no layer is left under its break-even.
+Starting from given fractions to keep, a binary search lowers every layer's fraction in proportion
+to its share of the cost, as long as the accuracy on the images held out stays above a floor. Layers
+that are pruned less than their break-even are restored to dense, which costs less and recovers
+accuracy; the other layers are then lowered further. The search ends when every pruned layer reaches
+its break-even.
 
-Pruning a network takes minutes to hours, so each is recorded and never done twice.
+Pruning a network takes minutes to hours, so each result is recorded and never computed twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hwsim.system.files import write_text_atomic
 
 __all__ = ["Outcome", "Point", "Record", "Search"]
 
-#: Halvings of the costliest layer, or doublings, after which the search is at its end.
+#: Largest number of halvings of the costliest layer's fraction.
 _FAR = 32.0
 
 
@@ -29,7 +30,7 @@ _FAR = 32.0
 class Point:
     """One pruned network: weights kept and cost by layer, and its accuracy on the held-out images.
 
-    ``restored`` are the layers that are dense, and cost what a dense array takes for them.
+    ``accuracy`` is a fraction. ``restored`` are the layers that are dense and run on a dense array.
     """
 
     number: int
@@ -45,21 +46,21 @@ class Point:
 
 
 class Evaluate(Protocol):
-    """Prunes a network, and says how accurate it is on held-out images and what each layer costs.
+    """Prunes a network and measures it.
 
-    ``number`` counts the points; ``keep`` are fractions of each layer's weights, 1.0 for those in
-    ``restored``, which are dense.
+    ``number`` counts the points. ``keep`` is the fraction of the weights to keep per layer; it is
+    1.0 for the layers in ``restored``, which stay dense.
     """
 
     def __call__(
         self, number: int, keep: Mapping[str, float], restored: frozenset[str]
     ) -> tuple[float, dict[str, float]]:
-        """Give the accuracy and the costs."""
+        """Return the accuracy on the images held out, and the cost of each layer."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Best point found, the points on the way to it, and whether the search came to its end."""
+    """Best point, all points evaluated, and whether the search ended within its budget."""
 
     best: Point
     points: list[Point]
@@ -67,14 +68,14 @@ class Outcome:
 
 
 class Record:
-    """Points in a JSON file, which is written whole after each; of one question only.
+    """The points of one search in a JSON file, which is written whole after each point.
 
     Parameters
     ----------
     path
         The file.
     question
-        What was asked, as text: a record of another question is not continued.
+        Text of all that the points depend on; a record of another question is not continued.
     """
 
     def __init__(self, path: Path, question: str) -> None:
@@ -88,21 +89,21 @@ class Record:
             self.points = []
 
     def find(self, kept: Mapping[str, int], restored: frozenset[str]) -> Point | None:
-        """Point that was evaluated before, if it was."""
+        """Return the point of these layers, ``None`` where it was not evaluated yet."""
         for point in self.points:
             if point.kept == kept and set(point.restored) == restored:
                 return point
         return None
 
     def add(self, point: Point) -> None:
-        """Take note of a point, on disk as well."""
+        """Add a point and write the file."""
         self.points.append(point)
         document = {"question": self._question, "points": [asdict(each) for each in self.points]}
         write_text_atomic(self._path, json.dumps(document, indent=1) + "\n")
 
 
 class _Spent(Exception):
-    """No evaluation is left."""
+    """The budget of evaluations is exhausted."""
 
 
 @dataclass
@@ -116,19 +117,21 @@ class Search:
     start
         Fraction to keep of each layer that may be pruned; the others stay dense.
     floor
-        Smallest accuracy that is good enough.
+        Smallest acceptable accuracy on the images held out, a fraction.
     break_even
-        Pruned portion from which on a layer costs no more than dense; ``None``: it never does.
+        Smallest pruned fraction of each layer that costs no more than dense; ``None``: even the
+        sparsest layer costs more.
     evaluate
-        See :class:`Evaluate`.
+        Prunes and measures a network.
     record
-        Where points are kept.
+        Stores the points.
     step
-        Resolution, in halvings of the costliest layer.
+        Resolution, in halvings of the costliest layer's fraction.
     limit
-        Most evaluations, those on record included.
+        Budget of evaluations, those on record included. When it is exhausted, the best result so
+        far is used.
     report
-        Told each new point.
+        Called with each new point.
     """
 
     sizes: Mapping[str, int]
@@ -148,8 +151,8 @@ class Search:
         Raises
         ------
         InputError
-            Not even the dense network is accurate enough; or the evaluations were used up before
-            one that is was found.
+            The dense network is not accurate enough, or no point was when the budget of
+            evaluations was exhausted.
         """
         restored = frozenset(name for name in self.sizes if name not in self.start)
         keep = dict.fromkeys(self.sizes, 1.0) | dict(self.start)
@@ -182,11 +185,12 @@ class Search:
         return needed is None or 1 - kept / self.sizes[name] < needed
 
     def _lower(self, keep: Mapping[str, float], restored: frozenset[str]) -> Point:
-        """Lower what is kept of the layers not restored as far as the accuracy allows.
+        """Lower the fractions of the layers not restored as far as the accuracy allows.
 
-        Each goes as ``2 ** (-t * share)``, its share of the cost being relative to the largest; t
-        is doubled until the accuracy falls below the floor, and then bisected. Where the accuracy
-        is too low to begin with, t is negative, and all are raised alike.
+        Each fraction is multiplied by ``2 ** (-t * share)``, where ``share`` is the layer's cost
+        relative to the costliest layer's. t is doubled until the accuracy falls below the floor,
+        and then bisected. Where the accuracy is too low at the start, t is negative, and all
+        fractions are raised by the same factor.
         """
         first = self._point(keep, restored)
         free = [name for name in self.sizes if name not in restored]
@@ -215,7 +219,7 @@ class Search:
         return at(good)
 
     def _bracket(self, first: Point, at: Callable[[float], Point]) -> tuple[float, float | None]:
-        """Find a t that is good, and one that is not; ``None`` where nothing is left to lower."""
+        """Find a t that is good and a larger one that is not (``None``: nothing left)."""
         if self._is_good(first):
             good, t = 0.0, 1.0
             before = first
@@ -244,20 +248,20 @@ class Search:
         return point.accuracy >= self.floor
 
     def _point(self, keep: Mapping[str, float], restored: frozenset[str]) -> Point:
-        """Evaluate a network, or look it up."""
+        """Evaluate a network, unless it is on record."""
         kept = {
             name: min(size, max(1, round(keep[name] * size))) for name, size in self.sizes.items()
         }
-        found = self.record.find(kept, restored)
-        if found is None:
+        point = self.record.find(kept, restored)
+        if point is None:
             number = len(self.record.points)
             if number >= self.limit:
                 raise _Spent
             fractions = {name: kept[name] / size for name, size in self.sizes.items()}
             accuracy, costs = self.evaluate(number, fractions, restored)
-            found = Point(number, kept, sorted(restored), accuracy, costs)
-            self.record.add(found)
-            self.report(found)
-        if self._is_good(found) and (self._best is None or found.cost < self._best.cost):
-            self._best = found
-        return found
+            point = Point(number, kept, sorted(restored), accuracy, costs)
+            self.record.add(point)
+            self.report(point)
+        if self._is_good(point) and (self._best is None or point.cost < self._best.cost):
+            self._best = point
+        return point

@@ -159,7 +159,7 @@ REFUSED = {
     ),
     "a bias a pixel": (
         lambda model: model.node("Conv", "x", model.random(4, 3, 1, 1), model.random(9)),
-        "bias shape = (9,): must have 4 values, one an output channel",
+        "bias shape = (9,): must have 4 values, one per output channel",
     ),
     "transposed input": (
         lambda model: model.node("Gemm", model.node("Flatten", "x"), model.random(9, 9), transA=1),
