@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bits", "check_matrix", "gather_bits", "index_width"]
+__all__ = ["Bits", "check_matrix", "flags", "gather_bits", "index_width"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ def gather_bits(kept: int, count: int) -> int:
     A list of indices or a bitmap, whichever is smaller.
     """
     return 0 if kept == count else min(kept * index_width(count), count)
+
+
+def flags(values: NDArray[np.integer]) -> NDArray[np.int8]:
+    """Bytes that are zero where the value is; no copy where the values are bytes in C order."""
+    is_byte = values.dtype.itemsize == 1
+    return np.ascontiguousarray(values if is_byte else values != 0).view(np.int8)
 
 
 def check_matrix(weight: NDArray[np.integer]) -> None:

@@ -3,14 +3,14 @@
 Row m of the matrix lies on PE m mod P as its local row m div P. A PE stores, column after column,
 its non-zeros as entries: the value, and a relative index of ``index_bits``, the zeros since the
 previous entry of that column on that PE (since local row 0 for the first). A run longer than the
-index can tell is broken by padding: entries that stand for zeros alone. ``K + 1`` column pointers a
-PE say where each column begins and ends.
+index can tell is broken by padding: entries that stand for zeros alone. ``K + 1`` column
+pointers per PE say where each column begins and ends.
 
 A padding entry has the value 0 and stands for ``2**index_bits`` zeros. Where the code of a weight
 has no zero, the largest relative index marks padding instead and stands for ``2**index_bits - 1``
 zeros, and the relative index of a weight is less than that.
 
-With a codebook an entry's code is the place of its value, from 1, in a table of the layer's
+With a codebook an entry's code is the position of its value, from 1, in a table of the layer's
 distinct non-zero weights; code 0 is zero.
 """
 
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig, CSCConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.formats import codes
-from hwsim.formats.base import Bits, index_width
+from hwsim.formats.base import Bits, check_matrix
+from hwsim.formats.csc_entries import count_entries
 
 __all__ = [
     "CSCMatrix",
@@ -35,6 +36,7 @@ __all__ = [
     "entry_codes",
     "entry_has_zero",
     "entry_width",
+    "full_table",
     "measure",
     "nonzeros",
     "project",
@@ -114,8 +116,7 @@ def encode(
     ValueError
         The matrix has no element, or is not a matrix.
     """
-    if weight.ndim != 2 or weight.size == 0:
-        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
+    check_matrix(weight)
     num_rows, num_cols = weight.shape
     depth = -(-num_rows // pes)
     by_pe = np.zeros((pes, num_cols, depth), dtype=weight.dtype)
@@ -129,13 +130,13 @@ def encode(
     gap = row_of - np.where(is_first, 0, np.roll(row_of, 1) + 1)
     run = zero_run(index_bits, has_zero)
     pads = gap // run
-    place = np.cumsum(pads + 1) - 1
+    position = np.cumsum(pads + 1) - 1
 
-    total = int(place[-1]) + 1 if len(place) else 0
+    total = int(position[-1]) + 1 if len(position) else 0
     values = np.zeros(total, dtype=np.int64)
     rel_idx = np.full(total, (1 << index_bits) - 1, dtype=np.int64)
-    values[place] = by_pe[pe_of, col_of, row_of]
-    rel_idx[place] = gap % run
+    values[position] = by_pe[pe_of, col_of, row_of]
+    rel_idx[position] = gap % run
 
     sizes = np.bincount(column, pads + 1, pes * num_cols).astype(np.int64).reshape(pes, num_cols)
     pointers = np.zeros((pes, num_cols + 1), dtype=np.int64)
@@ -184,6 +185,13 @@ def codebook(
     return table
 
 
+def full_table(arch: ArchConfig, weights: int) -> int:
+    """Words of the codebook of ``weights`` weights, none of them zero: the most that can differ."""
+    nonzero_levels = np.count_nonzero(codes.levels(arch.numbers))
+    bits = arch.array_as(CSCConfig).codebook_bits or 0
+    return min((1 << bits) - 1, int(nonzero_levels), weights)
+
+
 def entry_codes(
     matrix: CSCMatrix, numbers: NumberConfig, table: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
@@ -221,12 +229,12 @@ def project(weight: NDArray[np.integer], array: CSCConfig) -> NDArray[np.integer
             break
         centres = moved
     label = np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
-    place = np.minimum(np.searchsorted(values, weight), len(values) - 1)
-    shared: NDArray[np.integer] = np.where(weight != 0, centres[label][place], 0)
+    level = np.minimum(np.searchsorted(values, weight), len(values) - 1)
+    shared: NDArray[np.integer] = np.where(weight != 0, centres[label][level], 0)
     return shared.astype(weight.dtype)
 
 
-def bits(matrix: CSCMatrix, code_width: int, pointer_width: int | None = None) -> Bits:
+def bits(matrix: CSCMatrix, code_width: int, pointer_width: int) -> Bits:
     """Size by kind: values and indices of the non-zeros, pointers, and both words of the padding.
 
     Parameters
@@ -234,16 +242,22 @@ def bits(matrix: CSCMatrix, code_width: int, pointer_width: int | None = None) -
     code_width
         Bits of the code in an entry.
     pointer_width
-        Bits of a column pointer; by default what the largest pointer needs.
+        Bits of a column pointer.
     """
-    if pointer_width is None:
-        pointer_width = index_width(int(matrix.entries.max()) + 1)
-    nonzeros = len(matrix.values) - matrix.padding
+    return _bits(
+        (len(matrix.values) - matrix.padding, matrix.padding, matrix.pointers.size),
+        (code_width, matrix.index_bits, pointer_width),
+    )
+
+
+def _bits(words: tuple[int, int, int], widths: tuple[int, int, int]) -> Bits:
+    """Size of non-zeros, padding and pointers, of the bits of a code, an index and a pointer."""
+    (nonzeros, padding, pointers), (code_width, index_bits, pointer_width) = words, widths
     return Bits(
         values=nonzeros * code_width,
-        indices=nonzeros * matrix.index_bits,
-        pointers=matrix.pointers.size * pointer_width,
-        padding=matrix.padding * (code_width + matrix.index_bits),
+        indices=nonzeros * index_bits,
+        pointers=pointers * pointer_width,
+        padding=padding * (code_width + index_bits),
     )
 
 
@@ -254,28 +268,33 @@ def measure(
     channels: int = 0,
     name: str = "csc format",
 ) -> Bits:
-    """Size of a weight matrix for a design's PEs; needs the weights, for their places count.
+    """Size of a weight matrix for a design's PEs, counted without encoding the matrix.
 
-    A codebook counts under *values*, once, whatever the number of PEs that hold a copy.
+    Pointers have the width of the design's pointer memories. A codebook counts under *values*,
+    once, whatever the number of PEs that hold a copy. Without weights none is zero.
 
     Raises
     ------
-    ValueError
-        No weights.
     InputError
-        Too many different ones for the codebook.
+        Too many different weights for the codebook.
     """
-    array = arch.array_as(CSCConfig)
+    array, table = arch.array_as(CSCConfig), 0
     if weight is None:
-        raise ValueError(
-            f"{name}: csc needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
-        )
-    matrix = encode(weight, array.pes, array.index_bits, entry_has_zero(arch))
-    size = bits(matrix, entry_width(arch))
-    if array.codebook_bits is None:
-        return size
-    table = codebook(weight, array.codebook_bits, name)
-    return size + Bits(values=len(table) * arch.numbers.weight_width)
+        entries, padding = shape[0] * shape[1], 0
+        if array.codebook_bits is not None:
+            table = full_table(arch, entries)
+    else:
+        check_matrix(weight)
+        run = zero_run(array.index_bits, entry_has_zero(arch))
+        per_pe, per_column = count_entries(weight, array.pes, run)
+        entries, padding = int(per_pe.sum(dtype=np.int64)), int(per_column.sum())
+        if array.codebook_bits is not None:
+            table = len(codebook(weight, array.codebook_bits, name))
+    size = _bits(
+        (entries - padding, padding, array.pes * (shape[1] + 1)),
+        (entry_width(arch), array.index_bits, array.pointer_width),
+    )
+    return size + Bits(values=table * arch.numbers.weight_width)
 
 
 def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.bitmask.compile import Tile, operands, tiles
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.csc.entries import flags
 from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.formats.base import flags
 from hwsim.workload.gemm import GEMM
 
 __all__ = ["count"]

@@ -9,15 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
-from hwsim.arrays.csc.entries import count_entries, row_entries
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range
 from hwsim.formats import codes
-from hwsim.formats.csc import codebook, encode, entry_codes, entry_has_zero, entry_width, zero_run
+from hwsim.formats.csc import (
+    codebook,
+    encode,
+    entry_codes,
+    entry_has_zero,
+    entry_width,
+    full_table,
+    zero_run,
+)
+from hwsim.formats.csc_entries import count_entries, row_entries
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["Tile", "compile", "operands", "tiles"]
+__all__ = ["Tile", "check_operands", "compile", "full_tiles", "tiles"]
 
 
 @dataclass(frozen=True)
@@ -39,27 +47,27 @@ class Tile:
         """Local rows."""
         return -(-(self.stop - self.start) // pes)
 
-    def weight_beats(self, array: CSCConfig) -> int:
-        """Beats of the weight stream: table, all pointers, each bank's longest entry memory."""
+    def entry_beats(self, array: CSCConfig) -> int:
+        """Beats of the weight stream with entries: each bank's longest entry memory."""
         per_bank = self.entries.sum(axis=1, dtype=np.int64).reshape(-1, array.load_pes)
-        pointers = len(per_bank) * (self.entries.shape[1] + 1)
-        return int(self.table + pointers + per_bank.max(axis=1).sum())
+        return int(per_bank.max(axis=1).sum())
+
+    def weight_beats(self, array: CSCConfig) -> int:
+        """Beats of the weight stream: table, all pointers, entries."""
+        pointers = (array.pes // array.load_pes) * (len(self.padding) + 1)
+        return self.table + pointers + self.entry_beats(array)
 
 
-def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Weights and activations of a GEMM, known to fit the design.
+def check_operands(arch: ArchConfig, gemm: GEMM) -> None:
+    """Make sure that a GEMM fits the design, with its operands as far as it has any.
 
     Raises
     ------
     InputError
-        No operands, K too large for the pointer memories, too many pixels, a weight without a code
-        or an activation that its width cannot hold.
+        K too large for the pointer memories, too many pixels, a weight without a code or an
+        activation that its width cannot hold.
     """
     array, numbers = arch.array_as(CSCConfig), arch.numbers
-    if gemm.weight is None or gemm.act is None:
-        raise InputError(
-            gemm.name, "", None, f"{arch.name} skips zeros: its cycles need weights and activations"
-        )
     if min(gemm.M, gemm.K, gemm.N) < 1:
         raise InputError(gemm.name, "M, K, N", (gemm.M, gemm.K, gemm.N), "must be at least 1")
     if array.col_depth < gemm.K:
@@ -68,9 +76,11 @@ def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray
         )
     if -(-gemm.N // array.lanes) >> 32:
         raise InputError(gemm.name, "N", gemm.N, "must make fewer than 2**32 groups of lanes")
-    codes.check(gemm.name, gemm.weight, numbers)
-    check_range(gemm.name, "act", gemm.act, numbers.act_width)
-    return gemm.weight, gemm.act
+    if gemm.weight is not None:
+        codes.check(gemm.name, gemm.weight, numbers)
+    values = gemm.matrix if gemm.ifmap is None else gemm.ifmap
+    if values is not None:
+        check_range(gemm.name, "act" if gemm.ifmap is None else "ifmap", values, numbers.act_width)
 
 
 def _table(array: CSCConfig, weight: NDArray[np.integer], name: str) -> NDArray[np.int64] | None:
@@ -106,16 +116,49 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
             grown = np.cumsum(row_entries(weight[start:stop], array.pes, run), axis=0)
             fit = int(np.count_nonzero(grown.max(axis=1) <= array.entry_depth))
             if fit == 0:
-                raise InputError(
-                    name,
-                    "entries",
-                    int(grown[0].max()),
-                    f"one row must fit entry_depth of {arch.name}, {array.entry_depth}",
-                )
+                raise _row_overflows(arch, name, int(grown[0].max()))
             stop = start + fit * array.pes
             entries, padding = count_entries(weight[start:stop], array.pes, run)
         yield Tile(start, stop, entries, padding, words if start == 0 else 0)
         start = stop
+
+
+def full_tiles(arch: ArchConfig, shape: tuple[int, int], name: str) -> Iterator[tuple[Tile, int]]:
+    """M tiles of weights ``(M, K)`` that are all non-zero, each with how often it comes.
+
+    Raises
+    ------
+    InputError
+        One local row alone overflows the entry memory.
+    """
+    array = arch.array_as(CSCConfig)
+    num_rows, num_cols = shape
+    depth = min(array.acc_depth, array.entry_depth // num_cols)
+    if depth == 0:
+        raise _row_overflows(arch, name, num_cols)
+    table = 0 if array.codebook_bits is None else full_table(arch, num_rows * num_cols)
+    height = depth * array.pes
+    full, rest = divmod(num_rows, height)
+    sizes = [(height, full)] if full else []
+    if table and full > 1:
+        sizes = [(height, 1), (height, full - 1)]
+    sizes += [(rest, 1)] if rest else []
+    for index, (rows, times) in enumerate(sizes):
+        yield _full_tile(array, rows, num_cols, table if index == 0 else 0), times
+
+
+def _full_tile(array: CSCConfig, rows: int, num_cols: int, table: int) -> Tile:
+    """Tile of ``rows`` rows whose weights are all non-zero, as if it were the first."""
+    kind = np.min_scalar_type(-(-rows // array.pes) + 1)
+    local = (rows - np.arange(array.pes) + array.pes - 1) // array.pes
+    entries = np.broadcast_to(local.astype(kind)[:, None], (array.pes, num_cols))
+    return Tile(0, rows, entries, np.zeros(num_cols, dtype=np.int64), table)
+
+
+def _row_overflows(arch: ArchConfig, name: str, entries: int) -> InputError:
+    depth = arch.array_as(CSCConfig).entry_depth
+    rule = f"one row must fit entry_depth of {arch.name}, {depth}"
+    return InputError(name, "entries", entries, rule)
 
 
 def compile(arch: ArchConfig, gemm: GEMM) -> Job:
@@ -124,10 +167,13 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     Raises
     ------
     InputError
-        As :func:`operands` and :func:`tiles`.
+        No operands, or as :func:`check_operands` and :func:`tiles`.
     """
     array = arch.array_as(CSCConfig)
-    weight, act = operands(arch, gemm)
+    weight, act = gemm.weight, gemm.act
+    if weight is None or act is None:
+        raise InputError(gemm.name, "", None, "compiling needs weights and activations")
+    check_operands(arch, gemm)
     words = _act_words(array, act)
     groups = -(-gemm.N // array.lanes)
     parts = list(tiles(arch, weight, gemm.name))

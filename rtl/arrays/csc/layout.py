@@ -34,6 +34,8 @@ class PESizes:
         Columns and entries that its memories hold.
     fifo_depth
         Tokens that its queue holds.
+    pointer_width
+        Bits of a column pointer.
     code_width, index_bits
         Bits of the two fields of an entry.
     has_zero
@@ -49,6 +51,7 @@ class PESizes:
     col_depth: int
     entry_depth: int
     fifo_depth: int
+    pointer_width: int
     code_width: int
     index_bits: int
     has_zero: bool
@@ -64,6 +67,7 @@ class PESizes:
             col_depth=array.col_depth,
             entry_depth=array.entry_depth,
             fifo_depth=array.fifo_depth,
+            pointer_width=array.pointer_width,
             code_width=entry_width(arch),
             index_bits=array.index_bits,
             has_zero=entry_has_zero(arch),
@@ -76,11 +80,6 @@ class PESizes:
     def acts(self) -> data.ArrayLayout:
         """Activations of one position."""
         return lane_acts(self.banks.lanes, self.numbers.act_width)
-
-    @property
-    def pointer_width(self) -> int:
-        """Bits of a column pointer."""
-        return self.entry_depth.bit_length()
 
 
 def command_layout(arch: ArchConfig) -> data.StructLayout:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hwsim.config import ArchConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.formats import measure
-from hwsim.formats.csc import bits, codebook, decode, encode, entry_codes, project
+from hwsim.formats.csc import bits, codebook, decode, encode, entry_codes, full_table, project
+from hwsim.rtl.arrays.csc.columns import column_layout
+from hwsim.rtl.arrays.csc.layout import PESizes, entry_layout, lane_acts, weight_layout
 
 
 def reference(weight, pes, index_bits, has_zero=True):
@@ -44,6 +46,12 @@ def matrices(draw):
     return values * (rng.random(size) < density)
 
 
+def design(numbers, **array):
+    fields = {"name": "csc_test", "numbers": numbers}
+    base = ArchConfig.read("csc_16x4").array.model_dump()
+    return ArchConfig.model_validate(fields | {"array": base | array})
+
+
 @given(matrices(), st.integers(1, 9), st.integers(1, 5), st.booleans())
 @settings(deadline=None, max_examples=150)
 def test_decodes_to_the_same_matrix(weight, pes, index_bits, has_zero):
@@ -61,8 +69,9 @@ def test_entries_match_counting_zeros(weight, pes, index_bits, has_zero):
     memory = reference(weight, pes, index_bits, has_zero)
     for pe, columns in enumerate(memory):
         assert np.diff(matrix.pointers[pe]).tolist() == [len(column) for column in columns]
-        place = matrix.memory(pe)
-        entries = zip(matrix.values[place].tolist(), matrix.rel_idx[place].tolist(), strict=True)
+        memory_of = matrix.memory(pe)
+        values, rel_idx = matrix.values[memory_of], matrix.rel_idx[memory_of]
+        entries = zip(values.tolist(), rel_idx.tolist(), strict=True)
         assert list(entries) == [entry for column in columns for entry in column]
 
 
@@ -108,7 +117,7 @@ def test_all_zero_matrix_has_pointers_only():
     assert len(matrix.values) == 0
     assert (matrix.pointers == 0).all()
     assert (decode(matrix) == 0).all()
-    assert bits(matrix, 8).to_dict() == {
+    assert bits(matrix, 8, 1).to_dict() == {
         "values": 0, "indices": 0, "pointers": 4 * 4, "padding": 0, "total": 16
     }  # fmt: skip
 
@@ -117,25 +126,63 @@ def test_bits_by_kind():
     weight = np.zeros((20, 2), dtype=np.int8)
     weight[[3, 19], 0] = 5  # 3 zeros, then 15: three padding zeros of 4 and 3 left
     matrix = encode(weight, 1, 2)
-    size = bits(matrix, code_width=8)
+    size = bits(matrix, code_width=8, pointer_width=16)
     assert matrix.entries.tolist() == [5]
     assert (size.values, size.indices, size.padding) == (2 * 8, 2 * 2, 3 * (8 + 2))
-    assert size.pointers == 3 * 3  # up to 5: three bits
-    assert bits(matrix, 8, pointer_width=16).pointers == 3 * 16
+    assert size.pointers == 3 * 16
 
 
 def test_measure_takes_pes_and_widths_from_the_design():
     arch = ArchConfig.read("csc_16x4")
     weight = np.random.default_rng(1).integers(-9, 9, (50, 30), dtype=np.int8)
-    assert measure(arch, weight, (50, 30)) == bits(encode(weight, 16, 4), 8)
-    with pytest.raises(ValueError, match="csc needs the weights of a 50 x 30 matrix"):
-        measure(arch, None, (50, 30))
+    # pointers to 4096 entries, and to the end behind them
+    assert measure(arch, weight, (50, 30)) == bits(encode(weight, 16, 4), 8, 13)
 
 
-def design(numbers, **array):
-    fields = {"name": "csc_test", "numbers": numbers}
-    base = ArchConfig.read("csc_16x4").array.model_dump()
-    return ArchConfig.model_validate(fields | {"array": base | array})
+@given(
+    matrices(),
+    st.sampled_from([1, 2, 4, 8, 16]),
+    st.integers(1, 5),
+    st.sampled_from([{}, {"weight_code": "levels", "weight_width": 8}]),
+    st.sampled_from([1, 64, 1048576]),
+)
+@settings(deadline=None, max_examples=100)
+def test_bits_are_counted_without_encoding(weight, pes, index_bits, numbers, entry_depth):
+    arch = design(numbers, pes=pes, load_pes=1, index_bits=index_bits, entry_depth=entry_depth)
+    matrix = encode(weight, pes, index_bits, arch.numbers.has_zero)
+    assert measure(arch, weight, weight.shape) == bits(matrix, 8, entry_depth.bit_length())
+
+
+def test_pointers_have_the_width_of_the_hardware():
+    """One truth: the memories of the RTL, the words of its stream, the bits in every report."""
+    weight = np.ones((4, 6), dtype=np.int8)
+    for depth in (1, 64, 4096):
+        arch = design({}, pes=2, load_pes=1, entry_depth=depth)
+        width = PESizes.of(arch).pointer_width
+        column = column_layout(width, lane_acts(1, 8))
+        assert (1 << column["end"].shape.width) > depth  # tells the end of a full memory
+        assert measure(arch, weight, (4, 6)).pointers == 2 * 7 * width
+        beats = weight_layout(arch)["data"].shape.elem_shape.width
+        assert beats == max(width, entry_layout(8, 4).size)
+
+
+@pytest.mark.parametrize("codebook_bits", [None, 2, 4])
+@given(st.integers(1, 40), st.integers(1, 6))
+@settings(deadline=None, max_examples=20)
+def test_shape_alone_measures_as_weights_without_a_zero(codebook_bits, m, k):
+    arch = design({}, codebook_bits=codebook_bits)
+    size = min((1 << codebook_bits) - 1, m * k) if codebook_bits else 100
+    weight = (np.arange(m * k) % size + 1).reshape(m, k)
+    assert measure(arch, None, (m, k)) == measure(arch, weight, (m, k))
+
+
+def test_codebook_of_few_levels():
+    arch = design({"weight_code": "pow2", "weight_width": 4}, codebook_bits=3)
+    assert full_table(arch, 1000) == 7
+    arch = design({"weight_code": "pow2", "weight_width": 3}, codebook_bits=2)
+    assert [full_table(arch, weights) for weights in (1, 2, 1000)] == [1, 2, 3]
+    arch = design({"weight_code": "levels", "weight_width": 2}, codebook_bits=1)
+    assert full_table(arch, 1000) == 1
 
 
 def test_measure_without_a_zero_code_pads_sooner():
@@ -164,7 +211,7 @@ def test_codebook_counts_once_under_values():
     assert (shared.indices, shared.pointers) == (plain.indices, plain.pointers)
 
 
-def test_entry_codes_are_places_in_the_table_or_weight_codes():
+def test_entry_codes_are_positions_in_the_table_or_weight_codes():
     weight = np.zeros((40, 1), dtype=np.int8)
     weight[[0, 1, 39], 0] = 6, -4, 6
     matrix = encode(weight, 1, 4)

@@ -1,6 +1,8 @@
-"""Index-decoding array: values of the clock-by-clock model, and the fast form against it."""
+"""Index-decoding array: values of the cycle-by-cycle model, and the fast form against it."""
 
 from __future__ import annotations
+
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,14 +13,15 @@ from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.csc import array as csc
 from hwsim.arrays.csc.compile import tiles
-from hwsim.arrays.csc.count import _recur
-from hwsim.arrays.csc.entries import count_entries, row_entries
+from hwsim.arrays.csc.recurrence import Positions, recur
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import wrap
 from hwsim.formats import project
 from hwsim.formats.codes import levels
 from hwsim.formats.csc import encode, zero_run
+from hwsim.formats.csc_entries import count_entries, row_entries
+from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
 
 BASE = {
@@ -78,7 +81,7 @@ def cases(draw):
 
 @given(cases())
 @settings(deadline=None, max_examples=150)
-def test_fast_form_equals_clock_by_clock(case):
+def test_fast_form_equals_cycle_by_cycle(case):
     arch, gemm = case
     run = csc.simulate(arch, csc.compile(arch, gemm), {})
     assert (run.ofmap == product(arch, gemm)).all()
@@ -87,7 +90,7 @@ def test_fast_form_equals_clock_by_clock(case):
 
 @given(cases(), st.integers(0, 2**32 - 1), st.floats(0, 0.9))
 @settings(deadline=None, max_examples=40)
-def test_pauses_change_no_value_and_every_clock_has_a_cause(case, seed, probability):
+def test_pauses_change_no_value_and_no_event_and_every_cycle_has_a_cause(case, seed, probability):
     arch, gemm = case
     rng = np.random.default_rng(seed)
     streams = ("command", "weight", "act", "ofmap")
@@ -97,11 +100,12 @@ def test_pauses_change_no_value_and_every_clock_has_a_cause(case, seed, probabil
     control, pe = run.counts.causes["control"], run.counts.causes["pe"]
     assert sum(control.values()) == run.counts.cycles
     assert sum(pe.values()) == arch.array.pes * run.counts.cycles
-    unpaused = csc.count(arch, gemm).causes
+    unpaused = csc.count(arch, gemm)
+    assert run.counts.events == unpaused.events
     for cause in ("load", "broadcast", "scan"):
-        assert control[cause] == unpaused["control"][cause]
+        assert control[cause] == unpaused.causes["control"][cause]
     for cause in ("mac", "padding", "column"):
-        assert pe[cause] == unpaused["pe"][cause]
+        assert pe[cause] == unpaused.causes["pe"][cause]
 
 
 @given(
@@ -194,14 +198,15 @@ def test_moving_the_origin_of_time_changes_nothing():
     gemm = draw_gemm(rng, (30, 24, 40), 0.5, 0.6)
     entries, padding = count_entries(gemm.weight, 4, 4)
     operands = (
-        gemm.act,
+        Positions(gemm.act),
         np.vstack([np.maximum(entries, 1).T, np.ones((1, len(entries)), entries.dtype)]),
         entries.sum(axis=0, dtype=np.int64),
         padding,
         np.count_nonzero(entries == 0, axis=0),
         np.arange(24) // 4,
+        40,
     )
-    near, far = (_recur(*operands, 2, 1, 8, 8, far) for far in (50, 1 << 29))
+    near, far = (recur(*operands, 2, 1, 8, 8, far) for far in (50, 1 << 29))
     assert (near == far).all()
 
 
@@ -227,7 +232,7 @@ def test_all_zero_activations_still_drain():
     arch = design(lanes=1)
     gemm = GEMM.of(np.ones((8, 6), np.int8), np.zeros((6, 3), np.int8))
     counts = csc.count(arch, gemm)
-    # two words a group: one goes by, the last sends a null token
+    # two words per group: one goes by, the last sends a null token
     assert counts.causes["control"]["scan"] == 3 * 2
     assert counts.causes["control"]["broadcast"] == 0
     assert counts.causes["pe"]["column"] == 3 * 4
@@ -238,7 +243,7 @@ def test_load_is_apart():
     arch = design()
     gemm = GEMM.of(np.ones((8, 6), np.int8), np.ones((6, 2), np.int8))
     counts = csc.count(arch, gemm)
-    # 2 banks, each 7 pointers and 12 entries a PE
+    # 2 banks, each 7 pointers and 12 entries per PE
     assert counts.causes["control"]["load"] == 2 * (7 + 12)
     assert counts.causes["pe"]["mac"] == 8 * 6
 
@@ -262,7 +267,6 @@ def test_family_is_found_by_name():
 @pytest.mark.parametrize(
     ("gemm", "message"),
     [
-        (GEMM(4, 4, 4, name="fc1"), "fc1: csc_test skips zeros"),
         (
             GEMM.of(np.ones((4, 33), np.int8), np.ones((33, 1), np.int8), "fc1"),
             "fc1: K = 33: must be at most col_depth of csc_test, 32",
@@ -302,6 +306,114 @@ def test_weight_without_a_code_is_named(function):
         function(design({"weight_code": "pow2", "weight_width": 4}), gemm)
 
 
+@pytest.mark.parametrize(
+    "gemm", [GEMM(4, 4, 4, name="fc1"), GEMM(4, 4, 4, np.ones((4, 4), np.int8), name="fc1")]
+)
+def test_compiling_needs_both_operands(gemm):
+    with pytest.raises(InputError, match="fc1: compiling needs weights and activations"):
+        csc.compile(design(), gemm)
+
+
+@st.composite
+def shapes(draw):
+    """Designs with weights and activations without a zero, of every codebook that M x K fills."""
+    pes = draw(st.sampled_from([1, 2, 4, 8]))
+    lanes = draw(st.sampled_from([1, 2, 3, 4, 6]))
+    arch = design(
+        pes=pes,
+        lanes=lanes,
+        drain_lanes=draw(st.sampled_from([d for d in (1, 2, 3) if lanes % d == 0])),
+        load_pes=draw(st.sampled_from([n for n in (1, 2, 4, 8) if n <= pes])),
+        fifo_depth=draw(st.integers(1, 9)),
+        window=draw(st.integers(1, 8)),
+        acc_depth=draw(st.sampled_from([1, 2, 4, 8])),
+        entry_depth=draw(st.sampled_from([16, 64, 256])),
+        codebook_bits=draw(st.sampled_from([None, 1, 3])),
+    )
+    m, k = draw(st.tuples(st.integers(1, 60), st.integers(1, 32)))
+    n = draw(st.sampled_from([1, 2, 7, 40, 200]))
+    bits = arch.array.codebook_bits
+    size = min((1 << bits) - 1, m * k) if bits else 100
+    weight = (np.arange(m * k) % size + 1).astype(np.int8).reshape(m, k)
+    return arch, GEMM.of(weight, np.ones((k, n), np.int8))
+
+
+def count_or_refusal(arch, gemm):
+    try:
+        return csc.count(arch, gemm)
+    except InputError as error:
+        return str(error)
+
+
+@given(shapes())
+@settings(deadline=None, max_examples=120)
+def test_shapes_alone_count_as_operands_without_a_zero(case):
+    arch, gemm = case
+    m, k, n = gemm.M, gemm.K, gemm.N
+    expected = count_or_refusal(arch, gemm)
+    assert count_or_refusal(arch, GEMM(m, k, n)) == expected
+    assert count_or_refusal(arch, GEMM(m, k, n, weight=gemm.weight)) == expected
+    assert count_or_refusal(arch, GEMM(m, k, n, matrix=gemm.act)) == expected
+
+
+@given(cases())
+@settings(deadline=None, max_examples=60)
+def test_activations_alone_may_be_absent(case):
+    arch, gemm = case
+    many = 300  # groups enough for the state to come again
+    full = GEMM.of(gemm.weight, np.ones((gemm.K, many), np.int8))
+    assert csc.count(arch, GEMM(gemm.M, gemm.K, many, gemm.weight)) == csc.count(arch, full)
+
+
+def test_shapes_that_do_not_fit_are_named():
+    with pytest.raises(InputError, match="fc1: K = 33: must be at most col_depth of csc_test, 32"):
+        csc.count(design(), GEMM(4, 33, 4, name="fc1"))
+    with pytest.raises(InputError, match="fc1: entries = 20: one row must fit entry_depth of"):
+        csc.count(design(entry_depth=16), GEMM(4, 20, 4, name="fc1"))
+
+
+def test_large_shapes_cost_nothing():
+    arch = ArchConfig.read("csc_16x16_deep")
+    counts = csc.count(arch, GEMM(4096, 25088, 10**8))
+    # a tile of one local row, K + 1 pointers and K entries in both banks, for each 16 rows
+    assert counts.causes["control"]["load"] == 256 * 2 * (25088 + 1 + 25088)
+    assert counts.events["macs"] == 4096 * 25088 * 10**8
+
+
+@given(
+    st.sampled_from([(1, 3, 1), (2, 3, 2), (1, 2, 3)]),
+    st.sampled_from([(3, 1, 1, 1), (3, 2, 1, 1), (2, 1, 0, 2), (1, 2, 0, 1), (1, 1, 0, 1)]),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.sampled_from([1, 2, 4]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=80)
+def test_ifmap_counts_as_its_unrolling(size, kernel, density, lanes, seed):
+    (images, channels, seen), (taps, stride, padding, dilation) = size, kernel
+    rng = np.random.default_rng(seed)
+    conv = Conv(images, channels, 7, 9, taps, taps, stride, padding, dilation)
+    every = rng.integers(1, 100, (images, channels + seen, 7, 9), dtype=np.int8)
+    ifmap = (every * (rng.random(every.shape) < density))[:, seen:]  # of one group
+    act = conv.unroll(ifmap)
+    arch = design(lanes=lanes, acc_depth=8)
+    weight = draw_gemm(rng, (9, len(act), 1), 0.4, 1.0).weight
+    view = GEMM(9, *act.shape, weight, conv=conv, ifmap=ifmap)
+    assert csc.count(arch, view) == csc.count(arch, GEMM.of(weight, act))
+
+
+def test_ifmap_is_not_unrolled():
+    conv = Conv(1, 64, 120, 120, 3, 3, 1, 1)
+    ifmap = np.ones(conv.shape, np.int8)
+    gemm = GEMM(16, 576, 120 * 120, np.ones((16, 576), np.int8), conv=conv, ifmap=ifmap)
+    arch = ArchConfig.read("csc_16x4")
+    csc.count(arch, gemm)  # compiled
+    tracemalloc.start()
+    csc.count(arch, gemm)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * ifmap.nbytes
+
+
 def test_designs_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match=r"codebook_bits must be less than weight_width \(8\)"):
         design(codebook_bits=8)
@@ -318,6 +430,13 @@ def test_pinned_layer():
         "idle": 43248, "mac": 35017, "column": 79718, "pointer": 4726, "empty": 570, "done": 433
     }  # fmt: skip
     zeros = {"control": {"weight": 0, "scan": 0}, "pe": {"padding": 0, "drain": 0}}
+    events = {
+        "queue_writes": 16 * 6939, "queue_reads": 16 * 6939,
+        "pointer_writes": 16 * 501, "pointer_reads": 2 * 16 * 6939,
+        "entry_writes": 2788, "entry_reads": 35017, "macs": 4 * 35017,
+        "psum_reads": 35017 + 16 * 4 * 16, "psum_writes": 35017 + 16 * 4 * 16,
+        "command_beats": 1, "weight_beats": 2701, "act_beats": 16 * 63, "ofmap_beats": 16 * 4 * 4,
+    }  # fmt: skip
     assert csc.count(arch, gemm) == Counts(
-        10232, {"control": control | zeros["control"], "pe": pe | zeros["pe"]}
+        10232, {"control": control | zeros["control"], "pe": pe | zeros["pe"]}, events
     )

@@ -6,13 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["count_entries", "flags", "row_entries"]
+from hwsim.formats.base import flags
 
-
-def flags(values: NDArray[np.integer]) -> NDArray[np.int8]:
-    """Bytes that are zero where the value is; no copy where the values are bytes in C order."""
-    is_byte = values.dtype.itemsize == 1
-    return np.ascontiguousarray(values if is_byte else values != 0).view(np.int8)
+__all__ = ["count_entries", "row_entries"]
 
 
 def count_entries(

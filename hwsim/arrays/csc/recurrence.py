@@ -1,0 +1,246 @@
+"""Recurrence of the index-decoding array over its tokens (``docs/timing/csc.md`` derives it)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from hwsim.formats.base import flags
+from hwsim.workload.gemm import GEMM
+
+__all__ = [
+    "BROADCAST", "COLUMN", "DONE", "DRAIN", "FAR", "FULL", "LAST", "NULL", "PADDING", "POINTER",
+    "SCAN", "WORK", "Positions", "recur",
+]  # fmt: skip
+
+#: What the recurrence adds up, by index.
+BROADCAST, NULL, SCAN, FULL, WORK, PADDING, COLUMN, POINTER, DRAIN, DONE, LAST = range(11)
+
+#: Groups whose positions are listed together: neighbours in a row of the activations.
+BLOCK = 64
+
+#: Cycles are kept in 32 bits, less an origin that moves when they pass this.
+FAR = 1 << 29
+
+NOWHERE = np.zeros(0, dtype=np.int64)
+
+
+class Positions(NamedTuple):
+    """Which activations are not zero.
+
+    Either ``matrix`` holds flags ``(K, N)``; or flag (k, n) is ``flat[k_offset[k] + n_offset[n]]``
+    of a padded ifmap, which a layer of 3x3 taps then holds once instead of nine times; or, where
+    both are empty, every activation is not zero.
+    """
+
+    matrix: NDArray[np.int8] = np.zeros((0, 0), dtype=np.int8)
+    flat: NDArray[np.int8] = np.zeros(0, dtype=np.int8)
+    k_offset: NDArray[np.int64] = NOWHERE
+    n_offset: NDArray[np.int64] = NOWHERE
+
+    @classmethod
+    def of(cls, gemm: GEMM) -> Positions:
+        """Positions of a GEMM's activations."""
+        if gemm.ifmap is not None and gemm.conv is not None:
+            padded = gemm.conv.padded(flags(gemm.ifmap))
+            return cls(cls().matrix, padded.reshape(-1), *gemm.conv.offsets())
+        return cls() if gemm.matrix is None else cls(flags(gemm.matrix))
+
+
+@njit(cache=True, nogil=True)
+def _list_matrix(act, first, groups, lanes, positions, listed):  # type: ignore[no-untyped-def]
+    """List the positions of ``groups`` groups from ``first`` on that are not zero in every lane."""
+    listed[:] = 0
+    for k in range(act.shape[0]):
+        for g in range(groups):
+            start = (first + g) * lanes
+            stop = min(start + lanes, act.shape[1])
+            bits = np.int8(0)
+            # an unsigned index cannot count from the end: plain vector loads
+            for pixel in range(np.uint64(start), np.uint64(stop)):
+                bits |= act[k, pixel]
+            positions[g, listed[g]] = k
+            listed[g] += bits != 0
+
+
+@njit(cache=True, nogil=True)
+def _list_ifmap(  # type: ignore[no-untyped-def]
+    flat, k_offset, n_offset, first, groups, lanes, positions, listed
+):
+    """List positions as :func:`_list_matrix`, of a padded ifmap."""
+    listed[:] = 0
+    for k in range(len(k_offset)):
+        for g in range(groups):
+            start = (first + g) * lanes
+            stop = min(start + lanes, len(n_offset))
+            bits = np.int8(0)
+            for pixel in range(np.uint64(start), np.uint64(stop)):
+                bits |= flat[np.uint64(k_offset[k] + n_offset[pixel])]
+            positions[g, listed[g]] = k
+            listed[g] += bits != 0
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _pass(free, ready, service, k):  # type: ignore[no-untyped-def]
+    """Pass a token of column ``k`` to every PE: ``free`` becomes the first cycle after it.
+
+    Returns the latest of them, and how many PEs had nothing to do just before it. Inlined: a call
+    counts the references to its arrays, in atomic instructions that cost more than the pass.
+    """
+    latest = np.int32(0)
+    waited = np.int32(0)
+    for p in range(len(free)):
+        before = free[p]
+        waited += np.int32(before < ready)
+        after = np.int32(max(before, ready) + service[k, p])
+        free[p] = after
+        latest = max(latest, after)
+    return latest, waited
+
+
+@njit(cache=True, nogil=True)
+def _wait_for_bank(free, ready, drained, total):  # type: ignore[no-untyped-def]
+    """Hold every PE at the first token of a group until the cycle after ``drained``."""
+    for p in range(len(free)):
+        start = max(free[p], ready)
+        if drained >= start:
+            total[POINTER] += free[p] < ready
+            total[DRAIN] += drained + 1 - start
+            free[p] = drained + 1
+
+
+@njit(cache=True, nogil=True)
+def _compare(  # type: ignore[no-untyped-def]
+    state, keeps, free, room, slot, broadcast, drained, drained_q
+):
+    """Compare what the next groups depend on, relative to the last broadcast, to ``state``.
+
+    Returns whether it is the same; ``keeps`` puts it into ``state``.
+    """
+    pes, depth = len(free), len(room)
+    is_same = True
+    for i in range(pes + depth + 2):
+        if i < pes:
+            cycle = np.int64(free[i])
+        elif i < pes + depth:
+            cycle = room[(slot + i - pes) % depth]
+        else:
+            cycle = drained if i == pes + depth else drained_q
+        is_same &= state[i] == cycle - broadcast
+        if keeps:
+            state[i] = cycle - broadcast
+    return is_same
+
+
+@njit(cache=True, nogil=True)
+def recur(  # type: ignore[no-untyped-def]
+    act, service, work, padding, empty, word_of, pixels, lanes, drain_lanes, fifo_depth, rows, far
+):
+    """Run every group. Cycle 0 is the first of the run; ``far`` bounds cycles less the origin.
+
+    ``act`` is :class:`Positions`. The last row of ``service`` is a null token's. Sums of a group
+    are kept in scalars, rows are addressed rather than sliced: a token costs a few dozen
+    instructions, and those would double it.
+
+    Where all activations are non-zero, all groups have the same tokens: once the state at the
+    beginning of a group is that of a group before it, what happened in between happens again and
+    again, up to the last group.
+    """
+    matrix, flat, k_offset, n_offset = act
+    num_cols, pes = len(work), service.shape[1]
+    num_groups, last_word = -(-pixels // lanes), word_of[-1]
+    total = np.zeros(11, dtype=np.int64)
+    positions = np.empty((BLOCK, num_cols + 1), dtype=np.int32)
+    listed = np.empty(BLOCK, dtype=np.int64)
+    is_alike = matrix.size == 0 and flat.size == 0
+    if is_alike:
+        listed[0] = num_cols
+        for k in range(num_cols):
+            positions[0, k] = k
+
+    free = np.zeros(pes, dtype=np.int32)  # first cycle in which a PE's issue stage is free
+    latest = 0  # the largest of free
+    room = np.full(fifo_depth, -far, dtype=np.int64)  # when the token fifo_depth ago left room
+    slot = 0
+    broadcast = 0  # cycle of the last broadcast
+    drained, drained_q = -far, -far  # last cycles of the drains of the two groups before
+    origin = 0
+    # state, sums and cycle at the beginning of group ``mark``
+    marked = np.zeros(pes + fifo_depth + 2, dtype=np.int64)
+    mark, total_marked, cycle_marked = 0, np.zeros(11, dtype=np.int64), 0
+    searches = is_alike
+    group = 0
+    while group < num_groups:
+        if searches and group > 0:
+            keeps = group >= 2 * mark
+            if _compare(marked, keeps, free, room, slot, broadcast, drained, drained_q) and mark:
+                times = (num_groups - 1 - group) // (group - mark)
+                group += times * (group - mark)
+                origin += times * (origin + broadcast - cycle_marked)
+                for i in range(len(total)):
+                    total[i] += times * (total[i] - total_marked[i])
+                searches = False
+            elif keeps:
+                mark, cycle_marked = group, origin + broadcast
+                for i in range(len(total)):
+                    total_marked[i] = total[i]
+        block = 0 if is_alike else group % BLOCK
+        if block == 0 and not is_alike:
+            groups = min(BLOCK, num_groups - group)
+            if flat.size:
+                _list_ifmap(flat, k_offset, n_offset, group, groups, lanes, positions, listed)
+            else:
+                _list_matrix(matrix, group, groups, lanes, positions, listed)
+        tokens = listed[block]
+        ends_null = tokens == 0 or word_of[positions[block, tokens - 1]] != last_word
+        positions[block, tokens] = num_cols  # the null token
+        word = -1
+        scanned = full = worked = padded = columns = pointers = 0
+        for token in range(tokens + ends_null):
+            k = positions[block, token]
+            next_word = word_of[k] if k < num_cols else last_word
+            scans = max(0, next_word - word - 1)
+            word = next_word
+            offered = broadcast + 1 + scans
+            broadcast = max(offered, room[slot])
+            full += broadcast - offered
+            room[slot] = max(broadcast + 2, latest)
+            slot = slot + 1 if slot + 1 < fifo_depth else 0
+
+            ready = np.int32(broadcast + 2)
+            if token == 0:
+                _wait_for_bank(free, ready, drained_q, total)
+            latest, waited = _pass(free, ready, service, k)
+            pointers += waited
+            scanned += scans
+            if k < num_cols:
+                worked += work[k]
+                padded += padding[k]
+                columns += empty[k]
+            if broadcast > far:
+                origin += broadcast
+                # [:] keeps the names bound: rebinding would count references in every token
+                free[:] -= np.int32(broadcast)
+                room[:] -= broadcast
+                latest -= broadcast
+                drained -= broadcast
+                drained_q -= broadcast
+                broadcast = 0
+        total[BROADCAST] += tokens
+        total[NULL] += ends_null
+        total[SCAN] += scanned
+        total[FULL] += full
+        total[WORK] += worked
+        total[PADDING] += padded
+        total[COLUMN] += columns
+        total[POINTER] += pointers
+        used = min(lanes, pixels - group * lanes)
+        drained_q, drained = drained, max(latest + 3, drained) + rows * -(-used // drain_lanes)
+        group += 1
+    total[LAST] = origin + drained
+    for p in range(pes):
+        total[DONE] += drained - free[p]
+    return total
