@@ -1,3 +1,106 @@
-"""Cycle-level simulator of sparse, quantized DNN arrays. Imports neither Amaranth nor torch."""
+"""Cycle-exact simulator and generator of sparse, quantized DNN arrays.
+
+Public names resolve when they are first used: ``import hwsim`` alone imports neither NumPy nor
+pydantic, and Amaranth and torch only inside the functions that need them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hwsim.api.breakeven import breakeven
+    from hwsim.api.compress import Compressed, compress
+    from hwsim.api.generate import Verilog, generate
+    from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
+    from hwsim.api.simulate import simulate
+    from hwsim.api.storage import published_sizes, storage
+    from hwsim.api.study import study
+    from hwsim.api.sweep import sweep
+    from hwsim.api.synth import Synthesis, synth
+    from hwsim.api.verify import verify
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.cost.breakeven import BreakEvens
+    from hwsim.cost.published_sizes import PublishedSizes
+    from hwsim.cost.storage import Storage
+    from hwsim.engine.results import LayerResult, NetworkResult
+    from hwsim.errors import InputError
+    from hwsim.report.result import Result
+    from hwsim.studies.run import ComparisonStudy, PublishedStudy, Study, SyntheticStudy
+    from hwsim.sweeps.sweep import Sweep
+    from hwsim.verification.compare import Comparison
+    from hwsim.verification.result import Verification
+
+__all__ = [
+    "ArchConfig",
+    "BreakEvens",
+    "Checkpoint",
+    "Comparison",
+    "ComparisonStudy",
+    "Compressed",
+    "Imported",
+    "InputError",
+    "LayerResult",
+    "NetworkConfig",
+    "NetworkResult",
+    "PublishedSizes",
+    "PublishedStudy",
+    "Result",
+    "Storage",
+    "Study",
+    "Sweep",
+    "Synthesis",
+    "SyntheticStudy",
+    "Verification",
+    "Verilog",
+    "__version__",
+    "breakeven",
+    "compress",
+    "generate",
+    "import_network",
+    "published_sizes",
+    "read_arch",
+    "read_checkpoint",
+    "read_network",
+    "simulate",
+    "storage",
+    "study",
+    "sweep",
+    "synth",
+    "verify",
+]
 
 __version__ = "0.1.0"
+
+#: Module of each public name that is not in ``hwsim.api``.
+_MODULES = {
+    "ArchConfig": "hwsim.config",
+    "BreakEvens": "hwsim.cost.breakeven",
+    "Checkpoint": "hwsim.checkpoints.checkpoint",
+    "Comparison": "hwsim.verification.compare",
+    "ComparisonStudy": "hwsim.studies.run",
+    "InputError": "hwsim.errors",
+    "LayerResult": "hwsim.engine.results",
+    "NetworkConfig": "hwsim.config",
+    "NetworkResult": "hwsim.engine.results",
+    "PublishedSizes": "hwsim.cost.published_sizes",
+    "PublishedStudy": "hwsim.studies.run",
+    "Result": "hwsim.report.result",
+    "Storage": "hwsim.cost.storage",
+    "Study": "hwsim.studies.run",
+    "Sweep": "hwsim.sweeps.sweep",
+    "SyntheticStudy": "hwsim.studies.run",
+    "Verification": "hwsim.verification.result",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES.get(name, "hwsim.api")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

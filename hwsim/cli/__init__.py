@@ -1,8 +1,9 @@
-"""The command line: one file a command; nothing heavy is imported before a command runs."""
+"""The command line: one file per command; nothing heavy is imported before a command runs."""
 
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sys
 
@@ -33,17 +34,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: A disk or a quota that ended where no folder of results is being written.
+#: A full disk or quota, where no folder of results is being written.
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def _paragraphs(doc: str | None) -> str:
+    """Docstring with one line per paragraph, which the terminal then wraps."""
+    paragraphs = inspect.cleandoc(doc or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
 
 for command in (
     study, simulate, generate, verify, synth, sweep, breakeven, compress, storage, data, doctor,
 ):  # fmt: skip
-    app.command()(command)
-app.command("import")(import_)  # a word that Python keeps for itself
+    app.command(help=_paragraphs(command.__doc__))(command)
+app.command("import", help=_paragraphs(import_.__doc__))(import_)  # a keyword of Python
 
 
-@app.callback()
 def _root() -> None:
     """Simulate and generate arrays that consume sparse, quantized weights, and prove the two equal.
 
@@ -53,6 +60,9 @@ def _root() -> None:
 
     Example: hwsim study configs/study/lenet5.yaml
     """
+
+
+app.callback(help=_paragraphs(_root.__doc__))(_root)
 
 
 def main() -> None:
@@ -68,13 +78,13 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
-        # the reader of our output has gone (`hwsim ... | head`); nothing is wrong with the run
+        # the reader of the output has ended (`hwsim ... | head`); the run itself is not at fault
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
-        # what is still buffered cannot be written either; the interpreter must not try at its end
+        # the rest of the buffer cannot be written either; the interpreter must not try at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         where = error.filename or "standard output"
         print(f"error: {where}: cannot be written: {error.strerror}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What is seen of ``hwsim compress`` at work: bars on a terminal, lines in a log."""
+"""Progress of ``hwsim compress``: bars on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Lines:
         )
 
     def end(self, run: Run, how: End) -> None:
-        """Print how."""
+        """Print how the run ended."""
         self._console.print(_line(run, how), soft_wrap=True)
 
 
@@ -87,7 +87,7 @@ class Bars:
         )
 
     def report(self, run: Run, epoch: Epoch) -> None:
-        """Move the bar; one that goes on after a kill begins where it was."""
+        """Move the bar; a resumed run begins at its last epoch."""
         self._progress.update(
             self._bars[run.name],
             completed=self._schedules[run.name].done(epoch),
@@ -103,7 +103,7 @@ class Bars:
 
 
 class _Schedule:
-    """How far an epoch of a stage is in the whole recipe."""
+    """Position of an epoch of a stage in the whole recipe."""
 
     def __init__(self, run: Run) -> None:
         from hwsim.models.compress import pipeline
@@ -124,9 +124,9 @@ def _figures(epoch: Epoch) -> str:
 
 
 def _line(run: Run, how: End) -> str:
-    """What became of a run; errors are left for the end."""
+    """Outcome of a run; errors are printed at the end."""
     lines = {
-        "found": "done before, by the same recipe",
+        "found": "finished before, by the same recipe",
         "made": f"done, in {run.folder}",
         "better": f"{how.remark}; write to another folder (--out), or delete that file",
         "failed": "failed",

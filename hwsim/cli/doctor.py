@@ -1,9 +1,9 @@
-"""``hwsim doctor``: what is there, what is missing, what to do."""
+"""``hwsim doctor``: tools, packages, data sets and checkpoints; how to get what is missing."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,25 +28,63 @@ class Finding:
     remark: str
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also print where each is, and list every checkpoint.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the tools, packages, data sets and checkpoints: found, missing, and what to do.
 
     Exits 1 when something is missing without which designs cannot be simulated, generated and
     verified.
 
-    Example: hwsim doctor
+    Example: hwsim doctor --all
     """
     from hwsim.cli.output import console, emit_json
 
-    findings = [*_tools(), *_extras(), *_data(), *_checkpoints()]
+    needs, checkpoints = [*_tools(), *_extras(), *_data()], _checkpoints()
+    findings = [*needs, *checkpoints]
     missing = [finding.name for finding in findings if finding.required and not finding.found]
     if json:
         emit_json({"missing": missing, "findings": [asdict(finding) for finding in findings]})
-    else:
+    elif every:
         console().print(_table(findings))
+    else:
+        console().print(_summary([*needs, _counted(checkpoints)]))
     if missing:
         typer.echo(f"error: missing: {', '.join(missing)}", err=True)
         raise typer.Exit(1)
+
+
+def _summary(findings: list[Finding]) -> Table:
+    """One screen: what is found with its version and purpose, what is missing with the remedy."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="hwsim doctor", title_justify="left", box=None, pad_edge=False)
+    for title in ("what", "state"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("for, or what to do", overflow="fold")
+    for finding in findings:
+        last = finding.purpose if finding.found else finding.remark
+        table.add_row(finding.name, _version(finding), escape(last))
+    return table
+
+
+def _counted(checkpoints: list[Finding]) -> Finding:
+    """All checkpoints as one finding."""
+    damaged = [finding.name for finding in checkpoints if not finding.found]
+    purpose = "real layers, studies (--all lists them)"
+    remark = f"{len(damaged)} damaged, first: {damaged[0]} (--all says why)" if damaged else ""
+    count = f"{len(checkpoints) - len(damaged)} found"
+    return Finding("checkpoints", not damaged, False, count, purpose, remark)
+
+
+def _version(finding: Finding) -> str:
+    if finding.found or not finding.version:
+        return finding.version or _state(finding)
+    return f"{finding.version}, too old" if finding.name != "checkpoints" else finding.version
 
 
 def _table(findings: list[Finding]) -> Table:
@@ -54,15 +92,15 @@ def _table(findings: list[Finding]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    made = Table(title="hwsim doctor", title_justify="left")
+    table = Table(title="hwsim doctor", title_justify="left")
     for title in ("what", "state", "version", "for"):
-        made.add_column(title, no_wrap=True)
-    made.add_column("where, or what to do", overflow="fold")
+        table.add_column(title, no_wrap=True)
+    table.add_column("where, or what to do", overflow="fold")
     for finding in findings:
-        made.add_row(
+        table.add_row(
             finding.name, _state(finding), finding.version, finding.purpose, escape(finding.remark)
         )
-    return made
+    return table
 
 
 def _state(finding: Finding) -> str:

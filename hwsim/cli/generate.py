@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hwsim.cli.options import Arch, Json, Out
 
 __all__ = ["generate"]
@@ -18,25 +16,13 @@ def generate(arch: Arch, out: Out = None, json: Json = False) -> None:
 
     Example: hwsim generate dense_8x8_ws --out build/rtl
     """
+    from hwsim import api
     from hwsim.cli.output import console, emit_json
-    from hwsim.config import ArchConfig
-    from hwsim.system import extras
 
-    design = ArchConfig.read(arch)
-    extras.require("rtl")
-    from hwsim.rtl.emit.verilog import generate as write
-
-    verilog = write(design, out or Path("build/generate") / design.name)
-    sidecar = verilog.with_suffix(".json")
+    result = api.generate(arch, out)
     if json:
-        emit_json(
-            {
-                "arch": design.name,
-                "verilog": str(verilog),
-                "sidecar": str(sidecar),
-                "multipliers": design.array.multipliers,
-            }
-        )
-    else:
-        lines = verilog.read_text().count("\n")
-        console().print(f"wrote {verilog} ({lines} lines, module {design.name}) and {sidecar}")
+        emit_json(result.to_dict())
+        return
+    lines = result.text.count("\n")
+    name = result.arch.name
+    console().print(f"wrote {result.path} ({lines} lines, module {name}) and {result.sidecar}")

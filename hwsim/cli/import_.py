@@ -10,12 +10,10 @@ import typer
 from hwsim.cli.options import Inputs, Json, Out, Weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import NetworkConfig
 
-__all__ = ["import_", "imported"]
+__all__ = ["import_"]
 
 
 def import_(
@@ -46,13 +44,15 @@ def import_(
 
     Example: hwsim import squeezenet.onnx
     """
+    from hwsim import api
     from hwsim.cli.output import console, emit_json, log
     from hwsim.system.files import write_text_atomic
 
     with log().status("reading") as status:
-        net, checkpoint = imported(
-            network, weights, inputs, seed, images, compare=True, progress=status.update
+        result = api.import_network(
+            network, weights, inputs=inputs, images=images, seed=seed, progress=status.update
         )
+    net, checkpoint = result.network, result.checkpoint
     folder = out or Path("build/import") / net.name
     config = write_text_atomic(folder / f"{net.name}.yaml", net.to_yaml())
     path = checkpoint.write(folder / f"{net.name}.safetensors")
@@ -62,32 +62,6 @@ def import_(
         return
     _show(net, checkpoint)
     console().print(f"wrote {path} and {config.name}")
-
-
-def imported(
-    network: str,
-    weights: Path | None,
-    inputs: Path | None,
-    seed: int,
-    images: int | None = None,
-    *,
-    compare: bool = False,
-    progress: Callable[[str], None] = lambda what: None,
-) -> tuple[NetworkConfig, Checkpoint]:
-    """Read and quantize what the command line names."""
-    from hwsim.inference import images as pictures
-    from hwsim.models.importers import source
-
-    progress(f"reading {weights or network}")
-    model = source.read(network, weights)
-    if inputs is None:
-        given: Any = pictures.random(model.config, images or source.CALIBRATION, seed)
-        calibration = "random images"
-    else:
-        given = pictures.read(inputs, model.config)[: images or source.CALIBRATION]
-        calibration = f"images of {inputs.name}"
-    checkpoint = source.checkpoint_of(model, given, calibration, compare=compare, progress=progress)
-    return model.config, checkpoint
 
 
 def _show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
@@ -105,7 +79,7 @@ def _show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
         for shape in net.shapes()
         if shape.has_weights
     ]
-    totals = [sum(row[place] for row in rows) for place in (4, 5)]
+    totals = [sum(row[column] for row in rows) for column in (4, 5)]
     columns = ["layer", "type", "M", "K", "weights", "MACs"]
     console().print(table(net.name, columns, [*rows, ["total", "", "", "", *totals]]))
     info = checkpoint.info

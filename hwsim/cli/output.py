@@ -1,17 +1,19 @@
-"""What commands print: tables for people, one JSON document for programs."""
+"""Output of commands: tables for people, one JSON document for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
     from rich.table import Table
 
-__all__ = ["console", "emit_json", "log", "table"]
+__all__ = ["console", "emit_json", "log", "progress_bar", "table"]
 
 
 def console() -> Console:
@@ -34,12 +36,38 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
     from hwsim.report.page import cell
 
-    made = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):
-        made.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
+    printed = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        printed.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     for row in rows:
-        made.add_row(*(cell(value) for value in row))
-    return made
+        printed.add_row(*(cell(value) for value in row))
+    return printed
+
+
+@contextmanager
+def progress_bar(*columns: ProgressColumn) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Bar on stderr that appears at its first report: description, steps done, steps (or unknown).
+
+    Bad input, which is refused before anything is reported, thus stays one line.
+    """
+    from rich.progress import Progress
+
+    bar = Progress(*columns, console=log())
+    task = bar.add_task("", total=None)
+    is_shown = False
+
+    def report(description: str, done: int, total: int | None) -> None:
+        nonlocal is_shown
+        bar.update(task, description=description, completed=done, total=total)
+        if not is_shown:
+            is_shown = True
+            bar.start()
+
+    try:
+        yield report
+    finally:
+        if is_shown:
+            bar.stop()
 
 
 def emit_json(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""``hwsim storage``: bits per format of a network's weights; published sizes rebuilt."""
+"""``hwsim storage``: bits of a network's weights in every format; published sizes rebuilt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from hwsim.cli.options import Json, Out
 
 if TYPE_CHECKING:
-    from hwsim.cost.published_sizes import Table
+    from hwsim.cost.published_sizes import PublishedSizes
     from hwsim.cost.storage import Storage
 
 __all__ = ["storage"]
@@ -37,50 +37,48 @@ def storage(
 ) -> None:
     """Measure stored bits in every format, by kind: values, indices, pointers, padding.
 
-    Says which designs the weights fit, and why not. Synthetic weights have the network's densities
-    and are pruned onto no constraint. Of a table of published sizes it rebuilds each row, and exits
-    1 when one is missed. Writes results.json, results.csv and a picture.
+    Lists the designs that the weights fit, and the reason where they do not. Synthetic weights have
+    the network's densities and meet no constraint. With a table of published sizes the command
+    rebuilds each row, and exits 1 when one is missed. Writes results.json, results.csv and a
+    picture.
 
     Example: hwsim storage lenet5_nonstructured_12x; hwsim storage configs/storage/admm_nn.yaml
     """
-    from hwsim.config.catalog import CONFIGS
+    from hwsim.api.storage import is_published
 
-    path = Path(weights)
-    is_table = (
-        path.suffix in {".yaml", ".yml"} and path.is_file() and b"\nrows:" in path.read_bytes()
-    )
-    if is_table or (CONFIGS / "storage" / f"{weights}.yaml").is_file():
+    if is_published(weights):
         _published(weights, out, json)
     else:
-        _measure(weights, arch or [], seed, out, json)
+        _measure(weights, arch, seed, out, json)
 
 
-def _measure(weights: str, arch: list[str], seed: int, out: Path | None, json: bool) -> None:
+def _measure(weights: str, arch: list[str] | None, seed: int, out: Path | None, json: bool) -> None:
+    from hwsim import api
     from hwsim.cli.output import console, emit_json, log
-    from hwsim.config import ArchConfig
-    from hwsim.cost.storage import designs_of, run
     from hwsim.cost.storage_picture import bits_by_format
     from hwsim.report.page import write_csv, write_json
 
-    designs = [ArchConfig.read(name) for name in arch] or designs_of(64)
     with log().status("measuring") as status:
-        found = run(weights, designs, seed, lambda name: status.update(f"measuring {name}"))
-        folder = out or Path("build/storage") / found.name
-        path = write_json(folder / "results.json", found.to_dict())
-        write_csv(folder / "results.csv", found.rows())
-        picture = bits_by_format(found, folder)
+        result = api.storage(
+            weights, arch or None, seed=seed,
+            progress=lambda layer: status.update(f"measuring {layer}"),
+        )  # fmt: skip
+        folder = out or Path("build/storage") / result.name
+        path = write_json(folder / "results.json", result.to_dict())
+        write_csv(folder / "results.csv", result.to_rows())
+        picture = bits_by_format(result, folder)
     if json:
-        emit_json(found.to_dict())
+        emit_json(result.to_dict())
         return
-    _show(found)
+    _show(result)
     console().print(f"wrote {path}, results.csv and {picture.name}")
 
 
-def _show(found: Storage) -> None:
+def _show(result: Storage) -> None:
     from hwsim.cli.output import console, table
     from hwsim.cost.storage import KINDS
 
-    plain = found.plain
+    plain = result.plain
     rows: list[list[object]] = [["plain", "", *_kinds(plain.to_dict()), plain.total / 8000, 1.0]]
     rows += [
         [
@@ -90,49 +88,49 @@ def _show(found: Storage) -> None:
             size.total.total / 8000,
             plain.total / max(1, size.total.total),
         ]
-        for size in found.fitting
+        for size in result.fitting
     ]
     columns = ["format", "family", *KINDS, "total", "KB", "smaller"]
     title = (
-        f"{found.title}: bits in all; KB of 1000 bytes; times smaller than plain: dense, zeros too"
+        f"{result.title}: bits in total; KB of 1000 bytes; factor below plain, which stores zeros"
     )
     console().print(table(title, columns, rows))
 
     by_layer: list[list[object]] = []
-    for place, (name, weights, nonzeros, width) in enumerate(found.layers):
-        sizes = [size.layers[place] for size in found.representatives]
+    for index, (name, weights, nonzeros, width) in enumerate(result.layers):
+        sizes = [size.layers[index] for size in result.representatives]
         shown = [
             f"{layer.bits.total / 8000:.3f}" + (f" ({layer.searched} b)" if layer.searched else "")
             for layer in sizes
         ]
         by_layer.append([name, weights, nonzeros, weights * width / 8000, *shown])
-    names = [size.family or size.name for size in found.representatives]
+    names = [size.family or size.name for size in result.representatives]
     columns = ["layer", "weights", "non-zero", "plain", *names]
-    title = f"{found.title}: KB by layer, smallest design of a family (index width, searched)"
+    title = f"{result.title}: KB by layer, smallest design of each family (index width, searched)"
     console().print(table(title, columns, by_layer))
 
     fits = [
         [size.name, size.family, size.fits, size.explicit_zeros, size.violation]
-        for size in found.formats
+        for size in result.formats
         if size.family
     ]
     if fits:
         console().print(
             table(
-                f"{found.title}: designs",
+                f"{result.title}: designs",
                 ["design", "family", "fits", "explicit zeros", "first violation"],
                 fits,
             )
         )
-        holds = [family for family, fit in found.families.items() if fit]
+        holds = [family for family, fit in result.families.items() if fit]
         console().print(f"fits families: {', '.join(holds) or 'none'}")
-    if any(size.kept < size.columns for size in found.gathers):
+    if any(size.kept < size.columns for size in result.gathers):
         gathers = [
             [g.layer, g.rows, g.columns, g.kept, g.ideal, g.folds, g.channel_folds]
-            for g in found.gathers
+            for g in result.gathers
         ]
         columns = ["layer", "rows", "K", "kept", "ideal folds", "banks of K", "banks of channels"]
-        title = f"{found.title}: dense, weight-stationary, K folds when each row has its own bank"
+        title = f"{result.title}: dense, weight-stationary, K folds with one bank per row"
         console().print(table(title, columns, gathers))
 
 
@@ -143,29 +141,27 @@ def _kinds(bits: dict[str, int]) -> list[int]:
 
 
 def _published(name: str, out: Path | None, json: bool) -> None:
+    from hwsim import api
     from hwsim.cli.output import console, emit_json, log
-    from hwsim.config.jobs.storage import StorageConfig
-    from hwsim.cost.published_sizes import run
     from hwsim.cost.storage_picture import published_sizes
     from hwsim.report.page import write_csv, write_json
 
-    config = StorageConfig.read(name)
     with log().status("drawing masks") as status:
-        found = run(config, lambda row: status.update(f"measuring {row}"))
-        folder = out or Path("build/storage") / config.name
-        path = write_json(folder / "results.json", found.to_dict())
-        write_csv(folder / "results.csv", [layer for row in found.rows for layer in row.csv()])
-        picture = published_sizes(found, folder)
+        result = api.published_sizes(name, progress=lambda row: status.update(f"measuring {row}"))
+        folder = out or Path("build/storage") / result.config.name
+        path = write_json(folder / "results.json", result.to_dict())
+        write_csv(folder / "results.csv", result.to_rows())
+        picture = published_sizes(result, folder)
     if json:
-        emit_json(found.to_dict())
+        emit_json(result.to_dict())
     else:
-        _show_published(found)
+        _show_published(result)
         console().print(f"wrote {path}, results.csv and {picture.name}")
-    if not found.passed:
+    if not result.passed:
         raise typer.Exit(1)
 
 
-def _show_published(found: Table) -> None:
+def _show_published(result: PublishedSizes) -> None:
     from hwsim.cli.output import console, table
 
     columns = [
@@ -184,9 +180,9 @@ def _show_published(found: Table) -> None:
             f"{row.best_kb:,.2f}",
             f"{row.bound_kb:,.2f}",
         ]
-        for row in found.rows
+        for row in result.rows
     ]
-    console().print(table(f"{found.config.title} (seed {found.config.seed})", columns, rows))
-    for row in found.rows:
+    console().print(table(result.title, columns, rows))
+    for row in result.rows:
         console().print(f"{row.row.name}: {row.explanation()}")
-    console().print(f"[bold]{found.answer()}[/bold]")
+    console().print(f"[bold]{result.answer()}[/bold]")

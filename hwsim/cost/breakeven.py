@@ -1,9 +1,9 @@
 """Break-even pruning ratio (ADMM-NN, section 5.1), measured by our own simulator.
 
-How much of a layer must be pruned before an index-decoding array takes no longer than a dense array
-of as many multipliers takes for the whole layer. The smallest weights go first; equal ones in a
-random order, so that random weights give random masks. Every portion prunes what the smaller ones
-prune, and cycles fall with it.
+Break-even is the pruned portion of a layer at which an index-decoding array takes no more cycles
+than a dense array with the same number of multipliers takes for the whole layer. The smallest
+weights are pruned first; equal ones in a random order, so that random weights give random masks.
+Every portion prunes what the smaller ones prune, and cycles fall with it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,21 @@ from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NumberConfig
 from hwsim.cost.storage import designs_of
 from hwsim.errors import InputError
+from hwsim.report.result import Result
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
 from hwsim.workload.random import random_layer
 
-__all__ = ["PORTIONS", "PUBLISHED", "BreakEven", "Point", "dense_rival", "draw", "measure"]
+__all__ = [
+    "PORTIONS",
+    "PUBLISHED",
+    "BreakEven",
+    "BreakEvens",
+    "Point",
+    "dense_rival",
+    "draw",
+    "measure",
+]
 
 #: Pruned portions of the sweep.
 PORTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -35,7 +45,7 @@ PUBLISHED = {
     0.6: 1.15, 0.7: 1.86, 0.8: 3.00, 0.9: 6.55,
 }  # fmt: skip
 
-#: Pruned portion to which break-even is found.
+#: Resolution of the pruned portion at break-even.
 _RESOLUTION = 0.001
 
 
@@ -85,15 +95,58 @@ class BreakEven:
         }
 
 
+@dataclass(frozen=True)
+class BreakEvens(Result):
+    """Layers of a network on an index-decoding design against a dense one."""
+
+    arch: ArchConfig
+    dense: ArchConfig
+    #: Batch.
+    images: int
+    #: Area of ``arch`` / area of ``dense``, where it is given.
+    area: float | None
+    layers: list[BreakEven]
+
+    @property
+    def title(self) -> str:
+        """Title of the table."""
+        return f"{self.arch.name} against {self.dense.name}: speedup by pruned portion"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``results.json``."""
+        return {
+            "arch": self.arch.name,
+            "dense": self.dense.name,
+            "images": self.images,
+            "area": self.area,
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer, kind of activations and pruned portion."""
+        return [
+            {
+                "layer": layer.layer,
+                "activations": layer.acts,
+                "pruned": point.pruned,
+                "cycles": point.cycles,
+                "dense_cycles": layer.dense_cycles,
+                "speedup": point.speedup,
+            }
+            for layer in self.layers
+            for point in layer.points
+        ]
+
+
 def dense_rival(arch: ArchConfig) -> ArchConfig:
-    """Find the shipped weight-stationary dense design with as many multipliers and the same words.
+    """Find the shipped weight-stationary dense design of equal multipliers and numbers.
 
     Raises
     ------
     InputError
         There is none, or more than one.
     """
-    found = [
+    rivals = [
         design
         for design in designs_of(arch.array.multipliers)
         if isinstance(design.array, DenseConfig)
@@ -101,10 +154,11 @@ def dense_rival(arch: ArchConfig) -> ArchConfig:
         and design.array.gather_depth is None
         and design.numbers == arch.numbers
     ]
-    if len(found) != 1:
-        rule = f"must be given: {len(found)} designs in configs/arch are the like of {arch.name}"
-        raise InputError("command line", "--dense", None, rule)
-    return found[0]
+    if len(rivals) != 1:
+        same = f"the multipliers and numbers of {arch.name}"
+        rule = f"must be given: {len(rivals)} shipped designs have {same}"
+        raise InputError("arguments", "dense", None, rule)
+    return rivals[0]
 
 
 def draw(
@@ -135,7 +189,7 @@ def measure(
     needed
         Speedups; 1 is always among them.
     seed
-        Of the order in which equal weights go.
+        Of the order in which equal weights are pruned.
 
     Raises
     ------
@@ -150,8 +204,8 @@ def measure(
     cycles = _pruner(arch, gemms, seed)
     points = []
     for portion in portions:
-        clocks = cycles(portion)
-        points.append(Point(portion, clocks, dense_cycles / max(1, clocks)))
+        count = cycles(portion)
+        points.append(Point(portion, count, dense_cycles / max(1, count)))
     at = {
         speedup: _crossing(points, speedup, lambda p: dense_cycles / max(1, cycles(p)))
         for speedup in sorted({1.0, *needed})
@@ -163,7 +217,7 @@ def _pruner(arch: ArchConfig, gemms: list[GEMM], seed: int) -> Callable[[float],
     """Cycles of the layer with a portion of its weights pruned, as a function."""
     weights = [gemm.weight for gemm in gemms]
     flat = np.concatenate([np.abs(w.astype(np.int32)).ravel() for w in weights if w is not None])
-    # place of each weight in the order in which they go
+    # rank of each weight in the order of pruning
     order = np.lexsort((np.random.default_rng(seed).random(len(flat)), flat))
     rank = np.empty(len(flat), dtype=np.int64)
     rank[order] = np.arange(len(flat))
@@ -171,11 +225,11 @@ def _pruner(arch: ArchConfig, gemms: list[GEMM], seed: int) -> Callable[[float],
     ranks: list[NDArray[np.int64]] = np.split(rank, ends[:-1])
 
     def cycles(portion: float) -> int:
-        gone = round(portion * len(flat))
+        pruned_weights = round(portion * len(flat))
         total = 0
-        for gemm, places in zip(gemms, ranks, strict=True):
+        for gemm, own in zip(gemms, ranks, strict=True):
             assert gemm.weight is not None
-            pruned = gemm.weight * (places.reshape(gemm.M, gemm.K) >= gone)
+            pruned = gemm.weight * (own.reshape(gemm.M, gemm.K) >= pruned_weights)
             total += array_model(arch).count(arch, replace(gemm, weight=pruned)).cycles
         return total
 

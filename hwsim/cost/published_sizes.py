@@ -22,9 +22,10 @@ from hwsim.config.jobs.storage import KeptLayer, StorageConfig, StorageRow
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits, index_width
 from hwsim.formats.generic.relative import best_width, gaps, size_of_gaps
+from hwsim.report.result import Result
 from hwsim.workload.random import positions
 
-__all__ = ["LayerSize", "RowSize", "Table", "run"]
+__all__ = ["LayerSize", "PublishedSizes", "RowSize", "run"]
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ class RowSize:
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
-    def csv(self) -> list[dict[str, Any]]:
-        """Rows of ``results.csv``: one a layer."""
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer: bits by kind, index widths, entropy."""
         rows = []
         for layer in self.layers:
             row: dict[str, Any] = {"network": self.row.name}
@@ -155,11 +156,16 @@ class RowSize:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Every row."""
+class PublishedSizes(Result):
+    """Every network of a table of published sizes, rebuilt."""
 
     config: StorageConfig
     rows: list[RowSize]
+
+    @property
+    def title(self) -> str:
+        """Title of the table."""
+        return f"{self.config.title} (seed {self.config.seed})"
 
     @property
     def passed(self) -> bool:
@@ -167,7 +173,7 @@ class Table:
         return all(row.passed for row in self.rows)
 
     def answer(self) -> str:
-        """One sentence a row that is held to its published sizes."""
+        """One sentence for each row that is held to its published sizes."""
         return " ".join(
             f"{row.row.name}: {'within' if row.passed else 'NOT within'} {row.row.tolerance:.0%} "
             f"of both published sizes (data {row.differences[0]:+.1%}, with indices "
@@ -187,8 +193,14 @@ class Table:
             "rows": [row.to_dict() for row in self.rows],
         }
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per network and layer."""
+        return [row for network in self.rows for row in network.to_rows()]
 
-def run(config: StorageConfig, progress: Callable[[str], None] = lambda what: None) -> Table:
+
+def run(
+    config: StorageConfig, progress: Callable[[str], None] = lambda what: None
+) -> PublishedSizes:
     """Measure every row.
 
     Raises
@@ -197,14 +209,14 @@ def run(config: StorageConfig, progress: Callable[[str], None] = lambda what: No
         A row's layers are not its network's.
     """
     rows = []
-    for place, row in enumerate(config.rows):
+    for index, row in enumerate(config.rows):
         progress(row.name)
         try:
             layers = row.kept_layers()
         except ValueError as error:
-            raise InputError(config.name, f"rows.{place}", row.name, str(error)) from error
+            raise InputError(config.name, f"rows.{index}", row.name, str(error)) from error
         rows.append(RowSize(row, [_measure(config.seed, row, *layer) for layer in layers]))
-    return Table(config, rows)
+    return PublishedSizes(config, rows)
 
 
 def _measure(seed: int, row: StorageRow, layer: KeptLayer, weights: int) -> LayerSize:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import find_checkpoint, network_of
 from hwsim.checkpoints.synthetic import is_synthetic, mark
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.catalog import CONFIGS
@@ -24,6 +26,8 @@ from hwsim.formats import gather, measure, nm
 from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
 from hwsim.formats.generic import GENERIC, OWN_WIDTH
+from hwsim.report.result import Result
+from hwsim.workload import lowering
 from hwsim.workload.layer import Layer
 from hwsim.workload.random import random_weights
 
@@ -45,7 +49,7 @@ Matrices = list[NDArray[np.integer]]
 
 @dataclass(frozen=True)
 class LayerSize:
-    """One layer in one format; ``searched`` is the index width that was found best, if any."""
+    """One layer in one format; ``searched`` is the best index width, where one was searched."""
 
     name: str
     bits: Bits
@@ -119,7 +123,7 @@ class GatherSize:
 
 
 @dataclass(frozen=True)
-class Storage:
+class Storage(Result):
     """A network's layers ``(name, weights, non-zeros, bits of a weight)`` in every format.
 
     ``gathers`` are of the weight-stationary dense designs among the formats.
@@ -163,11 +167,11 @@ class Storage:
     @property
     def families(self) -> dict[str, bool]:
         """Families of the designs, and whether one of them holds the network."""
-        found: dict[str, bool] = {}
+        fits: dict[str, bool] = {}
         for size in self.formats:
             if size.family:
-                found[size.family] = found.get(size.family, False) or size.fits
-        return dict(sorted(found.items()))
+                fits[size.family] = fits.get(size.family, False) or size.fits
+        return dict(sorted(fits.items()))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""
@@ -182,8 +186,8 @@ class Storage:
             "gathers": [asdict(size) for size in self.gathers],
         }
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Rows of ``results.csv``: one for each layer of each format that holds the network."""
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer and format that holds the network: bits by kind."""
         return [
             {
                 "format": size.name,
@@ -204,13 +208,13 @@ class Storage:
 
 
 def designs_of(multipliers: int) -> list[ArchConfig]:
-    """Shipped designs of so many multipliers, by name."""
-    found = (ArchConfig.read(path) for path in sorted((CONFIGS / "arch").glob("*.yaml")))
-    return [design for design in found if design.array.multipliers == multipliers]
+    """Shipped designs with this number of multipliers, by name."""
+    designs = (ArchConfig.read(path) for path in sorted((CONFIGS / "arch").glob("*.yaml")))
+    return [design for design in designs if design.array.multipliers == multipliers]
 
 
 def run(
-    weights: str,
+    weights: str | Checkpoint | NetworkConfig,
     designs: Sequence[ArchConfig],
     seed: int = 0,
     progress: Callable[[str], None] = lambda what: None,
@@ -221,7 +225,7 @@ def run(
     Parameters
     ----------
     weights
-        Name or path of a checkpoint or of a network.
+        Name or path of a checkpoint or of a network, or one of these.
     designs
         Their formats are measured beside the generic ones.
     progress
@@ -249,16 +253,14 @@ def run(
         gathers += [_gather(layer, own, count) for count in rows]
         for size in formats:
             if size.design is None:
-                bits, searched = GENERIC[size.name](
-                    own, layer.numbers
-                )
+                bits, searched = GENERIC[size.name](own, layer.numbers)
                 size.layers.append(LayerSize(layer.name, bits, searched))
             elif size.fits:
                 _measure_design(size, layer, size.design)
-    return Storage(Path(weights).stem, layers, formats, gathers, synthetic)
+    return Storage(_name(weights), layers, formats, gathers, synthetic)
 
 
-def smallest(weights: str, network: str | None = None) -> tuple[str, Bits]:
+def smallest(weights: str | Checkpoint, network: str | None = None) -> tuple[str, Bits]:
     """Smallest format of a checkpoint in which each layer has its own bits, and its size.
 
     One of :data:`GENERIC`, or ``dense`` codes without the rows and columns that are all zero.
@@ -284,10 +286,10 @@ def _gather(layer: _Layer, matrices: Matrices, rows: int) -> GatherSize:
         layer=layer.name,
         rows=rows,
         columns=sum(matrix.shape[1] for matrix in matrices),
-        kept=sum(found.kept for found in gathers),
-        folds=sum(found.folds for found in gathers),
-        channel_folds=sum(found.folds for found in by_channel),
-        ideal=sum(found.ideal for found in gathers),
+        kept=sum(each.kept for each in gathers),
+        folds=sum(each.folds for each in gathers),
+        channel_folds=sum(each.folds for each in by_channel),
+        ideal=sum(each.ideal for each in gathers),
     )
 
 
@@ -333,24 +335,32 @@ class _Layer:
         return self._drawn[numbers]
 
 
-def _layers(weights: str, seed: int, network: str | None) -> Iterator[_Layer]:
-    is_network = weights.endswith((".yaml", ".yml")) or (
-        (CONFIGS / "network" / f"{weights}.yaml").is_file()
-    )
-    if is_network:
-        for shape in NetworkConfig.read(weights).shapes():
+def _name(weights: str | Checkpoint | NetworkConfig) -> str:
+    if isinstance(weights, NetworkConfig):
+        return weights.name
+    return Path(weights if isinstance(weights, str) else weights.source).stem
+
+
+def _layers(
+    weights: str | Checkpoint | NetworkConfig, seed: int, network: str | None
+) -> Iterator[_Layer]:
+    if isinstance(weights, str):
+        is_network = weights.endswith((".yaml", ".yml")) or (
+            (CONFIGS / "network" / f"{weights}.yaml").is_file()
+        )
+        weights = (
+            NetworkConfig.read(weights) if is_network else Checkpoint.read(find_checkpoint(weights))
+        )
+    if isinstance(weights, NetworkConfig):
+        for shape in weights.shapes():
             if shape.has_weights:
                 draw = partial(random_weights, shape, seed=seed)
                 yield _Layer(shape, NumberConfig(), draw, is_synthetic=True)
         return
-    from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.checkpoints.find import find_checkpoint, network_of
-    from hwsim.workload import lowering
-
-    checkpoint = Checkpoint.read(find_checkpoint(weights))
-    found = network_of(checkpoint) if network is None else NetworkConfig.read(network)
-    checkpoint.check(found)
-    for shape in found.shapes():
+    checkpoint = weights
+    known = network_of(checkpoint) if network is None else NetworkConfig.read(network)
+    checkpoint.check(known)
+    for shape in known.shapes():
         if shape.has_weights:
             layer = checkpoint.layers[shape.layer.name]
             lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwsim.cost.published_sizes import Table
+from hwsim.cost.published_sizes import PublishedSizes
 from hwsim.cost.storage import KINDS, Storage
 from hwsim.report.style import SIZE, colours, figure, save
 
@@ -30,7 +30,7 @@ def bits_by_format(storage: Storage, folder: Path) -> Path:
     return save(fig, folder / "bits_by_format.png")
 
 
-def published_sizes(table: Table, folder: Path) -> Path:
+def published_sizes(table: PublishedSizes, folder: Path) -> Path:
     """Grouped bars: bits of a kept weight, published and rebuilt, data below and index above."""
     fig, ax = figure()
     names = [row.row.name for row in table.rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.formats.base import Bits
+from hwsim.report.result import Result
 
 __all__ = ["LayerResult", "NetworkResult"]
 
@@ -18,8 +19,9 @@ __all__ = ["LayerResult", "NetworkResult"]
 class LayerResult:
     """One layer on one design.
 
-    ``macs`` is the dense work of the layer; ``useful_macs`` counts those whose weight and
-    activation are both non-zero, or all of them where only shapes are known.
+    ``shape`` is (M, K, N) of one group. ``macs`` is the dense work of the layer; ``useful_macs``
+    counts those whose weight and activation are both non-zero, or all of them where only shapes are
+    known.
     """
 
     name: str
@@ -61,15 +63,50 @@ class LayerResult:
             "bits": self.bits.to_dict(),
         }
 
+    def to_row(self) -> dict[str, Any]:
+        """Flat row of plain values; cycles by cause as ``<group>.<cause>``."""
+        return {
+            "layer": self.name,
+            "M": self.shape[0],
+            "K": self.shape[1],
+            "N": self.shape[2],
+            "groups": self.groups,
+            "macs": self.macs,
+            "useful_macs": self.useful_macs,
+            "nonzeros": self.nonzeros,
+            "cycles": self.cycles,
+            "utilization": self.utilization,
+            "bits": self.bits.total,
+            **_flat(self.counts),
+        }
+
+
+def _flat(counts: Counts) -> dict[str, int]:
+    """Cycles by cause as ``<group>.<cause>``."""
+    return {
+        f"{group}.{cause}": cycles
+        for group, causes in counts.causes.items()
+        for cause, cycles in causes.items()
+    }
+
 
 @dataclass(frozen=True)
-class NetworkResult:
-    """Every weighted layer of a network on one design, run one after the other."""
+class NetworkResult(Result):
+    """Every layer with weights of a network on one design, run one after the other."""
 
     arch: ArchConfig
     network: str
+    #: Batch.
     images: int
     layers: list[LayerResult]
+    #: Where the operands come from, in words: ``operands`` and ``inputs``.
+    origin: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Title of the table: network, design, batch, operands."""
+        parts = [f"{self.network} on {self.arch.name}", f"{self.images} image(s)"]
+        return ", ".join([*parts, *self.origin.values()])
 
     @property
     def counts(self) -> Counts:
@@ -123,4 +160,19 @@ class NetworkResult:
             "events": self.counts.events,
             "bits": self.bits.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
+            **self.origin,
         }
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer, then their total: work, cycles by cause, stored bits."""
+        rows = [layer.to_row() for layer in self.layers]
+        total = {
+            "layer": "total",
+            "macs": self.macs,
+            "useful_macs": self.useful_macs,
+            "nonzeros": sum(layer.nonzeros for layer in self.layers),
+            "cycles": self.cycles,
+            "utilization": self.utilization,
+            "bits": self.bits.total,
+        }
+        return [*rows, total | _flat(self.counts)]

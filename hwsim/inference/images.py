@@ -11,11 +11,37 @@ from numpy.typing import NDArray
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 
-__all__ = ["random", "read"]
+__all__ = ["Images", "checked", "random", "read"]
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
 
 
-def read(path: Path | str, network: NetworkConfig) -> NDArray[np.uint8] | NDArray[np.float32]:
+def read(path: Path | str, network: NetworkConfig) -> Images:
     """Read the images of a ``.npy``, or of the array ``images`` (or the only one) of a ``.npz``.
+
+    Returns
+    -------
+    (images, C, H, W) array
+        As of :func:`checked`.
+
+    Raises
+    ------
+    InputError
+        Not such a file; or as of :func:`checked`.
+    """
+    path = Path(path)
+    return checked(_array(path), network, path)
+
+
+def checked(pixels: NDArray[Any], network: NetworkConfig, source: Path | str) -> Images:
+    """Images of a network's input, refused where they cannot be.
+
+    Parameters
+    ----------
+    pixels
+        ``(images, C, H, W)``, or ``(images, H, W)`` of one channel.
+    source
+        Where they come from, for messages.
 
     Returns
     -------
@@ -25,24 +51,22 @@ def read(path: Path | str, network: NetworkConfig) -> NDArray[np.uint8] | NDArra
     Raises
     ------
     InputError
-        Not such a file, another shape than the network's input, or values that are not finite.
+        Another shape than the network's input, another type, or values that are not finite.
     """
-    path = Path(path)
-    found = _array(path)
     expected = (network.input.channels, network.input.height, network.input.width)
-    if found.ndim == 3 and expected[0] == 1:
-        found = found[:, None]
-    if found.ndim != 4 or found.shape[1:] != expected or not len(found):
+    if pixels.ndim == 3 and expected[0] == 1:
+        pixels = pixels[:, None]
+    if pixels.ndim != 4 or pixels.shape[1:] != expected or not len(pixels):
         rule = f"must be (images, {', '.join(map(str, expected))}) for {network.name}"
-        raise InputError(path, "shape", found.shape, rule)
-    if found.dtype == np.uint8:
-        return found
-    if found.dtype.kind != "f":
+        raise InputError(source, "shape", pixels.shape, rule)
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind != "f":
         rule = "must be uint8 (pixels) or floating point (normalised)"
-        raise InputError(path, "dtype", str(found.dtype), rule)
-    if not np.isfinite(found).all():
-        raise InputError(path, "", None, "must hold finite numbers")
-    return found.astype(np.float32)
+        raise InputError(source, "dtype", str(pixels.dtype), rule)
+    if not np.isfinite(pixels).all():
+        raise InputError(source, "", None, "must hold finite numbers")
+    return pixels.astype(np.float32)
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -1,8 +1,9 @@
-"""Operands of a network's layers: the one place where weights meet activations."""
+"""Operands of a network's layers: weights and activations come together here and nowhere else."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ __all__ = [
     "network_images",
     "on_images",
     "on_random_acts",
+    "operands_of",
     "shipped_images",
 ]
 
@@ -52,10 +54,42 @@ def checkpoint_operands(
         The checkpoint is missing, damaged or of another network; or there are no such images.
     """
     weights = Checkpoint.read(find_checkpoint(checkpoint), network)
-    if is_synthetic(weights):
-        return on_random_acts(network, weights, count, seed)
-    pixels, _ = network_images(network, count, file, seed, dataset_of(weights))
-    return on_images(network, weights, pixels)
+    return operands_of(network, weights, count, file, seed)[0]
+
+
+def operands_of(
+    network: NetworkConfig,
+    checkpoint: Checkpoint,
+    count: int,
+    inputs: Path | NDArray[Any] | None = None,
+    seed: int = 0,
+) -> tuple[Operands, str]:
+    """Operands of a network from a checkpoint's weights, and its inputs in words.
+
+    Parameters
+    ----------
+    count
+        Batch.
+    inputs
+        As of :func:`network_images`; none for synthetic weights, which run on random activations.
+    seed
+        Of random images and activations.
+
+    Raises
+    ------
+    InputError
+        Synthetic weights with ``inputs``; or as of :func:`network_images`.
+    """
+    if not is_synthetic(checkpoint):
+        pixels, described = network_images(network, count, inputs, seed, dataset_of(checkpoint))
+        return on_images(network, checkpoint, pixels), described
+    if inputs is not None:
+        rule = "must be absent: synthetic weights run on random activations"
+        raise InputError("arguments", "inputs", _shown(inputs), rule)
+    return (
+        on_random_acts(network, checkpoint, count, seed),
+        f"random activations, seed {seed}",
+    )
 
 
 def on_images(network: NetworkConfig, checkpoint: Checkpoint, pixels: Images) -> Operands:
@@ -139,21 +173,37 @@ def shipped_images(
 def network_images(
     network: NetworkConfig,
     count: int,
-    file: Path | None = None,
+    inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
     dataset: str | None = None,
-) -> tuple[NDArray[np.uint8] | NDArray[np.float32], str]:
+) -> tuple[images.Images, str]:
     """``count`` images for a network, and what they are in words.
 
-    The first of ``file`` where one is given; else of the test images that ship (of ``dataset``, or
-    of MNIST), where they have the shape of the network's input; else random ones.
+    They are the first of ``inputs`` where that is a file, or all of an array; else the first of the
+    test images that ship (of ``dataset``, or of MNIST), where they have the shape of the network's
+    input; else random ones.
+
+    Raises
+    ------
+    InputError
+        The file has fewer images, the array has another number of them, or they do not fit the
+        network (:func:`hwsim.inference.images.checked`).
     """
-    if file is not None:
-        given = images.read(file, network)
-        if count > len(given):
-            raise InputError(file, "images", count, f"must be at most {len(given)}: the file's")
-        return given[:count], f"images of {file}"
+    if isinstance(inputs, np.ndarray):
+        pixels = images.checked(inputs, network, "inputs")
+        if count != len(pixels):
+            raise InputError("arguments", "images", count, f"must be {len(pixels)}, as in inputs")
+        return pixels, "images of an array"
+    if inputs is not None:
+        pixels = images.read(inputs, network)
+        if count > len(pixels):
+            raise InputError(inputs, "images", count, f"must be at most {len(pixels)}: the file's")
+        return pixels[:count], f"images of {inputs}"
     if network.input == _SHIPPED:
         name = dataset or "mnist"
         return shipped_images(count, name)[0], f"{DATASETS[name].title} test images"
     return images.random(network, count, seed), f"random images, seed {seed}"
+
+
+def _shown(inputs: Path | NDArray[Any]) -> str:
+    return f"array {inputs.shape}" if isinstance(inputs, np.ndarray) else str(inputs)

@@ -118,6 +118,13 @@ class Check:
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer, without efficiency by depth."""
+        return [
+            {key: value for key, value in layer.to_dict().items() if key != "efficiency"}
+            for layer in self.layers
+        ]
+
 
 def run(config: PublishedConfig, progress: Callable[[str], None] = lambda what: None) -> Check:
     """Simulate every layer of the table, and each queue depth of the plot.

@@ -15,7 +15,7 @@ Table = tuple[list[str], list[list[object]]]
 
 
 def published_table(check: Check) -> Table:
-    """Columns and rows of the published check: one row a layer."""
+    """Columns and rows of the published check: one row per layer."""
     columns = [
         "layer", "theoretical us", "published", "difference", "actual us", "published",
         "difference", "entries", "of them padding", "efficiency",
@@ -43,14 +43,10 @@ def write_published(check: Check, title: str, command: str, folder: Path) -> Pat
         "included, spread evenly over the PEs. *Actual*: simulated with resident weights."
     )
     report.table(columns, rows)
-    layers = [
-        {key: value for key, value in layer.to_dict().items() if key != "efficiency"}
-        for layer in check.layers
-    ]
     with staged(folder) as inside:
         document = check.to_dict() | {"title": title, "command": command}
         write_json(inside / "results.json", document)
-        write_csv(inside / "results.csv", layers)
+        write_csv(inside / "results.csv", check.to_rows())
         report.picture(plots.efficiency_by_depth(check, inside), "Load-balance efficiency")
         page = report.write(inside)[1]
     return folder / page.name

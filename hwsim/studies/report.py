@@ -13,13 +13,20 @@ from hwsim.studies.compare import Comparison, Variant
 from hwsim.studies.verdict import BOUNDS, Verdict
 from hwsim.system.files import staged
 
-__all__ = ["cycles_table", "storage_table", "verdict_table", "write_comparison"]
+__all__ = [
+    "cycles_table",
+    "layer_rows",
+    "storage_table",
+    "to_dict",
+    "verdict_table",
+    "write_comparison",
+]
 
 Table = tuple[list[str], list[list[object]]]
 
 
 def cycles_table(done: Comparison, variants: list[Variant]) -> Table:
-    """Columns and rows on accuracy and time: one row a variant."""
+    """Columns and rows on accuracy and time: one row per variant."""
     columns = [
         "checkpoint", "design", "bits", "held out %", "test %", "weights left", "factor",
         "cycles", "loading", "speedup", "utilization",
@@ -37,7 +44,7 @@ def cycles_table(done: Comparison, variants: list[Variant]) -> Table:
 
 
 def storage_table(done: Comparison, variants: list[Variant]) -> Table:
-    """Columns and rows on storage in KB and on gates: one row a variant."""
+    """Columns and rows on storage in KB and on gates: one row per variant."""
     kinds = ("values", "indices", "pointers", "padding")
     columns = [
         "checkpoint", "design", *kinds, "total", "smaller", "own bits", "as", "gates", "x cycles",
@@ -61,7 +68,7 @@ def storage_table(done: Comparison, variants: list[Variant]) -> Table:
 
 
 def verdict_table(found: list[Verdict]) -> Table:
-    """Columns and rows of the verdicts: one row a measure and width."""
+    """Columns and rows of the verdicts: one row per measure and width."""
     columns = ["measure", "weights", "non-structured", "systolic", "ahead", "thesis"]
     rows: list[list[object]] = [
         [v.measure, v.at, *v.shown(), verdict.times(v.factor), v.thesis] for v in found
@@ -84,7 +91,7 @@ def write_comparison(
     with staged(folder) as inside:
         document = to_dict(done) | {"title": title, "command": command, "rtl": proofs}
         write_json(inside / "results.json", document)
-        write_csv(inside / "results.csv", _csv_rows(done))
+        write_csv(inside / "results.csv", layer_rows(done))
         page = _report(done, title, command, proofs, inside).write(inside)[1]
     return folder / page.name
 
@@ -214,7 +221,8 @@ def _causes_table(variant: Variant, group: str) -> Table:
     return columns, [*rows, row("total", ["", "", ""], variant.result)]
 
 
-def _csv_rows(done: Comparison) -> list[dict[str, Any]]:
+def layer_rows(done: Comparison) -> list[dict[str, Any]]:
+    """Rows of ``results.csv``: one per variant and layer, then its total."""
     rows = []
     baseline = {layer.name: layer.cycles for layer in done.baseline.result.layers}
     baseline["total"] = done.baseline.result.cycles

@@ -1,4 +1,4 @@
-"""Count the synthetic checkpoints of one network on designs with as many multipliers."""
+"""Count the synthetic checkpoints of one network on designs of equal multipliers."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ class SyntheticStudy:
             ],
         }
 
-    def csv(self) -> list[dict[str, Any]]:
-        """Rows of ``results.csv``: one a variant, density of activations and layer."""
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per variant, density of activations and layer."""
         return [
             {
                 "variant": v.name,
@@ -139,7 +139,7 @@ def run(
     source: str = "study",
     progress: Callable[[str], None] = lambda what: None,
 ) -> SyntheticStudy:
-    """Count every variant; checkpoints that are not there are drawn first.
+    """Count every variant; missing checkpoints are drawn first.
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ def run(
 
 def _checkpoint(source: str, recipe: str, network: NetworkConfig) -> Checkpoint:
     config = SyntheticConfig.read(recipe)
-    found = NetworkConfig.read(config.network).name
-    if found != network.name:
-        rule = f"must be a recipe for {network.name}, not {found}"
+    name = NetworkConfig.read(config.network).name
+    if name != network.name:
+        rule = f"must be a recipe for {network.name}, not {name}"
         raise InputError(source, "study.variants.recipe", recipe, rule)
     return synthetic.find_or_make(config)
 

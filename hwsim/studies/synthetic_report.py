@@ -16,7 +16,7 @@ Table = tuple[list[str], list[list[object]]]
 
 
 def cycles_table(done: SyntheticStudy) -> Table:
-    """Columns and rows of the summary of time: one row a variant."""
+    """Columns and rows of the summary of time: one row per variant."""
     densities = done.config.act_densities
     columns = ["variant", "design", "weights left"]
     for density in densities:
@@ -32,7 +32,7 @@ def cycles_table(done: SyntheticStudy) -> Table:
 
 
 def storage_table(done: SyntheticStudy) -> Table:
-    """Columns and rows of the summary of storage in MB: one row a variant."""
+    """Columns and rows of the summary of storage in MB: one row per variant."""
     columns = ["variant", *(f"{kind} MB" for kind in KINDS), "total MB", "smaller"]
     dense = done.baseline.bits.total
     rows: list[list[object]] = []
@@ -53,7 +53,7 @@ def write(done: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
     """
     title = mark(title)
     write_json(folder / "results.json", done.to_dict() | {"title": title, "command": command})
-    write_csv(folder / "results.csv", done.csv())
+    write_csv(folder / "results.csv", done.to_rows())
     report = Report(title)
     report.text(f"**{done.answer()}**")
     report.text(

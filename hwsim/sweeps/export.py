@@ -16,19 +16,19 @@ from hwsim.sweeps import pictures as plots
 from hwsim.sweeps.grid import Point
 from hwsim.sweeps.store import Row
 
-__all__ = ["Result", "collect", "export"]
+__all__ = ["PointResult", "collect", "export", "result_rows"]
 
 
 @dataclass(frozen=True)
-class Result:
-    """One point with what is known of it; ``best`` says it is on its network's Pareto front."""
+class PointResult:
+    """One point with its row; ``best`` says that it is on the Pareto front of its network."""
 
     point: Point
     row: Row
     best: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Flat row: what the point is, what was measured, how it ended."""
+        """Flat row: varied fields, measurements, status."""
         return {
             **self.row.fields,
             **self.row.result,
@@ -41,7 +41,7 @@ class Result:
         }
 
 
-def collect(sweep: SweepConfig, points: list[Point], rows: list[Row]) -> list[Result]:
+def collect(sweep: SweepConfig, points: list[Point], rows: list[Row]) -> list[PointResult]:
     """Join points with their rows, in the order of the grid, and mark each network's front.
 
     Networks are different work, so a point competes only with those of its own base network.
@@ -63,18 +63,12 @@ def collect(sweep: SweepConfig, points: list[Point], rows: list[Row]) -> list[Re
             ]
         )
         best |= {p.key for p, is_best in zip(group, front(costs), strict=True) if is_best}
-    return [Result(p, known[p.key], p.key in best) for p in points if p.key in known]
+    return [PointResult(p, known[p.key], p.key in best) for p in points if p.key in known]
 
 
-def export(sweep: SweepConfig, results: list[Result], folder: Path) -> list[Path]:
+def export(sweep: SweepConfig, results: list[PointResult], folder: Path) -> list[Path]:
     """Write ``results.csv`` and, where a point has a result, ``pareto.png`` and ``pareto.svg``."""
-    rows = [result.to_dict() for result in results]
-    # a point without a result has empty cells there, not zeros
-    columns = dict.fromkeys(
-        (*(k for r in results for k in r.row.fields), *(k for r in results for k in r.row.result)),
-        "",
-    )
-    written = [write_csv(folder / "results.csv", [columns | row for row in rows])]
+    written = [write_csv(folder / "results.csv", result_rows(results))]
     done = [result for result in results if result.row.status == "done"]
     if done:
         picture = _plot(sweep, done, folder / "pareto")
@@ -82,7 +76,16 @@ def export(sweep: SweepConfig, results: list[Result], folder: Path) -> list[Path
     return written
 
 
-def _plot(sweep: SweepConfig, done: list[Result], path: Path) -> Path:
+def result_rows(results: list[PointResult]) -> list[dict[str, Any]]:
+    """Flat rows of equal columns: a point without a result has empty cells, not zeros."""
+    columns = dict.fromkeys(
+        (*(k for r in results for k in r.row.fields), *(k for r in results for k in r.row.result)),
+        "",
+    )
+    return [columns | result.to_dict() for result in results]
+
+
+def _plot(sweep: SweepConfig, done: list[PointResult], path: Path) -> Path:
     (x, x_goal), (y, y_goal) = list(sweep.objectives.items())[:2]
     panels = []
     for network in dict.fromkeys(result.point.base[1] for result in done):

@@ -62,9 +62,9 @@ def test_random_weights_are_those_that_the_design_holds(hwsim):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("csc_4x16", "lenet5:conv9"), "NETWORK:LAYER = 'conv9': must be a layer with weights"),
+        (("csc_4x16", "lenet5:conv9"), "layers = 'conv9': must be a layer with weights"),
         (("csc_4x16", "alexnet:conv4"), "must be at most col_depth of csc_4x16"),
-        (("csc_eie", "lenet5:fc1"), "--dense: must be given"),
+        (("csc_eie", "lenet5:fc1"), "dense: must be given: 0 shipped designs"),
         (("csc_4x16", "lenet5:fc1", "--dense", "dense_16x16_ws"), "must have 64 multipliers"),
     ],
 )

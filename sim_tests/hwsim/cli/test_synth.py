@@ -47,7 +47,7 @@ def test_counts_array_pe_and_multiplier(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ((), "ARCH: name a design, or give --multipliers"),
-        (("dense_8x8_ws", "--target", "asic"), "--target = 'asic': must be one of: generic"),
+        (("dense_8x8_ws", "--target", "asic"), "target = 'asic': must be one of: generic"),
         (("dense_9x9",), "dense_9x9"),
     ],
 )

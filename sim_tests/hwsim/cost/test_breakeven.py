@@ -40,7 +40,7 @@ def test_the_rival_is_dense_and_has_as_many_multipliers():
 
 
 def test_no_rival_is_one_clear_line():
-    with pytest.raises(InputError, match="--dense: must be given: 0 designs"):
+    with pytest.raises(InputError, match="dense: must be given: 0 shipped designs"):
         dense_rival(ArchConfig.read("csc_eie"))
 
 

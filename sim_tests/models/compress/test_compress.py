@@ -13,7 +13,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.cli.compress import compress, find_start
+from hwsim.api.compress import find_start
+from hwsim.cli.compress import compress
 from hwsim.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("pixels")

@@ -145,8 +145,8 @@ def _corrupted(collect):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--layer", "conv2"), "--layer: needs a NETWORK"),
-        (("--checkpoint", "x"), "--checkpoint: needs a NETWORK"),
+        (("--layer", "conv2"), "layers: needs a network"),
+        (("--checkpoint", "x"), "weights: needs a network"),
         (("--random", 0), "must be at least 1"),
         (("lenet5", "--layer", "pool1"), "must be a layer with weights: conv1, conv2, fc1, fc2"),
         (("--simulator", "vcs"), "must be one of: verilator, icarus"),

@@ -1,0 +1,36 @@
+"""The functions of the package: names, paths or objects in, results out.
+
+Nothing heavy is imported before a function is called. The command line calls these and prints.
+"""
+
+from hwsim.api.breakeven import breakeven
+from hwsim.api.compress import Compressed, compress
+from hwsim.api.generate import Verilog, generate
+from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
+from hwsim.api.simulate import simulate
+from hwsim.api.storage import published_sizes, storage
+from hwsim.api.study import study
+from hwsim.api.sweep import sweep
+from hwsim.api.synth import Synthesis, synth
+from hwsim.api.verify import verify
+
+__all__ = [
+    "Compressed",
+    "Imported",
+    "Synthesis",
+    "Verilog",
+    "breakeven",
+    "compress",
+    "generate",
+    "import_network",
+    "published_sizes",
+    "read_arch",
+    "read_checkpoint",
+    "read_network",
+    "simulate",
+    "storage",
+    "study",
+    "sweep",
+    "synth",
+    "verify",
+]

@@ -1,0 +1,115 @@
+"""Break-even pruning ratio of layers: index-decoding against dense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsim.api.read import read_arch, read_network, workload
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.cost.breakeven import BreakEvens
+    from hwsim.workload.layer import Layer
+
+__all__ = ["breakeven"]
+
+
+def breakeven(
+    arch: str | Path | ArchConfig,
+    network: str | Path | NetworkConfig,
+    weights: str | Path | Checkpoint | None = None,
+    *,
+    layers: Sequence[str] = (),
+    dense: str | Path | ArchConfig | None = None,
+    act_densities: Sequence[float] = (1.0, 0.4),
+    area: float | None = None,
+    images: int = 1,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda what: None,
+) -> BreakEvens:
+    """Find how much of each layer must be pruned before an index-decoding design is as fast.
+
+    Parameters
+    ----------
+    arch
+        Index-decoding design: name, path or ``ArchConfig``.
+    network
+        Network: name, path or ``NetworkConfig``.
+    weights
+        Weights, as of :func:`read_checkpoint`: they are pruned, the smallest first, and run on test
+        images. By default weights and activations are random.
+    layers
+        Names of the layers (default: all with weights).
+    dense
+        Dense design to compare with (default: the weight-stationary one that ships with the same
+        number of multipliers and the same numbers).
+    act_densities
+        Fractions of random activations that are not zero.
+    area
+        Area of ``arch`` / area of the dense design: also find where ``arch`` is as fast at equal
+        area.
+    images
+        Batch.
+    seed
+        Seed of random operands.
+    progress
+        Called with what is counted.
+
+    Returns
+    -------
+    BreakEvens
+        Per layer and kind of activations: cycles by pruned portion, and the portion at break-even.
+
+    Raises
+    ------
+    InputError
+        An argument cannot be read, the designs differ in multipliers, or a layer does not fit.
+    """
+    from hwsim.cost.breakeven import BreakEvens, dense_rival, measure
+
+    design, net = read_arch(arch), read_network(network)
+    rival = dense_rival(design) if dense is None else read_arch(dense)
+    known = [shape.layer.name for shape in net.shapes() if shape.has_weights]
+    for name in layers:
+        if name not in known:
+            rule = f"must be a layer with weights of {net.name}: {', '.join(known)}"
+            raise InputError("arguments", "layers", name, rule)
+    names = list(layers) or known
+    needed = (1.0,) if area is None else (1.0, area)
+    rows = []
+    for acts, operands in _operands(design, net, names, weights, act_densities, images, seed):
+        for name, layer in operands.items():
+            progress(f"counting {name}, {acts}")
+            rows.append(measure(design, rival, layer, acts, needed, seed=seed))
+    return BreakEvens(design, rival, images, area, rows)
+
+
+def _operands(
+    design: ArchConfig,
+    network: NetworkConfig,
+    layers: list[str],
+    weights: str | Path | Checkpoint | None,
+    densities: Sequence[float],
+    images: int,
+    seed: int,
+) -> list[tuple[str, dict[str, Layer]]]:
+    """Unpruned operands of the layers, for each kind of activations."""
+    from hwsim.cost.breakeven import draw
+
+    if weights is not None:
+        work = workload(network, weights, images, None, seed)
+        assert work.layers is not None
+        acts = f"those of {work.origin['operands']}"
+        return [(acts, {name: work.layers[name] for name in layers})]
+    shapes = {shape.layer.name: shape for shape in network.shapes()}
+    return [
+        (
+            f"synthetic weights, {density:.0%} of activations non-zero",
+            {name: draw(shapes[name], design.numbers, images, density, seed) for name in layers},
+        )
+        for density in densities
+    ]

@@ -1,0 +1,295 @@
+"""Designs, networks and weights from names, paths or objects: the one resolver of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.inference.images import Images
+    from hwsim.models.importers.float_model import FloatModel
+    from hwsim.workload.layer import Layer
+
+__all__ = ["Imported", "import_network", "read_arch", "read_checkpoint", "read_network"]
+
+#: Suffixes of PyTorch's own files.
+_TORCH = {".bin", ".pt", ".pth"}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network from elsewhere and its quantized weights."""
+
+    network: NetworkConfig
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network with its operands: ``layers`` is ``None`` where they are to be drawn."""
+
+    network: NetworkConfig
+    layers: dict[str, Layer] | None
+    #: Where weights (``operands``) and images (``inputs``) come from, in words.
+    origin: dict[str, str]
+
+
+def read_arch(arch: str | Path | ArchConfig) -> ArchConfig:
+    """Read a design.
+
+    Parameters
+    ----------
+    arch
+        Name in ``configs/arch``, path of a YAML file, or a design, which is returned as it is.
+
+    Returns
+    -------
+    ArchConfig
+        The design, frozen and checked.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it breaks a rule; the message names file, key, value and rule.
+    """
+    from hwsim.config import ArchConfig
+
+    if isinstance(arch, ArchConfig):
+        return arch
+    return ArchConfig.read(_named("arch", arch, "ArchConfig"))
+
+
+def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
+    """Read a network: its layers and their shapes.
+
+    Parameters
+    ----------
+    network
+        Name in ``configs/network``, path of a YAML or ``.onnx`` file, or a network, which is
+        returned as it is.
+
+    Returns
+    -------
+    NetworkConfig
+        The network, frozen and checked.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it breaks a rule, or the extra ``onnx`` is missing.
+    """
+    from hwsim.config import NetworkConfig
+
+    if isinstance(network, NetworkConfig):
+        return network
+    if _is_onnx(_named("network", network, "NetworkConfig")):
+        from hwsim.models.importers import source
+
+        return source.read(str(network), None).config
+    return NetworkConfig.read(network)
+
+
+def read_checkpoint(
+    weights: str | Path | Checkpoint,
+    network: str | Path | NetworkConfig | None = None,
+    *,
+    inputs: str | Path | NDArray[Any] | None = None,
+    seed: int = 0,
+) -> Checkpoint:
+    """Read weights: a compressed checkpoint as it is, pretrained weights quantized to 8 bits.
+
+    Parameters
+    ----------
+    weights
+        Name in ``models/checkpoints``, path of a checkpoint (``.safetensors``), of a state dict
+        (``.pth``, ``.safetensors``) or of an ``.onnx`` file; or a checkpoint.
+    network
+        Network that the weights must fit. A state dict needs it; an ``.onnx`` file is its own.
+    inputs
+        Images that give the ranges of activations when weights are quantized: as of
+        :func:`simulate`; by default random ones of ``seed``.
+
+    Returns
+    -------
+    Checkpoint
+        Integer weights ``(M, C / G, R, S)`` or ``(M, K)`` and biases ``(M,)`` of every layer.
+
+    Raises
+    ------
+    InputError
+        There are no such weights, they are damaged or do not fit the network, or an extra is
+        missing.
+    """
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import find_checkpoint
+
+    if isinstance(weights, Checkpoint):
+        if network is not None:
+            weights.check(read_network(network))
+        return weights
+    path = _named("weights", weights, "Checkpoint")
+    if _is_onnx(path):
+        return import_network(path, inputs=inputs, seed=seed, compare=False).checkpoint
+    if _is_state_dict(path):
+        if network is None:
+            rule = "must be given: a state dict does not say its layers"
+            raise InputError("arguments", "network", None, rule)
+        return import_network(network, path, inputs=inputs, seed=seed, compare=False).checkpoint
+    known = None if network is None else read_network(network)
+    return Checkpoint.read(find_checkpoint(path), known)
+
+
+def import_network(
+    network: str | Path | NetworkConfig,
+    weights: str | Path | None = None,
+    *,
+    inputs: str | Path | NDArray[Any] | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    compare: bool = True,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Imported:
+    """Quantize a pretrained network: 8-bit weights and activations, scales calibrated.
+
+    Parameters
+    ----------
+    network
+        An ``.onnx`` file; or a network, as of :func:`read_network`, whose ``weights`` follow.
+    weights
+        State dict (``.pth``, ``.safetensors``) with torchvision's names or the network's own.
+    inputs
+        Images that give the ranges of activations: as of :func:`simulate`; by default random ones
+        of ``seed``.
+    images
+        At most this many of them are used (default: 8).
+    compare
+        Also infer a few images in float, and record in ``info`` how well the logits agree.
+    progress
+        Called with what begins.
+
+    Returns
+    -------
+    Imported
+        Network and checkpoint.
+
+    Raises
+    ------
+    InputError
+        A file is missing, or cannot be imported; or an extra is missing.
+    """
+    import numpy as np
+
+    from hwsim.inference import images as pictures
+    from hwsim.models.importers import source
+
+    progress(f"reading {weights or network}")
+    model = _float_model(network, None if weights is None else Path(weights))
+    count = images or source.CALIBRATION
+    pixels: Images
+    if inputs is None:
+        pixels, calibration = pictures.random(model.config, count, seed), "random images"
+    elif isinstance(inputs, np.ndarray):
+        pixels = pictures.checked(inputs, model.config, "inputs")[:count]
+        calibration = "images of an array"
+    else:
+        pixels = pictures.read(inputs, model.config)[:count]
+        calibration = f"images of {Path(inputs).name}"
+    checkpoint = source.checkpoint_of(
+        model, pixels, calibration, compare=compare, progress=progress
+    )
+    return Imported(model.config, checkpoint)
+
+
+def _float_model(network: str | Path | NetworkConfig, weights: Path | None) -> FloatModel:
+    from hwsim.models.importers import source, state_dict, torchvision
+
+    if isinstance(network, str | Path):
+        return source.read(str(network), weights)
+    if weights is None:
+        rule = f"must be given: a .pth or .safetensors file with the weights of {network.name}"
+        raise InputError("arguments", "weights", None, rule)
+    return torchvision.load(network, state_dict.read(weights), str(weights))
+
+
+def workload(
+    network: str | Path | NetworkConfig,
+    weights: str | Path | Checkpoint | None,
+    images: int,
+    inputs: str | Path | NDArray[Any] | None,
+    seed: int,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Workload:
+    """Resolve what :func:`simulate` is told: network, operands, and where they come from."""
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.synthetic import label
+    from hwsim.inference.operands import operands_of
+
+    _check_images(images)
+    if isinstance(inputs, str):
+        inputs = Path(inputs)
+    if isinstance(network, str | Path) and _is_onnx(network):
+        if weights is not None:
+            rule = f"must be absent: the weights are those of {network}"
+            raise InputError("arguments", "weights", _called(weights), rule)
+        found = import_network(network, inputs=inputs, seed=seed, compare=False, progress=progress)
+        net, checkpoint, name = found.network, found.checkpoint, str(network)
+    elif weights is None:
+        if inputs is not None:
+            rule = "must be absent: synthetic operands come from no images"
+            shown = str(inputs) if isinstance(inputs, Path) else f"array {inputs.shape}"
+            raise InputError("arguments", "inputs", shown, rule)
+        return Workload(
+            read_network(network), None, {"operands": f"synthetic weights, seed {seed}"}
+        )
+    else:
+        net = read_network(network)
+        progress(f"reading {_called(weights)}")
+        checkpoint = read_checkpoint(weights, net, inputs=inputs, seed=seed)
+        name = Path(weights.source).stem if isinstance(weights, Checkpoint) else str(weights)
+    progress(f"inferring {images} image(s)")
+    layers, described = operands_of(net, checkpoint, images, inputs, seed)
+    return Workload(net, layers, {"operands": label(name, checkpoint), "inputs": described})
+
+
+def _check_images(images: int) -> None:
+    if isinstance(images, bool) or not isinstance(images, int) or images < 1:
+        raise InputError("arguments", "images", images, "must be an integer of at least 1")
+
+
+def _named(key: str, value: object, kind: str) -> str | Path:
+    """A name or a path; anything else is refused."""
+    if isinstance(value, str | Path):
+        return value
+    raise InputError("arguments", key, value, f"must be a name, a path or a {kind}")
+
+
+def _called(weights: str | Path | Checkpoint) -> str:
+    return str(weights) if isinstance(weights, str | Path) else Path(weights.source).stem
+
+
+def _is_onnx(path: str | Path) -> bool:
+    return str(path).endswith(".onnx")
+
+
+def _is_state_dict(path: str | Path) -> bool:
+    """Whether a file holds tensors by name, rather than a checkpoint of ours."""
+    path = Path(path)
+    if path.suffix in _TORCH:
+        return True
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            return (file.metadata() or {}).get("format") != "hwsim.checkpoint"
+    except (SafetensorError, OSError):
+        return False  # the reader of checkpoints says what is wrong with it

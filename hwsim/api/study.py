@@ -1,0 +1,64 @@
+"""The main job: families compared on one network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.config.jobs.study import StudyConfig
+    from hwsim.studies.run import Study
+
+__all__ = ["study"]
+
+
+def study(
+    config: str | Path | StudyConfig,
+    out: str | Path | None = None,
+    *,
+    rtl: bool = True,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Study:
+    """Compare families on one network, prove the result in RTL, and write a report.
+
+    Parameters
+    ----------
+    config
+        Study: name in ``configs/study``, path of a YAML file, or a ``StudyConfig``.
+    out
+        Folder of the report (default: ``build/study/<name>``).
+    rtl
+        Generate the Verilog, run the study's real layers on it, and compare. Needs the extra
+        ``rtl``, g++, make and perl.
+    progress
+        Called with what begins.
+
+    Returns
+    -------
+    Study
+        Answer, tables and path of the report; ``passed`` is false where the RTL differs from the
+        simulator, or a published figure is not met.
+
+    Raises
+    ------
+    InputError
+        The study, or a file that it names, cannot be read or breaks a rule; or a tool is missing.
+    """
+    from hwsim.config.catalog import resolve
+    from hwsim.config.jobs.study import StudyConfig
+    from hwsim.studies.run import run
+
+    if isinstance(config, StudyConfig):
+        read, source = config, f"study {config.name}"
+    elif isinstance(config, str | Path):
+        source = str(resolve(config, "study"))
+        read = StudyConfig.read(source)
+    else:
+        rule = "must be a name, a path or a StudyConfig"
+        raise InputError("arguments", "config", config, rule)
+    folder = Path(out or Path("build/study") / read.name)
+    command = f"hwsim study {read.name if isinstance(config, StudyConfig) else config}"
+    return run(read, source, folder, command, rtl=rtl, progress=progress)

@@ -1,0 +1,122 @@
+"""The simulator against the generated Verilog."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsim.api.read import read_arch, read_network, workload
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.verification.cases import Case
+    from hwsim.verification.result import Verification
+
+__all__ = ["verify"]
+
+
+def verify(
+    arch: str | Path | ArchConfig,
+    network: str | Path | NetworkConfig | None = None,
+    weights: str | Path | Checkpoint | None = None,
+    *,
+    random: int | None = None,
+    layers: Sequence[str] = (),
+    images: int = 1,
+    seed: int = 0,
+    simulator: str = "verilator",
+    out: str | Path | None = None,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Verification:
+    """Generate a design, run its Verilog, and compare it with the simulator: bits and cycles.
+
+    Every case runs on the cycle model; above 20,000 cycles, without pauses, the fast form stands in
+    for it, and the comparison says so. All cases run in one simulation of the Verilog, without
+    resets between them. Needs the extra ``rtl``, g++, make and perl.
+
+    Parameters
+    ----------
+    arch
+        Design: name, path or ``ArchConfig``.
+    network
+        Network whose layers are cases too, on real images: name, path or ``NetworkConfig``.
+    weights
+        Its weights, as of :func:`read_checkpoint`; by default the shipped checkpoint
+        ``<network>_<kind>`` of the kind that the design's family consumes.
+    random
+        Number of random cases (default: 50, or 0 with a network).
+    layers
+        Names of the network's layers to run (default: all with weights).
+    images
+        Batch of the layers.
+    seed
+        Seed of the random cases.
+    simulator
+        ``"verilator"`` or ``"icarus"``.
+    out
+        Folder for the Verilog and the build, which is used again while nothing changes (default:
+        ``build/verify/<design>``).
+    progress
+        Called with a stage (``simulate``, ``generate``, ``build``, ``run``), the number of cases
+        simulated, and the number of cases.
+
+    Returns
+    -------
+    Verification
+        One comparison per case: cycles of both sides, the model, the first difference.
+
+    Raises
+    ------
+    InputError
+        An argument cannot be read, a case does not fit the design, or a tool is missing.
+    hwsim.rtl.cosim.run.SimulationError
+        The build or the Verilog simulation failed by itself.
+    """
+    from hwsim.verification.cases import random_cases
+    from hwsim.verification.result import Verification
+    from hwsim.verification.run import verify as run
+
+    start = time.monotonic()
+    design = read_arch(arch)
+    count = random if random is not None else (0 if network is not None else 50)
+    cases, called = random_cases(design, count, seed), None
+    if network is not None:
+        net = read_network(network)
+        drawn, called = _layer_cases(design, net, weights, layers, images)
+        cases += drawn
+    elif layers or weights is not None:
+        key = "layers" if layers else "weights"
+        raise InputError("arguments", key, None, "needs a network")
+    if not cases:
+        raise InputError("arguments", "random", random, "must be at least 1 without a network")
+    folder = Path(out or Path("build/verify") / design.name)
+    comparisons = run(design, cases, folder, simulator, progress)
+    return Verification(
+        design, simulator, comparisons, folder / f"{design.name}.v",
+        round(time.monotonic() - start, 3), seed, called,
+    )  # fmt: skip
+
+
+def _layer_cases(
+    design: ArchConfig,
+    network: NetworkConfig,
+    weights: str | Path | Checkpoint | None,
+    layers: Sequence[str],
+    images: int,
+) -> tuple[list[Case], str]:
+    """Cases of a network's layers, and their weights in words."""
+    from hwsim.verification.cases import layer_cases
+
+    known = [shape.layer.name for shape in network.shapes() if shape.has_weights]
+    for name in layers:
+        if name not in known:
+            rule = f"must be a layer with weights: {', '.join(known)}"
+            raise InputError("arguments", "layers", name, rule)
+    source = weights if weights is not None else f"{network.name}_{design.array.checkpoint_kind}"
+    work = workload(network, source, images, None, 0)
+    assert work.layers is not None
+    return layer_cases(work.layers, layers), work.origin["operands"]

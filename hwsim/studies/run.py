@@ -1,0 +1,201 @@
+"""Run a study of any kind, prove it in RTL, and write its report."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwsim.checkpoints.synthetic import mark
+from hwsim.config.jobs.study import CompareConfig, PublishedConfig, StudyConfig
+from hwsim.report.result import Result
+from hwsim.studies import compare, prove, published, synthetic, synthetic_report
+from hwsim.studies import report as compare_report
+from hwsim.studies.published_report import published_table, write_published
+from hwsim.studies.verdict import answer, verdicts
+from hwsim.system import extras
+
+__all__ = ["ComparisonStudy", "PublishedStudy", "Study", "SyntheticStudy", "run"]
+
+#: Title, columns and rows.
+Table = tuple[str, list[str], list[list[object]]]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Study(Result):
+    """A study that has run: its answer, its tables, and its report."""
+
+    config: StudyConfig
+    #: ``report.html``, beside report.md, results.csv, results.json and pictures.
+    report: Path
+
+    @property
+    def title(self) -> str:
+        """Title of the study."""
+        return self.config.title
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing that the study checks failed."""
+        return True
+
+    @abstractmethod
+    def answer(self) -> str:
+        """Answer in words."""
+
+    @abstractmethod
+    def tables(self) -> list[Table]:
+        """Summary: title, columns and rows of each table."""
+
+
+@dataclass(frozen=True)
+class ComparisonStudy(Study):
+    """Compressed models of one network on designs of equal multipliers, at equal accuracy."""
+
+    comparison: compare.Comparison
+    #: One record per RTL run: :func:`hwsim.studies.prove.run`.
+    proofs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every RTL run is equal to the simulator."""
+        return all(proof["equal"] for proof in self.proofs)
+
+    def answer(self) -> str:
+        """Who is ahead, and by how much."""
+        return answer(self.comparison)
+
+    def tables(self) -> list[Table]:
+        """Cycles and storage of the models at equal accuracy, and the verdicts."""
+        short = self.comparison.short
+        return [
+            (
+                f"{self.title}: the smallest models of equal accuracy",
+                *compare_report.cycles_table(self.comparison, short),
+            ),
+            (
+                "Their weights in KB of 1000 bytes, and the gates of the designs",
+                *compare_report.storage_table(self.comparison, short),
+            ),
+            (
+                "Non-structured against systolic",
+                *compare_report.verdict_table(verdicts(self.comparison)),
+            ),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: variants, verdicts, RTL runs, path of the report."""
+        document = compare_report.to_dict(self.comparison)
+        return document | {"rtl": self.proofs, "report": str(self.report)}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per variant and layer, as in ``results.csv``."""
+        return compare_report.layer_rows(self.comparison)
+
+
+@dataclass(frozen=True)
+class PublishedStudy(Study):
+    """The simulator beside a published table."""
+
+    check: published.Check
+
+    @property
+    def passed(self) -> bool:
+        """Whether every time is within the tolerance."""
+        return self.check.passed
+
+    def answer(self) -> str:
+        """How close the times are."""
+        return self.check.answer()
+
+    def tables(self) -> list[Table]:
+        """Times beside those published."""
+        return [(self.title, *published_table(self.check))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: every layer, path of the report."""
+        return self.check.to_dict() | {"report": str(self.report)}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer, as in ``results.csv``."""
+        return self.check.to_rows()
+
+
+@dataclass(frozen=True)
+class SyntheticStudy(Study):
+    """Synthetic weights of published densities on designs of equal multipliers."""
+
+    counted: synthetic.SyntheticStudy
+
+    def answer(self) -> str:
+        """Fewest cycles, and the smallest weights."""
+        return self.counted.answer()
+
+    def tables(self) -> list[Table]:
+        """Cycles and storage of every variant."""
+        stored = f"Stored weights of {mark(self.counted.config.network)}"
+        return [
+            (mark(self.title), *synthetic_report.cycles_table(self.counted)),
+            (stored, *synthetic_report.storage_table(self.counted)),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: every variant, path of the report."""
+        return self.counted.to_dict() | {"report": str(self.report)}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per variant, density of activations and layer, as in ``results.csv``."""
+        return self.counted.to_rows()
+
+
+def run(
+    config: StudyConfig,
+    source: str,
+    folder: Path,
+    command: str,
+    *,
+    rtl: bool = True,
+    progress: Progress = lambda what: None,
+) -> Study:
+    """Run a study, prove a comparison in RTL, and write the report.
+
+    Parameters
+    ----------
+    source
+        File the study was read from, for messages.
+    folder
+        Gets report.md, report.html, results.csv, results.json and pictures; in ``rtl/`` the builds.
+    command
+        Command that reproduces the report.
+    rtl
+        Whether a comparison runs its real layers on the generated Verilog.
+    progress
+        Called with what begins.
+
+    Raises
+    ------
+    InputError
+        A file is missing or bad, or does not fit the study; or a tool is missing.
+    """
+    if isinstance(config.study, PublishedConfig):
+        check = published.run(config.study, lambda name: progress(f"simulating {name}"))
+        page = write_published(check, config.title, command, folder)
+        return PublishedStudy(config, page, check)
+    if not isinstance(config.study, CompareConfig):
+        counted = synthetic.run(config.study, source, progress)
+        page = synthetic_report.write(counted, config.title, command, folder)
+        return SyntheticStudy(config, page, counted)
+    if rtl:
+        extras.require("rtl")
+    comparison = compare.run(config.study, source, progress)
+    proofs = (
+        prove.run(comparison, folder / "rtl", lambda what: progress(f"proving {what}"))
+        if rtl
+        else []
+    )
+    progress("writing the report")
+    page = compare_report.write_comparison(comparison, config.title, command, proofs, folder)
+    return ComparisonStudy(config, page, comparison, proofs)
