@@ -1,4 +1,4 @@
-"""What the tests of training share: torch, and a network small enough to train in a moment."""
+"""Fixtures of the tests of training: torch, and a network small enough to train quickly."""
 
 from __future__ import annotations
 
@@ -57,26 +57,26 @@ def network(torch, tiny):
 
 @pytest.fixture
 def squares(torch):
-    """300 images to train on and 60 held out, of three classes: the place of a bright square."""
+    """300 images to train on and 60 held out, of three classes: the position of a bright square."""
     from hwsim.models.training.train import Dataset
 
     labels = torch.arange(360) % 3
     images = 0.2 * torch.rand(360, 1, 8, 8)
-    for place in range(3):
-        images[labels == place, :, 2 * place : 2 * place + 3, 1:7] += 0.7
+    for label in range(3):
+        images[labels == label, :, 2 * label : 2 * label + 3, 1:7] += 0.7
     return Dataset(images, labels).split(60)
 
 
 @pytest.fixture
 def pixels(monkeypatch):
-    """What the data sets are: 240 images to train on and 60 to test, of the same three classes."""
+    """Replace the data sets by 240 training and 60 test images of the same three classes."""
     rng = np.random.default_rng(11)
 
     def make(count):
         labels = np.arange(count, dtype=np.uint8) % 3
         images = rng.integers(0, 60, (count, 8, 8), dtype=np.uint8)
-        for place in range(3):
-            images[labels == place, 2 * place : 2 * place + 3, 1:7] += 150
+        for label in range(3):
+            images[labels == label, 2 * label : 2 * label + 3, 1:7] += 150
         return images, labels
 
     kept = {"train": make(240), "test": make(60)}
@@ -87,7 +87,7 @@ def pixels(monkeypatch):
 
 @pytest.fixture
 def recipe(tmp_path, tiny):
-    """Make a recipe for the tiny network, dense if no key says otherwise."""
+    """Make recipes for the tiny network, dense unless keys say otherwise."""
     network = tmp_path / "tiny.yaml"
     network.write_text(yaml.safe_dump(tiny.model_dump(mode="json", exclude_unset=True)))
 

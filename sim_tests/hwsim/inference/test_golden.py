@@ -299,9 +299,9 @@ def test_sums_and_joins_equal_plain_integer_loops(seed):
 
     found = golden.rescaled(shapes["concat"], Rescale((m1, m2, m3), shift), [x, y, x])
     assert found.shape == (2, 6, 4, 5)
-    for place, (source, multiplier) in enumerate([(x, m1), (y, m2), (x, m3)]):
+    for index, (source, multiplier) in enumerate([(x, m1), (y, m2), (x, m3)]):
         expected = [scalar_rescale(multiplier * a, shift) for a in source.ravel().tolist()]
-        assert found[:, 2 * place : 2 * place + 2].ravel().tolist() == expected
+        assert found[:, 2 * index : 2 * index + 2].ravel().tolist() == expected
 
     found = golden.rescaled(shapes["global"], Rescale((m1,), shift), [x])
     sums = [sum(plane) for plane in x.reshape(4, 20).tolist()]

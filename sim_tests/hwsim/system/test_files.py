@@ -42,13 +42,13 @@ class _FullFile:
     write = staticmethod(full)
 
 
-@pytest.mark.parametrize("place", ["open", "write", "rename"])
+@pytest.mark.parametrize("failing", ["open", "write", "rename"])
 def test_a_full_disk_leaves_the_old_file_intact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     path = tmp_path / "results.json"
     path.write_text("old")
-    match place:
+    match failing:
         case "open":
             monkeypatch.setattr("hwsim.system.files.tempfile.mkstemp", full)
         case "write":

@@ -1,4 +1,4 @@
-"""The shipped checkpoints are what they say: recipe, size, accuracy, structure, codes."""
+"""The shipped checkpoints agree with what they record: recipe, size, accuracy, structure, codes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_recorded_accuracy_is_reached_on_the_shipped_images(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_log_has_what_a_run_goes_through(name):
-    """Seed, curve and residuals: the residuals of ADMM end smaller than they began."""
+    """Accuracies and losses are in range; ADMM's residuals end smaller than they begin."""
     recipe = recipe_of(name)
     rows = list(csv.DictReader((CHECKPOINTS / f"{name}.csv").read_text().splitlines()))
     for row in rows:
@@ -118,7 +118,7 @@ def test_every_log_has_what_a_run_goes_through(name):
 
 @pytest.mark.parametrize("name", pruned("structured"))
 def test_structured_has_whole_rows_and_columns_of_zeros(name):
-    """What is left is dense but for codes that round to 0; the recipe's fractions are kept to."""
+    """The remaining matrix is dense except for codes that round to 0; its size is the recipe's."""
     recipe = recipe_of(name)
     for layer, weight in matrices(name).items():
         rows, columns = weight.any(axis=1), weight.any(axis=0)
@@ -133,7 +133,7 @@ def test_structured_has_whole_rows_and_columns_of_zeros(name):
 
 @pytest.mark.parametrize("name", pruned("structured") + pruned("nonstructured"))
 def test_removals_meet_across_layers(name):
-    """A filter that nobody reads is gone, and nobody reads a filter that is gone.
+    """Every filter that is kept is read, and no removed filter is read.
 
     Rounding to integers comes after, so a filter or its readers may be all zeros by chance: what
     is held to is that nothing stands on a filter without weights.
@@ -198,7 +198,7 @@ def test_kernels_keep_four_taps_in_one_of_the_librarys_ways(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_stored_weight_has_a_code(name):
-    """Where nothing is pruned every weight is stored: no zero where the code has none."""
+    """Where nothing is pruned, every weight is stored: none is 0 if the code has no zero."""
     checkpoint, _ = read(name)
     for layer in checkpoint.layers.values():
         absent = recipe_of(name).kind != "dense"

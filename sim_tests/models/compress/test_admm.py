@@ -34,7 +34,7 @@ def not_negative(weights):
 
 @pytest.mark.parametrize("growth", [1.0, 1.02])
 def test_converges_to_the_constrained_optimum(torch, quadratic, growth):
-    """With the W-step done exactly; both residuals vanish."""
+    """With an exact W-step both residuals vanish."""
     from hwsim.models.compress.admm import Split
 
     hessian, slope, best = quadratic
@@ -56,7 +56,7 @@ def test_converges_to_the_constrained_optimum(torch, quadratic, growth):
 
 
 def test_an_iteration_is_the_papers(torch):
-    """Z = P(W + U), U = U + W - Z; U shrinks as rho grows, so that rho U, the multiplier, stays."""
+    """Z = P(W + U), U = U + W - Z; U shrinks as rho grows, so that the multiplier rho U stays."""
     from hwsim.models.compress.admm import Split
 
     weights = {"a": torch.randn(3, 4), "b": torch.randn(5)}
@@ -88,7 +88,7 @@ def test_it_begins_at_the_projection(torch):
 
 
 def test_the_penalty_is_the_squared_distance(torch, tiny, squares):
-    """Training against autograd of loss + rho/2 ||W - Z + U||^2, over steps of the same optimizer.
+    """Training equals autograd of loss + rho/2 ||W - Z + U||^2 with the same optimizer.
 
     The penalty is not part of the loss that is reported.
     """

@@ -12,8 +12,8 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.api.compress import find_start
+from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.cli.compress import compress
 from hwsim.errors import InputError
 

@@ -1,4 +1,4 @@
-"""The picture of a training run shows the log's numbers where they belong."""
+"""The picture of a training run shows the numbers of the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hwsim.models.compress.pictures import draw
 
 
 def row(stage, epoch, *, loss=0.1, kept=1.0, accuracy=0.9, **residuals):
-    """One epoch of a network of two layers; without residuals, as outside of ADMM."""
+    """One epoch of a network of two layers, without the residuals of ADMM."""
     blank = dict.fromkeys(("primal_a", "primal_b", "dual_a", "dual_b"))
     return {
         "stage": stage, "epoch": epoch, "learning_rate": 1e-3, "loss": loss,
@@ -36,7 +36,7 @@ LOG = [
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Figures that were saved."""
+    """Collect the figures that are saved."""
     figures = []
 
     def save(made, path):
@@ -107,7 +107,7 @@ def test_without_admm_there_is_no_panel_of_residuals(drawn):
 
 
 def test_a_residual_of_zero_is_no_point_on_a_log_axis(drawn):
-    """The dual residual is 0 when Z does not move; nothing else is lost, nothing is warned of."""
+    """The dual residual is 0 where Z does not change; only that point is not drawn."""
     draw([row("ADMM", 1, primal_a=0.5, primal_b=0.5, dual_a=0.0, dual_b=0.0)], Path("x"), "tiny")
     low, high = drawn[0].axes[2].get_ylim()
     assert 0 < low < 0.5 < high

@@ -1,4 +1,4 @@
-"""Recipes become checkpoints, twice the same, however often killed; on a data set of 240 images."""
+"""Recipes become checkpoints, the same ones after any number of kills; on 240 images."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_recipe_gives_a_checkpoint_and_a_log(torch, recipe, tmp_path, pixels, 
 
 
 def test_nothing_is_learnt_from_images_held_out_or_of_the_test(torch, recipe, tmp_path, pixels):
-    """Every other weight would show it."""
+    """The weights stay the same when those labels and images change."""
     first = run(recipe(), tmp_path / "a")
     images, labels = pixels["train"]
     labels = labels.copy()
@@ -70,7 +70,7 @@ def test_nothing_is_learnt_from_images_held_out_or_of_the_test(torch, recipe, tm
 
 
 class Killed(Exception):
-    """Stands for a signal: the run ends here."""
+    """Stands for a signal that kills the run."""
 
 
 def everything(recipe):
@@ -98,7 +98,7 @@ def everything(recipe):
 
 
 def test_killed_at_every_epoch_it_comes_to_the_same(torch, recipe, tmp_path, monkeypatch):
-    """After what it has saved, and before: the epoch that is lost is done again."""
+    """Kills after and before an epoch is saved; a lost epoch is run again."""
     from hwsim.models.compress.stages import State
 
     config, stages = everything(recipe), []
@@ -141,7 +141,7 @@ def test_killed_at_every_epoch_it_comes_to_the_same(torch, recipe, tmp_path, mon
 
 
 def assert_same(expected, found):
-    """Two folders hold the same files, to the last bit."""
+    """Check that two folders hold the same files, byte for byte."""
     names = sorted(path.name for path in expected.iterdir())
     assert sorted(path.name for path in found.iterdir()) == names
     for name in sorted(names):  # the log first: its first line that differs says where
@@ -152,7 +152,7 @@ def assert_same(expected, found):
 
 
 def test_what_was_killed_begins_anew_where_it_may_not_go_on(torch, recipe, tmp_path):
-    """By another recipe, from other weights, asked for afresh, or with a file that is damaged."""
+    """A state is ignored if the recipe or the start differ, with ``fresh``, or if it is damaged."""
     start = run(recipe(), tmp_path)
     path = start.write(tmp_path / "start.safetensors")
     config = recipe(name="next", start=str(path))
@@ -210,7 +210,7 @@ def test_what_is_made_is_found_while_its_start_is_the_same(torch, recipe, tmp_pa
 
 
 def test_a_better_checkpoint_is_left_alone(torch, recipe, tmp_path):
-    """As small and more accurate: not for one that is larger, or no better."""
+    """A checkpoint is better if it is at most as large and more accurate."""
     from hwsim.models.compress.pipeline import Better
 
     run(recipe(), tmp_path)
@@ -274,7 +274,7 @@ def test_structured_pruning_starts_from_a_checkpoint(torch, recipe, tmp_path):
 
 
 def test_rounds_tighten_and_retrain_as_they_are_told(torch, recipe, tmp_path):
-    """Three rounds to a quarter: the cubic schedule keeps 0.47, 0.28, 0.25."""
+    """In three rounds to a quarter the cubic schedule keeps 0.47, 0.28 and 0.25."""
     prune = {
         "rounds": 3,
         "between": TRAIN | {"epochs": 1},
@@ -301,7 +301,7 @@ def test_a_budget_is_met_over_the_whole_network(torch, recipe, tmp_path):
 
 
 def test_what_does_not_fit_is_refused_before_training(torch, recipe, tmp_path):
-    """By the check of all recipes, and by a run that was not checked."""
+    """Both the check of all recipes and an unchecked run refuse it."""
     from hwsim.models.compress.pipeline import check
 
     prune = {"retrain": TRAIN, "layers": {"conv9": {"unstructured": 0.5}}}
@@ -361,7 +361,7 @@ def test_every_constraint_is_kept_to_the_end(torch, recipe, tmp_path, tiny):
     ("code", "bits"), [("levels", 1), ("ternary", 2), ("pow2", 3), ("levels", 3)]
 )
 def test_low_bit_weights_are_retrained(torch, recipe, tmp_path, tiny, code, bits, how):
-    """From a pruned checkpoint, whose zeros stay; nearly as accurate as eight bits."""
+    """The zeros of a pruned start stay; the accuracy is nearly that of eight bits."""
     prune = {"retrain": TRAIN, "budget": {"unstructured": 0.6}}
     start = run(recipe(name="tiny_ns", kind="nonstructured", prune=prune), tmp_path)
     fix = {"steps": [0.5, 0.75, 1.0], "train": TRAIN}

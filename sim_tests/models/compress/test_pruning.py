@@ -106,7 +106,7 @@ def test_the_masks_obey_their_constraints_without_dead_paths(torch, network, sha
 
 
 def test_dead_filters_do_not_change_the_logits(torch, network):
-    """A network with its dead filters' biases cleared computes what its masks promise."""
+    """Once its bias is cleared, a dead filter has no effect on the logits."""
     from hwsim.models.compress.pruning import clear_dead_biases, find_masks
     from hwsim.models.constraints.projections import Filters
     from hwsim.models.training.train import apply_masks
@@ -126,7 +126,7 @@ def test_dead_filters_do_not_change_the_logits(torch, network):
 
 
 def test_balanced_columns_are_chosen_among_what_removed_filters_leave(torch, network, shapes):
-    """Filters go front to back; in every layer each of two banks keeps as many live columns."""
+    """Late masks are chosen front to back; both banks of a layer keep equally many columns."""
     from hwsim.models.compress.pruning import find_masks
     from hwsim.models.constraints.projections import BankBalancedColumns, Chain, Filters, Lowered
 
@@ -152,7 +152,7 @@ def test_balanced_columns_are_chosen_among_what_removed_filters_leave(torch, net
 
 @pytest.mark.parametrize(("seed", "keep"), [(0, 1.0), (1, 0.5), (2, 0.5), (3, 0.3)])
 def test_a_budget_is_spent_on_weights_that_do_something(torch, network, shapes, seed, keep):
-    """Against the largest n of all the weights, for every n: the most that are then alive."""
+    """Compare with the largest n weights for every n: the number alive is the largest possible."""
     from hwsim.models.compress.pruning import find_masks, purify
     from hwsim.models.constraints.joint import Budget
 
@@ -161,14 +161,14 @@ def test_a_budget_is_spent_on_weights_that_do_something(torch, network, shapes, 
     weights["fc1"][:5] /= 100  # neurons that die first, and take fc2's large weights along
     masks = find_masks(network, weights, Budget(keep, tuple(weights)))
     ascending = torch.cat([weight.abs().flatten() for weight in weights.values()]).sort().values
-    wanted = round(keep * len(ascending))
+    target = round(keep * len(ascending))
     assert (purify(shapes, masks)["fc2"] == masks["fc2"]).all()
     best = -1
     for bound in ascending:
         chosen = purify(shapes, {name: weight.abs() >= bound for name, weight in weights.items()})
         alive = sum(int(mask.sum()) for mask in chosen.values())
-        if best < alive <= wanted:
+        if best < alive <= target:
             best, expected = alive, chosen
-    assert best > 0.8 * wanted
+    assert best > 0.8 * target
     for name, mask in masks.items():
         assert mask.equal(expected[name]), name

@@ -1,4 +1,4 @@
-"""Recipes worked off: each after its start, side by side, and whatever happens to one of them."""
+"""Runs of many recipes: each after its start, in parallel, and independent of failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 
 
 class Recorder:
-    """Keeps what it is told."""
+    """Keeps all calls."""
 
     def __init__(self):
         self.seen = []
@@ -47,10 +47,10 @@ def work_off(runs, make, **options):
 def test_starts_come_first_whatever_the_order(runs):
     from hwsim.models.compress.runs import in_order
 
-    given = runs(d="c", b="a", c="b", e="elsewhere", a=None)
-    assert [run.name for run in in_order([*given, given[0]])] == ["a", "b", "c", "d", "e"]
+    unordered = runs(d="c", b="a", c="b", e="elsewhere", a=None)
+    assert [run.name for run in in_order([*unordered, unordered[0]])] == ["a", "b", "c", "d", "e"]
     made = []
-    statuses, _, _ = work_off(given, lambda run, report: made.append(run.name))
+    statuses, _, _ = work_off(unordered, lambda run, report: made.append(run.name))
     assert made == ["a", "b", "c", "d", "e"]
     assert set(statuses.values()) == {"made"}
 
@@ -72,7 +72,7 @@ def test_two_recipes_of_one_name_are_refused(runs):
 
 
 def test_what_is_done_is_passed_over_and_asked_when_its_start_is_there(runs):
-    """A start that is made again makes what came from it undone."""
+    """A run is not finished any more once its start has been made again."""
     made = []
     is_done = {"a": False, "b": True, "c": True}
 
@@ -89,7 +89,7 @@ def test_what_is_done_is_passed_over_and_asked_when_its_start_is_there(runs):
 
 
 def test_a_run_that_fails_stops_only_what_starts_from_it(runs):
-    """Bad input, a bug, a damaged file; what exists already of a better one is no failure."""
+    """Bad input, a bug or a damaged file is a failure; a better existing checkpoint is none."""
     from hwsim.models.compress.pipeline import Better
 
     made = []
@@ -139,7 +139,7 @@ def appear(path, patience_s=300):
 
 
 def act(run, report):
-    """What the runs of the next test do, each in its own process."""
+    """Stand for a training run in the next test, in a process of its own."""
     from hwsim.models.compress.log import Epoch
 
     folder = run.folder
@@ -156,7 +156,7 @@ def act(run, report):
 
 
 def test_runs_go_side_by_side_in_processes_of_their_own(runs, tmp_path):
-    """One dies without a word; the next waits for its start, which did not."""
+    """Run b dies without a message, so d is blocked; c waits for its start a, which survives."""
     statuses, seen, ends = work_off(runs(c="a", d="b", a=None, b=None), act, processes=2)
     assert statuses == {"a": "made", "b": "failed", "c": "made", "d": "blocked"}
     assert "b: its process ended by itself (out of memory?)" in ends["b"].remark
@@ -167,7 +167,7 @@ def test_runs_go_side_by_side_in_processes_of_their_own(runs, tmp_path):
 
 
 def dawdle(run, report):
-    """Work for ever, after saying so."""
+    """Report an epoch, then run for ever."""
     from hwsim.models.compress.log import Epoch
 
     (run.folder / f"{run.name}.begun").write_text(str(os.getpid()))

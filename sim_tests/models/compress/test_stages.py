@@ -1,4 +1,4 @@
-"""Stages: what each leaves behind, and the state they hand on."""
+"""The stages of a recipe: the state that each one leaves, and saving that state."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(stage, state, data, after=lambda state: None):
 
 
 def distance(codes, state) -> float:
-    """Relative distance of the weights to their levels, those outside the masks left out."""
+    """Relative distance of the weights inside the masks to their levels."""
     found = []
     for name, weight in state.network.weights().items():
         inside = weight[state.masks[name]] if name in state.masks else weight
@@ -69,7 +69,7 @@ def test_admm_goes_to_the_levels_and_leaves_holes_alone(torch, state, squares, c
 
 
 def test_z_and_u_move_once_an_iteration(torch, state, squares, codes):
-    """Iterations of two epochs: residuals and rho belong to the second."""
+    """In iterations of two epochs the second epoch has the residuals and raises rho."""
     from hwsim.models.compress.stages import Levels
 
     config = ADMM.model_copy(
@@ -81,7 +81,7 @@ def test_z_and_u_move_once_an_iteration(torch, state, squares, codes):
 
 
 def test_admm_prunes_where_it_hurts_least(torch, network, squares):
-    """Weights that are to go shrink before they go; what stays obeys the constraint."""
+    """Weights shrink before they are removed; the remaining ones obey the constraint."""
     from hwsim.models.compress.stages import Prune, State
     from hwsim.models.constraints.joint import PerLayer
     from hwsim.models.constraints.projections import Filters, Unstructured
@@ -126,7 +126,7 @@ def test_without_admm_the_projection_alone_prunes(torch, network, squares):
 
 
 def test_the_closest_are_fixed_step_by_step(torch, state, squares, codes):
-    """What is fixed keeps its level to the last bit; the rest goes on learning."""
+    """Fixed weights keep their level to the last bit; the others are trained."""
     from hwsim.models.compress.stages import Fix
 
     steps = [0.4, 0.75, 1.0]
@@ -188,7 +188,7 @@ def test_straight_through_training_ends_on_levels(torch, state, squares, codes):
 
 
 def test_a_state_comes_back_from_its_file(torch, state, squares, codes, tmp_path):
-    """All of it, and the same next random number; not for another recipe."""
+    """A state is restored whole, random numbers included, but not for another recipe."""
     from hwsim.models.compress.stages import Levels, State
     from hwsim.models.networks.network import Network
 

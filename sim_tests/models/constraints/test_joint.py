@@ -75,7 +75,7 @@ def test_layers_obey_their_own_constraints(torch, net, weights):
 
 
 def test_a_budget_is_shared_by_all_layers(torch, net, weights):
-    """The largest magnitudes of the network, wherever they are; counted by hand."""
+    """The largest magnitudes of the whole network are kept; counted by hand."""
     joint = build(net, budget={"unstructured": 0.1})
     masks = joint.masks(weights)
     assert joint.names == tuple(COUNTS) == tuple(masks)
@@ -96,7 +96,7 @@ def every(size):
 @fuzz
 @given(data=st.data())
 def test_no_member_of_a_budgets_set_is_nearer(torch, data, within):
-    """Two layers of 4 and 6 weights, small integers, against all 1024 masks.
+    """Compare two layers of 4 and 6 weights, small integers, with all 1024 masks.
 
     A budget of 8 or more is larger than what the layers' own constraints leave.
     """
@@ -185,7 +185,7 @@ COMPOSED = {
 @pytest.mark.parametrize("name", COMPOSED)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_composed_constraint_obeys_each_of_its_parts(torch, net, weights, name, seed):
-    """On conv1, 6 filters of 2 channels of 3x3: counted on the matrix of the array."""
+    """conv1 has 6 filters of 2 channels of 3x3; counted on the matrix of the array."""
     torch.manual_seed(seed)
     config = COMPOSED[name]
     weight = torch.randn_like(weights["conv1"])
@@ -306,7 +306,7 @@ def test_a_constraint_that_breaks_a_rule_is_refused(keys, message):
 
 
 def test_the_type_of_the_weights_does_not_matter(torch, net, weights):
-    """Double weights have the mask of single ones, and it is bool."""
+    """Double precision gives the same bool mask as single precision."""
     joint = build(
         net,
         layers={

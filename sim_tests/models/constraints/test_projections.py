@@ -22,7 +22,7 @@ PATTERNS = [
     tuple(tap == 4 or tap in way for tap in range(9))
     for way in itertools.combinations([0, 1, 2, 3, 5, 6, 7, 8], 3)
 ]
-#: Two of them, as places in the list; they share two taps.
+#: Indices of two of them; they share two taps.
 LIBRARY = (0, 17)
 
 
@@ -64,7 +64,7 @@ def banks(count, number):
 
 def in_library(masks):
     kernels = masks.reshape(len(masks), -1, 1, 9)
-    library = np.array([PATTERNS[place] for place in LIBRARY])
+    library = np.array([PATTERNS[index] for index in LIBRARY])
     return (kernels <= library).all(axis=-1).any(axis=-1).all(axis=-1)
 
 
@@ -178,7 +178,7 @@ def distance(weight, projected):
 
 
 def nearest(weight, masks):
-    """Least squared distance to what one of these masks keeps."""
+    """Least squared distance to the weights that one of these masks keeps."""
     lost = np.where(masks, 0, weight.numpy() ** 2)
     return float(lost.reshape(len(masks), -1).sum(axis=1).min())
 
@@ -196,7 +196,7 @@ def test_no_member_of_the_set_is_nearer(torch, p, name, data):
 
 @pytest.mark.parametrize("name", EXACT)
 def test_no_member_of_the_set_is_nearer_to_weights_of_many_sizes(torch, p, name):
-    """Magnitudes over decades: the largest norm is not that of the largest sum."""
+    """Magnitudes span decades, so that the largest norm is not that of the largest sum."""
     make, shape, rule = EXACT[name]
     masks = _members(name, shape, rule)
     for seed in range(60):
@@ -238,7 +238,7 @@ def test_a_projection_applied_twice_is_applied_once(torch, p, name, data):
 @fuzz
 @given(data=st.data())
 def test_relaxing_removes_nothing_at_first_and_everything_at_last(torch, p, name, data):
-    """And never more in between than at the end, but for the choice of rows and columns."""
+    """A relaxed constraint never prunes more than the full one, except rows with columns."""
     make, shape, _ = (EXACT | HEURISTIC)[name]
     weight = draw_weight(torch, data, shape)
     kind = make(p)
@@ -251,7 +251,7 @@ def test_relaxing_removes_nothing_at_first_and_everything_at_last(torch, p, name
 
 
 def test_filters_then_columns_is_not_the_joint_projection(torch, p):
-    """One row and one column: the large row does not hold the largest weight."""
+    """Keep one row and one column; the row of the largest norm has not the largest weight."""
     weight = torch.tensor([[3.0, 3.0], [0.0, 4.0]])
     found = p.Chain((p.Filters(0.5), p.Columns(0.5))).project(weight)
     assert found.tolist() == [[3, 0], [0, 0]]
@@ -288,7 +288,7 @@ def test_as_many_as_asked_for_stay_but_never_a_zero(torch, p, scores, count):
 
 
 def test_what_was_removed_does_not_come_back_to_fill_up_a_count(torch, p):
-    """A dead filter has zeros everywhere; the mask of a milder constraint leaves it dead."""
+    """A dead filter is all zeros; the mask of a relaxed constraint does not revive it."""
     weight = torch.randn(4, 6)
     weight[1] = 0
     for kind in (p.Unstructured(0.9), p.Filters(1.0), p.NM(3, 4), p.Blocks(0.9, 1, 2)):
@@ -307,7 +307,7 @@ def test_channels_of_a_layer_after_a_pool_are_groups_of_its_columns(torch, p):
 @fuzz
 @given(data=st.data(), number=st.integers(1, 3))
 def test_balanced_columns_are_the_nearest_with_as_many_in_each_bank(torch, p, data, number):
-    """No zero columns here: a bank with fewer limits the others, see below."""
+    """Without zero columns; in the next test a bank with fewer columns limits the others."""
     size = data.draw(st.lists(st.integers(1, 5), min_size=12, max_size=12))
     weight = torch.tensor(size, dtype=torch.float32).view(2, 6)
     kind = p.BankBalancedColumns(0.5, number)
@@ -330,17 +330,17 @@ def test_a_bank_with_few_columns_left_limits_the_others(torch, p):
 
 
 def test_the_library_is_what_most_kernels_would_choose(torch, p):
-    """Against the choice of each of 24 kernels among all 56 patterns, made one by one."""
+    """Compare with the choice among all 56 patterns, made for each of 24 kernels on its own."""
     weight = torch.randn(6, 4, 3, 3)
     masks = torch.tensor(PATTERNS)
     kernels = weight.view(24, 9)
     votes = [
         min(range(56), key=lambda i: distance(kernel, kernel * masks[i])) for kernel in kernels
     ]
-    counts = sorted((votes.count(place) for place in set(votes)), reverse=True)
+    counts = sorted((votes.count(index) for index in set(votes)), reverse=True)
     library = p.Pattern(3).frozen(weight).library
     assert len(set(library)) == 3
-    assert sum(votes.count(place) for place in library) == sum(counts[:3])
+    assert sum(votes.count(index) for index in library) == sum(counts[:3])
     assert p.Pattern(3).mask(weight).equal(p.Pattern(3, library=library).mask(weight))
 
 
@@ -354,7 +354,7 @@ def test_all_patterns_leave_each_kernel_its_three_largest_and_the_centre(torch, 
 
 
 def test_a_frozen_library_stays_when_the_kernels_change(torch, p):
-    """Inside a chain and a lowered part too, and removed kernels have no vote."""
+    """Also inside a chain and a lowered part; removed kernels do not vote."""
     weight, other = torch.randn(4, 4, 3, 3), torch.randn(4, 4, 3, 3)
     chain = p.Chain((p.Pattern(2), p.Connectivity(0.5)))
     frozen = chain.frozen(weight)
@@ -363,7 +363,7 @@ def test_a_frozen_library_stays_when_the_kernels_change(torch, p):
     assert library != p.Pattern(2).frozen(other).library, "the seed must tell them apart"
     assert frozen.frozen(other) == frozen
     used = {tuple(kernel) for kernel in frozen.mask(other).view(16, 9).tolist() if any(kernel)}
-    assert used <= {PATTERNS[place] for place in library}
+    assert used <= {PATTERNS[index] for index in library}
     after = p.Chain((p.Filters(0.25), p.Pattern(2))).frozen(weight).parts[1].library
     assert after == p.Pattern(2).frozen(p.Filters(0.25).project(weight)).library
     assert p.Unstructured(0.5).frozen(weight) == p.Unstructured(0.5)

@@ -10,7 +10,7 @@ from hwsim.models.importers.float_model import FloatModel, LayerFloats
 
 
 def model(size: int, **layer) -> FloatModel:
-    """One layer on 4 channels; without weights, it comes after nothing."""
+    """One layer on 4 channels."""
     raw = {
         "name": "one",
         "input": {"channels": 4, "height": size, "width": size + 1},
@@ -55,14 +55,14 @@ def test_convolution(torch, case, size):
 )
 def test_pools(torch, case, size):
     images = torch.randn(3, 4, size, size + 1)
-    given = (case["R"], case.get("stride", 1), case.get("padding", 0))
-    expected = torch.max_pool2d(images, *given)
+    window = (case["R"], case.get("stride", 1), case.get("padding", 0))
+    expected = torch.max_pool2d(images, *window)
     found = model(size, type="maxpool", **case).logits(images.numpy())
     np.testing.assert_array_equal(found, expected.flatten(1).numpy())
-    expected = torch.nn.functional.avg_pool2d(images, *given)
+    expected = torch.nn.functional.avg_pool2d(images, *window)
     found = model(size, type="avgpool", **case).logits(images.numpy())
     np.testing.assert_allclose(found, expected.flatten(1).numpy(), atol=1e-6)
-    rounded_up = torch.nn.functional.max_pool2d(images, *given, ceil_mode=True)
+    rounded_up = torch.nn.functional.max_pool2d(images, *window, ceil_mode=True)
     found = model(size, type="maxpool", ceil=True, **case).logits(images.numpy())
     np.testing.assert_array_equal(found, rounded_up.flatten(1).numpy())
 

@@ -55,8 +55,8 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path, seed):
     if seed % 3 == 0:
         content = content[: int(rng.integers(len(content)))]
     else:
-        for place in rng.integers(len(content), size=1 + seed % 4):
-            content[place] = rng.integers(256)
+        for index in rng.integers(len(content), size=1 + seed % 4):
+            content[index] = rng.integers(256)
     path.write_bytes(bytes(content))
     try:
         load(path)

@@ -1,4 +1,4 @@
-"""ONNX models become networks of ours that compute the same, or are refused in one clear line."""
+"""ONNX models become networks that compute the same, or are refused in one clear line."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def images(model: Model, count: int = 3) -> np.ndarray:
 
 
 def same(model: Model, output: str, tmp_path, **kwargs) -> list[str]:
-    """Compare the import with ONNX's evaluator; returns the types of its layers."""
+    """Compare the import with ONNX's evaluator; return the types of its layers."""
     path = model.save(tmp_path, output)
-    given = images(model, **kwargs)
-    found, expected = load(path), reference(path, given)
+    inputs = images(model, **kwargs)
+    found, expected = load(path), reference(path, inputs)
     scale = np.abs(expected).max()
     assert scale > 0
-    act = given if given.ndim == 4 else given[:, :, None, None]
+    act = inputs if inputs.ndim == 4 else inputs[:, :, None, None]
     np.testing.assert_allclose(found.logits(act) / scale, expected / scale, atol=1e-5)
     return [layer.type for layer in found.config.layers]
 
@@ -133,7 +133,7 @@ def test_a_relu_that_saturates(tmp_path, opset, largest):
 
 
 def test_a_relu_that_saturates_has_a_scale_of_its_own(tmp_path):
-    """Neither a max-pool nor what others read can carry it."""
+    """Neither a max-pool nor activations that other nodes read can carry the saturation."""
     model = Model()
     limits = [model.store(0.0), model.store(0.5)]
     x = model.conv("x", 4, 3)
@@ -240,9 +240,9 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path, op):
     model = Model((6,))
     x = model.gemm("x", 5, 6)
     path = model.save(tmp_path, model.node(op, x, axis=-1))
-    given = images(model, 20)
-    found = load(path).logits(given[:, :, None, None])
-    expected = reference(path, given)
+    inputs = images(model, 20)
+    found = load(path).logits(inputs[:, :, None, None])
+    expected = reference(path, inputs)
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
 
 

@@ -1,4 +1,4 @@
-"""ONNX models that our layers cannot express are refused: one line, which names the node."""
+"""ONNX models that the layers here cannot express are refused in a line that names the node."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def norm(**attributes):
 
 
 def both(model: Model, branch) -> str:
-    """What a branch makes of a convolution, added to what it was before."""
+    """Activations of a convolution added to the output of a branch that reads them."""
     x = model.conv("x", 4, 3)
     return model.node("Add", branch(x), x)
 

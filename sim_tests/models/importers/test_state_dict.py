@@ -1,4 +1,4 @@
-"""Files of tensors are read by name, whatever wraps them, and nothing in them is run."""
+"""Tensors are read by name, with any wrapper around them, and no code in a file is run."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_module_of_torch_is_read(torch, tmp_path):
 
 
 class Code:
-    """What a malicious file holds: a call, made while it is read."""
+    """An object of a malicious file, whose unpickling calls a function."""
 
     def __init__(self, marker) -> None:
         self.marker = marker
@@ -112,8 +112,8 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(torch, tmp_path, suffix, 
     if seed % 3 == 0:
         content = content[: int(rng.integers(len(content)))]
     else:
-        for place in rng.integers(len(content), size=1 + seed % 5):
-            content[place] = rng.integers(256)
+        for index in rng.integers(len(content), size=1 + seed % 5):
+            content[index] = rng.integers(256)
     path.write_bytes(bytes(content))
     try:
         state_dict.read(path)

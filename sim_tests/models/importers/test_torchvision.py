@@ -52,7 +52,7 @@ def tensors_of_small() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_tensor_has_its_layer(name, batch_norm):
-    """Names, shapes, and no tensor left over; on the meta device, where nothing is allocated."""
+    """Names and shapes agree and no tensor remains; on the meta device, which allocates nothing."""
     make, count = NETWORKS[name]
     if batch_norm and name != "vgg16":
         return

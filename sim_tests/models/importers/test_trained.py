@@ -1,4 +1,4 @@
-"""A trained network leaves as floats, comes back by an import, and recognizes the same digits."""
+"""A trained network, exported as floats and imported again, recognizes the same digits."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_a_layer_that_cannot_be_trained_is_refused(torch, layers, message):
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_golden_partial_sums_equal_torchs(torch, groups):
-    """Whole numbers in double precision: torch's convolution is then exact as well."""
+    """With integers in double precision, torch's convolution is exact, too."""
     from hwsim.models.networks.network import Network
 
     config = NetworkConfig.model_validate(

@@ -1,4 +1,4 @@
-"""A network without its dead filters is the same function, and learns the same."""
+"""A network without its dead filters computes and learns the same."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_logits_are_the_same(torch, network, masks):
 def test_learns_what_the_whole_network_learns_under_its_masks(
     torch, network, masks, squares, monkeypatch
 ):
-    """Two epochs of Adam with a pull, decay and momentum; only the order of sums differs."""
+    """Train two epochs of AdamW with a pull, decay and momentum; only the order of sums differs."""
     from hwsim.models.networks.network import Network
     from hwsim.models.networks.slim import slim
     from hwsim.models.training import train as training
@@ -79,8 +79,8 @@ def test_learns_what_the_whole_network_learns_under_its_masks(
         assert torch.allclose(narrow[name], whole[name], atol=1e-5), name
         assert not narrow[name].equal(value)
     for name, mask in masks.items():
-        place = [shape.layer.name for shape in network.shapes].index(name)
-        assert not narrow[f"stages.{place}.weight"][~mask].any()
+        index = [shape.layer.name for shape in network.shapes].index(name)
+        assert not narrow[f"stages.{index}.weight"][~mask].any()
 
 
 def test_what_was_learnt_is_given_back(torch, network, masks):

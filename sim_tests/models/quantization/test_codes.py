@@ -1,4 +1,4 @@
-"""Weights round to their code's levels at the best scale, and train so."""
+"""Weights round to their code's levels at the best scale, and are trained with them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def error(codes, weight) -> float:
 
 @cache
 def every_choice(code: str, bits: int):
-    """Every choice of levels for as many weights as make at most 66,000 of them."""
+    """Every choice of levels, for the largest number of weights with at most 66,000 choices."""
     levels = levels_of(codes_of(code, bits))
     return np.array([*product(levels, repeat=int(np.log(66_000) / np.log(len(levels))))], float)
 
@@ -53,7 +53,7 @@ def every_choice(code: str, bits: int):
 )
 @given(data=st.data())
 def test_no_scale_and_levels_are_nearer(torch, code, bits, data):
-    """Against every choice of levels, each with its own best scale; small integers bring ties."""
+    """Compare with every choice of levels at its best scale; small integers cause ties."""
     choices = every_choice(code, bits)
     value = st.integers(-3, 3) | st.floats(-4, 4, width=32, allow_subnormal=False)
     count = choices.shape[1]
@@ -69,7 +69,7 @@ def test_no_scale_and_levels_are_nearer(torch, code, bits, data):
 
 @pytest.mark.parametrize(("code", "bits"), CODES)
 def test_no_scale_of_a_fine_grid_is_nearer(torch, code, bits):
-    """Forty weights of many sizes, 20,000 scales, every level."""
+    """Compare forty weights of many magnitudes with 20,000 scales and every level."""
     codes = codes_of(code, bits)
     weight = torch.randn(40) ** 3
     flat = weight.double().numpy()
@@ -90,7 +90,7 @@ def test_a_projection_applied_twice_is_applied_once(torch):
 
 @pytest.mark.parametrize(("code", "bits"), CODES)
 def test_a_layer_too_large_to_scan_is_hardly_worse(torch, monkeypatch, code, bits):
-    """The same weights by either way; their tails decide where 8 bits clip."""
+    """Both searches find the same scale; the tails of the weights decide where 8 bits clip."""
     from hwsim.models.quantization import codes as module
 
     weight = torch.randn(3000) ** 3
@@ -129,7 +129,7 @@ def codes(network):
 
 
 def test_a_substitution_gives_the_float_weights_back(torch, network, codes):
-    """In between, each layer has its own levels and its own scale; holes stay holes."""
+    """Within the context each layer has its own levels and scale; masked weights stay 0."""
     from hwsim.models.quantization.codes import Aware
 
     before = {name: weight.clone() for name, weight in network.weights().items()}
@@ -158,7 +158,7 @@ def test_an_error_in_between_gives_the_float_weights_back(torch, network, codes)
 
 
 def test_training_sees_quantized_weights_and_moves_the_float_ones(torch, network, codes):
-    """One step: the gradient is the quantized network's, the update the float weights'."""
+    """A step uses the gradient of the quantized network and updates the float weights."""
     from hwsim.models.quantization.codes import Aware
     from hwsim.models.training.train import Dataset, train_epoch
 
@@ -183,7 +183,7 @@ def test_training_sees_quantized_weights_and_moves_the_float_ones(torch, network
 
 
 def test_the_scale_follows_the_weights(torch, network, codes):
-    """A use chooses levels with the scale of the one before, then fits the scale to them."""
+    """Each step chooses levels with the scale of the previous step, then refits the scale."""
     from hwsim.models.quantization.codes import Aware
 
     aware = Aware(codes, {})

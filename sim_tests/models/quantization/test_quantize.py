@@ -108,7 +108,7 @@ def test_weights_are_levels_and_absent_ones_zero(torch, network, code, bits):
 
 
 def test_integer_logits_follow_the_float_logits(torch, network, tiny):
-    """Eight bits everywhere: the logits agree within a few of the 127 levels of their range."""
+    """With eight bits the logits agree within a few of the 127 levels of their range."""
     from hwsim.models.quantization.quantize import quantize
 
     pixels = np.random.default_rng(3).integers(0, 256, (50, 8, 8), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The search of hardware-aware pruning, on accuracies whose right answer is known."""
+"""The search of hardware-aware pruning, on accuracies whose optimum is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPS = {"conv": 500.0, "fc": 1.0}
 
 
 class Prune:
-    """Accuracy falls with each halving of a layer; break-even is at the portion ``even``."""
+    """Accuracy falls with each halving of a layer; break-even is at the fraction ``even``."""
 
     def __init__(self, loss, even=None):
         self.loss = loss
@@ -36,7 +36,7 @@ class Prune:
 
 
 def search(tmp_path, prune, question="q", **settings):
-    given = {
+    settings = {
         "sizes": SIZES,
         "start": dict.fromkeys(SIZES, 0.5),
         "floor": 0.98,
@@ -45,7 +45,7 @@ def search(tmp_path, prune, question="q", **settings):
         "record": Record(tmp_path / "points.json", question),
         "step": 0.05,
     } | settings
-    return Search(**given)
+    return Search(**settings)
 
 
 def test_layers_go_down_in_proportion_to_their_cost_until_the_floor(tmp_path):

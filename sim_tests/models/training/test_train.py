@@ -1,4 +1,4 @@
-"""Training learns, repeats itself, and moves what it may move."""
+"""Training learns, is repeatable, and changes only the weights that are free."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCHEDULE = TrainConfig(epochs=3, learning_rate=0.02, batch=32, shift=0, precisio
 
 
 def train(torch, tiny, data, schedule=SCHEDULE, *, masks=None, **options):
-    """Train a network of seed 1; also gives the figures of each epoch."""
+    """Train a network of seed 1; return the figures of each epoch, too."""
     from hwsim.models.networks.network import Network
     from hwsim.models.training.train import apply_masks, train_epoch
 
@@ -69,7 +69,7 @@ def test_masked_weights_stay_zero_and_the_others_move(torch, tiny, squares):
 
 
 def test_only_what_is_free_moves(torch, tiny, squares):
-    """Weights that are fixed keep every bit, through weight decay and momentum; biases move."""
+    """Fixed weights keep every bit in spite of weight decay and momentum; biases change."""
     masks = {"fc1": torch.rand(8, 24) < 0.8}
     free = {name: torch.rand(shape) < 0.5 for name, shape in (("conv1", (4, 1, 3, 3)),)}
     free["fc1"] = masks["fc1"] & (torch.rand(8, 24) < 0.5)
@@ -90,7 +90,7 @@ def test_only_what_is_free_moves(torch, tiny, squares):
 
 
 def test_a_loss_that_is_no_number_is_one_line(torch, tiny, squares):
-    """The network is left as it was."""
+    """A failed epoch does not change the network."""
     from hwsim.models.networks.network import Network
     from hwsim.models.training.train import Dataset, train_epoch
 
@@ -115,8 +115,8 @@ def test_shifts_move_whole_images_and_fill_with_zeros(torch):
     moved = shift_randomly(image.expand(200, 2, 5, 5), 1, generator)
     assert moved.shape == (200, 2, 5, 5)
     padded = torch.nn.functional.pad(image[0, 0], (1,) * 4)
-    places = [padded[y : y + 5, x : x + 5] for y in range(3) for x in range(3)]
-    found = [next(n for n, p in enumerate(places) if p.equal(one)) for one in moved[:, 0]]
+    positions = [padded[y : y + 5, x : x + 5] for y in range(3) for x in range(3)]
+    found = [next(n for n, p in enumerate(positions) if p.equal(one)) for one in moved[:, 0]]
     assert set(found) == set(range(9))
     assert moved[:, 1].equal(moved[:, 0])
     assert shift_randomly(image, 0, generator) is image
