@@ -1,4 +1,4 @@
-"""Accuracy against cost, a line for each family of a comparison."""
+"""Draw accuracy against cost, one line per family of a comparison."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["accuracy_by_bits", "accuracy_by_cycles"]
 
 Cost = Callable[[Variant], float]
 
-#: How far below the bound the axis reaches, in bounds: models that broke would flatten the rest.
+#: Range of the accuracy axis below the baseline, in bounds: a wider one would flatten the curves.
 REACH = 6
 
 
-def accuracy_by_bits(done: Comparison, folder: Path) -> Path:
-    """Accuracy against stored kilobytes, in the format of each design."""
+def accuracy_by_bits(comparison: Comparison, folder: Path) -> Path:
+    """Draw accuracy against stored kilobytes in the format of each design; return the PNG."""
     label = "stored weights with indices in KB (1000 bytes)"
     path = folder / "accuracy_by_bits.png"
     return _draw(
-        done,
+        comparison,
         lambda v: v.result.bits.total / 8000,
         label,
         path,
@@ -38,103 +38,121 @@ def accuracy_by_bits(done: Comparison, folder: Path) -> Path:
     )
 
 
-def accuracy_by_cycles(done: Comparison, folder: Path) -> Path:
-    """Accuracy against cycles of the study's images."""
-    label = f"cycles for {done.config.images} images"
+def accuracy_by_cycles(comparison: Comparison, folder: Path) -> Path:
+    """Draw accuracy against cycles for the study's images; return the PNG."""
+    label = f"cycles for {comparison.config.images} images"
     path = folder / "accuracy_by_cycles.png"
-    return _draw(done, lambda v: float(v.result.cycles), label, path)
+    return _draw(comparison, lambda v: float(v.result.cycles), label, path)
 
 
 def _draw(
-    done: Comparison,
+    comparison: Comparison,
     cost: Cost,
     label: str,
     path: Path,
     arrayless: Cost | None = None,
 ) -> Path:
-    """Draw a panel for each width that several families share, and one for all other widths.
+    """Draw one panel per width that several families share, and one for all other widths.
 
-    Where ``arrayless`` is given, non-structured models have a dotted line of that cost, too.
+    ``arrayless`` is another cost of non-structured models, for which they get a dotted line.
     """
-    curves = {width: [c for c in done.curves if c.weight_width == width] for width in done.widths}
-    groups = {
-        f"weights of {width} bits": found for width, found in curves.items() if len(found) > 1
+    curves = {
+        width: [c for c in comparison.curves if c.weight_width == width]
+        for width in comparison.widths
     }
-    others = [curve for found in curves.values() if len(found) == 1 for curve in found]
+    groups = {
+        f"weights of {width} bits": panel_curves
+        for width, panel_curves in curves.items()
+        if len(panel_curves) > 1
+    }
+    others = [
+        curve
+        for panel_curves in curves.values()
+        if len(panel_curves) == 1
+        for curve in panel_curves
+    ]
     if others:
         groups["other widths" if groups else ""] = others
-    names = list(dict.fromkeys(_name(curve, done) for curve in done.curves))
+    names = list(dict.fromkeys(_name(curve, comparison) for curve in comparison.curves))
     colour = dict(zip(names, colours(len(names)), strict=True))
-    made, grid = panels(1, len(groups), (SIZE[0] * max(1.0, 0.62 * len(groups)), SIZE[1] + 0.5))
-    costs = [each(variant) for each in (cost, arrayless) if each for variant in done.variants]
-    for axes, (title, found) in zip(grid, groups.items(), strict=True):
+    figure, grid = panels(1, len(groups), (SIZE[0] * max(1.0, 0.62 * len(groups)), SIZE[1] + 0.5))
+    costs = [each(variant) for each in (cost, arrayless) if each for variant in comparison.variants]
+    for axes, (title, panel_curves) in zip(grid, groups.items(), strict=True):
         axes.set_title(title, loc="left")
         axes.set_xlabel(label)
-        axes.set_ylabel(f"accuracy in %, {_images(done)}")
+        axes.set_ylabel(f"accuracy in %, {_images(comparison)}")
         axes.set_xscale("log")
         axes.set_xlim(min(costs) / 1.4, max(costs) * 1.4)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        for curve in found:
-            _draw_curve(axes, done, curve, cost, colour[_name(curve, done)])
+        for curve in panel_curves:
+            _draw_curve(axes, comparison, curve, cost, colour[_name(curve, comparison)])
         if arrayless is not None:
-            _draw_arrayless(axes, done, found, arrayless)
-        _draw_bound(axes, done)
-    _draw_legend(made, colour)
-    for axes, found in zip(grid, groups.values(), strict=True):
-        fronts = [v for curve in found for v in _front(done, done.curves[curve], cost)]
-        visible = [v for v in fronts if done.decides(v.model) >= axes.get_ylim()[0]]
+            _draw_arrayless(axes, comparison, panel_curves, arrayless)
+        _draw_bound(axes, comparison)
+    _draw_legend(figure, colour)
+    for axes, panel_curves in zip(grid, groups.values(), strict=True):
+        fronts = [
+            v for curve in panel_curves for v in _front(comparison, comparison.curves[curve], cost)
+        ]
+        visible = [v for v in fronts if comparison.decides(v.model) >= axes.get_ylim()[0]]
         labels = [
-            (cost(v), done.decides(v.model), f"{v.model.factor:.0f}x")
+            (cost(v), comparison.decides(v.model), f"{v.model.factor:.0f}x")
             for v in visible
             if v.model.kind != "dense"
         ]
-        points = [(cost(v), done.decides(v.model)) for c in found for v in done.curves[c]]
+        points = [
+            (cost(v), comparison.decides(v.model))
+            for c in panel_curves
+            for v in comparison.curves[c]
+        ]
         place(axes, labels, points, toward=(-1, 1))
-    return save(made, path)
+    return save(figure, path)
 
 
-def _draw_curve(axes: Axes, done: Comparison, curve: Curve, cost: Cost, shade: str) -> None:
-    variants = done.curves[curve]
-    best = _front(done, variants, cost)
+def _draw_curve(axes: Axes, comparison: Comparison, curve: Curve, cost: Cost, shade: str) -> None:
+    variants = comparison.curves[curve]
+    best = _front(comparison, variants, cost)
     axes.scatter(
-        [cost(v) for v in variants], [done.decides(v.model) for v in variants],
+        [cost(v) for v in variants], [comparison.decides(v.model) for v in variants],
         s=14, facecolors="none", edgecolors=shade, alpha=0.7,
     )  # fmt: skip
     axes.plot(
-        [cost(v) for v in best], [done.decides(v.model) for v in best],
+        [cost(v) for v in best], [comparison.decides(v.model) for v in best],
         color=shade, marker="o", markersize=4, linewidth=1.3,
     )  # fmt: skip
-    chosen = done.chosen.get((curve.kind, curve.weight_width))
+    chosen = comparison.chosen.get((curve.kind, curve.weight_width))
     ringed = [v for v in variants if chosen is not None and v.model.name == chosen.name]
     if ringed:
         ring = min(ringed, key=cost)
         axes.scatter(
-            [cost(ring)], [done.decides(ring.model)],
+            [cost(ring)], [comparison.decides(ring.model)],
             s=80, facecolors="none", edgecolors="black", linewidths=0.9, zorder=4,
         )  # fmt: skip
 
 
-def _draw_arrayless(axes: Axes, done: Comparison, found: list[Curve], cost: Cost) -> None:
-    variants = [v for curve in found for v in done.curves[curve]]
-    best = _front(done, [v for v in variants if v.model.kind == "nonstructured"], cost)
+def _draw_arrayless(
+    axes: Axes, comparison: Comparison, panel_curves: list[Curve], cost: Cost
+) -> None:
+    variants = [v for curve in panel_curves for v in comparison.curves[curve]]
+    best = _front(comparison, [v for v in variants if v.model.kind == "nonstructured"], cost)
     axes.plot(
-        [cost(v) for v in best], [done.decides(v.model) for v in best],
+        [cost(v) for v in best], [comparison.decides(v.model) for v in best],
         color="black", marker=".", markersize=4, linewidth=0.9, linestyle=":",
     )  # fmt: skip
 
 
-def _draw_bound(axes: Axes, done: Comparison) -> None:
-    bound = done.config.accuracy_bound
-    reference = done.decides(done.baseline.model)
+def _draw_bound(axes: Axes, comparison: Comparison) -> None:
+    bound = comparison.config.accuracy_bound
+    reference = comparison.decides(comparison.baseline.model)
     axes.axhline(reference - bound, color="black", linewidth=0.9, linestyle="--")
     low, high = axes.get_ylim()
     low = min(max(low, reference - REACH * bound), reference - 1.5 * bound)
     axes.set_ylim(low, max(high, reference + 0.5 * bound))
 
 
-def _draw_legend(made: Figure, colour: dict[str, str]) -> None:
+def _draw_legend(figure: Figure, colour: dict[str, str]) -> None:
     handles = [
         Line2D([], [], color=shade, marker="o", label=name) for name, shade in colour.items()
     ]
@@ -142,7 +160,7 @@ def _draw_legend(made: Figure, colour: dict[str, str]) -> None:
     chosen = Line2D([], [], color="black", linestyle="", marker="o", label="chosen")
     chosen.set_markerfacecolor("none")
     chosen.set_markersize(9)
-    made.legend(
+    figure.legend(
         handles=[*handles, chosen],
         ncols=5,
         loc="outside upper center",
@@ -160,11 +178,11 @@ def _front(comparison: Comparison, variants: Iterable[Variant], cost: Cost) -> l
     return [points[point] for point in sorted(compress(points, front(costs)))]
 
 
-def _name(curve: Curve, done: Comparison) -> str:
+def _name(curve: Curve, comparison: Comparison) -> str:
     """Label of a curve; with its width where no other family has that width."""
-    shared = sum(other.weight_width == curve.weight_width for other in done.curves)
+    shared = sum(other.weight_width == curve.weight_width for other in comparison.curves)
     return curve.label if shared > 1 else f"{curve.label}, {curve.weight_width} b"
 
 
-def _images(done: Comparison) -> str:
-    return "images held out" if done.is_held_out else "test images"
+def _images(comparison: Comparison) -> str:
+    return "images held out" if comparison.is_held_out else "test images"

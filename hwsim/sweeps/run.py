@@ -1,4 +1,4 @@
-"""Run the points of a sweep that have no result yet, on local processes."""
+"""Run the points of a sweep that have no result yet, on local worker processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hwsim.system.processes import WORKERS
 
 __all__ = ["Evaluate", "pending", "run"]
 
-#: Measure one valid point: column -> number. A module-level function, which a process can find.
+#: Measures one valid point: column -> number. Must be picklable: a module-level function.
 Evaluate = Callable[[Point], dict[str, float]]
 
 
 def pending(points: list[Point], store: Store) -> list[Point]:
-    """Points with neither a result nor a broken rule on record; failed ones are tried again."""
+    """List the points without a result in the store; points that failed are tried again."""
     settled = {row.key for row in store.rows(p.key for p in points) if row.status != "failed"}
     return [point for point in points if point.key not in settled]
 
@@ -33,19 +33,28 @@ def run(
     jobs: int = 1,
     progress: Callable[[Row], None] = lambda row: None,
 ) -> None:
-    """Evaluate points and put each result into the store as it comes.
+    """Evaluate points, and store each result as soon as it is known.
 
     Parameters
     ----------
+    points
+        Points of a sweep; invalid ones are stored without being evaluated.
+    store
+        Receives a row per point.
+    evaluate
+        Measures a point.
     jobs
-        Processes. At most ``2 * jobs`` points are under way, and a kill loses no other.
+        Worker processes; 1: points are evaluated in this process. At most ``2 * jobs`` points are
+        under way, and a kill loses only these.
     progress
-        Called with every row once it is committed.
+        Called with every row after it is committed.
 
     Raises
     ------
     KeyboardInterrupt
         After Ctrl-C, when the points under way are finished and stored.
+    InputError
+        A worker process died.
     """
 
     def keep(row: Row) -> None:
@@ -77,8 +86,8 @@ def _drive(
     running: set[Future[Row]] = set()
 
     def settle() -> None:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
+        completed, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in completed:
             running.discard(future)
             keep(future.result())
 
@@ -101,16 +110,14 @@ def _drive(
 
 
 def _measure(point: Point, evaluate: Evaluate) -> Row:
-    """Evaluate one point; what goes wrong becomes part of its row."""
+    """Evaluate one point; an error is recorded in its row."""
     start = time.perf_counter()
     fields = _fields(point)
     try:
         result = evaluate(point)
     except InputError as error:
         return Row(point.key, "invalid", fields, str(error), {}, time.perf_counter() - start)
-    except (
-        Exception
-    ) as error:  # one bad point must not end a sweep of hours: it is reported at the end
+    except Exception as error:  # must not end a sweep of hours: reported at its end
         text = f"{type(error).__name__}: {error}"
         return Row(point.key, "failed", fields, text, {}, time.perf_counter() - start)
     return Row(point.key, "done", fields, "", result, time.perf_counter() - start)

@@ -8,7 +8,7 @@ from hwsim.errors import InputError
 
 __all__ = ["EXTRAS", "require"]
 
-#: Extra -> modules that it installs and that our code imports.
+#: Extra -> modules that it installs and that are imported here.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "rtl": ("amaranth", "cocotb", "cocotb_tools", "pytest"),
     "compress": ("torch",),
@@ -23,7 +23,7 @@ def require(extra: str) -> None:
     Raises
     ------
     InputError
-        A module of it is missing; the message has the install command.
+        One of its modules is missing; the message has the install command.
     """
     for module in EXTRAS[extra]:
         if find_spec(module) is None:

@@ -16,15 +16,15 @@ __all__ = ["staged", "write_bytes_atomic", "write_text_atomic"]
 
 @contextlib.contextmanager
 def staged(folder: Path | str) -> Iterator[Path]:
-    """Yield a new folder inside ``folder``; what was written there moves up when all is written.
+    """Yield a new folder inside ``folder``; its files move up when the context ends without error.
 
-    Files that belong together so appear together: a disk that fills halfway, or an interruption,
-    leaves the earlier ones as they were. Other files of ``folder`` stay.
+    Files that belong together thus appear together: a full disk or an interruption leaves the
+    previous files unchanged. Other files of ``folder`` stay.
 
     Raises
     ------
     InputError
-        The folder cannot be made or written.
+        The folder cannot be created or written.
     """
     folder = Path(folder)
     try:
@@ -58,7 +58,7 @@ def write_bytes_atomic(path: Path | str, content: bytes) -> Path:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        # mkstemp makes private files; results are to be shared like any other
+        # mkstemp creates private files; results get the permissions of any other file
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)

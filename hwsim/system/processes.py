@@ -1,4 +1,4 @@
-"""Worker processes: whoever starts them decides when they end."""
+"""Worker processes, whose parent alone decides when they end."""
 
 from __future__ import annotations
 
