@@ -115,7 +115,9 @@ def read_checkpoint(
         Network that the weights must fit. A state dict needs it; an ``.onnx`` file is its own.
     inputs
         Images that give the ranges of activations when weights are quantized: as of
-        :func:`simulate`; by default random ones of ``seed``.
+        :func:`simulate`; by default random ones.
+    seed
+        Seed of random images.
 
     Returns
     -------
@@ -166,10 +168,11 @@ def import_network(
     weights
         State dict (``.pth``, ``.safetensors``) with torchvision's names or the network's own.
     inputs
-        Images that give the ranges of activations: as of :func:`simulate`; by default random ones
-        of ``seed``.
+        Images that give the ranges of activations: as of :func:`simulate`; by default random ones.
     images
         At most this many of them are used (default: 8).
+    seed
+        Seed of random images.
     compare
         Also infer a few images in float, and record in ``info`` how well the logits agree.
     progress
@@ -228,7 +231,6 @@ def workload(
     progress: Callable[[str], None] = lambda what: None,
 ) -> Workload:
     """Resolve what :func:`simulate` is told: network, operands, and where they come from."""
-    from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.checkpoints.synthetic import label
     from hwsim.inference.operands import operands_of
 
@@ -253,7 +255,7 @@ def workload(
         net = read_network(network)
         progress(f"reading {_called(weights)}")
         checkpoint = read_checkpoint(weights, net, inputs=inputs, seed=seed)
-        name = Path(weights.source).stem if isinstance(weights, Checkpoint) else str(weights)
+        name = _called(weights)
     progress(f"inferring {images} image(s)")
     layers, described = operands_of(net, checkpoint, images, inputs, seed)
     return Workload(net, layers, {"operands": label(name, checkpoint), "inputs": described})
@@ -268,11 +270,12 @@ def _named(key: str, value: object, kind: str) -> str | Path:
     """A name or a path; anything else is refused."""
     if isinstance(value, str | Path):
         return value
-    raise InputError("arguments", key, value, f"must be a name, a path or a {kind}")
+    raise InputError("arguments", key, value, f"must be str, Path or {kind}")
 
 
 def _called(weights: str | Path | Checkpoint) -> str:
-    return str(weights) if isinstance(weights, str | Path) else Path(weights.source).stem
+    source = getattr(weights, "source", None)
+    return str(weights) if source is None else Path(source).stem
 
 
 def _is_onnx(path: str | Path) -> bool:

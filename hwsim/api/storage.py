@@ -59,7 +59,7 @@ def storage(
     from hwsim.cost.storage import designs_of, run
 
     if not isinstance(weights, str | Path | Checkpoint | NetworkConfig):
-        rule = "must be a name, a path, a Checkpoint or a NetworkConfig"
+        rule = "must be str, Path, Checkpoint or NetworkConfig"
         raise InputError("arguments", "weights", weights, rule)
     designs = designs_of(_MULTIPLIERS) if archs is None else [read_arch(arch) for arch in archs]
     source = str(weights) if isinstance(weights, Path) else weights

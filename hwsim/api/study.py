@@ -57,7 +57,7 @@ def study(
         source = str(resolve(config, "study"))
         read = StudyConfig.read(source)
     else:
-        rule = "must be a name, a path or a StudyConfig"
+        rule = "must be str, Path or StudyConfig"
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/study") / read.name)
     command = f"hwsim study {read.name if isinstance(config, StudyConfig) else config}"

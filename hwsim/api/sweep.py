@@ -62,7 +62,7 @@ def sweep(
         source = str(resolve(config, "sweep"))
         plan = SweepConfig.read(source)
     else:
-        rule = "must be a name, a path or a SweepConfig"
+        rule = "must be str, Path or SweepConfig"
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/sweep") / plan.name)
     return execute(plan, source, folder, jobs=jobs, fresh=fresh, progress=progress)

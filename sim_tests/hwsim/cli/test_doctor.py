@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from hwsim.cli import app
+from hwsim.checkpoints.find import CHECKPOINTS
+from hwsim.cli import app, output
 
 
 def invoke(*arguments):
@@ -32,6 +35,34 @@ def test_install_commands_are_printed_whole(monkeypatch):
     out = invoke().stdout
     assert "hwsim[onnx]" in out
     assert "hwsim[compress]" in out
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_one_screen_holds_it_all(monkeypatch, tmp_path, missing):
+    """24 lines of 80 columns, on a terminal, even where every program is missing."""
+    if missing:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setenv("HWSIM_CACHE", str(tmp_path))
+    monkeypatch.setattr(output, "console", lambda: Console(width=80, highlight=False))
+    lines = invoke().stdout.rstrip("\n").splitlines()
+    assert len(lines) < 24  # and the prompt
+    assert max(map(len, lines)) <= 80
+    assert "real layers, studies (--all lists them)" in " ".join(lines)
+
+
+def test_all_lists_checkpoints_and_paths():
+    short, full = invoke().stdout, invoke("--all").stdout
+    assert "checkpoint lenet5_dense" not in short
+    assert "checkpoint lenet5_dense" in full
+    assert "lenet5_dense.safetensors" in "".join(full.split())
+    count = len(list(CHECKPOINTS.glob("*.safetensors")))
+    assert f"{count} found" in short
+
+
+def test_a_damaged_checkpoint_is_named(monkeypatch, tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    monkeypatch.setattr("hwsim.checkpoints.find.CHECKPOINTS", tmp_path)
+    assert "1 damaged, first: checkpoint bad" in " ".join(invoke().stdout.split())
 
 
 def test_table_names_every_tool():
