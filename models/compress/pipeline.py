@@ -105,38 +105,34 @@ def run(
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
     _fits(config, network_config, pixels)
     start = None if config.start is None else Checkpoint.read(find(config.start), network_config)
-    # one thread makes a run repeatable: with more, sums change their order
-    torch.set_num_threads(1)
-    torch.manual_seed(config.seed)
-    network = Network(network_config)
-    state = State(network, torch.Generator().manual_seed(config.seed))
     resume, recipe = out / f".{config.name}.resume.pt", config.model_dump_json()
     if start is not None:
         recipe += f" from {_digest(start)}"
-    if (fresh or not state.restore(resume, recipe)) and start is not None:
-        dequantize(network, start)
-        if "dense" not in (config.kind, start.info.get("kind")):
-            _stay_pruned(state)
-    train, heldout = _dataset(pixels).split(held_out(pixels))
+    state = _initial(config, network_config, start)
+    if not fresh:
+        state.restore(resume, recipe)
+    count = held_out(pixels)
+    train, heldout = _dataset(pixels).split(count)
     run_stages(
         plan(config, network_config), state, (train, heldout),
         save=lambda state: state.save(resume, recipe), report=report,
     )  # fmt: skip
     layers = quantize(
-        network,
+        state.network,
         train.images[: config.quantize.images],
         _codes(config.quantize, network_config),
         state.masks,
         state.scales,
     )
     checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
-    count = held_out(pixels)
-    decided = golden.accuracy(network_config, checkpoint, pixels[0][-count:], pixels[1][-count:])
-    not_worse(config, out, checkpoint, decided)
+    heldout_accuracy = golden.accuracy(
+        network_config, checkpoint, pixels[0][-count:], pixels[1][-count:]
+    )
+    not_worse(config, out, checkpoint, heldout_accuracy)
     info = _measure(config, network_config, checkpoint, test)
     info |= {
-        "accuracy_heldout": decided,
-        "accuracy_float": accuracy(network, _dataset(test)),
+        "accuracy_heldout": heldout_accuracy,
+        "accuracy_float": accuracy(state.network, _dataset(test)),
         "command": command,
     }
     if start is not None:
@@ -176,6 +172,22 @@ def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path)
             _fits(config, network, pixels)
             if config.start is not None and config.start not in names:
                 Checkpoint.read(find(config.start), network)
+
+
+def _initial(
+    config: CompressConfig, network_config: NetworkConfig, start: Checkpoint | None
+) -> State:
+    """Build the state before the first epoch: random weights, or those of the start."""
+    # one thread makes a run repeatable: with more, sums change their order
+    torch.set_num_threads(1)
+    torch.manual_seed(config.seed)
+    network = Network(network_config)
+    state = State(network, torch.Generator().manual_seed(config.seed))
+    if start is not None:
+        dequantize(network, start)
+        if "dense" not in (config.kind, start.info.get("kind")):
+            _stay_pruned(state)
+    return state
 
 
 def _stay_pruned(state: State) -> None:
