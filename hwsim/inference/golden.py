@@ -201,6 +201,17 @@ def gemm(weight: Ints, act: Ints, psum_width: int = NUMBERS.psum_width) -> NDArr
     The operands may have up to 16 bits and K up to 2**21: floating-point BLAS is exact while every
     partial sum stays below the significand, and several times faster than integer loops.
 
+    Parameters
+    ----------
+    weight, act
+        ``(M, K)`` and ``(K, N)``.
+    psum_width
+        Bits of a partial sum, two's complement.
+
+    Returns
+    -------
+    (M, N) int64
+
     Raises
     ------
     ValueError
@@ -215,7 +226,21 @@ def gemm(weight: Ints, act: Ints, psum_width: int = NUMBERS.psum_width) -> NDArr
 
 
 def add_bias(psum: Ints, bias: Ints, psum_width: int = NUMBERS.psum_width) -> Ints:
-    """Add a bias per channel to ``(images, M, P, Q)``, wrapping as the accumulator does."""
+    """Add a bias per channel, wrapping as the accumulator does.
+
+    Parameters
+    ----------
+    psum
+        ``(images, M, P, Q)``.
+    bias
+        ``(M,)``.
+    psum_width
+        Bits of a partial sum, two's complement.
+
+    Returns
+    -------
+    (images, M, P, Q) int32, or int64 where ``psum_width`` is above 32
+    """
     total = psum.astype(np.int64) + bias.astype(np.int64)[:, None, None]
     return wrap(total, psum_width).astype(_psum_dtype(psum_width))
 

@@ -51,6 +51,13 @@ class Epoch:
 def write(path: Path, epochs: Sequence[Epoch]) -> Path:
     """Write a log, whole or not at all; numbers have six significant digits.
 
+    Parameters
+    ----------
+    path
+        The CSV file.
+    epochs
+        Rows in order.
+
     Raises
     ------
     InputError

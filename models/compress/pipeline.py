@@ -202,7 +202,15 @@ def _stay_pruned(state: State) -> None:
 
 
 def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
-    """List the stages of a recipe for a network, in order."""
+    """List the stages of a recipe in order.
+
+    Parameters
+    ----------
+    config
+        The recipe.
+    network
+        The network, which the recipe fits.
+    """
     stages: list[Stage] = []
     if config.train is not None:
         stages.append(Train("train", config.train))
@@ -369,7 +377,13 @@ def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> Non
 
 
 def held_out(pixels: Pixels) -> int:
-    """Count the training images (the last ones) that are held out."""
+    """Count the training images (the last ones) that are held out.
+
+    Parameters
+    ----------
+    pixels
+        Training images and their labels.
+    """
     # a twelfth of a small set, such as those of tests
     return min(HELD_OUT, len(pixels[1]) // 12)
 

@@ -109,7 +109,15 @@ def purify(shapes: list[LayerShape], masks: Masks) -> Masks:
 
 
 def clear_dead_biases(network: Network, masks: Mapping[str, Tensor]) -> None:
-    """Clear the biases of filters without weights, in place, except in the last layer."""
+    """Clear the biases of filters without weights, in place, except in the last layer.
+
+    Parameters
+    ----------
+    network
+        The network.
+    masks
+        ``bool`` tensor of the weight's shape per layer. A layer that is not named is whole.
+    """
     layers = list(network.weighted())
     for shape, stage in layers[:-1]:
         if shape.layer.name in masks and stage.bias is not None:

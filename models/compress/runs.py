@@ -70,6 +70,11 @@ Make = Callable[[Run, Callable[[Epoch], None]], object]
 def in_order(runs: Iterable[Run]) -> list[Run]:
     """Sort runs so that each comes after the run it starts from; drop repetitions.
 
+    Parameters
+    ----------
+    runs
+        Runs in any order; a start that is not among them is assumed to exist.
+
     Raises
     ------
     InputError

@@ -182,7 +182,20 @@ class Budget(Joint):
 
 
 def build(config: PruneConfig, network: NetworkConfig) -> Joint:
-    """Build the projection of a recipe that passed :func:`check`."""
+    """Build the projection of a recipe.
+
+    Parameters
+    ----------
+    config
+        Constraints that passed :func:`check`.
+    network
+        The network.
+
+    Returns
+    -------
+    Joint
+        A :class:`Budget` where the recipe has one, otherwise a :class:`PerLayer`.
+    """
     shapes = _weighted(network)
     layers = PerLayer(
         {name: constraint(each, shapes[name]) for name, each in config.layers.items()}

@@ -42,6 +42,13 @@ def largest(score: Tensor, count: int) -> Tensor:
     A score of 0 or less is never marked: a weight that was removed must not be revived to fill up
     the count.
 
+    Parameters
+    ----------
+    score
+        ``(..., n)`` real numbers.
+    count
+        Scores to mark along the last axis, at most.
+
     Returns
     -------
     bool Tensor

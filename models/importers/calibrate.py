@@ -133,7 +133,15 @@ def calibrate(
 
 
 def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agreement:
-    """Compare the logits of integer and float inference on ``(n, C, H, W)`` images."""
+    """Compare the logits of integer and float inference.
+
+    Parameters
+    ----------
+    model, checkpoint
+        The float network, and its integers.
+    images
+        ``(n, C, H, W)`` as of :func:`quantize`.
+    """
     integer_logits, float_logits = [], []
     for image in images:
         act = golden.input_act(image[None], checkpoint.input_scale)

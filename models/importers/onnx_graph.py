@@ -97,7 +97,12 @@ class Graph:
 
 
 def read(path: Path | str) -> Graph:
-    """Read a file.
+    """Read and check a file.
+
+    Parameters
+    ----------
+    path
+        The ONNX file.
 
     Raises
     ------
@@ -180,7 +185,14 @@ def _shape(path: Path, value: onnx.ValueInfoProto) -> tuple[int, TensorShape, bo
 
 
 def unsupported(graph: Graph, handled: Collection[str]) -> None:
-    """Refuse a graph with operations that are neither ``handled`` nor computed from constants.
+    """Refuse a graph with operations that are neither handled nor computed from constants.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    handled
+        Names of operations.
 
     Raises
     ------

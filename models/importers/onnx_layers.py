@@ -23,6 +23,11 @@ Floats = NDArray[np.float32]
 def load(path: Path | str) -> FloatModel:
     """Read an ONNX file as a network with its weights.
 
+    Parameters
+    ----------
+    path
+        The ONNX file.
+
     Raises
     ------
     InputError

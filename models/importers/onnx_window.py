@@ -71,6 +71,17 @@ def rounded_up(
 ) -> dict[str, Any]:
     """Return the setting for an output size that is rounded up, empty where nothing changes.
 
+    Parameters
+    ----------
+    builder, node
+        The graph's builder, and the node.
+    value
+        Activations that the node reads.
+    settings
+        Window of the layer, from :func:`window`.
+    kind
+        ``maxpool`` or ``avgpool``.
+
     Raises
     ------
     InputError

@@ -31,6 +31,13 @@ def is_onnx(network: str) -> bool:
 def read(network: str, weights: Path | None) -> FloatModel:
     """Read a network with its weights.
 
+    Parameters
+    ----------
+    network
+        An ONNX file, or a network's name or YAML file.
+    weights
+        File of the weights; ``None`` for an ONNX file.
+
     Raises
     ------
     InputError

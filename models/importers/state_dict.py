@@ -27,6 +27,11 @@ _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 def read(path: Path | str) -> Tensors:
     """Read every floating-point tensor of a file, as float32, by name.
 
+    Parameters
+    ----------
+    path
+        A ``.pt``, ``.pth``, ``.bin`` or ``.safetensors`` file.
+
     Raises
     ------
     InputError

@@ -119,6 +119,13 @@ def calibrate(network: Network, images: Tensor) -> dict[str, float]:
 def dequantize(network: Network, checkpoint: Checkpoint) -> None:
     """Load a checkpoint's weights and biases into a float network, in place.
 
+    Parameters
+    ----------
+    network
+        Float network; its weights and biases are replaced.
+    checkpoint
+        Integers of the same network.
+
     Raises
     ------
     InputError
