@@ -1,0 +1,78 @@
+"""Drain of the accumulator banks: against the cycle model, its latency and its throughput."""
+
+import numpy as np
+import pytest
+from harness.component import play, seeded
+
+from hwsim.arrays.decoding.drain import Drain as DrainModel
+from hwsim.config.arrays.decoding import Banks
+from hwsim.rtl.arrays.decoding.drain import Drain
+
+OUTPUTS = ["valid", "drain", "drained", "done"]
+
+
+def start(groups, rows, tail):
+    return {"start": 1, "groups": groups, "rows": rows, "tail": tail}
+
+
+@pytest.mark.parametrize("banks", [Banks(2, 4), Banks(4, 2, 6, 2), Banks(2, 1, 3, 3)], ids=str)
+def test_equals_the_cycle_model(simulate, banks):
+    rng = seeded(banks.depth)
+    model = DrainModel(banks, 1)
+    acc = np.zeros((banks.count, banks.depth, 1, banks.lanes), dtype=np.int64)
+    cycles, expected = [], []
+    for _ in range(8):
+        groups = int(rng.integers(1, 6))
+        rows, tail = int(rng.integers(1, banks.depth + 1)), int(rng.integers(1, banks.beats + 1))
+        cycles.append(start(groups, rows, tail) | {"ready": 0, "finished": 0, "finished_two": 0})
+        expected.append((0, 0, 0))
+        model.start(groups, rows, tail)
+        held, entered = 0, 0
+        while model.groups_left:
+            enters = entered < groups and held < banks.count and rng.random() < 0.2
+            ready = bool(rng.random() < 0.7)
+            cycles.append(
+                {"start": 0, "ready": ready, "finished": held >= 1, "finished_two": held >= 2}
+            )
+            is_drained = model.drained(ready)
+            expected.append((model.valid, is_drained, is_drained and model.groups_left == 1))
+            if model.valid:
+                expected[-1] += (model.bank, model.row, model.beat)
+            model.step(ready, held, acc)
+            held, entered = held + enters - is_drained, entered + enters
+    rows = play(simulate, Drain(banks), cycles, OUTPUTS)
+    seen = [
+        (row["valid"], row["drained"], row["done"])
+        + ((row["drain"].bank, row["drain"].row, row["drain"].beat) if row["valid"] else ())
+        for row in rows
+    ]
+    assert seen == expected
+
+
+def test_valid_one_cycle_after_finished_and_no_bubble(simulate):
+    """Two groups of three rows of two beats: twelve transfers in twelve cycles."""
+    banks = Banks(2, 4, 4, 2)
+    cycles = [start(2, 3, 2), {"start": 0, "ready": 1, "finished": 1, "finished_two": 1}]
+    cycles += [{}] * 5 + [{"finished_two": 1}] + [{"finished_two": 0}] * 6
+    rows = play(simulate, Drain(banks), cycles, OUTPUTS)
+    assert [row["valid"] for row in rows] == [0, 0] + [1] * 12
+    assert [row["drained"] for row in rows] == [0, 0] + ([0] * 5 + [1]) * 2
+    assert [row["done"] for row in rows] == [0] * 13 + [1]
+    # a row is fetched one cycle before its first beat, and cleared with its last
+    assert [row["drain"].read for row in rows] == [0, 1] + [0, 1] * 5 + [0, 0]
+    assert [row["drain"].zero for row in rows] == [0, 0] + [0, 1] * 6
+    banks_read = [row["drain"].read_bank for row in rows if row["drain"].read]
+    assert banks_read == [0, 0, 0, 1, 1, 1]
+
+
+def test_offer_holds_while_ready_is_low(simulate):
+    cycles = [start(1, 1, 1), {"start": 0, "ready": 0, "finished": 1}] + [{}] * 5 + [{"ready": 1}]
+    rows = play(simulate, Drain(Banks(2, 4)), cycles, OUTPUTS)
+    assert [row["valid"] for row in rows] == [0, 0] + [1] * 6
+    assert [row["done"] for row in rows] == [0] * 7 + [1]
+    assert not any(row["drain"].zero or row["drain"].read for row in rows[2:7])
+
+
+def test_clear_goes_to_the_accumulators(simulate):
+    rows = play(simulate, Drain(Banks(2, 8)), [{"clear": 1, "clear_row": 5}, {"clear": 0}], OUTPUTS)
+    assert [(row["drain"].clear, row["drain"].row) for row in rows] == [(1, 5), (0, 0)]
