@@ -1,9 +1,9 @@
 """The tables of docs/results.md and README.md that are made from results: compression and studies.
 
 ``python benchmarks/results.py`` prints the table of all shipped checkpoints, each row with the
-command that makes it. ``--write`` puts it, and what the studies of ``build/study`` found, between
-the marks of these pages; text outside of them stays, and a study that was not run here keeps
-its tables.
+command that makes it. ``--write`` puts this table, and the answers of the studies in
+``build/study``, between the marks of these pages, and copies the README's picture from its study;
+text outside of the marks stays, and a study that was not run here keeps its tables.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ __all__ = ["Row", "compression", "main", "replaced", "rows"]
 
 PAGE = ROOT / "docs" / "results.md"
 PAGES = (PAGE, ROOT / "README.md")
+
+#: Picture in the README, and the file of a study that it is a copy of.
+PICTURE = ROOT / "docs" / "pictures" / "lenet5_accuracy_by_cycles.svg"
+PICTURE_SOURCE = ROOT / "build" / "study" / "lenet5" / "accuracy_by_cycles.svg"
 
 #: Their formats are tried beside those without an array.
 DESIGNS = storage.designs_of(64)
@@ -211,6 +216,8 @@ def main() -> int:
         for name, part in parts.items():
             page = replaced(page, name, part)
         write_text_atomic(path, page)
+    if PICTURE_SOURCE.is_file():
+        shutil.copyfile(PICTURE_SOURCE, PICTURE)
     return 0
 
 
@@ -259,9 +266,35 @@ def _short(document: dict[str, Any]) -> str:
     proofs = document["rtl"]
     equal = f"{sum(proof['equal'] for proof in proofs)} of {len(proofs)}"
     return (
-        f"{table_lines(columns, rows)}\n\n{document['answer']} In RTL {equal} runs of real layers "
-        "gave the same outputs and cycles."
+        f"{_winners(document)}\n\nIn RTL {equal} runs of real layers gave the same outputs and "
+        "cycles. The table shows, for each kind of sparsity and width of weights, the smallest "
+        "model of equal accuracy on its fastest design.\n\n"
+        f"{table_lines(columns, rows)}"
     )
+
+
+def _winners(document: dict[str, Any]) -> str:
+    """Table of the winner of each measure and by what factor, one column per width of weights."""
+    verdicts = document["verdicts"]
+    if not verdicts:
+        return str(document["answer"])
+    widths = list(dict.fromkeys(v["weight_width"] for v in verdicts))
+    cells = {(v["measure"], v["weight_width"]): _winner(v) for v in verdicts}
+    columns = ["measure", *("any width" if w is None else _bits(w) for w in widths)]
+    measures = dict.fromkeys(v["measure"] for v in verdicts)
+    rows = [[m, *(cells.get((m, width)) for width in widths)] for m in measures]
+    return table_lines(columns, rows)
+
+
+def _winner(verdict: dict[str, Any]) -> str:
+    factor = verdict["factor"]
+    side = "systolic" if factor > 1 else "non-structured"
+    times = f"{max(factor, 1 / max(factor, 1e-9)):.2f}x"
+    return f"a tie ({side}, {times})" if verdict["thesis"] == "a tie" else f"{side}, {times}"
+
+
+def _bits(width: int) -> str:
+    return "1 bit" if width == 1 else f"{width} bits"
 
 
 if __name__ == "__main__":
