@@ -7,24 +7,27 @@ import numpy as np
 
 __all__ = ["play", "seeded"]
 
+Inputs = Mapping[str, Any]
+Outputs = dict[str, Any]
+
 
 def play(
     simulate: Callable[..., None],
     dut: Any,
-    cycles: Iterable[Mapping[str, Any]],
+    cycles: Iterable[Inputs] | Callable[[list[Outputs]], Iterable[Inputs]],
     watched: Sequence[str],
-) -> list[dict[str, Any]]:
+) -> list[Outputs]:
     """Set the inputs of each cycle; give the outputs ``watched`` in each of them.
 
     A port is named as in Python (``token.valid``, ``drain.row``) and keeps its value until it is
-    set again. ``cycles`` may be a generator: it is asked for a cycle's inputs after the outputs of
-    the cycle before are known, and may append to what it yields from.
+    set again. Where the inputs depend on outputs, ``cycles`` is a function that gets the list of
+    outputs so far, and yields the inputs of one cycle after the other.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Outputs] = []
     ports = [_port(dut, name) for name in watched]
 
     async def bench(ctx):
-        for inputs in cycles:
+        for inputs in cycles(rows) if callable(cycles) else cycles:
             for name, value in inputs.items():
                 ctx.set(_port(dut, name), value)
             _, _, *values = await ctx.tick().sample(*ports)
