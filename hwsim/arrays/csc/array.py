@@ -1,7 +1,7 @@
 """Index-decoding array (EIE): P PEs share the broadcast non-zero activations.
 
-The parts: :mod:`csc_compile` cuts M tiles and lays out the streams, :mod:`csc_model` and
-:mod:`csc_pes` are the clock-by-clock model, :mod:`csc_count` is the fast exact form.
+The parts: :mod:`.compile` cuts M tiles and lays out the streams, :mod:`.model` and :mod:`.pes` are
+the cycle-by-cycle model, :mod:`.count` and :mod:`.recurrence` are the fast exact form.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def _table(array: CSCConfig, weight: NDArray[np.integer], name: str) -> NDArray[
 
 
 def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[Tile]:
-    """M tiles, each as many local rows as accumulators and entry memories hold.
+    """M tiles, each of the most local rows that accumulators and entry memories hold.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def _weight_words(
 
 
 def _ofmap_index(array: CSCConfig, tile: Tile, pixels: int) -> NDArray[np.int64]:
-    """Flat index of each partial sum: a beat a group, local row and ``drain_lanes`` used lanes.
+    """Flat index of each partial sum: one beat per group, local row and ``drain_lanes`` lanes.
 
     ``(transfers, P * drain_lanes)``, PE after PE.
     """

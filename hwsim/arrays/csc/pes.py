@@ -24,7 +24,7 @@ CODE = {name: np.int64(code) for code, name in enumerate(cause_names(CSCConfig.C
 class PEs:
     """All PEs: decoder, multipliers, accumulators; registers are named as in ``rtl``.
 
-    Every queue is given the same tokens, so one ring stands for the storage of all of them.
+    Every queue gets the same tokens, so one ring stands for the storage of all of them.
     """
 
     def __init__(self, arch: ArchConfig, pointers: int, entries: int) -> None:

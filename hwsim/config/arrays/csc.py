@@ -42,7 +42,7 @@ class CSCConfig(DecodingConfig):
             Cause("pointer", "the pointers of a column were fetched, with no work to hide that"),
             Cause("empty", "the queue is empty, and tokens are still to come"),
             Cause("drain", "the accumulator bank of the group still waits to be drained"),
-            Cause("done", "all columns are done; the array drains"),
+            Cause("done", "all columns are processed; the array drains"),
         ),
     }
     EVENTS: ClassVar[Mapping[str, str]] = {

@@ -13,7 +13,7 @@ __all__ = ["Accumulator"]
 
 
 class Accumulator(wiring.Component):
-    """Banks of rows of partial sums, one a lane: one bank adds up while another is drained.
+    """Banks of rows of partial sums, one per lane: one bank adds up while another is drained.
 
     A bank is one memory with a read and a write port, shared by the two users in turn: the PE
     never adds to a bank that is being drained. The memories are transparent, so a row may be

@@ -260,7 +260,7 @@ def test_deeper_queues_are_never_slower():
     assert cycles[0] > cycles[-1]
 
 
-def test_family_is_found_by_name():
+def test_family_is_looked_up_by_name():
     assert array_model(design()) is csc
 
 

@@ -157,8 +157,8 @@ def test_most_negative_operands_wrap(drive):
     assert (run.ofmap == 9 * 2**14 - 2 * 2**16).all()
 
 
-def test_same_row_in_neighbouring_clocks(drive):
-    """Columns of one entry, all of row 0: each addition needs the sum of the clock before."""
+def test_same_row_in_neighbouring_cycles(drive):
+    """Columns of one entry, all of row 0: each addition needs the sum of the cycle before."""
     arch = design()
     job = csc.compile(arch, GEMM.of(np.arange(1, 17)[None], np.arange(1, 17)[:, None]))
     (run,) = drive(arch, [job])
@@ -176,15 +176,15 @@ def test_groups_wait_for_their_bank(drive):
     assert run.counts.causes["control"]["drain"] <= 6 * 4 * 2 + 8
 
 
-@pytest.mark.parametrize("clocks", [-50, 1, 40, 84, 120, 150])
-def test_reset_in_mid_run_leaves_a_clean_array(drive, clocks):
-    """Reset that many clocks after the load: most times with sums in the accumulators."""
+@pytest.mark.parametrize("cycles", [-50, 1, 40, 84, 120, 150])
+def test_reset_in_mid_run_leaves_a_clean_array(drive, cycles):
+    """Reset that many cycles after the load: most times with sums in the accumulators."""
     arch = design()
     job = draw_job(arch, 21, (16, 12, 8), 0.7, 0.7)
     expected = csc.simulate(arch, job, {})
     load = expected.counts.causes["control"]["load"]
-    assert 0 < load + clocks < expected.counts.cycles
-    (run,) = drive(arch, [job], reset_at=load + clocks)
+    assert 0 < load + cycles < expected.counts.cycles
+    (run,) = drive(arch, [job], reset_at=load + cycles)
     assert_equal(run, expected)
 
 
