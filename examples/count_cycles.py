@@ -25,7 +25,7 @@ def main() -> None:
         bits = measure(arch, weight, (gemm.M, gemm.K))
         print(f"{name}: {counts.cycles:,} cycles, {bits.total / 8000:.1f} KB of weights")
         for group, causes in counts.causes.items():
-            spent = ", ".join(f"{cause} {clocks:,}" for cause, clocks in causes.items() if clocks)
+            spent = ", ".join(f"{cause} {cycles:,}" for cause, cycles in causes.items() if cycles)
             print(f"  {group}: {spent}")
 
 

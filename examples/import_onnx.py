@@ -69,9 +69,9 @@ def main() -> None:
     model = load(PATH)
     images = inputs.random(model.config, 8)
     checkpoint = quantize(model, images, {"calibration": "random images"})
-    found = agreement(model, checkpoint, images)
-    print(f"integer logits correlate {found.correlation:.4f} with float, "
-          f"the same class {found.same} of {found.images} times")  # fmt: skip
+    logits = agreement(model, checkpoint, images)
+    print(f"integer logits correlate {logits.correlation:.4f} with float, "
+          f"the same class {logits.same} of {logits.images} times")  # fmt: skip
     operands = on_images(model.config, checkpoint, images[:1])
     for name in ("dense_8x8_ws", "csc_16x4"):
         result = engine.simulate(ArchConfig.read(name), model.config, operands)

@@ -1,4 +1,4 @@
-"""Step the clock-by-clock model under stalls, and check it against the product.
+"""Step the cycle model under stalls, and check it against the product.
 
 Run: python examples/step_through.py
 """

@@ -241,8 +241,8 @@ def workload(
         if weights is not None:
             rule = f"must be absent: the weights are those of {network}"
             raise InputError("arguments", "weights", _called(weights), rule)
-        found = import_network(network, inputs=inputs, seed=seed, compare=False, progress=progress)
-        net, checkpoint, name = found.network, found.checkpoint, str(network)
+        own = import_network(network, inputs=inputs, seed=seed, compare=False, progress=progress)
+        net, checkpoint, name = own.network, own.checkpoint, str(network)
     elif weights is None:
         if inputs is not None:
             rule = "must be absent: synthetic operands come from no images"
@@ -283,7 +283,7 @@ def _is_onnx(path: str | Path) -> bool:
 
 
 def _is_state_dict(path: str | Path) -> bool:
-    """Whether a file holds tensors by name, rather than a checkpoint of ours."""
+    """Whether a file holds tensors by name, rather than a checkpoint of hwsim."""
     path = Path(path)
     if path.suffix in _TORCH:
         return True

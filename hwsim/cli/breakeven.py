@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["breakeven"]
 
-#: Densities of random activations where none is given.
+#: Densities of random activations by default.
 _ACTS = (1.0, 0.4)
 #: Portions of the sweep that the printed table shows; results.csv has all.
 _SHOWN = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -33,7 +33,7 @@ def breakeven(
         str | None,
         typer.Option(
             help="Dense design to compare with (default: the weight-stationary one that ships with "
-            "as many multipliers and the same words)."
+            "equal multipliers and numbers)."
         ),
     ] = None,
     act_density: Annotated[

@@ -58,7 +58,7 @@ def doctor(
 
 
 def _summary(findings: list[Finding]) -> Table:
-    """One screen: what is found with its version and purpose, what is missing with the remedy."""
+    """One screen: version and purpose of each item that is found, the remedy of each other one."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -12,10 +12,10 @@ from hwsim.report.style import colours, figure, save
 __all__ = ["speedup_by_portion"]
 
 
-def speedup_by_portion(found: list[BreakEven], folder: Path) -> Path:
-    """Lines: one a layer and kind of activations; dashed, the published curve of AlexNet conv4."""
+def speedup_by_portion(layers: list[BreakEven], folder: Path) -> Path:
+    """Draw one line per layer and kind of activations, and dashed ADMM-NN's AlexNet conv4."""
     fig, ax = figure()
-    for each, colour in zip(found, colours(len(found)), strict=True):
+    for each, colour in zip(layers, colours(len(layers)), strict=True):
         pruned = [100 * point.pruned for point in each.points]
         speedups = [point.speedup for point in each.points]
         label = f"{each.layer}, {each.acts}"
@@ -33,7 +33,7 @@ def speedup_by_portion(found: list[BreakEven], folder: Path) -> Path:
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.set_xlabel("weights pruned in %")
-    ax.set_ylabel(f"speedup over {found[0].dense}")
-    ax.set_title(f"{found[0].arch}: break-even pruning (diamonds)")
+    ax.set_ylabel(f"speedup over {layers[0].dense}")
+    ax.set_title(f"{layers[0].arch}: break-even pruning (diamonds)")
     ax.legend()
     return save(fig, folder / "breakeven.png")

@@ -106,7 +106,7 @@ class FormatSize:
 
 @dataclass(frozen=True)
 class GatherSize:
-    """K folds of one layer on an array of ``rows`` that gathers from as many activation banks.
+    """K folds of one layer on an array of ``rows`` that gathers from ``rows`` activation banks.
 
     ``columns`` are K, all groups; ``kept`` those with a weight; ``ideal`` the folds that these
     would take without banks. ``folds`` is for banks of K mod rows, as the array has them;

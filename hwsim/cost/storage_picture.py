@@ -46,10 +46,10 @@ def published_sizes(table: PublishedSizes, folder: Path) -> Path:
         "entropy": [_per_weight(row.kept, row.data_kb, row.bound_kb) for row in table.rows],
     }
     width = 0.8 / len(bars)
-    for place, ((label, pairs), colour) in enumerate(
+    for index, ((label, pairs), colour) in enumerate(
         zip(bars.items(), colours(len(bars)), strict=True)
     ):
-        x = np.arange(len(names)) + (place + 0.5) * width - 0.4
+        x = np.arange(len(names)) + (index + 0.5) * width - 0.4
         data, index = np.array(pairs).T
         ax.bar(x, data, width, color=colour, alpha=0.5)
         ax.bar(x, index, width, bottom=data, label=label, color=colour)

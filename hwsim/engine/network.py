@@ -39,7 +39,7 @@ def simulate(
     images
         Batch: the N of a product is ``images`` x output pixels. With ``operands``, what they hold.
     progress
-        Called with the name of each layer when it is done.
+        Called with the name of each layer once it is counted.
 
     Raises
     ------

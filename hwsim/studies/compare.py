@@ -42,7 +42,7 @@ KINDS = {
 class Model:
     """One checkpoint: a compression level of one kind of sparsity."""
 
-    #: As the study's file names it; a path, it may be.
+    #: Name or path, as in the study's file.
     source: str
     kind: str
     #: Bits of a weight; of the widest layer, where they differ.
@@ -105,7 +105,7 @@ class Variant:
     model: Model
     arch: ArchConfig
     result: NetworkResult
-    #: Two-input gates of the design, memories apart; ``None`` where nobody has counted them.
+    #: Two-input gates of the design without memories; ``None`` where they are not counted.
     gates: int | None
 
     @property
@@ -176,10 +176,10 @@ class Comparison:
     @cached_property
     def curves(self) -> dict[Curve, list[Variant]]:
         """Variants of each family, in the order of the file."""
-        found: dict[Curve, list[Variant]] = {}
+        curves: dict[Curve, list[Variant]] = {}
         for variant in self.variants:
-            found.setdefault(variant.curve, []).append(variant)
-        return found
+            curves.setdefault(variant.curve, []).append(variant)
+        return curves
 
     @cached_property
     def widths(self) -> list[int]:
@@ -195,9 +195,9 @@ class Comparison:
             if self.is_equal(v.model):
                 groups[v.model.kind, v.model.weight_width].append(v)
         return {
-            key: min(found, key=lambda v: v.smallest).model
-            for key, found in groups.items()
-            if found
+            key: min(equal, key=lambda v: v.smallest).model
+            for key, equal in groups.items()
+            if equal
         }
 
     @cached_property
@@ -209,10 +209,10 @@ class Comparison:
     @cached_property
     def best(self) -> list[Variant]:
         """Of the chosen models' variants the one of fewest cycles in each family."""
-        found: dict[Curve, Variant] = {}
+        best: dict[Curve, Variant] = {}
         for v in self.short:
-            found[v.curve] = min(found.get(v.curve, v), v, key=lambda v: v.result.cycles)
-        return list(found.values())
+            best[v.curve] = min(best.get(v.curve, v), v, key=lambda v: v.result.cycles)
+        return list(best.values())
 
     @property
     def unequalled(self) -> list[tuple[str, int]]:
@@ -300,7 +300,7 @@ def run(
     """
     network, archs = load(config, source)
     checkpoints = {pair.checkpoint: _read(pair.checkpoint, network) for pair in config.pairs}
-    datasets = {name: shipped.dataset_of(found) for name, found in checkpoints.items()}
+    datasets = {name: shipped.dataset_of(each) for name, each in checkpoints.items()}
     dataset = datasets[config.baseline.checkpoint]
     if dataset is None:
         rule = "must have a recipe that names its data set"

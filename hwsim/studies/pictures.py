@@ -15,22 +15,22 @@ from hwsim.studies.published import Check
 __all__ = ["bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "speedup_by_layer"]
 
 
-def cycles_by_cause(done: Comparison, folder: Path) -> Path:
+def cycles_by_cause(comparison: Comparison, folder: Path) -> Path:
     """Stacked bars: cycles of each family's best by what its array, or mean PE, spends them on.
 
     A cause of less than half a per cent of every variant is drawn under *other*.
     """
-    fig, ax = figure((9.0, 1.6 + 0.32 * len(done.best)))
-    names = [v.name for v in done.best]
-    spent = [_mean_causes(v.result.counts) for v in done.best]
+    fig, ax = figure((9.0, 1.6 + 0.32 * len(comparison.best)))
+    names = [v.name for v in comparison.best]
+    spent = [_mean_causes(v.result.counts) for v in comparison.best]
     causes = list(dict.fromkeys(cause for shares in spent for cause in shares))
     left = np.zeros(len(names))
     for cause, colour in zip(causes, colours(len(causes)), strict=True):
-        clocks = np.array([shares.get(cause, 0.0) for shares in spent])
-        ax.barh(names, clocks, left=left, label=cause, color=colour)
-        left += clocks
+        cycles = np.array([shares.get(cause, 0.0) for shares in spent])
+        ax.barh(names, cycles, left=left, label=cause, color=colour)
+        left += cycles
     ax.invert_yaxis()
-    ax.set_xlabel(f"cycles for {done.config.images} images")
+    ax.set_xlabel(f"cycles for {comparison.config.images} images")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     fig.legend(ncols=6, loc="outside upper center", fontsize=8, frameon=False)
     return save(fig, folder / "cycles_by_cause.png")
@@ -38,23 +38,23 @@ def cycles_by_cause(done: Comparison, folder: Path) -> Path:
 
 def _mean_causes(counts: Counts) -> dict[str, float]:
     """Cycles by cause of the innermost group, its mean member; small causes are put together."""
-    clocks = list(counts.causes.values())[-1]
-    members = sum(clocks.values()) / max(1, counts.cycles)
+    totals = list(counts.causes.values())[-1]
+    members = sum(totals.values()) / max(1, counts.cycles)
     shares: dict[str, float] = {}
-    for cause, total in clocks.items():
+    for cause, total in totals.items():
         small = total < 0.005 * members * counts.cycles
         name = "other" if small else cause
         shares[name] = shares.get(name, 0.0) + total / max(1.0, members)
     return {cause: share for cause, share in shares.items() if share}
 
 
-def bits_by_kind(done: Comparison, folder: Path) -> Path:
+def bits_by_kind(comparison: Comparison, folder: Path) -> Path:
     """Stacked bars: stored kilobytes of each family's best by kind."""
-    fig, ax = figure((9.0, 1.6 + 0.28 * len(done.best)))
-    names = [v.name for v in done.best]
+    fig, ax = figure((9.0, 1.6 + 0.28 * len(comparison.best)))
+    names = [v.name for v in comparison.best]
     left = np.zeros(len(names))
     for kind, colour in zip(("values", "indices", "pointers", "padding"), colours(4), strict=True):
-        kilobytes = np.array([v.result.bits.to_dict()[kind] / 8000 for v in done.best])
+        kilobytes = np.array([v.result.bits.to_dict()[kind] / 8000 for v in comparison.best])
         ax.barh(names, kilobytes, left=left, label=kind, color=colour)
         left += kilobytes
     ax.invert_yaxis()
@@ -63,11 +63,11 @@ def bits_by_kind(done: Comparison, folder: Path) -> Path:
     return save(fig, folder / "bits_by_kind.png")
 
 
-def speedup_by_layer(done: Comparison, folder: Path) -> Path:
+def speedup_by_layer(comparison: Comparison, folder: Path) -> Path:
     """Map of speedups over the baseline: a row for each family's best, a column a layer."""
-    fig, ax = figure((9.0, 1.2 + 0.28 * len(done.best)))
-    baseline = [layer.cycles for layer in done.baseline.result.layers]
-    labels = [layer.name for layer in done.baseline.result.layers] + ["total"]
+    fig, ax = figure((9.0, 1.2 + 0.28 * len(comparison.best)))
+    baseline = [layer.cycles for layer in comparison.baseline.result.layers]
+    labels = [layer.name for layer in comparison.baseline.result.layers] + ["total"]
     speedups = np.array(
         [
             [
@@ -75,9 +75,9 @@ def speedup_by_layer(done: Comparison, folder: Path) -> Path:
                     b / max(1, layer.cycles)
                     for b, layer in zip(baseline, v.result.layers, strict=True)
                 ),
-                done.speedup(v),
+                comparison.speedup(v),
             ]
-            for v in done.best
+            for v in comparison.best
         ]
     )
     logs = np.log2(speedups)
@@ -88,10 +88,10 @@ def speedup_by_layer(done: Comparison, folder: Path) -> Path:
         text = f"{speedup:.2f}"
         ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
     ax.set_xticks(np.arange(len(labels)), labels)
-    ax.set_yticks(np.arange(len(done.best)), [v.name for v in done.best])
+    ax.set_yticks(np.arange(len(comparison.best)), [v.name for v in comparison.best])
     ax.tick_params(length=0)
     ax.grid(visible=False)
-    ax.set_title(f"speedup over {done.baseline.name}")
+    ax.set_title(f"speedup over {comparison.baseline.name}")
     return save(fig, folder / "speedup_by_layer.png")
 
 

@@ -16,7 +16,7 @@ __all__ = ["run"]
 
 
 def run(
-    done: Comparison, folder: Path, progress: Callable[[str], None] = lambda what: None
+    comparison: Comparison, folder: Path, progress: Callable[[str], None] = lambda what: None
 ) -> list[dict[str, Any]]:
     """Run the study's layers on the RTL of its designs to verify, with the models chosen for them.
 
@@ -26,14 +26,15 @@ def run(
     Parameters
     ----------
     folder
-        Gets one folder a design: its Verilog, and the build.
+        Gets one folder per design: its Verilog, and the build.
     progress
         Called with what begins.
 
     Returns
     -------
     list of dict
-        One record a variant and layer, as of :meth:`hwsim.verification.compare.Comparison.to_dict`.
+        One record per variant and layer:
+        :meth:`hwsim.verification.compare.Comparison.to_dict`.
 
     Raises
     ------
@@ -41,20 +42,20 @@ def run(
         A tool is missing.
     """
     proofs = []
-    for name, variants in _wanted(done).items():
+    for name, variants in _wanted(comparison).items():
         cases, owners = [], []
         for variant in variants:
             operands = checkpoint_operands(
-                done.network, variant.model.source, done.config.verify.images
+                comparison.network, variant.model.source, comparison.config.verify.images
             )
-            found = layer_cases(operands, done.config.verify.layers)
-            cases += found
-            owners += [variant.name] * len(found)
+            layers = layer_cases(operands, comparison.config.verify.layers)
+            cases += layers
+            owners += [variant.name] * len(layers)
         results = verify(
             variants[0].arch,
             cases,
             folder / name,
-            notify=lambda stage, place, total, name=name: progress(f"{name}: {stage}"),  # type: ignore[misc]
+            notify=lambda stage, index, total, name=name: progress(f"{name}: {stage}"),  # type: ignore[misc]
         )
         proofs += [
             {"variant": owner, "arch": name} | result.to_dict()
@@ -63,11 +64,11 @@ def run(
     return proofs
 
 
-def _wanted(done: Comparison) -> dict[str, list[Variant]]:
-    names = [ArchConfig.read(arch).name for arch in done.config.verify.archs]
-    of_design = {name: [v for v in done.variants if v.arch.name == name] for name in names}
-    chosen = {model.name for model in done.chosen.values()}
+def _wanted(comparison: Comparison) -> dict[str, list[Variant]]:
+    names = [ArchConfig.read(arch).name for arch in comparison.config.verify.archs]
+    of_design = {name: [v for v in comparison.variants if v.arch.name == name] for name in names}
+    chosen = {model.name for model in comparison.chosen.values()}
     return {
-        name: [v for v in found if v.model.name in chosen] or found[:1]
-        for name, found in of_design.items()
+        name: [v for v in own if v.model.name in chosen] or own[:1]
+        for name, own in of_design.items()
     }

@@ -1,4 +1,4 @@
-"""What a comparison leaves behind: report, pictures, results.csv and results.json."""
+"""Files of a comparison: report, pictures, results.csv and results.json."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 Table = tuple[list[str], list[list[object]]]
 
 
-def cycles_table(done: Comparison, variants: list[Variant]) -> Table:
+def cycles_table(comparison: Comparison, variants: list[Variant]) -> Table:
     """Columns and rows on accuracy and time: one row per variant."""
     columns = [
         "checkpoint", "design", "bits", "held out %", "test %", "weights left", "factor",
@@ -36,20 +36,20 @@ def cycles_table(done: Comparison, variants: list[Variant]) -> Table:
             v.model.name, v.arch.name, v.model.weight_width,
             None if v.model.accuracy_heldout is None else f"{v.model.accuracy_heldout:.2f}",
             f"{v.model.accuracy:.2f}", v.model.nonzeros, f"{v.model.factor:.1f}x",
-            v.result.cycles, v.load_cycles, f"{done.speedup(v):.2f}x", v.result.utilization,
+            v.result.cycles, v.load_cycles, f"{comparison.speedup(v):.2f}x", v.result.utilization,
         ]
         for v in variants
     ]  # fmt: skip
     return columns, rows
 
 
-def storage_table(done: Comparison, variants: list[Variant]) -> Table:
+def storage_table(comparison: Comparison, variants: list[Variant]) -> Table:
     """Columns and rows on storage in KB and on gates: one row per variant."""
     kinds = ("values", "indices", "pointers", "padding")
     columns = [
         "checkpoint", "design", *kinds, "total", "smaller", "own bits", "as", "gates", "x cycles",
     ]  # fmt: skip
-    baseline = done.baseline
+    baseline = comparison.baseline
     rows: list[list[object]] = []
     for v in variants:
         bits = v.result.bits.to_dict()
@@ -67,19 +67,19 @@ def storage_table(done: Comparison, variants: list[Variant]) -> Table:
     return columns, rows
 
 
-def verdict_table(found: list[Verdict]) -> Table:
+def verdict_table(rulings: list[Verdict]) -> Table:
     """Columns and rows of the verdicts: one row per measure and width."""
     columns = ["measure", "weights", "non-structured", "systolic", "ahead", "thesis"]
     rows: list[list[object]] = [
-        [v.measure, v.at, *v.shown(), verdict.times(v.factor), v.thesis] for v in found
+        [v.measure, v.at, *v.shown(), verdict.times(v.factor), v.thesis] for v in rulings
     ]
     return columns, rows
 
 
 def write_comparison(
-    done: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
+    comparison: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
 ) -> Path:
-    """Write everything a comparison leaves, all of it or nothing; return the path of the page.
+    """Write all files of a comparison, or none; return the path of the page.
 
     Parameters
     ----------
@@ -89,62 +89,64 @@ def write_comparison(
         One record for each RTL run: :func:`hwsim.studies.prove.run`.
     """
     with staged(folder) as inside:
-        document = to_dict(done) | {"title": title, "command": command, "rtl": proofs}
+        document = to_dict(comparison) | {"title": title, "command": command, "rtl": proofs}
         write_json(inside / "results.json", document)
-        write_csv(inside / "results.csv", layer_rows(done))
-        page = _report(done, title, command, proofs, inside).write(inside)[1]
+        write_csv(inside / "results.csv", layer_rows(comparison))
+        page = _report(comparison, title, command, proofs, inside).write(inside)[1]
     return folder / page.name
 
 
-def to_dict(done: Comparison) -> dict[str, Any]:
+def to_dict(comparison: Comparison) -> dict[str, Any]:
     """Plain data for ``results.json``: variants and verdicts."""
     return {
-        "answer": verdict.answer(done),
-        "supports": verdict.supports(done),
-        "limits": verdict.limits(done),
-        "verdicts": [found.to_dict() for found in verdict.verdicts(done)],
-        **done.to_dict(),
+        "answer": verdict.answer(comparison),
+        "supports": verdict.supports(comparison),
+        "limits": verdict.limits(comparison),
+        "verdicts": [each.to_dict() for each in verdict.verdicts(comparison)],
+        **comparison.to_dict(),
     }
 
 
 def _report(
-    done: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
+    comparison: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
 ) -> Report:
     report = Report(title)
-    report.text(f"**{verdict.answer(done)}**")
-    report.text(f"Reproduce with `{command}`. {_terms(done)}")
+    report.text(f"**{verdict.answer(comparison)}**")
+    report.text(f"Reproduce with `{command}`. {_terms(comparison)}")
     report.heading("At equal accuracy")
     report.text(
-        "For each kind of sparsity and width of weights the smallest model of equal accuracy, by "
-        "stored bits, on each of its designs."
+        "The tables show, for each kind of sparsity and width of weights, the smallest model of "
+        "equal accuracy, by stored bits, on each of its designs."
     )
-    report.table(*cycles_table(done, done.short))
-    report.table(*storage_table(done, done.short))
+    report.table(*cycles_table(comparison, comparison.short))
+    report.table(*storage_table(comparison, comparison.short))
     report.heading("What the numbers support")
-    report.text("\n".join(f"- {line}" for line in verdict.supports(done)))
+    report.text("\n".join(f"- {line}" for line in verdict.supports(comparison)))
     report.heading("What they do not")
-    report.text("\n".join(f"- {line}" for line in verdict.limits(done)))
+    report.text("\n".join(f"- {line}" for line in verdict.limits(comparison)))
     report.text("Who is ahead at other bounds on accuracy, in points below the baseline:")
-    report.table(*_bounds_table(done))
+    report.table(*_bounds_table(comparison))
     report.heading("Accuracy against cost")
     report.text(
         "A line joins the points of a family that no other point of it beats, labelled by how many "
         "times fewer weights are left. The dotted line is for non-structured weights in the "
         "smallest format that there is."
     )
-    report.picture(curves.accuracy_by_bits(done, folder), "Accuracy against stored bits")
-    report.picture(curves.accuracy_by_cycles(done, folder), "Accuracy against cycles")
+    report.picture(curves.accuracy_by_bits(comparison, folder), "Accuracy against stored bits")
+    report.picture(curves.accuracy_by_cycles(comparison, folder), "Accuracy against cycles")
     report.heading("Where cycles and bits go")
     report.text("Of the chosen models the variant of fewest cycles in each family.")
-    report.picture(plots.cycles_by_cause(done, folder), "Cycles by cause")
-    report.picture(plots.bits_by_kind(done, folder), "Stored bits by kind")
-    report.picture(plots.speedup_by_layer(done, folder), "Speedup over the baseline, by layer")
+    report.picture(plots.cycles_by_cause(comparison, folder), "Cycles by cause")
+    report.picture(plots.bits_by_kind(comparison, folder), "Stored bits by kind")
+    report.picture(
+        plots.speedup_by_layer(comparison, folder), "Speedup over the baseline, by layer"
+    )
     report.heading("Proof in RTL")
     _proof(report, proofs)
     report.heading("Every point")
-    report.table(*cycles_table(done, done.variants))
-    report.table(*storage_table(done, done.variants))
-    for variant in done.best:
+    report.table(*cycles_table(comparison, comparison.variants))
+    report.table(*storage_table(comparison, comparison.variants))
+    for variant in comparison.best:
         report.heading(variant.name)
         report.text(f"`{variant.arch.name}`: {variant.arch.description}.")
         for group in variant.result.counts.causes:
@@ -152,19 +154,20 @@ def _report(
     return report
 
 
-def _terms(done: Comparison) -> str:
-    """Say what the columns are."""
+def _terms(comparison: Comparison) -> str:
+    """Explain the columns."""
     decided = (
         "models are chosen by their accuracy on training images that were held out"
-        if done.is_held_out
+        if comparison.is_held_out
         else "models are chosen by their accuracy on the test images, for want of another"
     )
     return (
         "Accuracies are those of integer inference, as the checkpoints record them: "
-        f"*equal* is at most {done.config.accuracy_bound:g} points below "
-        f"`{done.baseline.model.name}`; {decided}. Cycles are for {done.config.images} real test "
-        f"images of {done.dataset} in one batch; every design has "
-        f"{done.baseline.arch.array.multipliers} multipliers. *Loading* is what filling resident "
+        f"*equal* is at most {comparison.config.accuracy_bound:g} points below "
+        f"`{comparison.baseline.model.name}`; {decided}. Cycles are for "
+        f"{comparison.config.images} real test images of {comparison.dataset} in one batch; every "
+        f"design has {comparison.baseline.arch.array.multipliers} multipliers. *Loading* is what "
+        "filling resident "
         "weight memories costs; a systolic array streams its weights in every fold instead, which "
         "its cycles contain. *Factor* is all weights over those left. Bits are those of the format "
         "that the design consumes, in KB of 1000 bytes; beside them (*own bits*) those of the "
@@ -175,16 +178,18 @@ def _terms(done: Comparison) -> str:
     )
 
 
-def _bounds_table(done: Comparison) -> Table:
+def _bounds_table(comparison: Comparison) -> Table:
     """Who is ahead, and by how much, at other bounds."""
-    bounds = sorted({*BOUNDS, done.config.accuracy_bound})
-    found = {bound: verdict.verdicts(done, bound) for bound in bounds}
-    keys = dict.fromkeys((v.measure, v.weight_width, v.at) for of in found.values() for v in of)
+    bounds = sorted({*BOUNDS, comparison.config.accuracy_bound})
+    by_bound = {bound: verdict.verdicts(comparison, bound) for bound in bounds}
+    keys = dict.fromkeys(
+        (v.measure, v.weight_width, v.at) for rulings in by_bound.values() for v in rulings
+    )
     rows: list[list[object]] = []
     for measure, width, at in keys:
         row: list[object] = [f"{measure}, {at}"]
         for bound in bounds:
-            same = [v for v in found[bound] if (v.measure, v.weight_width) == (measure, width)]
+            same = [v for v in by_bound[bound] if (v.measure, v.weight_width) == (measure, width)]
             row.append(verdict.times(same[0].factor) if same else None)
         rows.append(row)
     return ["measure, weights", *(f"{bound:g}" for bound in bounds)], rows
@@ -206,27 +211,27 @@ def _proof(report: Report, proofs: list[dict[str, Any]]) -> None:
 
 def _causes_table(variant: Variant, group: str) -> Table:
     totals = variant.result.counts.causes[group]
-    causes = [cause for cause, clocks in totals.items() if clocks]
+    causes = [cause for cause, cycles in totals.items() if cycles]
     columns = ["layer", "M", "K", "N", "MACs", "useful", "cycles", "utilization"]
     columns += [f"{group}: {cause}" for cause in causes]
 
     def row(name: str, shape: list[object], item: LayerResult | NetworkResult) -> list[object]:
-        clocks = item.counts.causes.get(group, {})
+        cycles = item.counts.causes.get(group, {})
         return [
             name, *shape, item.macs, item.useful_macs, item.cycles, item.utilization,
-            *(clocks.get(cause, 0) for cause in causes),
+            *(cycles.get(cause, 0) for cause in causes),
         ]  # fmt: skip
 
     rows = [row(layer.name, list(layer.shape), layer) for layer in variant.result.layers]
     return columns, [*rows, row("total", ["", "", ""], variant.result)]
 
 
-def layer_rows(done: Comparison) -> list[dict[str, Any]]:
+def layer_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """Rows of ``results.csv``: one per variant and layer, then its total."""
     rows = []
-    baseline = {layer.name: layer.cycles for layer in done.baseline.result.layers}
-    baseline["total"] = done.baseline.result.cycles
-    for v in done.variants:
+    baseline = {layer.name: layer.cycles for layer in comparison.baseline.result.layers}
+    baseline["total"] = comparison.baseline.result.cycles
+    for v in comparison.variants:
         items: list[tuple[str, LayerResult | NetworkResult]] = [
             (layer.name, layer) for layer in v.result.layers
         ]
@@ -238,7 +243,7 @@ def layer_rows(done: Comparison) -> list[dict[str, Any]]:
                 "weight_width": v.model.weight_width,
                 "accuracy": v.model.accuracy,
                 "accuracy_heldout": v.model.accuracy_heldout,
-                "equal_accuracy": done.is_equal(v.model),
+                "equal_accuracy": comparison.is_equal(v.model),
                 "layer": name,
                 "macs": item.macs,
                 "useful_macs": item.useful_macs,
@@ -247,7 +252,7 @@ def layer_rows(done: Comparison) -> list[dict[str, Any]]:
                 "utilization": item.utilization,
             }
             row |= {f"bits_{kind}": n for kind, n in item.bits.to_dict().items()}
-            for group, clocks in item.counts.causes.items():
-                row |= {f"{group}_{cause}": n for cause, n in clocks.items()}
+            for group, causes in item.counts.causes.items():
+                row |= {f"{group}_{cause}": n for cause, n in causes.items()}
             rows.append(row)
     return rows

@@ -15,35 +15,35 @@ __all__ = ["cycles_table", "storage_table", "write"]
 Table = tuple[list[str], list[list[object]]]
 
 
-def cycles_table(done: SyntheticStudy) -> Table:
+def cycles_table(study: SyntheticStudy) -> Table:
     """Columns and rows of the summary of time: one row per variant."""
-    densities = done.config.act_densities
+    densities = study.config.act_densities
     columns = ["variant", "design", "weights left"]
     for density in densities:
         columns += [f"cycles, {density:.0%} act", "speedup", "utilization"]
     rows: list[list[object]] = []
-    for v in done.variants:
+    for v in study.variants:
         row: list[object] = [v.name, v.arch.name, v.nonzeros]
         for density in densities:
             result = v.results[density]
-            row += [result.cycles, f"{done.speedup(v, density):.2f}x", result.utilization]
+            row += [result.cycles, f"{study.speedup(v, density):.2f}x", result.utilization]
         rows.append(row)
     return columns, rows
 
 
-def storage_table(done: SyntheticStudy) -> Table:
+def storage_table(study: SyntheticStudy) -> Table:
     """Columns and rows of the summary of storage in MB: one row per variant."""
     columns = ["variant", *(f"{kind} MB" for kind in KINDS), "total MB", "smaller"]
-    dense = done.baseline.bits.total
+    dense = study.baseline.bits.total
     rows: list[list[object]] = []
-    for v in done.variants:
+    for v in study.variants:
         bits = v.bits.to_dict()
         sizes = [bits[kind] / 8e6 for kind in (*KINDS, "total")]
         rows.append([v.name, *sizes, f"{dense / max(1, bits['total']):.2f}x"])
     return columns, rows
 
 
-def write(done: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
+def write(study: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
     """Write the report, results.csv, results.json and pictures; return the HTML report's path.
 
     Parameters
@@ -52,23 +52,23 @@ def write(done: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
         The command that reproduces the report.
     """
     title = mark(title)
-    write_json(folder / "results.json", done.to_dict() | {"title": title, "command": command})
-    write_csv(folder / "results.csv", done.to_rows())
+    write_json(folder / "results.json", study.to_dict() | {"title": title, "command": command})
+    write_csv(folder / "results.csv", study.to_rows())
     report = Report(title)
-    report.text(f"**{done.answer()}**")
+    report.text(f"**{study.answer()}**")
     report.text(
         f"Reproduce with `{command}`. The weights are random, of published densities and bits or "
         "of densities derived from them, as said below; the activations are random. Nothing here "
         "is a claim on accuracy, and real layers have structure that random masks have not. "
-        f"Simulated, not run in RTL; {done.config.images} image(s), every design has "
-        f"{done.multipliers} multipliers. Stored bits: the design's format, each layer in its own "
+        f"Simulated, not run in RTL; {study.config.images} image(s), every design has "
+        f"{study.multipliers} multipliers. Stored bits: the design's format, each layer in its own "
         "bits; MB = 1,000,000 bytes."
     )
-    report.table(*cycles_table(done))
-    report.table(*storage_table(done))
-    report.picture(plots.cycles_by_density(done, folder), mark("Cycles"))
-    report.picture(plots.stored_by_kind(done, folder), mark("Stored bits by kind"))
+    report.table(*cycles_table(study))
+    report.table(*storage_table(study))
+    report.picture(plots.cycles_by_density(study, folder), mark("Cycles"))
+    report.picture(plots.stored_by_kind(study, folder), mark("Stored bits by kind"))
     report.heading("Where the densities come from")
-    for v in done.variants:
+    for v in study.variants:
         report.text(f"**{v.name}** (`{v.config.recipe or 'no recipe'}`): {v.note}")
     return report.write(folder)[1]

@@ -1,4 +1,4 @@
-"""What a comparison's numbers support, and what they do not, in words made from the numbers.
+"""Claims that the numbers of a comparison support, and their limits, in words.
 
 The thesis, of ADMM-NN-S (arXiv 1907.02124): with the same accuracy and quantization, non-structured
 sparsity is not worth building hardware for. Two sides: non-structured weights on index-decoding
@@ -92,7 +92,7 @@ class Verdict:
         }
 
 
-def verdicts(done: Comparison, bound: float | None = None) -> list[Verdict]:
+def verdicts(comparison: Comparison, bound: float | None = None) -> list[Verdict]:
     """Compare the sides by each measure, at each width that both have and at any.
 
     Parameters
@@ -100,13 +100,13 @@ def verdicts(done: Comparison, bound: float | None = None) -> list[Verdict]:
     bound
         Points of accuracy, in place of the study's.
     """
-    equal = [v for v in done.variants if done.is_equal(v.model, bound)]
+    equal = [v for v in comparison.variants if comparison.is_equal(v.model, bound)]
     ours = [v for v in equal if v.model.kind == "nonstructured" and v.arch.array.decodes_indices]
     theirs = [v for v in equal if not v.arch.array.decodes_indices]
-    widths: list[int | None] = [*done.widths]
+    widths: list[int | None] = [*comparison.widths]
     if len({v.model.weight_width for v in ours + theirs}) > 1:
         widths.append(None)
-    found = []
+    rulings = []
     for measure, (_, cost) in MEASURES.items():
         for width in widths:
             sides = [
@@ -115,23 +115,24 @@ def verdicts(done: Comparison, bound: float | None = None) -> list[Verdict]:
             ]
             if all(sides):
                 first, second = (min(side, key=lambda v: cost(v) or 0) for side in sides)
-                found.append(Verdict(measure, width, first, second))
-    return found
+                rulings.append(Verdict(measure, width, first, second))
+    return rulings
 
 
-def answer(done: Comparison) -> str:
-    """Say in one paragraph what becomes of the thesis, by each measure."""
-    found = verdicts(done)
+def answer(comparison: Comparison) -> str:
+    """State in one paragraph whether each measure supports the thesis."""
+    rulings = verdicts(comparison)
     where = (
-        f'The thesis that "{THESIS}", on {done.network.name} and {done.dataset}, '
-        f"{done.config.images} images, {done.baseline.arch.array.multipliers} multipliers, at "
-        f"accuracies within {done.config.accuracy_bound:g} points of {done.baseline.model.name}:"
+        f'The thesis that "{THESIS}", on {comparison.network.name} and {comparison.dataset}, '
+        f"{comparison.config.images} images, {comparison.baseline.arch.array.multipliers} "
+        f"multipliers, at accuracies within {comparison.config.accuracy_bound:g} points of "
+        f"{comparison.baseline.model.name}:"
     )
-    if not found:
+    if not rulings:
         return f"{where} not judged, one side has no model of that accuracy."
     parts = []
     for measure in MEASURES:
-        judged = [v for v in found if v.measure == measure]
+        judged = [v for v in rulings if v.measure == measure]
         if judged:
             parts.append(f"in {measure} {_judgement(judged)}")
     return f"{where} {'; '.join(parts)}."
@@ -152,12 +153,14 @@ def times(factor: float) -> str:
     return f"{1 / max(factor, 1e-9):.2f}x for non-structured"
 
 
-def supports(done: Comparison) -> list[str]:
+def supports(comparison: Comparison) -> list[str]:
     """Sentences on who needs least, at each width, and by how much."""
     said = []
-    for width in done.widths:
+    for width in comparison.widths:
         equal = [
-            v for v in done.variants if v.model.weight_width == width and done.is_equal(v.model)
+            v
+            for v in comparison.variants
+            if v.model.weight_width == width and comparison.is_equal(v.model)
         ]
         if len({v.model.kind for v in equal}) < 2:
             continue
@@ -166,13 +169,13 @@ def supports(done: Comparison) -> list[str]:
         said.append(
             f"With weights of {_bits(width)}, the fewest bits are those of {_of(small)}, "
             f"{small.result.bits.total / 8000:,.2f} KB with indices"
-            f"{_over(done, equal, small, lambda v: v.result.bits.total, 'less')}; "
+            f"{_over(comparison, equal, small, lambda v: v.result.bits.total, 'less')}; "
             f"the fewest cycles those of {_of(fast)}, {fast.result.cycles:,}, "
-            f"{done.speedup(fast):.2f}x fewer than the baseline's"
-            f"{_over(done, equal, fast, lambda v: v.result.cycles, 'fewer')}."
+            f"{comparison.speedup(fast):.2f}x fewer than the baseline's"
+            f"{_over(comparison, equal, fast, lambda v: v.result.cycles, 'fewer')}."
         )
     pairs = set()
-    for verdict in verdicts(done):
+    for verdict in verdicts(comparison):
         pair = (verdict.measure, verdict.nonstructured.name, verdict.systolic.name)
         # at any width it is often the pair of one
         if pair not in pairs:
@@ -192,7 +195,7 @@ def _compared(verdict: Verdict) -> str:
 
 
 def _over(
-    done: Comparison,
+    comparison: Comparison,
     equal: list[Variant],
     winner: Variant,
     cost: Callable[[Variant], int],
@@ -205,25 +208,27 @@ def _over(
     return f" and {times_less:.2f}x {word} than those of {_of(rival)}"
 
 
-def limits(done: Comparison) -> list[str]:
+def limits(comparison: Comparison) -> list[str]:
     """Sentences on what the numbers do not support."""
     said = []
-    baseline, bound = done.baseline.model, done.config.accuracy_bound
-    floor = done.decides(baseline) - bound
-    if not done.is_held_out:
+    baseline, bound = comparison.baseline.model, comparison.config.accuracy_bound
+    floor = comparison.decides(baseline) - bound
+    if not comparison.is_held_out:
         said.append(
             "Not every checkpoint says how accurate it is on images held out: models were chosen "
             "by their accuracy on the test images, which favours the lucky."
         )
-    for kind, width in done.unequalled:
-        models = [m for m in done.models if (m.kind, m.weight_width) == (kind, width)]
-        best = max(models, key=done.decides)
+    for kind, width in comparison.unequalled:
+        models = [m for m in comparison.models if (m.kind, m.weight_width) == (kind, width)]
+        best = max(models, key=comparison.decides)
+        points = comparison.decides(baseline) - comparison.decides(best)
         said.append(
             f"No {KINDS.get(kind, (kind, ''))[0]} model of {_bits(width)} is of equal accuracy: "
-            f"the best, {best.name}, is {done.decides(baseline) - done.decides(best):.2f} points "
-            "below the baseline."
+            f"the best, {best.name}, is {points:.2f} points below the baseline."
         )
-    open_ended = [model.name for model in done.chosen.values() if _is_smallest(done, model)]
+    open_ended = [
+        model.name for model in comparison.chosen.values() if _is_smallest(comparison, model)
+    ]
     if open_ended:
         said.append(
             "The smallest model that was tried is still of equal accuracy, so that a smaller one "
@@ -231,10 +236,10 @@ def limits(done: Comparison) -> list[str]:
         )
     below = [
         f"{model.name} ({baseline.accuracy - model.accuracy:.2f})"
-        for model in done.chosen.values()
+        for model in comparison.chosen.values()
         if baseline.accuracy - model.accuracy > bound + 1e-6
     ]
-    if below and done.is_held_out:
+    if below and comparison.is_held_out:
         said.append(
             "Chosen on the images held out, but on the test images more than "
             f"{bound:g} points below the baseline: {', '.join(below)}."
@@ -245,17 +250,17 @@ def limits(done: Comparison) -> list[str]:
         f"is {error:.2f} points: differences of less say nothing, and each model is of one seed."
     )
     missed = [
-        f"{model.name} ({floor - done.decides(model):.2f})"
-        for model in done.models
-        if 1e-6 < floor - done.decides(model) < error and _is_smaller(done, model)
+        f"{model.name} ({floor - comparison.decides(model):.2f})"
+        for model in comparison.models
+        if 1e-6 < floor - comparison.decides(model) < error and _is_smaller(comparison, model)
     ]
     if missed:
         said.append(
             "Smaller than the chosen model of their kind, and short of the bound by less than that "
             f"error, in points: {', '.join(missed)}."
         )
-    said += _flips(done)
-    uncounted = sorted({v.arch.name for v in done.variants if v.gates is None})
+    said += _flips(comparison)
+    uncounted = sorted({v.arch.name for v in comparison.variants if v.gates is None})
     if uncounted:
         said.append(
             f"Gates of these designs are not on record, cycles x gates is without them: "
@@ -273,25 +278,27 @@ def limits(done: Comparison) -> list[str]:
 TEST_IMAGES = 10_000
 
 
-def _is_smallest(done: Comparison, model: Model) -> bool:
+def _is_smallest(comparison: Comparison, model: Model) -> bool:
     """Whether no model of its kind and width is smaller; one alone, or dense, is no series."""
     if model.kind == "dense":
         return False
-    peers = [m for m in done.models if (m.kind, m.weight_width) == (model.kind, model.weight_width)]
+    peers = [
+        m for m in comparison.models if (m.kind, m.weight_width) == (model.kind, model.weight_width)
+    ]
     return len(peers) > 1 and model.nonzeros == min(peer.nonzeros for peer in peers)
 
 
-def _is_smaller(done: Comparison, model: Model) -> bool:
+def _is_smaller(comparison: Comparison, model: Model) -> bool:
     """Whether a model has fewer weights than the one chosen of its kind and width, if any."""
-    chosen = done.chosen.get((model.kind, model.weight_width))
+    chosen = comparison.chosen.get((model.kind, model.weight_width))
     return chosen is not None and model.nonzeros < chosen.nonzeros
 
 
-def _flips(done: Comparison) -> list[str]:
+def _flips(comparison: Comparison) -> list[str]:
     """Sentences on verdicts that another bound on accuracy turns round."""
     said = []
-    at_bounds = {bound: verdicts(done, bound) for bound in BOUNDS}
-    for verdict in verdicts(done):
+    at_bounds = {bound: verdicts(comparison, bound) for bound in BOUNDS}
+    for verdict in verdicts(comparison):
         if verdict.thesis == "a tie":
             continue
         turned = [

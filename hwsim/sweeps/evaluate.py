@@ -31,8 +31,8 @@ def evaluate(point: Point) -> dict[str, float]:
         "bits_pointers": bits.pointers,
         "bits_padding": bits.padding,
         **{
-            f"{group}.{cause}": clocks
+            f"{group}.{cause}": cycles
             for group, causes in result.counts.causes.items()
-            for cause, clocks in causes.items()
+            for cause, cycles in causes.items()
         },
     }

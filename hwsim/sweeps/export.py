@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: one flat table with the Pareto fronts marked, and their picture."""
+"""Files of a sweep: one flat table with the Pareto fronts marked, and their picture."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def collect(sweep: SweepConfig, points: list[Point], rows: list[Row]) -> list[Po
 def export(sweep: SweepConfig, results: list[PointResult], folder: Path) -> list[Path]:
     """Write ``results.csv`` and, where a point has a result, ``pareto.png`` and ``pareto.svg``."""
     written = [write_csv(folder / "results.csv", result_rows(results))]
-    done = [result for result in results if result.row.status == "done"]
-    if done:
-        picture = _plot(sweep, done, folder / "pareto")
+    measured = [result for result in results if result.row.status == "done"]
+    if measured:
+        picture = _plot(sweep, measured, folder / "pareto")
         written += [picture, picture.with_suffix(".svg")]
     return written
 
@@ -85,10 +85,10 @@ def result_rows(results: list[PointResult]) -> list[dict[str, Any]]:
     return [columns | result.to_dict() for result in results]
 
 
-def _plot(sweep: SweepConfig, done: list[PointResult], path: Path) -> Path:
+def _plot(sweep: SweepConfig, measured: list[PointResult], path: Path) -> Path:
     (x, x_goal), (y, y_goal) = list(sweep.objectives.items())[:2]
     panels = []
-    for network in dict.fromkeys(result.point.base[1] for result in done):
+    for network in dict.fromkeys(result.point.base[1] for result in measured):
         dots = [
             plots.Dot(
                 x=result.row.result[x],
@@ -97,7 +97,7 @@ def _plot(sweep: SweepConfig, done: list[PointResult], path: Path) -> Path:
                 label=_label(result.point, len(sweep.arch) > 1),
                 best=result.best,
             )
-            for result in done
+            for result in measured
             if result.point.base[1] == network
         ]
         panels.append(plots.Panel(network, dots))

@@ -162,5 +162,5 @@ def _set(tree: Tree, name: str, value: Any) -> None:
     for step in parents:
         node = node.get(step) if isinstance(node, dict) else None
         if not isinstance(node, dict):
-            raise InputError("grid", name, value, "has no place in the value given to its parent")
+            raise InputError("grid", name, value, "is no key of the value of its parent")
     node[last] = value

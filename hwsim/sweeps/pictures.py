@@ -62,8 +62,8 @@ def pareto(
     """
     columns = min(3, len(networks))
     rows = -(-len(networks) // columns)
-    made, grid = panels(rows, columns, (SIZE[0] * max(1.0, 0.62 * columns), SIZE[1] * rows))
-    made.suptitle(title)
+    fig, grid = panels(rows, columns, (SIZE[0] * max(1.0, 0.62 * columns), SIZE[1] * rows))
+    fig.suptitle(title)
     for axes in grid[len(networks) :]:
         axes.set_visible(False)
     fronts = [
@@ -75,7 +75,7 @@ def pareto(
     for axes, panel, front in zip(grid, networks, fronts, strict=False):
         notes = [(dot.x, dot.y, dot.label) for dot in front[:MAX_LABELS]]
         place(axes, notes, [(dot.x, dot.y) for dot in panel.dots], toward)
-    return save(made, path)
+    return save(fig, path)
 
 
 def _draw(

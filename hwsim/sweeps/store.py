@@ -1,4 +1,4 @@
-"""What is known of a sweep: one row a point in SQLite, written as it comes, safe against a kill."""
+"""Results of a sweep: one row per point in SQLite, written as they come, safe against a kill."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ class Store:
     def rows(self, keys: Iterable[str]) -> list[Row]:
         """Rows of those points that are known, in the order asked for."""
         with _told_to_the_user(self.path):
-            found = {
+            known = {
                 key: Row(key, status, json.loads(fields), error, json.loads(result), seconds, runs)
                 for key, status, error, fields, result, seconds, runs in self._connection.execute(
                     "SELECT key, status, error, fields, result, seconds, runs FROM point"
                 )
             }
-        return [found[key] for key in keys if key in found]
+        return [known[key] for key in keys if key in known]
 
     def clear(self) -> None:
         """Forget every point."""

@@ -135,9 +135,7 @@ def test_unknown_fields_are_refused(field: str) -> None:
 
 def test_a_value_inside_a_replaced_parent_without_room_is_invalid() -> None:
     (point,) = expand(sweep({"arch.array": [7], "arch.array.rows": [4]}), "t")
-    assert point.error == (
-        "grid: arch.array.rows = 4: has no place in the value given to its parent"
-    )
+    assert point.error == ("grid: arch.array.rows = 4: is no key of the value of its parent")
 
 
 def test_the_key_depends_on_what_decides_the_result_only(monkeypatch: pytest.MonkeyPatch) -> None:
