@@ -43,6 +43,11 @@ class Gather:
         return len(self.entries)
 
     @property
+    def columns(self) -> int:
+        """Columns up to the last row that has an entry in the last fold."""
+        return int(np.flatnonzero(self.entries.reshape(-1) >= 0).max(initial=-1)) + 1
+
+    @property
     def kept(self) -> int:
         """Columns that are gathered, K'."""
         return int(np.count_nonzero(self.entries >= 0))

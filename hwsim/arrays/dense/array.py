@@ -114,7 +114,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     if dense_gather.gathers(arch):
         gather = dense_gather.plan(arch, gemm, cols)
         blocks = -(-gemm.K // arch.array_as(SystolicConfig).rows)
-        return dense_gather.count_cycles(arch, len(rows), blocks, gather.folds, gemm.N)
+        return dense_gather.count_cycles(arch, len(rows), blocks, gather, gemm.N)
     return count_shape(arch, len(rows), len(cols), gemm.N)
 
 
@@ -124,6 +124,6 @@ def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     A few integer operations, whatever the shape. No rows, columns or pixels: no cycles.
     """
     if 0 in (m, k, n):
-        return counts()
+        return counts(arch, {})
     _, _, cycles = _DATAFLOWS[arch.array_as(SystolicConfig).dataflow]
     return cycles(arch, m, k, n)

@@ -17,7 +17,7 @@ from hwsim.arrays.base import Job, Pauses, Words
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.streams import Source
 from hwsim.arrays.systolic.model import FoldCounter, Ints, counts, padded, split
-from hwsim.arrays.systolic.ws import WSModel
+from hwsim.arrays.systolic.ws import WSModel, ws_events
 from hwsim.config import ArchConfig, DenseConfig
 from hwsim.errors import InputError
 from hwsim.formats.gather import Gather, pack
@@ -91,8 +91,7 @@ def spread(codes: Ints, cols: Ints, gather: Gather) -> Ints:
 
     K'' ends with the last row that has an entry in the last fold.
     """
-    flat = gather.entries.reshape(-1)
-    flat = flat[: int(np.flatnonzero(flat >= 0).max(initial=-1)) + 1]
+    flat = gather.entries.reshape(-1)[: gather.columns]
     place = np.searchsorted(cols, flat)
     wide = padded(codes, 1, codes.shape[1] + 1)  # one column of zeros behind the others
     return wide[:, np.where(flat < 0, codes.shape[1], place)]
@@ -119,7 +118,7 @@ def with_scratchpad(arch: ArchConfig, job: Job, act: Ints, gather: Gather) -> Jo
     return Job(inputs, job.ofmap_index, job.shape)
 
 
-def count_cycles(arch: ArchConfig, m: int, blocks: int, folds: int, n: int) -> Counts:
+def count_cycles(arch: ArchConfig, m: int, blocks: int, gather: Gather, n: int) -> Counts:
     """Cycles by cause with no pauses, tile by tile.
 
     Parameters
@@ -128,13 +127,13 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, folds: int, n: int) -> C
         Rows of weights that are kept.
     blocks
         Beats of a pixel that are loaded.
-    folds
-        K folds of the gather list.
+    gather
+        Gather list of the layer.
     """
-    array = arch.array_as(DenseConfig)
+    array, folds = arch.array_as(DenseConfig), gather.folds
     assert array.acc_depth is not None
     if 0 in (m, folds, n):
-        return counts()
+        return counts(arch, {})
     rows, m_folds = array.rows, split(m, array.cols)[0]
     tiles, n_edge = split(n, array.acc_depth)
     each = folds * m_folds
@@ -160,7 +159,17 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, folds: int, n: int) -> C
             end = swap + pixels
         # a word is read when the one before it is taken
         played = [played[1], end - 1 if pixels > 1 else before]
-    return counts(**spent)
+    events = {
+        "command_beats": 1,
+        "weight_beats": tiles * m_folds * gather.columns,
+        "act_beats": blocks * n,
+        "ofmap_beats": m_folds * n,
+        "bank_writes": rows * blocks * n,
+        "bank_reads": rows * each * n,
+        "list_writes": blocks,
+        "list_reads": each * n,
+    }
+    return counts(arch, spent, events | ws_events(array, m_folds, folds, tiles, n))
 
 
 class GatherModel(WSModel):
@@ -180,7 +189,8 @@ class GatherModel(WSModel):
     def step(self) -> str:
         """Pass one clock; return its cause."""
         cause = super().step()
-        self.scratchpad.step()
+        for event, times in self.scratchpad.step().items():
+            self.events[event] += times
         return cause
 
 
@@ -222,8 +232,10 @@ class _Scratchpad(Source):
         self.taken = True
         return {"act": self.word[:, None]}
 
-    def step(self) -> None:
-        """Pass one clock."""
+    def step(self) -> dict[str, int]:
+        """Pass one cycle; return its events."""
+        loads = self.loading and not self.full[self.load_half] and self.loads
+        writes_list = loads and self.load_pixel == 0 and self.load_fold.first(1)
         loaded = self._load() if self.loading and not self.full[self.load_half] else None
         read = self.playing and self.full[self.half] and (self.taken or not self.offered)
         played = self._play() if read else None
@@ -237,6 +249,12 @@ class _Scratchpad(Source):
             self.fold.start([job["k_folds"], job["m_folds"], job["n_tiles"]])
             self.n_edge = job["n_edge"]
             self.loading = self.playing = True
+        return {
+            "bank_writes": len(self.rows) * loads,
+            "bank_reads": len(self.rows) * read,
+            "list_writes": int(writes_list),
+            "list_reads": int(read),
+        }
 
     def _load(self) -> int | None:
         """Load a beat if there is one; return the half that it fills."""

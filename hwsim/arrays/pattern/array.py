@@ -11,9 +11,12 @@ from collections import Counter
 from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.pattern.compile import compile_job, sections
-from hwsim.arrays.pattern.model import PatternModel, counts
+from hwsim.arrays.pattern.model import PatternModel
 from hwsim.arrays.pattern.tiles import tiles
+from hwsim.arrays.systolic.model import counts
+from hwsim.arrays.systolic.ws import ws_events
 from hwsim.config import ArchConfig, PatternConfig
+from hwsim.contract.events import STREAM_EVENTS
 from hwsim.errors import InputError
 from hwsim.formats.pattern import library_of, plan
 from hwsim.workload.gemm import GEMM
@@ -54,26 +57,41 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     )
     patterns = len(library_of(masks, array, gemm.channels, gemm.name))
     if len(groups.order) == 0:
-        return counts()
+        return counts(arch, {})
     alike = Counter(tile.timing() for tile in tiles(array, gemm))
-    commands = compute = preload = busy = 0
+    commands = preload = busy = 0
+    events = dict.fromkeys((*STREAM_EVENTS, *array.strobes), 0) | {"library_writes": patterns}
     for section in sections(groups):
-        folds = section.k_folds(array.rows) * section.groups
+        k_folds = section.k_folds(array.rows)
+        folds = k_folds * section.groups
         for timing, times in alike.items():
-            clocks, waits = _command(timing, folds, array.rows)
+            pixels, reads, first, span = timing
+            cycles, waits = _command(timing, folds, array.rows)
             commands += times
-            compute += times * folds * timing[0]
             preload += times * waits
-            busy += times * clocks
-    return counts(
-        library=patterns,
-        idle=1,
-        compute=compute,
-        preload=preload,
-        window=busy - compute - preload,
-        # the next command is taken while the last one's partial sums are on their way
-        drain=commands - 1 + array.rows + array.cols + 1,
-    )
+            busy += times * cycles
+            steps = (folds - 1) * reads + first + span + 1
+            for event, count in {
+                "weight_beats": section.groups * section.length,
+                "act_beats": folds * reads,
+                "ofmap_beats": section.groups * pixels,
+                "line_reads": 2 * steps,
+                "line_writes": 2 * steps,
+                **ws_events(array, section.groups, k_folds, 1, pixels),
+            }.items():
+                events[event] += times * count
+    events["command_beats"] = patterns + commands
+    compute = events["macs"] // array.multipliers
+    cycles_by_cause = {
+        "library": patterns,
+        "idle": 1,
+        "compute": compute,
+        "preload": preload,
+        "window": busy - compute - preload,
+        # the next command is taken while the last partial sums of this one are on their way
+        "drain": commands - 1 + array.rows + array.cols + 1,
+    }
+    return counts(arch, cycles_by_cause, events)
 
 
 def _command(timing: tuple[int, int, int, int], folds: int, rows: int) -> tuple[int, int]:

@@ -5,28 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import Job, Pauses, Run, Words
-from hwsim.arrays.counts import Counts
+from hwsim.arrays.base import Job, Pauses, Words
 from hwsim.arrays.pattern.window import WindowModel
 from hwsim.arrays.systolic.ws import WSModel
 from hwsim.config import ArchConfig, PatternConfig
-from hwsim.contract.causes import cause_names
 from hwsim.formats import codes
 from hwsim.formats.pattern import TAPS, WINDOW
 
-__all__ = ["CAUSES", "PatternModel", "counts"]
+__all__ = ["PatternModel"]
 
 Ints = NDArray[np.int64]
-
-#: Status group -> cause names of the family.
-CAUSES = cause_names(PatternConfig.CAUSES)
-
-
-def counts(**cycles: int) -> Counts:
-    """Counts of a run from its cycles by cause; a cause not named took none."""
-    return Counts(
-        sum(cycles.values()), {"array": {cause: cycles.get(cause, 0) for cause in CAUSES["array"]}}
-    )
 
 
 class PatternModel(WSModel):
@@ -48,14 +36,6 @@ class PatternModel(WSModel):
         weight = job.inputs["weight"]
         values = codes.decode(weight["weight"], arch.numbers)
         return job.inputs | {"weight": weight | {"weight": values}}
-
-    def run(self) -> Run:
-        """Run to the last transfer of the ``ofmap`` stream."""
-        spent = dict.fromkeys(CAUSES["array"], 0)
-        while not self.sink.done:
-            spent[self.step()] += 1
-            self.clock += 1
-        return Run(self._job.gather(self.sink.payloads), counts(**spent))
 
     def step(self) -> str:
         """Pass one clock; return its cause."""
@@ -86,6 +66,9 @@ class PatternModel(WSModel):
 
         if self.ofmap_valid and ofmap_ready:
             self.sink.take(self.ofmap)
+        self.note(enable, feed, load)
+        self.events["line_reads"] += 2 * advance
+        self.events["line_writes"] += 2 * advance
         if enable:
             act = unit.window if feed else np.zeros((self.rows, self.block), np.int64)
             weight = np.zeros((self.cols, self.block), np.int64)
@@ -107,6 +90,7 @@ class PatternModel(WSModel):
         """Take a command; return whether it runs, or writes an entry of the library."""
         command = self.command.take()
         if not command["run"]:
+            self.events["library_writes"] += 1
             self.library[int(command["entry"])] = command["taps"]
             return False
         bounds = [int(command["k_folds"]), int(command["m_folds"]), 1]

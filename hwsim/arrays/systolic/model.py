@@ -8,7 +8,7 @@ hold operands, the last axis is the place in the block.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,11 @@ from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.streams import Sink, Source
 from hwsim.config import ArchConfig, SystolicConfig
-from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES
-from hwsim.contract.causes import cause_names
+from hwsim.contract.events import STREAM_EVENTS
 from hwsim.formats import codes
 from hwsim.formats.operands import act_values
 
 __all__ = [
-    "CAUSES",
     "DenseModel",
     "FoldCounter",
     "Ints",
@@ -36,9 +34,6 @@ __all__ = [
 
 Ints = NDArray[np.int64]
 
-#: Status group -> cause names of the systolic families.
-CAUSES = cause_names(SYSTOLIC_CAUSES)
-
 
 def split(size: int, fold: int) -> tuple[int, int]:
     """Folds that ``size`` takes, and what the last of them holds (1 to ``fold``)."""
@@ -46,10 +41,16 @@ def split(size: int, fold: int) -> tuple[int, int]:
     return folds, size - (folds - 1) * fold
 
 
-def counts(**cycles: int) -> Counts:
-    """Counts of a run from its cycles by cause; a cause not named took none."""
+def counts(
+    arch: ArchConfig, cycles: Mapping[str, int], events: Mapping[str, int] | None = None
+) -> Counts:
+    """Counts of a run from its cycles by cause and its events; one that is not named is 0."""
+    (names,) = arch.array.cause_names.values()
+    events = events or {}
     return Counts(
-        sum(cycles.values()), {"array": {cause: cycles.get(cause, 0) for cause in CAUSES["array"]}}
+        sum(cycles.values()),
+        {"array": {cause: cycles.get(cause, 0) for cause in names}},
+        {event: events.get(event, 0) for event in (*STREAM_EVENTS, *arch.array.strobes)},
     )
 
 
@@ -105,6 +106,9 @@ class DenseModel(ABC):
         self.act_stream = Source(decoded, "act", pauses)
         self.sink = Sink(decoded, pauses)
         self._job = decoded
+        self.arch = arch
+        #: Events of the run up to now.
+        self.events = dict.fromkeys(arch.array.strobes, 0)
 
     def decoded(self, arch: ArchConfig, job: Job) -> dict[str, Words]:
         """Contents of the streams in integers, as the model takes them."""
@@ -125,11 +129,13 @@ class DenseModel(ABC):
 
     def run(self) -> Run:
         """Run to the last transfer of the ``ofmap`` stream."""
-        spent = dict.fromkeys(CAUSES["array"], 0)
+        (names,) = self.arch.array.cause_names.values()
+        spent = dict.fromkeys(names, 0)
         while not self.sink.done:
             spent[self.step()] += 1
             self.clock += 1
-        return Run(self._job.gather(self.sink.payloads), counts(**spent))
+        events = self._job.beats() | self.events
+        return Run(self._job.gather(self.sink.payloads), counts(self.arch, spent, events))
 
 
 def shifted(line: Ints, value: Ints) -> tuple[Ints, Ints]:

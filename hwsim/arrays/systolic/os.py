@@ -41,12 +41,20 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     """
     array = arch.array_as(SystolicConfig)
     folds = split(m, array.rows)[0] * split(n, array.cols)[0]
-    return counts(
-        idle=1,
-        compute=folds * k,
-        preload=(folds - 1) * max(0, array.rows - k),
-        drain=2 * array.rows + array.cols - 1,
-    )
+    cycles = {
+        "idle": 1,
+        "compute": folds * k,
+        "preload": (folds - 1) * max(0, array.rows - k),
+        "drain": 2 * array.rows + array.cols - 1,
+    }
+    events = {
+        "command_beats": 1,
+        "weight_beats": folds * k,
+        "act_beats": folds * k,
+        "ofmap_beats": split(n, array.cols)[0] * m,
+        "macs": array.multipliers * folds * k,
+    }
+    return counts(arch, cycles, events)
 
 
 def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[str, Words], Ints]:
@@ -102,6 +110,7 @@ class OSModel(DenseModel):
         super().__init__(arch, job, pauses)
         rows, cols = self.rows, self.cols
         pes, held = (rows, cols), (rows, cols, self.block)
+        self.multipliers = arch.array.multipliers
         # control: the fold being fed, and the clocks until a last k may follow the previous one
         self.busy = False
         self.fold = FoldCounter(2)
@@ -145,6 +154,7 @@ class OSModel(DenseModel):
             in_flight = self.start.any() or self.drain_left > 0 or self.valid.any()
             cause = "drain" if in_flight else "idle"
 
+        self.events["macs"] += self.multipliers * feed
         if ofmap_valid and ofmap_ready:
             taps, _ = shifted(self.deskew, self.drain[-1])
             self.sink.take(diagonal(taps[:, ::-1]))

@@ -25,7 +25,7 @@ from hwsim.arrays.systolic.model import (
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 
-__all__ = ["WSModel", "compile_streams", "count_cycles"]
+__all__ = ["WSModel", "compile_streams", "count_cycles", "ws_events"]
 
 
 def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
@@ -46,12 +46,34 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     folds = split(k, array.rows)[0] * split(m, array.cols)[0]  # of each tile
     gaps = (tiles - 1) * folds * max(0, array.rows - array.acc_depth)
     gaps += (folds - 1) * max(0, array.rows - n_edge)
-    return counts(
-        idle=1,
-        preload=array.rows + 1 + gaps,
-        compute=folds * n,
-        drain=array.rows + array.cols + 1,
-    )
+    cycles = {
+        "idle": 1,
+        "preload": array.rows + 1 + gaps,
+        "compute": folds * n,
+        "drain": array.rows + array.cols + 1,
+    }
+    m_folds = split(m, array.cols)[0]
+    beats = {
+        "command_beats": 1,
+        "weight_beats": tiles * m_folds * k,
+        "act_beats": folds * n,
+        "ofmap_beats": m_folds * n,
+    }
+    return counts(arch, cycles, beats | ws_events(array, m_folds, folds // m_folds, tiles, n))
+
+
+def ws_events(
+    array: SystolicConfig, m_folds: int, k_folds: int, tiles: int, n: int
+) -> dict[str, int]:
+    """Events of a weight-stationary array, in closed form: ``n`` pixels in ``tiles`` tiles."""
+    folds = m_folds * k_folds
+    return {
+        "macs": array.multipliers * folds * n,
+        "weight_loads": array.rows * folds * tiles,
+        # the first K fold adds to nothing, the last one offers its sums
+        "psum_reads": m_folds * (k_folds - 1) * n,
+        "psum_writes": m_folds * (k_folds - 1) * n,
+    }
 
 
 def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[str, Words], Ints]:
@@ -131,6 +153,7 @@ class WSModel(DenseModel):
         self.fold, self.load_fold = FoldCounter(3), FoldCounter(3)
         self.k_edge = self.n_edge = self.block_edge = self.pixel = self.load_row = 0
         self.acc_depth = acc_depth
+        self.multipliers = arch.array.multipliers
         # skew: row r of act and of the flags is late by r, column c of weight by c + 1
         self.act_skew = np.zeros((rows, rows - 1, self.block), dtype=np.int64)
         self.weight_skew = np.zeros((cols, cols, self.block), dtype=np.int64)
@@ -177,6 +200,7 @@ class WSModel(DenseModel):
 
         if self.ofmap_valid and ofmap_ready:
             self.sink.take(self.ofmap)
+        self.note(enable, feed, load)
         if enable:
             act = np.zeros((self.rows, self.block), np.int64)
             weight = np.zeros((self.cols, self.block), np.int64)
@@ -191,6 +215,14 @@ class WSModel(DenseModel):
         elif command_valid:
             self._accept()
         return cause
+
+    def note(self, enable: bool, feed: bool, load: bool) -> None:
+        """Count the events of the cycle that begins."""
+        uses_acc = enable and bool(self.tag_valid[-1])
+        self.events["macs"] += self.multipliers * feed
+        self.events["weight_loads"] += load
+        self.events["psum_reads"] += uses_acc and not self.tag_first[-1]
+        self.events["psum_writes"] += uses_acc and not self.tag_last[-1]
 
     def _gate(self, act: Ints) -> Ints:
         """Put zeros where a binary activation lies beyond K."""

@@ -11,6 +11,7 @@ from hwsim.config.arrays.base import power_of_two
 from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES, SystolicConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable
+from hwsim.contract.events import Strobe
 
 __all__ = ["DenseConfig"]
 
@@ -22,6 +23,13 @@ class DenseConfig(SystolicConfig):
     MODEL: ClassVar[str] = "hwsim.arrays.dense.array"
     RTL: ClassVar[str] = "hwsim.rtl.arrays.dense.array"
     CAUSES: ClassVar[CauseTable] = SYSTOLIC_CAUSES
+    EVENTS: ClassVar[Mapping[str, str]] = {
+        **SystolicConfig.EVENTS,
+        "bank_writes": "activations written to the banks of the scratchpad",
+        "bank_reads": "activations read from the banks of the scratchpad",
+        "list_writes": "words of `rows` addresses written to the gather list",
+        "list_reads": "words of `rows` addresses read from the gather list",
+    }
     SPARSITY: ClassVar[str] = "dense"
     binary_acts: ClassVar[bool] = True
     stores_zeros: ClassVar[bool] = True
@@ -31,8 +39,8 @@ class DenseConfig(SystolicConfig):
     }
 
     family: Literal["dense"]
-    #: K that each of ``rows`` activation banks holds: the rows gather from them. Without, the
-    #: activations stream gathered.
+    #: Depth of each of the ``rows`` activation banks, in K indices. Unset: the host streams
+    #: activations already gathered.
     gather_depth: Annotated[int, Field(ge=1, le=4096)] | None = None
     #: Bank of an activation: ``k`` mod rows of the lowered layer, or ``channel`` mod rows, for
     #: which the host pads the channels of each tap to whole rows.
@@ -47,6 +55,14 @@ class DenseConfig(SystolicConfig):
             if self.dataflow != "ws":
                 raise ValueError("gather_depth must be absent for dataflow os: rows hold filters")
         return self
+
+    @property
+    def strobes(self) -> dict[str, Strobe]:
+        """Those of every systolic array, and of the scratchpad where there is one."""
+        if self.gather_depth is None:
+            return super().strobes
+        banks = {name: Strobe(each=self.rows) for name in ("bank_writes", "bank_reads")}
+        return super().strobes | banks | {"list_writes": Strobe(), "list_reads": Strobe()}
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse gathered rows where weights or activations have no zero."""

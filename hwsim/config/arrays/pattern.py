@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from hwsim.config.arrays.base import power_of_two
 from hwsim.config.arrays.systolic import SystolicConfig
 from hwsim.contract.causes import Cause, CauseTable
+from hwsim.contract.events import Strobe
 
 __all__ = ["PatternConfig"]
 
@@ -39,6 +40,12 @@ class PatternConfig(SystolicConfig):
             Cause("drain", "all windows are in; the last partial sums travel out"),
         )
     }
+    EVENTS: ClassVar[Mapping[str, str]] = {
+        **SystolicConfig.EVENTS,
+        "library_writes": "entries of the pattern library written",
+        "line_reads": "words of `rows` pixels read from the line buffers",
+        "line_writes": "words of `rows` pixels written to the line buffers",
+    }
     SPARSITY: ClassVar[str] = "pattern"
     stores_zeros: ClassVar[bool] = True
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -66,6 +73,12 @@ class PatternConfig(SystolicConfig):
     def multipliers(self) -> int:
         """Number of multipliers: four a PE."""
         return 4 * self.rows * self.cols
+
+    @property
+    def strobes(self) -> dict[str, Strobe]:
+        """Those of every weight-stationary array, of the library and of the two line buffers."""
+        lines = {name: Strobe(each=2) for name in ("line_reads", "line_writes")}
+        return super().strobes | {"library_writes": Strobe()} | lines
 
     @property
     def checkpoint_kind(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import ArrayConfig, power_of_two
 from hwsim.contract.causes import Cause, CauseTable
+from hwsim.contract.events import Strobe
 
 __all__ = ["SYSTOLIC_CAUSES", "SystolicConfig"]
 
@@ -30,6 +32,13 @@ SYSTOLIC_CAUSES: CauseTable = {
 
 class SystolicConfig(ArrayConfig):
     """What the systolic arrays share: ``rows x cols`` PEs in one of two dataflows."""
+
+    EVENTS: ClassVar[Mapping[str, str]] = {
+        "macs": "multiplications, those by a zero and of idle PEs included",
+        "weight_loads": "rows of weights shifted into the array, injected zeros included",
+        "psum_reads": "words of `cols` partial sums read from the accumulator memory and used",
+        "psum_writes": "words of `cols` partial sums written to the accumulator memory",
+    }
 
     #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
     COUNT_WIDTH: ClassVar[int] = 24
@@ -55,6 +64,14 @@ class SystolicConfig(ArrayConfig):
     def multipliers(self) -> int:
         """Number of multipliers."""
         return self.rows * self.cols
+
+    @property
+    def strobes(self) -> dict[str, Strobe]:
+        """One strobe per beat; an output-stationary array has no accumulator memory."""
+        macs = {"macs": Strobe(each=self.multipliers)}
+        if self.dataflow == "os":
+            return macs
+        return macs | {name: Strobe() for name in ("weight_loads", "psum_reads", "psum_writes")}
 
     @property
     def extents(self) -> tuple[int, int, int]:

@@ -58,5 +58,10 @@ class GatherArray(ArrayComponent):
         wiring.connect(m, wiring.flipped(self.weight), array.weight)
         wiring.connect(m, wiring.flipped(self.ofmap), array.ofmap)
         m.d.comb += self.status.eq(array.status)
+        m.d.comb += self.events.eq(array.events)
+        m.d.comb += self.events.bank_writes.eq(gather.load.valid & gather.load.ready)
+        m.d.comb += self.events.bank_reads.eq(gather.issue)
+        m.d.comb += self.events.list_writes.eq(gather.lists)
+        m.d.comb += self.events.list_reads.eq(gather.issue)
 
         return m

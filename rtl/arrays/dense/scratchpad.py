@@ -55,11 +55,16 @@ class Gather(wiring.Component):
         n tile, block of K, pixel.
     act : ``Out``
         n tile, M fold, K fold, pixel: what the array takes.
+    issue, lists : ``Out(1)``
+        A word of the list and, through it, one of every bank is read; a word of the list is
+        written.
     """
 
     command: stream.Interface
     load: stream.Interface
     act: stream.Interface
+    issue: Signal
+    lists: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
@@ -70,6 +75,8 @@ class Gather(wiring.Component):
                 "act": Out(
                     stream.Signature(cell_of(arch).act_stream(arch.array_as(DenseConfig).rows))
                 ),
+                "issue": Out(1),
+                "lists": Out(1),
             }
         )
 
@@ -105,7 +112,8 @@ class Gather(wiring.Component):
 
         # playing
         half, pixel, place = Signal(), Signal(range(pixels)), Signal(range(blocks))
-        offered, issue, fold_end, tile_played = Signal(), Signal(), Signal(), Signal()
+        offered, fold_end, tile_played = Signal(), Signal(), Signal()
+        issue = self.issue
         m.submodules.fold = fold = FoldCounter(3, array.COUNT_WIDTH)
         m.d.comb += Cat(fold.bounds).eq(Cat(job.k_folds, job.m_folds, job.n_tiles))
         m.d.comb += fold.step.eq(fold_end)
@@ -134,6 +142,7 @@ class Gather(wiring.Component):
         m.submodules.entries = memory
         write, read = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += write.en.eq(beat & (load_pixel == 0) & load_fold.first[1])
+        m.d.comb += self.lists.eq(write.en)
         m.d.comb += [write.addr.eq(load_block), write.data.eq(self.load.p.entry)]
         m.d.comb += read.addr.eq(place)
 

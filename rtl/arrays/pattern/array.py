@@ -63,6 +63,13 @@ class Array(ArrayComponent):
         wiring.connect(m, wiring.flipped(self.weight), control.weight)
         wiring.connect(m, wiring.flipped(self.ofmap), accumulator.ofmap)
         m.d.comb += self.status.array[0].eq(control.cause)
+        m.d.comb += self.events.macs.eq(control.tag.valid)
+        m.d.comb += self.events.weight_loads.eq(control.load.valid)
+        m.d.comb += self.events.psum_reads.eq(accumulator.reads)
+        m.d.comb += self.events.psum_writes.eq(accumulator.writes)
+        m.d.comb += self.events.library_writes.eq(control.library)
+        m.d.comb += self.events.line_reads.eq(window.step)
+        m.d.comb += self.events.line_writes.eq(window.step)
 
         m.d.comb += window.enable.eq(accumulator.enable)
         m.d.comb += window.start.eq(control.start)

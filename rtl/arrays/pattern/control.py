@@ -42,8 +42,10 @@ class PatternControl(wiring.Component):
         Windows are on their way behind the mesh.
     swap, load, weight_row, tag : ``Out``
         To the mesh and to the accumulator, in the clock of the transfers they belong to.
+    library : ``Out(1)``
+        An entry of the library is written.
     cause : ``Out``
-        Code of the current clock.
+        Code of the current cycle.
     """
 
     command: stream.Interface
@@ -58,6 +60,7 @@ class PatternControl(wiring.Component):
     load: data.View
     weight_row: data.View
     tag: data.View
+    library: Signal
     cause: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
@@ -78,6 +81,7 @@ class PatternControl(wiring.Component):
                 "load": Out(load_layout(arch)),
                 "weight_row": Out(weight_lanes(arch)),
                 "tag": Out(tag_layout()),
+                "library": Out(1),
                 "cause": Out(code),
             }
         )
@@ -135,7 +139,8 @@ class PatternControl(wiring.Component):
         with m.If(fold_loaded):
             m.d.sync += [load_row.eq(array.rows - 1), full.eq(1), loading.eq(~load_fold.done)]
 
-        self._look_up(m, taken & ~runs, inject)
+        m.d.comb += self.library.eq(taken & ~runs)
+        self._look_up(m, self.library, inject)
 
         starved = room & ~inject & ~self.weight.valid
         with m.If(~self.enable):
@@ -145,7 +150,7 @@ class PatternControl(wiring.Component):
         with m.Elif(busy):
             lack = Mux(self.starved, cause("act"), cause("window"))
             m.d.comb += self.cause.eq(Mux(self.window, cause("compute"), lack))
-        with m.Elif(taken & ~runs):
+        with m.Elif(self.library):
             m.d.comb += self.cause.eq(cause("library"))
         with m.Else():
             m.d.comb += self.cause.eq(Mux(self.draining, cause("drain"), cause("idle")))

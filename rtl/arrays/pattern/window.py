@@ -67,6 +67,8 @@ class WindowUnit(wiring.Component):
         Nine taps a row, row-major.
     starved : ``Out(1)``
         The next step needs a pixel, and none is offered.
+    step : ``Out(1)``
+        The unit steps: both line buffers are read and written.
     """
 
     enable: Signal
@@ -75,6 +77,7 @@ class WindowUnit(wiring.Component):
     act: stream.Interface
     window: stream.Interface
     starved: Signal
+    step: Signal
 
     def __init__(
         self, rows: int, act_width: int, line_depth: int, count_width: int, window_width: int
@@ -91,6 +94,7 @@ class WindowUnit(wiring.Component):
                 "act": In(stream.Signature(beat)),
                 "window": Out(stream.Signature(window)),
                 "starved": Out(1),
+                "step": Out(1),
             }
         )
 
@@ -100,7 +104,7 @@ class WindowUnit(wiring.Component):
         layout = self.job.shape()
         job = data.View(layout, Signal(layout.size, reset_less=True))
         running, valid = Signal(), Signal()
-        step, needs_pixel, offer = Signal(), Signal(), Signal()
+        step, needs_pixel, offer = self.step, Signal(), Signal()
         m.d.comb += needs_pixel.eq(job.reads != 0)
         can_step = self.enable & running & (~valid | self.window.ready)
         m.d.comb += self.starved.eq(needs_pixel & ~self.act.valid)

@@ -40,6 +40,8 @@ class Accumulator(wiring.Component):
         Everything up to ``psum`` may move.
     busy : ``Out(1)``
         A pixel is on its way or on offer.
+    reads, writes : ``Out(1)``
+        A word of the memory is used, or written.
 
     Raises
     ------
@@ -52,6 +54,8 @@ class Accumulator(wiring.Component):
     ofmap: stream.Interface
     enable: Signal
     busy: Signal
+    reads: Signal
+    writes: Signal
 
     def __init__(self, arch: ArchConfig, delay: int) -> None:
         if delay < 2:
@@ -65,6 +69,8 @@ class Accumulator(wiring.Component):
                 "ofmap": Out(stream.Signature(data.StructLayout({"psum": lanes}))),
                 "enable": Out(1),
                 "busy": Out(1),
+                "reads": Out(1),
+                "writes": Out(1),
             }
         )
 
@@ -103,6 +109,8 @@ class Accumulator(wiring.Component):
         m.d.comb += write.addr.eq(write_addr)
         m.d.comb += write.data.eq(total)
         m.d.comb += write.en.eq(enable & tag.valid & ~tag.last)
+        m.d.comb += self.writes.eq(write.en)
+        m.d.comb += self.reads.eq(enable & tag.valid & ~tag.first)
         m.d.comb += ofmap.p.psum.eq(payload)
         with m.If(enable):
             m.d.sync += write_addr.eq(read_addr)

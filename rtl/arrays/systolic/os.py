@@ -53,6 +53,7 @@ class OSArray(ArrayComponent):
         wiring.connect(m, wiring.flipped(self.weight), control.weight)
         wiring.connect(m, wiring.flipped(self.act), control.act)
         m.d.comb += self.status.array[0].eq(control.cause)
+        m.d.comb += self.events.macs.eq(control.mac.valid)
 
         # one enable for everything: an offer that is not taken freezes the array
         m.d.comb += control.enable.eq(~self.ofmap.valid | self.ofmap.ready)

@@ -59,6 +59,10 @@ class WSArray(ArrayComponent):
         wiring.connect(m, wiring.flipped(self.act), control.act)
         wiring.connect(m, wiring.flipped(self.ofmap), accumulator.ofmap)
         m.d.comb += self.status.array[0].eq(control.cause)
+        m.d.comb += self.events.macs.eq(control.tag.valid)
+        m.d.comb += self.events.weight_loads.eq(control.load.valid)
+        m.d.comb += self.events.psum_reads.eq(accumulator.reads)
+        m.d.comb += self.events.psum_writes.eq(accumulator.writes)
 
         m.d.comb += control.enable.eq(accumulator.enable)
         m.d.comb += control.draining.eq(accumulator.busy)

@@ -95,7 +95,30 @@ def test_corner_shapes(dataflow, shape):
 )
 def test_counts_by_hand(arch, shape, expected):
     counts = dense.count_shape(arch_of(*arch), *shape)
-    assert counts == Counts(sum(expected.values()), {"array": expected})
+    assert counts.cycles == sum(expected.values())
+    assert counts.causes == {"array": expected}
+
+
+def test_events_by_hand():
+    # 2 K folds of 4 rows for 3 columns, 5 pixels: a second fold adds to the sums of the first
+    beats = {"command_beats": 1, "weight_beats": 8, "act_beats": 10, "ofmap_beats": 5}
+    assert dense.count_shape(arch_of("ws", 4, 3, 8), 3, 8, 5).events == beats | {
+        "macs": 12 * 10,
+        "weight_loads": 2 * 4,
+        "psum_reads": 5,
+        "psum_writes": 5,
+    }
+    # K = 6 ends in the middle of a fold: the array injects the two rows that no beat carries
+    events = dense.count_shape(arch_of("ws", 4, 3, 2), 3, 6, 5).events
+    assert (events["weight_beats"], events["weight_loads"]) == (3 * 6, 3 * 8)
+    # 2 M folds of 4 rows, 2 pixel folds of 3 columns, 3 K each; rows beyond M do not come out
+    assert dense.count_shape(arch_of("os", 4, 3), 5, 3, 6).events == {
+        "command_beats": 1,
+        "weight_beats": 4 * 3,
+        "act_beats": 4 * 3,
+        "ofmap_beats": 2 * 5,
+        "macs": 12 * 4 * 3,
+    }
 
 
 def test_steady_state_has_no_preload_bubble():
@@ -126,7 +149,9 @@ def test_all_zero_weights_are_no_work(dataflow):
     job = dense.compile(arch, gemm)
     assert job.transfers == 0
     assert all(len(v) == 0 for words in job.inputs.values() for v in words.values())
-    assert dense.count(arch, gemm) == Counts(0, {"array": causes()})
+    counts = dense.count(arch, gemm)
+    assert (counts.cycles, counts.causes) == (0, {"array": causes()})
+    assert not any(counts.events.values())
     run = dense.simulate(arch, job, {})
     assert run.counts == dense.count(arch, gemm)
     assert (run.ofmap == np.zeros((5, 3))).all()
