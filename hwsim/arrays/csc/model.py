@@ -83,12 +83,7 @@ class _Model(TileModel):
     @property
     def events(self) -> dict[str, int]:
         """How often each event happened so far."""
-        pes, drain, size = self.pes, self.drain, self.arch.array_as(CSCConfig).pes
-        psums = {
-            "psum_reads": pes.events["psum_reads"] + drain.reads * size,
-            "psum_writes": pes.events["psum_writes"] + drain.clears * size,
-        }
-        return pes.events | psums
+        return self.with_drain(self.pes.events)
 
     def load(self, beat: Words) -> None:
         """Write one beat of the weight stream."""
@@ -100,20 +95,16 @@ class _Model(TileModel):
 
     def run_cycle(self, ready: bool, act_valid: bool) -> str:
         """Pass one cycle of a running tile; give the cause of ``control``."""
-        lnzd, drain, pes = self.lnzd, self.drain, self.pes
+        lnzd, pes = self.lnzd, self.pes
         is_taken = lnzd.token_valid and not pes.full
         cause = self._cause(is_taken)
-        if drain.valid and ready:
-            self.sink.take(drain.psum())
-        is_drained = drain.drained(ready)
-        drain.step(ready, pes.finished(), pes.acc)
+        is_drained = self.pass_drain(ready, pes.finished(), pes.acc)
         pes.step(is_drained, lnzd.busy)
         if is_taken:
             self._broadcast()
         lnzd.step(is_taken, self.sources["act"], act_valid)
-        if is_drained and drain.groups_left == 0:
+        if self.state == "Idle":
             pes.stop()
-            self.state = "Idle"
         return cause
 
     def _broadcast(self) -> None:

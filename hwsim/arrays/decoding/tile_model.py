@@ -21,7 +21,7 @@ class TileModel(ABC):
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
         array = arch.array_as(DecodingConfig)
-        self.arch, self.job = arch, job
+        self.arch, self.job, self.num_pes = arch, job, array.pes
         self.sources = {name: Source(job, name, pauses) for name in job.inputs}
         self.sink = Sink(job, pauses)
         self.drain = Drain(array.banks, array.pes)
@@ -67,6 +67,26 @@ class TileModel(ABC):
             events = self.job.beats() | events
         counts = Counts(cycle, {"control": control, "pe": by_pe}, events)
         return Run(self.job.gather(self.sink.payloads), counts)
+
+    def with_drain(self, events: dict[str, int]) -> dict[str, int]:
+        """Events of the PEs, and the accumulator rows that the drain read and cleared."""
+        return events | {
+            "psum_reads": events["psum_reads"] + self.num_pes * self.drain.reads,
+            "psum_writes": events["psum_writes"] + self.num_pes * self.drain.clears,
+        }
+
+    def pass_drain(self, ready: bool, finished: int, acc: NDArray[np.int64]) -> bool:
+        """Pass one cycle of the drain; give whether a group is drained in it.
+
+        With the layer's last group the array becomes idle.
+        """
+        if self.drain.valid and ready:
+            self.sink.take(self.drain.psum())
+        is_drained = self.drain.drained(ready)
+        self.drain.step(ready, finished, acc)
+        if is_drained and self.drain.groups_left == 0:
+            self.state = "Idle"
+        return is_drained
 
     def step(self, cycle: int) -> str:
         """Pass one cycle; give the cause of ``control``."""
