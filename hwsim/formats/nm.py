@@ -117,12 +117,23 @@ def decode(matrix: NMMatrix, numbers: NumberConfig) -> Ints:
 
 def bits(matrix: NMMatrix, array: NMConfig, numbers: NumberConfig) -> Bits:
     """Size by kind; a zero that fills up a block is padding, its code and its position."""
-    (num_rows, k), padding = matrix.shape, matrix.codes.size - matrix.nonzeros
-    gather = gather_bits(len(matrix.kept_rows), num_rows)
-    gather += gather_bits(len(matrix.kept_blocks), -(-k // matrix.m))
+    kept = (len(matrix.kept_rows), len(matrix.kept_blocks))
+    return _bits(matrix.shape, kept, matrix.nonzeros, array, numbers)
+
+
+def _bits(
+    shape: tuple[int, int],
+    kept: tuple[int, int],
+    nonzeros: int,
+    array: NMConfig,
+    numbers: NumberConfig,
+) -> Bits:
+    """Size of ``kept`` rows and columns of blocks that hold ``nonzeros`` weights."""
+    padding = kept[0] * kept[1] * array.n - nonzeros
+    gather = gather_bits(kept[0], shape[0]) + gather_bits(kept[1], -(-shape[1] // array.m))
     return Bits(
-        values=matrix.nonzeros * numbers.weight_width,
-        indices=matrix.nonzeros * array.position_width + gather,
+        values=nonzeros * numbers.weight_width,
+        indices=nonzeros * array.position_width + gather,
         padding=padding * (numbers.weight_width + array.position_width),
     )
 
@@ -148,14 +159,10 @@ def measure(
     """
     array, numbers = arch.array_as(NMConfig), arch.numbers
     if weight is None:
-        stored = shape[0] * -(-shape[1] // array.m) * array.n
-        kept = nonzeros(arch, shape)
-        return Bits(
-            values=kept * numbers.weight_width,
-            indices=kept * array.position_width,
-            padding=(stored - kept) * (numbers.weight_width + array.position_width),
-        )
-    return bits(encode(weight, array, numbers, name), array, numbers)
+        whole = (shape[0], -(-shape[1] // array.m))
+        return _bits(shape, whole, nonzeros(arch, shape), array, numbers)
+    rows, cols, kept = occupancy(weight, array, numbers, name)
+    return _bits(shape, (len(rows), len(cols)), int(kept.sum()), array, numbers)
 
 
 def project(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]:

@@ -29,6 +29,7 @@ __all__ = [
     "bits",
     "decode",
     "encode",
+    "full_library",
     "library_of",
     "measure",
     "nonzeros",
@@ -181,25 +182,44 @@ def bits(matrix: PatternMatrix, weight_width: int) -> Bits:
     library. Pointers: the length of each group's list. Padding: zeros that are stored in a kernel,
     and all of a removed one, its id included.
     """
-    groups, kernels = matrix.groups, matrix.kernels
-    present = matrix.ids >= 0
-    stored = int(np.count_nonzero(groups.filters() >= 0))
-    num_kernels = int(np.count_nonzero(present))
-    nonzeros = int(np.count_nonzero(matrix.values))
-    choices = len(matrix.library) + (0 if matrix.has_zero else 1)
-    id_bits = index_width(choices) if choices > 1 else 0
+    count_kernels = int(np.count_nonzero(matrix.ids >= 0))
+    count_weights = int(np.count_nonzero(matrix.values))
+    stored = int(np.count_nonzero(matrix.groups.filters() >= 0))
+    id_width = _id_width(len(matrix.library), matrix.has_zero)
+    size = _kernel_bits(stored, count_kernels, count_weights, id_width, weight_width)
+    lists = _list_bits(matrix.groups, matrix.shape[0], matrix.kernels)
+    return size + lists + _library_bits(len(matrix.library), matrix.channels)
+
+
+def _id_width(patterns: int, has_zero: bool) -> int:
+    """Bits of a pattern id; where the code has no zero, one more id stands for no kernel."""
+    choices = patterns + (0 if has_zero else 1)
+    return index_width(choices) if choices > 1 else 0
+
+
+def _kernel_bits(stored: int, kernels: int, weights: int, id_width: int, weight_width: int) -> Bits:
+    """Size of ``stored`` kernels, of which ``kernels`` are not removed and hold ``weights``."""
+    return Bits(
+        values=weights * weight_width,
+        indices=kernels * id_width,
+        padding=(stored * TAPS - weights) * weight_width + (stored - kernels) * id_width,
+    )
+
+
+def _list_bits(groups: Groups, filters: int, kernels: int) -> Bits:
+    """Size of the channel lists, of their lengths, and of the order of the filters."""
     lengths = np.diff(groups.starts)
     lists = np.minimum(lengths * index_width(kernels), kernels)[lengths < kernels]
-    in_order = len(groups.order) == matrix.shape[0] and bool((np.diff(groups.order) > 0).all())
+    in_order = len(groups.order) == filters and bool((np.diff(groups.order) > 0).all())
     return Bits(
-        values=nonzeros * weight_width,
-        indices=num_kernels * id_bits
-        + int(lists.sum())
-        + (0 if in_order else len(groups.order) * index_width(matrix.shape[0]))
-        + (matrix.library.size * index_width(WINDOW) if matrix.channels else 0),
+        indices=int(lists.sum()) + (0 if in_order else len(groups.order) * index_width(filters)),
         pointers=len(lengths) * index_width(kernels + 1) if len(lists) else 0,
-        padding=(stored * TAPS - nonzeros) * weight_width + (stored - num_kernels) * id_bits,
     )
+
+
+def _library_bits(patterns: int, channels: int) -> Bits:
+    """Size of the library; a layer that is not 3x3 has none."""
+    return Bits(indices=patterns * TAPS * index_width(WINDOW) if channels else 0)
 
 
 def measure(
@@ -211,16 +231,28 @@ def measure(
 ) -> Bits:
     """Size of a weight matrix for a design; ``channels`` as in :func:`encode`.
 
-    Raises
-    ------
-    ValueError
-        No weights.
+    Without weights, no weight is zero: every kernel keeps four taps, in order.
     """
-    if weight is None:
-        raise ValueError(f"{name}: pattern needs the weights of a {shape[0]} x {shape[1]} matrix")
     array, has_zero = arch.array_as(PatternConfig), arch.numbers.has_zero
-    matrix = encode(weight, array, channels, has_zero=has_zero, source=name)
-    return bits(matrix, arch.numbers.weight_width)
+    width, kernels = arch.numbers.weight_width, channels or -(-shape[1] // TAPS)
+    if weight is None:
+        patterns, stored = full_library(array, shape[0], channels), shape[0] * kernels
+        id_width = _id_width(patterns, has_zero)
+        weights = nonzeros(arch, shape, channels)
+        size = _kernel_bits(stored, stored, weights, id_width, width)
+        return size + _library_bits(patterns, channels)
+    masks, groups = plan(weight, array, channels, has_zero=has_zero, source=name)
+    patterns = len(library_of(masks, array, channels, name))
+    per_group = np.count_nonzero(groups.table() >= 0, axis=1)
+    stored = int(per_group @ np.diff(groups.starts))
+    present, weights = int(np.count_nonzero(masks)), int(np.count_nonzero(weight))
+    size = _kernel_bits(stored, present, weights, _id_width(patterns, has_zero), width)
+    return size + _list_bits(groups, shape[0], kernels) + _library_bits(patterns, channels)
+
+
+def full_library(array: PatternConfig, filters: int, channels: int) -> int:
+    """Patterns of a layer whose kernels all keep four taps: the most that can differ."""
+    return min(array.patterns, filters * channels) if channels else 1
 
 
 def project(

@@ -10,15 +10,14 @@ from collections import Counter
 
 from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.pattern.compile import compile_job, sections
+from hwsim.arrays.pattern.compile import Section, compile_job, sections
 from hwsim.arrays.pattern.model import PatternModel
 from hwsim.arrays.pattern.tiles import tiles
 from hwsim.arrays.systolic.model import counts
 from hwsim.arrays.systolic.ws import ws_events
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.contract.events import STREAM_EVENTS
-from hwsim.errors import InputError
-from hwsim.formats.pattern import library_of, plan
+from hwsim.formats.pattern import TAPS, full_library, library_of, plan
 from hwsim.workload.gemm import GEMM
 
 __all__ = ["compile", "count", "simulate"]
@@ -43,25 +42,16 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     Raises
     ------
     InputError
-        No weights, or a kernel that fits no pattern.
+        A kernel fits no pattern.
     """
     array = arch.array_as(PatternConfig)
-    if gemm.weight is None:
-        raise InputError(gemm.name, "", None, "must have weights: their places count")
-    masks, groups = plan(
-        gemm.weight,
-        array,
-        gemm.channels,
-        has_zero=arch.numbers.has_zero,
-        source=gemm.name,
-    )
-    patterns = len(library_of(masks, array, gemm.channels, gemm.name))
-    if len(groups.order) == 0:
+    patterns, runs = _runs(arch, gemm)
+    if not runs:
         return counts(arch, {})
     alike = Counter(tile.timing() for tile in tiles(array, gemm))
     commands = preload = busy = 0
     events = dict.fromkeys((*STREAM_EVENTS, *array.strobes), 0) | {"library_writes": patterns}
-    for section in sections(groups):
+    for section in runs:
         k_folds = section.k_folds(array.rows)
         folds = k_folds * section.groups
         for timing, times in alike.items():
@@ -92,6 +82,23 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         "drain": commands - 1 + array.rows + array.cols + 1,
     }
     return counts(arch, cycles_by_cause, events)
+
+
+def _runs(arch: ArchConfig, gemm: GEMM) -> tuple[int, list[Section]]:
+    """Patterns of a layer's library, and the sections of its filters."""
+    array = arch.array_as(PatternConfig)
+    if gemm.weight is None:  # every kernel of every filter is there
+        kernels = gemm.channels or -(-gemm.K // TAPS)
+        patterns = full_library(array, gemm.M, gemm.channels)
+        return patterns, [Section(0, -(-gemm.M // array.cols), kernels)]
+    masks, groups = plan(
+        gemm.weight,
+        array,
+        gemm.channels,
+        has_zero=arch.numbers.has_zero,
+        source=gemm.name,
+    )
+    return len(library_of(masks, array, gemm.channels, gemm.name)), sections(groups)
 
 
 def _command(timing: tuple[int, int, int, int], folds: int, rows: int) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """Pattern family: the clock-by-clock model against the product, the fast form against both."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from harness.array_bench import chain, pause_factors
@@ -14,6 +16,7 @@ from hwsim.arrays.pattern.tiles import tiles
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.contract.causes import cause_names
 from hwsim.errors import InputError
+from hwsim.formats import project
 from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
 
@@ -212,6 +215,21 @@ def test_tiles_cover_every_pixel_once(shape, acc_depth, line_depth):
         rows, cols = slice(tile.p, tile.p + tile.height), slice(tile.q, tile.q + tile.width)
         seen[images, rows, cols] += 1
     assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_shape_counts_as_weights_without_a_zero(seed):
+    rng = np.random.default_rng([9, seed])
+    arch = arch_of(int(rng.integers(1, 5)), int(rng.integers(1, 5)), 8, 16, patterns=4)
+    stride, padding = int(rng.integers(1, 3)), int(rng.integers(0, 2))
+    m, c, h, w, images = (int(n) for n in rng.integers((12, 3, 3, 3, 1), (30, 9, 9, 9, 4)))
+    conv = Conv(images, c, h, w, 3, 3, stride, padding)
+    shape = GEMM(m, 9 * c, images * conv.P * conv.Q, name="x", conv=conv)
+    for gemm, channels in ((shape, c), (replace(shape, conv=None), 0)):
+        drawn = rng.integers(1, 127, (gemm.M, gemm.K)) * rng.choice([-1, 1], (gemm.M, gemm.K))
+        weight = project(arch, drawn, channels)
+        expected = pattern.count(arch, replace(gemm, weight=weight))
+        assert pattern.count(arch, gemm) == expected, f"seed {seed}"
 
 
 def test_all_zero_weights_are_no_work():
