@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import Pauses
-from hwsim.config import ArchConfig, PatternConfig
+from hwsim.arrays.base import Pauses, array_model
+from hwsim.config import ArchConfig
 from hwsim.formats import codes, project
-from hwsim.verification.layers import draw_layer
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
 from hwsim.workload.random import act_levels
@@ -84,8 +83,9 @@ def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> Case:
         weight[:, np.repeat(rng.random(-(-k // block)) < 0.5, block)[:k]] = 0
         act[rng.random(k) < 0.5] *= int(numbers.act_width == 1)
     gemm = GEMM.of(project(arch, weight), act, f"random {index}")
-    if isinstance(arch.array, PatternConfig):
-        kind, gemm = draw_layer(
+    draw_case = getattr(array_model(arch), "draw_case", None)
+    if draw_case is not None:  # the family sees more of a layer than a product
+        kind, gemm = draw_case(
             arch,
             index,
             rng,

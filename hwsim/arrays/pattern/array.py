@@ -10,6 +10,7 @@ from collections import Counter
 
 from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
+from hwsim.arrays.pattern.cases import draw_case
 from hwsim.arrays.pattern.compile import Section, compile_job, sections
 from hwsim.arrays.pattern.model import PatternModel
 from hwsim.arrays.pattern.tiles import tiles
@@ -20,7 +21,7 @@ from hwsim.contract.events import STREAM_EVENTS
 from hwsim.formats.pattern import TAPS, full_library, library_of, plan
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["compile", "count", "simulate"]
+__all__ = ["compile", "count", "draw_case", "simulate"]
 
 
 def compile(arch: ArchConfig, gemm: GEMM) -> Job:

@@ -61,23 +61,25 @@ def compile_job(arch: ArchConfig, gemm: GEMM) -> Job:
         No operands, a value without a code, a kernel that fits no pattern, activations that are not
         the im2col of an ifmap, or more work than a command can say.
     """
-    if gemm.weight is None or gemm.act is None:
+    if gemm.weight is None or not gemm.has_act:
         raise InputError(gemm.name, "", None, "must have weights and activations to be compiled")
     array = arch.array_as(PatternConfig)
     has_zero = arch.numbers.has_zero
     codes.check(gemm.name, gemm.weight, arch.numbers)
-    act_codes(gemm.name, gemm.act, arch.numbers)
+    acts = gemm.matrix if gemm.ifmap is None else gemm.ifmap
+    assert acts is not None
+    act_codes(gemm.name, acts, arch.numbers)
     matrix = encode(gemm.weight, array, gemm.channels, has_zero=has_zero, source=gemm.name)
     cuts = tiles(array, gemm)
     if len(matrix.groups.order) == 0:
         cuts = []
     ifmap = _ifmap(gemm)
-    acts = [_acts(array, matrix, tile, ifmap) for tile in cuts]
+    beats = [_acts(array, matrix, tile, ifmap) for tile in cuts]
     places = [_places(gemm, matrix, tile) for tile in cuts]
     inputs = {
         "command": _commands(gemm, array, matrix, cuts),
         "weight": _weights(arch, matrix, len(cuts), gemm.name),
-        "act": {"act": np.concatenate([np.zeros((0, array.rows, TAPS), np.int64), *acts])},
+        "act": {"act": np.concatenate([np.zeros((0, array.rows, TAPS), np.int64), *beats])},
     }
     none: Ints = np.zeros((0, array.cols), dtype=np.int64)
     return Job(inputs, np.concatenate([none, *places]), (gemm.M, gemm.N))
@@ -193,17 +195,19 @@ def _places(gemm: GEMM, matrix: PatternMatrix, tile: Tile) -> Ints:
 def _ifmap(gemm: GEMM) -> Ints:
     """Activations ``(images, channels, H, W, lanes)`` that the array reads.
 
-    A 3x3 layer's ifmap is put together from its im2col; pixels that no window takes are 0. Of any
-    other layer a pixel of N is an image, and a channel four lanes of K.
+    Where a 3x3 layer is given as a matrix (im2col), its ifmap is put together from it; pixels that
+    no window takes are 0. Of any other layer a pixel of N is an image, a channel four K of a lane.
 
     Raises
     ------
     InputError
         The activations are not an im2col.
     """
+    conv = gemm.conv
+    if gemm.ifmap is not None and gemm.channels:
+        return gemm.ifmap.astype(np.int64)[..., None]
     assert gemm.act is not None
     act = gemm.act.astype(np.int64)
-    conv = gemm.conv
     if conv is None or not gemm.channels:
         padded = np.pad(act, [(0, -gemm.K % TAPS), (0, 0)])
         return padded.reshape(-1, TAPS, gemm.N).transpose(2, 0, 1)[:, :, None, None, :]

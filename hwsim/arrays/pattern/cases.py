@@ -1,4 +1,4 @@
-"""Random layers for families that see the geometry of a convolution."""
+"""Random 3x3 layers for verification: the array sees the geometry of a convolution."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig, LayerConfig, LayerShape, PatternConfig, TensorShape
 from hwsim.formats.pattern import project
-from hwsim.workload import lowering
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import conv_of
 
-__all__ = ["draw_layer"]
+__all__ = ["draw_case"]
 
 #: Draws values of a shape at a density: of weights, and of activations.
 Draw = Callable[[tuple[int, ...], float], NDArray[np.int64]]
@@ -22,7 +21,7 @@ Draw = Callable[[tuple[int, ...], float], NDArray[np.int64]]
 KINDS = ("fits", "one", "large-m", "large-c", "tiles", "images", "line", "removed", "any")
 
 
-def draw_layer(
+def draw_case(
     arch: ArchConfig, index: int, rng: np.random.Generator, weights: Draw, acts: Draw
 ) -> tuple[str, GEMM] | None:
     """Kind and operands of case ``index`` on a pattern design; ``None`` for a matrix product.
@@ -64,5 +63,7 @@ def draw_layer(
     keep = float(rng.choice([0.1, 0.3, 0.6])) if kind == "removed" else float(rng.choice([0.7, 1]))
     weight = project(weights((shape.M, shape.K), density), array, channels, keep, has_zero=has_zero)
     pixels = acts((images, channels, height, width), float(rng.choice([0.3, 1])))
-    (act,) = lowering.lower_act(shape, pixels)
-    return kind, GEMM.of(weight, act, f"random {index}", conv_of(shape, images))
+    conv = conv_of(shape, images)
+    assert conv is not None
+    size = (shape.M, shape.K, shape.pixels * images)
+    return kind, GEMM(*size, weight, None, f"random {index}", conv, pixels)

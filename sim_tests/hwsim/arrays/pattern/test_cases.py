@@ -74,3 +74,16 @@ def test_ifmap_is_read_back_from_its_im2col():
     patch = ifmap[0, 0, tile.y : tile.y + tile.patch_height, tile.x : tile.x + tile.patch_width]
     beats = pattern.compile(arch, gemm).inputs["act"]["act"]
     assert (beats[: tile.reads, 0, 0] == patch.ravel()).all()
+
+
+def test_an_ifmap_gives_the_streams_of_its_matrix():
+    arch = ArchConfig.read("pattern_4x4")
+    for case in random_cases(arch, 30, seed=4):
+        gemm = case.gemm
+        if gemm.ifmap is None:
+            continue
+        job = pattern.compile(arch, gemm)
+        same = pattern.compile(arch, GEMM.of(gemm.weight, gemm.act, gemm.name, gemm.conv))
+        for stream, words in job.inputs.items():
+            for name, values in words.items():
+                assert (values == same.inputs[stream][name]).all(), (case.name, stream, name)
