@@ -5,22 +5,32 @@ from amaranth import Module, Signal, Value
 __all__ = ["delayed"]
 
 
-def delayed(m: Module, value, clocks: int, *, enable: Value, name: str, reset_less: bool = True):
-    """Add a line of registers; return ``value`` of ``clocks`` enabled clocks ago.
+def delayed(m: Module, value, cycles: int, *, enable: Value, name: str, reset_less: bool = True):
+    """Add a line of registers; return ``value`` of ``cycles`` enabled cycles before.
+
+    * Throughput: one value per cycle.
+    * Latency: ``cycles`` enabled cycles.
 
     Parameters
     ----------
-    clocks
+    cycles
         Length of the line; 0 returns ``value`` itself.
     enable
-        The line moves in the clocks in which this is 1.
+        The line moves in the cycles in which this is 1.
     name
-        Of the registers, to which their place in the line is added.
+        Prefix of the registers' names; their position in the line follows.
     reset_less
         Data that a valid bit guards needs no reset; the valid bit itself does.
+
+    Raises
+    ------
+    ValueError
+        The length is negative.
     """
-    for clock in range(1, clocks + 1):
-        register = Signal.like(value, name=f"{name}_q{clock}", reset_less=reset_less)
+    if cycles < 0:
+        raise ValueError(f"cycles must be at least 0, not {cycles}")
+    for position in range(1, cycles + 1):
+        register = Signal.like(value, name=f"{name}_q{position}", reset_less=reset_less)
         with m.If(enable):
             m.d.sync += register.eq(value)
         value = register

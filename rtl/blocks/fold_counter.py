@@ -10,7 +10,9 @@ __all__ = ["FoldCounter"]
 class FoldCounter(wiring.Component):
     """Walk through a nest of loops, the innermost (level 0) first.
 
-    * Throughput: one step a clock. After the last fold of the nest it is back at the first.
+    * Throughput: one step per cycle. After the last fold of the nest it is back at the first.
+    * Latency: one cycle from ``step`` to the next fold; the outputs are combinational functions of
+      the registers and of ``bounds``.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ class FoldCounter(wiring.Component):
     Raises
     ------
     ValueError
-        No loop.
+        No loop, or one without a length.
     """
 
     bounds: data.View
@@ -45,6 +47,8 @@ class FoldCounter(wiring.Component):
     def __init__(self, levels: int, width: int) -> None:
         if levels < 1:
             raise ValueError(f"levels must be at least 1, not {levels}")
+        if width < 1:
+            raise ValueError(f"width must be at least 1, not {width}")
         self.levels = levels
         super().__init__(
             {
