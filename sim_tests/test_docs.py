@@ -1,6 +1,7 @@
 """The code blocks of the documentation: Python runs, commands parse."""
 
 import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hwsim.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+#: Pages whose names of files and modules are checked.
+NAMING = sorted([*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"])
 BLOCK = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 
 #: What the reader of a page already has when its first block begins.
@@ -75,3 +78,28 @@ def test_commands_have_the_options_that_pages_give_them(page):
 def test_the_page_of_the_api_is_that_of_the_docstrings():
     generator = load(ROOT / "docs" / "api.py")
     assert generator.PAGE.read_text() == generator.page(), "renew it: python docs/api.py"
+
+
+def paths(page):
+    """Paths and names of Python files on a page, as patterns: NAME and <name> stand for any."""
+    wings = "hwsim|rtl|models|configs|sim_tests|benchmarks|examples|docs"
+    text = re.sub(r"https?://\S+", "", page.read_text())
+    found = re.findall(rf"(?<![\w./-])(?:(?:{wings})/[\w.*/<>-]*|[\w/]+\.py\b)", text)
+    return {re.sub(r"<\w+>|\bNAME\b", "*", path.rstrip(".-")).rstrip("/") for path in found}
+
+
+@pytest.mark.parametrize("page", NAMING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_files_that_a_page_names_exist(page):
+    wings = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    sources = [file for wing in wings if wing.name != "build" for file in wing.rglob("*.py")]
+    for path in sorted(paths(page)):
+        # a page on one family may name a file without its folder
+        named = any(f"/{file.as_posix()}".endswith(f"/{path}") for file in sources)
+        assert named or any(ROOT.glob(path)), path
+
+
+@pytest.mark.parametrize("page", NAMING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_modules_that_a_page_names_exist(page):
+    names = set(re.findall(r"(?<![\w./-])hwsim(?:\.[A-Za-z_]\w*)+", page.read_text()))
+    for name in sorted(name for name in names if ".NAME" not in name):
+        pkgutil.resolve_name(name)
