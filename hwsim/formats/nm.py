@@ -225,9 +225,3 @@ def blocks(weight: NDArray[Any], m: int) -> NDArray[Any]:
     """Matrix ``(M, K)`` as blocks ``(M, B, m)``, zeros behind K."""
     rows, k = weight.shape
     return np.pad(weight, [(0, 0), (0, -k % m)]).reshape(rows, -1, m)
-
-
-def _array(arch: ArchConfig) -> NMConfig:
-    if not isinstance(arch.array, NMConfig):
-        raise TypeError(f"{arch.name} must be of family nm, not {arch.array.family}")
-    return arch.array

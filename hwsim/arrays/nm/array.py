@@ -11,8 +11,9 @@ import numpy as np
 
 from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.dense import array as dense
-from hwsim.arrays.systolic.model import DenseModel, Ints
+from hwsim.arrays.systolic.compile import compile_words, operands
+from hwsim.arrays.systolic.compile import count_shape as count_blocks
+from hwsim.arrays.systolic.model import Ints, SystolicModel
 from hwsim.arrays.systolic.os import OSModel
 from hwsim.arrays.systolic.ws import WSModel
 from hwsim.config import ArchConfig, NMConfig
@@ -37,13 +38,13 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         than a command can say.
     """
     array = arch.array_as(NMConfig)
-    weight, act = dense.operands(gemm)
+    weight, act = operands(gemm)
     matrix = encode(weight, array, arch.numbers, gemm.name)
     acts = blocks(act_codes(gemm.name, act, arch.numbers).T, array.m).swapaxes(0, 1)
     words = {"weight": matrix.codes}
     if array.position_width:
         words["position"] = matrix.positions
-    job = dense.compile_words(arch, gemm, matrix.kept_rows, words, acts[matrix.kept_blocks])
+    job = compile_words(arch, gemm, matrix.kept_rows, words, acts[matrix.kept_blocks])
     if array.m > 1 and arch.numbers.act_width == 1:
         edge = _last_block(gemm.K, matrix.kept_blocks, array.m)
         job.inputs["command"]["block_edge"] = np.full_like(job.inputs["command"]["m_folds"], edge)
@@ -66,15 +67,15 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     if gemm.weight is None:
         return count_shape(arch, gemm.M, gemm.K, gemm.N)
     rows, cols, _ = occupancy(gemm.weight, arch.array_as(NMConfig), arch.numbers, gemm.name)
-    return dense.count_shape(arch, len(rows), len(cols), gemm.N)
+    return count_blocks(arch, len(rows), len(cols), gemm.N)
 
 
 def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     """Exact counts with no pauses of ``weight[m, k] @ act[k, n]``, in closed form."""
-    return dense.count_shape(arch, m, -(-k // arch.array_as(NMConfig).m), n)
+    return count_blocks(arch, m, -(-k // arch.array_as(NMConfig).m), n)
 
 
-class _NMModel(DenseModel):
+class _NMModel(SystolicModel):
     """What both dataflows add to the dense models: n selected weights are m, most of them 0."""
 
     @staticmethod
@@ -99,7 +100,7 @@ class NMOSModel(_NMModel, OSModel):
     """Output-stationary array, clock by clock."""
 
 
-_MODELS: dict[str, type[DenseModel]] = {"ws": NMWSModel, "os": NMOSModel}
+_MODELS: dict[str, type[SystolicModel]] = {"ws": NMWSModel, "os": NMOSModel}
 
 
 def _last_block(k: int, kept_blocks: Ints, m: int) -> int:

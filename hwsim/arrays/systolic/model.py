@@ -22,9 +22,9 @@ from hwsim.formats import codes
 from hwsim.formats.operands import act_values
 
 __all__ = [
-    "DenseModel",
     "FoldCounter",
     "Ints",
+    "SystolicModel",
     "counts",
     "diagonal",
     "padded",
@@ -86,7 +86,7 @@ class FoldCounter:
             self.index[level] = 0
 
 
-class DenseModel(ABC):
+class SystolicModel(ABC):
     """Clock-by-clock model of one array; its state is named like the RTL's registers.
 
     It holds integers where the RTL holds codes: the streams are decoded when the model is made, and

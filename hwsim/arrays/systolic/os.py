@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from hwsim.arrays.base import Job, Pauses, Words
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.systolic.model import (
-    DenseModel,
     FoldCounter,
     Ints,
+    SystolicModel,
     counts,
     diagonal,
     padded,
@@ -103,7 +103,7 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     }, places
 
 
-class OSModel(DenseModel):
+class OSModel(SystolicModel):
     """Output-stationary array, clock by clock."""
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:

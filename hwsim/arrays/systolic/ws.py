@@ -13,9 +13,9 @@ import numpy as np
 from hwsim.arrays.base import Job, Pauses, Words
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.systolic.model import (
-    DenseModel,
     FoldCounter,
     Ints,
+    SystolicModel,
     counts,
     diagonal,
     padded,
@@ -135,7 +135,7 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     }, np.concatenate(places)
 
 
-class WSModel(DenseModel):
+class WSModel(SystolicModel):
     """Weight-stationary array, clock by clock.
 
     Sums are kept whole in the PEs and wrapped where they leave the accumulator's adder, which gives

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.dense import array as dense
+from hwsim.arrays.systolic import compile as systolic
 from hwsim.config import ArchConfig
 from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES
 from hwsim.contract.causes import cause_names
@@ -71,7 +72,7 @@ def test_corner_shapes(dataflow, shape):
     gemm = gemm_of(np.random.default_rng(1), arch, shape)
     run = dense.simulate(arch, dense.compile(arch, gemm), {})
     assert (run.ofmap == product(arch, gemm)).all()
-    assert run.counts == dense.count_shape(arch, *shape)
+    assert run.counts == systolic.count_shape(arch, *shape)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_corner_shapes(dataflow, shape):
     ],
 )
 def test_counts_by_hand(arch, shape, expected):
-    counts = dense.count_shape(arch_of(*arch), *shape)
+    counts = systolic.count_shape(arch_of(*arch), *shape)
     assert counts.cycles == sum(expected.values())
     assert counts.causes == {"array": expected}
 
@@ -102,17 +103,17 @@ def test_counts_by_hand(arch, shape, expected):
 def test_events_by_hand():
     # 2 K folds of 4 rows for 3 columns, 5 pixels: a second fold adds to the sums of the first
     beats = {"command_beats": 1, "weight_beats": 8, "act_beats": 10, "ofmap_beats": 5}
-    assert dense.count_shape(arch_of("ws", 4, 3, 8), 3, 8, 5).events == beats | {
+    assert systolic.count_shape(arch_of("ws", 4, 3, 8), 3, 8, 5).events == beats | {
         "macs": 12 * 10,
         "weight_loads": 2 * 4,
         "psum_reads": 5,
         "psum_writes": 5,
     }
     # K = 6 ends in the middle of a fold: the array injects the two rows that no beat carries
-    events = dense.count_shape(arch_of("ws", 4, 3, 2), 3, 6, 5).events
+    events = systolic.count_shape(arch_of("ws", 4, 3, 2), 3, 6, 5).events
     assert (events["weight_beats"], events["weight_loads"]) == (3 * 6, 3 * 8)
     # 2 M folds of 4 rows, 2 pixel folds of 3 columns, 3 K each; rows beyond M do not come out
-    assert dense.count_shape(arch_of("os", 4, 3), 5, 3, 6).events == {
+    assert systolic.count_shape(arch_of("os", 4, 3), 5, 3, 6).events == {
         "command_beats": 1,
         "weight_beats": 4 * 3,
         "act_beats": 4 * 3,
@@ -123,7 +124,7 @@ def test_events_by_hand():
 
 def test_steady_state_has_no_preload_bubble():
     arch = arch_of("ws", 8, 8, 16)
-    counts = dense.count_shape(arch, 80, 80, 160)
+    counts = systolic.count_shape(arch, 80, 80, 160)
     assert counts.causes["array"] == causes(
         idle=1, preload=8 + 1, compute=10 * 10 * 160, drain=8 + 8 + 1
     )
@@ -136,7 +137,7 @@ def test_removed_rows_and_columns_cost_nothing(dataflow):
     gemm.weight[gemm.weight == 0] = 1
     gemm.weight[[0, 3, 5]] = 0
     gemm.weight[:, [1, 2]] = 0
-    assert dense.count(arch, gemm) == dense.count_shape(arch, 3, 4, 5)
+    assert dense.count(arch, gemm) == systolic.count_shape(arch, 3, 4, 5)
     run = dense.simulate(arch, dense.compile(arch, gemm), {})
     assert run.counts == dense.count(arch, gemm)
     assert (run.ofmap == product(arch, gemm)).all()
@@ -219,7 +220,7 @@ def test_streams_of_os():
 
 def test_count_needs_no_operands():
     arch = ArchConfig.read("dense_8x8_ws")
-    assert dense.count(arch, GEMM(20, 25, 576)) == dense.count_shape(arch, 20, 25, 576)
+    assert dense.count(arch, GEMM(20, 25, 576)) == systolic.count_shape(arch, 20, 25, 576)
 
 
 def test_is_found_by_its_name():
@@ -262,7 +263,5 @@ def test_refuses_a_stream_that_never_moves():
 
 
 def test_refuses_another_family():
-    with pytest.raises(
-        TypeError, match="csc_64x1 must be of family dense or nm or pattern"
-    ):
-        dense.count_shape(ArchConfig.read("csc_64x1"), 1, 1, 1)
+    with pytest.raises(TypeError, match="csc_64x1 must be of family dense or nm or pattern"):
+        systolic.count_shape(ArchConfig.read("csc_64x1"), 1, 1, 1)

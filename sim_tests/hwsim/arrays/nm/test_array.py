@@ -15,6 +15,7 @@ from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.dense import array as dense
 from hwsim.arrays.nm import array as nm
+from hwsim.arrays.systolic import compile as systolic
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
@@ -58,7 +59,7 @@ def test_counts_are_those_of_dense_on_blocks(dataflow, kind, shape):
     arch, same = arch_of(dataflow, 4, 3, *kind), dense_arch_of(dataflow, 4, 3, 4)
     m, k, n = shape
     blocks = -(-k // arch.array.m)
-    counts, expected = nm.count_shape(arch, *shape), dense.count_shape(same, m, blocks, n)
+    counts, expected = nm.count_shape(arch, *shape), systolic.count_shape(same, m, blocks, n)
     assert (counts.cycles, counts.causes) == (expected.cycles, expected.causes)
     # a beat is a block: n multiplications in each PE
     assert counts.events == expected.events | {"macs": arch.array.n * expected.events["macs"]}
@@ -84,7 +85,7 @@ def test_cycles_fall_by_m_over_n_where_folds_are_whole():
     arch, same = arch_of("ws", 4, 8, 2, 4, 256), dense_arch_of("ws", 8, 8, 256)
     shape = (64, 256, 256)
     sparse, full = (count(a, *shape).causes["array"] for count, a in (
-        (nm.count_shape, arch), (dense.count_shape, same),
+        (nm.count_shape, arch), (systolic.count_shape, same),
     ))  # fmt: skip
     assert 2 * sparse["compute"] == full["compute"]
     assert sparse["preload"] + sparse["drain"] == 4 + 1 + 4 + 8 + 1
@@ -202,7 +203,7 @@ def test_refuses_another_family():
 
 
 def test_no_work_is_no_cycles():
-    assert nm.count_shape(arch_of("os", 2, 2, 2, 4), 0, 4, 4) == dense.count_shape(
+    assert nm.count_shape(arch_of("os", 2, 2, 2, 4), 0, 4, 4) == systolic.count_shape(
         dense_arch_of("os", 2, 2), 0, 0, 0
     )
     assert isinstance(nm.count_shape(arch_of("os", 2, 2, 2, 4), 1, 1, 1), Counts)
