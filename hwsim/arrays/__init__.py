@@ -1,1 +1,1 @@
-"""Array families, one file each: cycle model (clock by clock) and its fast exact form."""
+"""Array families, one room each: compiler, cycle model, and fast exact form."""

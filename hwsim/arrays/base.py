@@ -23,7 +23,7 @@ __all__ = ["ArrayModel", "Job", "Pauses", "Run", "Words", "array_model", "is_pau
 #: the same field names in the same order, so packing needs no table.
 Words = dict[str, NDArray[np.int64]]
 
-#: Stall pattern of each stream, repeated for ever: ``True`` at clock ``t % len`` keeps an idle
+#: Stall pattern of each stream, repeated endlessly: ``True`` in cycle ``t % len`` keeps an idle
 #: source from offering, or a sink from being ready. A source that has offered holds on until the
 #: transfer.
 Pauses = Mapping[str, NDArray[np.bool_]]
@@ -85,7 +85,7 @@ def array_model(arch: ArchConfig) -> ArrayModel:
     return cast(ArrayModel, wing(arch.array.MODEL))
 
 
-def is_paused(pauses: Pauses, stream: str, clock: int) -> bool:
-    """Whether the pattern pauses ``stream`` at ``clock``; without a pattern nothing is paused."""
+def is_paused(pauses: Pauses, stream: str, cycle: int) -> bool:
+    """Whether the pattern pauses ``stream`` in ``cycle``; without a pattern nothing is paused."""
     pattern = pauses.get(stream)
-    return pattern is not None and len(pattern) > 0 and bool(pattern[clock % len(pattern)])
+    return pattern is not None and len(pattern) > 0 and bool(pattern[cycle % len(pattern)])

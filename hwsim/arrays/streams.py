@@ -1,4 +1,4 @@
-"""Both ends of a stream in a clock-by-clock model."""
+"""Both ends of a stream in a cycle model."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Source:
         self._stream, self._pauses = stream, pauses
         self._taken, self._held = 0, False
 
-    def valid(self, clock: int) -> bool:
-        """Whether a word is offered at ``clock``; ask once a clock."""
+    def valid(self, cycle: int) -> bool:
+        """Whether a word is offered in ``cycle``; ask once per cycle."""
         if self._taken == self._transfers:
             return False
-        self._held = self._held or not is_paused(self._pauses, self._stream, clock)
+        self._held = self._held or not is_paused(self._pauses, self._stream, cycle)
         return self._held
 
     def take(self) -> dict[str, NDArray[np.int64]]:
@@ -49,9 +49,9 @@ class Sink:
         """Whether the job's last transfer has been seen."""
         return self.taken == len(self.payloads)
 
-    def ready(self, clock: int) -> bool:
-        """Whether an offer would be taken at ``clock``."""
-        return not is_paused(self._pauses, "ofmap", clock)
+    def ready(self, cycle: int) -> bool:
+        """Whether an offer would be taken in ``cycle``."""
+        return not is_paused(self._pauses, "ofmap", cycle)
 
     def take(self, payload: NDArray[np.int64]) -> None:
         """Transfer the payload offered."""
@@ -62,4 +62,4 @@ class Sink:
 def _check(stream: str, pauses: Pauses) -> None:
     pattern = pauses.get(stream)
     if pattern is not None and len(pattern) and bool(np.all(pattern)):
-        raise ValueError(f"pauses of {stream} must leave a clock in which it does not pause")
+        raise ValueError(f"pauses of {stream} must leave a cycle in which it does not pause")

@@ -38,7 +38,7 @@ def measure(
     Raises
     ------
     InputError
-        A weight has no code, or the weights break the format's constraint: layer, place and rule.
+        A weight has no code, or the weights break the constraint of the format.
     """
     if weight is not None:
         codes.check(name, weight, arch.numbers)

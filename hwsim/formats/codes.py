@@ -43,18 +43,18 @@ def encode(values: NDArray[np.integer], numbers: NumberConfig) -> NDArray[np.int
     Raises
     ------
     ValueError
-        A value has no code; the message has its place and the rule.
+        A value has no code; the message has its position and the rule.
     """
     allowed = levels(numbers)
-    place = np.searchsorted(allowed, values)
-    wrong = allowed[np.minimum(place, len(allowed) - 1)] != values
+    position = np.searchsorted(allowed, values)
+    wrong = allowed[np.minimum(position, len(allowed) - 1)] != values
     if wrong.any():
         first = tuple(np.argwhere(wrong)[0].tolist())
         raise ValueError(
             f"weight{list(first)} = {values[first]}: must be a level of "
             f"{numbers.weight_width}-bit {numbers.weight_code}"
         )
-    patterns: NDArray[np.int64] = _patterns(allowed, numbers)[place]
+    patterns: NDArray[np.int64] = _patterns(allowed, numbers)[position]
     return patterns
 
 
@@ -66,7 +66,7 @@ def check(source: str, weight: NDArray[np.integer], numbers: NumberConfig) -> No
     Raises
     ------
     InputError
-        Naming ``source``, the first place without a code, its value, and the rule.
+        Naming ``source``, the first position without a code, its value, and the rule.
     """
     if numbers.weight_code == "int":
         check_range(source, "weight", weight, numbers.weight_width)
@@ -78,9 +78,9 @@ def check(source: str, weight: NDArray[np.integer], numbers: NumberConfig) -> No
     fine = (weight >= low) & (weight <= high)
     fine[fine] = is_level[weight[fine].astype(np.int64) - low]
     if not fine.all():
-        place = tuple(np.argwhere(~fine)[0].tolist())
+        position = tuple(np.argwhere(~fine)[0].tolist())
         rule = f"must be zero or a level of {numbers.weight_width}-bit {numbers.weight_code}"
-        raise InputError(source, f"weight{list(place)}", int(weight[place]), rule)
+        raise InputError(source, f"weight{list(position)}", int(weight[position]), rule)
 
 
 def decode(codes: NDArray[np.integer], numbers: NumberConfig) -> NDArray[np.int64]:

@@ -67,7 +67,7 @@ def encode(
     ValueError
         The matrix has no element, or is not a matrix.
     InputError
-        A weight has no code, naming ``name`` (the layer), the place and the rule.
+        A weight has no code, naming ``name`` (the layer), the position and the rule.
     """
     rows, cols = _stored(weight, numbers, name)
     num_rows, num_cols = weight.shape
@@ -91,12 +91,12 @@ def _stored(
     if not numbers.has_zero:
         zeros = np.argwhere(weight[np.ix_(rows, cols)] == 0)
         if len(zeros):
-            place = [int(rows[zeros[0, 0]]), int(cols[zeros[0, 1]])]
+            position = [int(rows[zeros[0, 0]]), int(cols[zeros[0, 1]])]
             rule = (
                 f"must not be zero in a row and a column that are kept: "
                 f"{numbers.weight_width}-bit {numbers.weight_code} has no zero"
             )
-            raise InputError(name, f"weight{place}", 0, rule)
+            raise InputError(name, f"weight{position}", 0, rule)
     return rows, cols
 
 

@@ -1,7 +1,7 @@
 """Gathers from banked activations: which row of an array takes which K in which fold.
 
-Structured pruning leaves K' of the K columns of ``weight[M, K]``. Where activations lie in as many
-banks as the array has rows, and row r reads bank r through an address of its own, the gather is a
+Structured pruning leaves K' of the K columns of ``weight[M, K]``. Where activations lie in one bank
+per row of the array, and row r reads bank r through an address of its own, the gather is a
 list of addresses and nothing is moved: but a K fold takes at most one entry of each bank. A K lies
 in bank ``channel mod rows``; without channels, a K is its own channel.
 
@@ -54,7 +54,7 @@ class Gather:
 
     @property
     def ideal(self) -> int:
-        """K folds that as many columns would take without banks, ``ceil(K' / rows)``."""
+        """K folds that these columns would take without banks, ``ceil(K' / rows)``."""
         rows: int = self.entries.shape[1]
         return -(-self.kept // rows)
 
@@ -89,14 +89,14 @@ def pack(kept: NDArray[np.integer], depth: int, rows: int, channels: int | None 
     Raises
     ------
     InputError
-        A column that is not there, or is given twice: place, value and rule.
+        A column that is not there, or is given twice: position, value and rule.
     """
     columns = np.asarray(kept, dtype=np.int64)
     wrong = np.flatnonzero((columns < 0) | (columns >= depth))
     if len(wrong):
-        place = int(wrong[0])
+        position = int(wrong[0])
         raise InputError(
-            "gather", f"kept[{place}]", int(columns[place]), f"must be within 0..{depth - 1}"
+            "gather", f"kept[{position}]", int(columns[position]), f"must be within 0..{depth - 1}"
         )
     columns = np.sort(columns)
     twice = columns[:-1][np.diff(columns) == 0]

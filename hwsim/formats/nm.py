@@ -1,10 +1,10 @@
 """n of every m weights along K: n codes and n positions for each block of m neighbouring K.
 
 K is padded to whole blocks. Every block stores exactly n weights, in ascending position: a block
-with fewer non-zeros stores zeros at positions that it has left, the last ones first. Where the
-code has no zero (``levels``), only positions beyond K may be left: their activations are 0.
-With n = m a position is its place, and none is stored. A filter or a column of blocks that is all
-zero is not stored at all.
+with fewer non-zeros stores zeros at positions that it has left, the last ones first. Where the code
+has no zero (``levels``), only positions beyond K may be left: their activations are 0. With n = m
+the order of the weights gives their positions, and none is stored. A filter or a column of blocks
+that is all zero is not stored at all.
 """
 
 from __future__ import annotations
@@ -80,15 +80,15 @@ def encode(
         The matrix has no element, or is not a matrix.
     InputError
         A block has more than n non-zeros, or fewer where the code has no zero; or a weight has no
-        code. Names ``name`` (the layer), the place and the rule.
+        code. Names ``name`` (the layer), the position and the rule.
     """
     filler = levels(numbers)[0]
     rows, cols, nonzeros = occupancy(weight, array, numbers, name)
     weight_codes(name, np.where(weight == 0, filler, weight), numbers)
     block = blocks(weight.astype(np.int64), array.m)[np.ix_(rows, cols)]
     # the non-zeros, then the last positions, n of them in ascending order
-    place = np.where(block != 0, 0, np.arange(array.m, 0, -1))
-    order = np.argsort(place, axis=2, kind="stable")[:, :, : array.n]
+    position = np.where(block != 0, 0, np.arange(array.m, 0, -1))
+    order = np.argsort(position, axis=2, kind="stable")[:, :, : array.n]
     positions = np.sort(order, axis=2).astype(np.int64)
     values = np.take_along_axis(block, positions, axis=2)
     if not numbers.has_zero:
@@ -214,7 +214,7 @@ def occupancy(
         rule = f"must be {array.n} of {array.m}: {numbers.weight_code} codes have no zero"
         wrong = nonzeros + np.maximum(0, (cols + 1) * array.m - weight.shape[1]) < array.n
     if wrong.any():
-        row, col = (int(place) for place in np.argwhere(wrong)[0])
+        row, col = (int(position) for position in np.argwhere(wrong)[0])
         first = int(cols[col]) * array.m
         key = f"non-zeros of weight[{rows[row]}, {first}:{first + array.m}]"
         raise InputError(name, key, int(nonzeros[row, col]), rule)

@@ -21,15 +21,15 @@ def weight_codes(name: str, weight: NDArray[np.integer], numbers: NumberConfig) 
     Raises
     ------
     InputError
-        A weight has no code, naming ``name`` (the layer), the place and the rule.
+        A weight has no code, naming ``name`` (the layer), the position and the rule.
     """
     if numbers.weight_code == "int":
         check_range(name, "weight", weight, numbers.weight_width)
     try:
         return codes.encode(weight, numbers)
     except ValueError as error:
-        place, _, rule = str(error).partition(": ")
-        key, _, value = place.partition(" = ")
+        position, _, rule = str(error).partition(": ")
+        key, _, value = position.partition(" = ")
         raise InputError(name, key, int(value), rule) from error
 
 
@@ -39,7 +39,7 @@ def act_codes(name: str, act: NDArray[np.integer], numbers: NumberConfig) -> Int
     Raises
     ------
     InputError
-        An activation does not fit, naming ``name`` (the layer), the place and the rule.
+        An activation does not fit, naming ``name`` (the layer), the position and the rule.
     """
     values = act.astype(np.int64)
     if numbers.act_width > 1:
@@ -47,9 +47,9 @@ def act_codes(name: str, act: NDArray[np.integer], numbers: NumberConfig) -> Int
         return values
     wrong = np.argwhere(np.abs(values) != 1)
     if len(wrong):
-        place = tuple(wrong[0].tolist())
+        position = tuple(wrong[0].tolist())
         rule = "must be +1 or -1 (act_width 1 is binary)"
-        raise InputError(name, f"act{list(place)}", int(values[place]), rule)
+        raise InputError(name, f"act{list(position)}", int(values[position]), rule)
     return (values < 0).astype(np.int64)
 
 

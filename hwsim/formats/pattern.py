@@ -5,7 +5,7 @@ that says which taps they are, in a library of the layer. Filters are reordered 
 many as the array has columns; a group has one list of input channels, and stores a kernel of each
 of its filters for every channel on the list. A kernel that was removed although its group walks the
 channel is stored as zeros (padding). Of any other layer, four consecutive K are a *kernel* with the
-one pattern 0, 1, 2, 3, and blocks of four K take the place of the channels.
+one pattern 0, 1, 2, 3, and blocks of four K stand for the channels.
 """
 
 from __future__ import annotations
@@ -335,8 +335,8 @@ def library_of(masks: Ints, array: PatternConfig, channels: int, source: str) ->
     needed = [mask for mask in np.flatnonzero(votes).tolist() if mask]
     needed.sort(key=lambda mask: (-mask.bit_count(), -int(votes[mask]), mask))
     budget = [_SEARCH_LIMIT]
-    found = _cover(frozenset(needed), needed, votes, limit, budget)
-    if found is None:
+    cover = _cover(frozenset(needed), needed, votes, limit, budget)
+    if cover is None:
         best = sorted(_MASKS, key=lambda mask: (-_held(mask, needed, votes), mask))[:limit]
         wrong = np.array([all(mask & ~taps for taps in best) for mask in range(1 << WINDOW)])
         wrong[0] = False
@@ -344,8 +344,8 @@ def library_of(masks: Ints, array: PatternConfig, channels: int, source: str) ->
         fits_none = wrong[masks] if wrong[masks].any() else masks != 0
         _refuse(fits_none, masks, source, rule)
         raise AssertionError("a library that does not exist has a kernel that it does not hold")
-    found = sorted(found, key=lambda mask: (-_held(mask, needed, votes), mask)) or _MASKS[:1]
-    return np.array([_taps(mask) for mask in found], dtype=np.int64)
+    cover = sorted(cover, key=lambda mask: (-_held(mask, needed, votes), mask)) or _MASKS[:1]
+    return np.array([_taps(mask) for mask in cover], dtype=np.int64)
 
 
 def _cover(
@@ -361,9 +361,9 @@ def _cover(
     tries = [taps for taps in _MASKS if not hardest & ~taps]
     for taps in sorted(tries, key=lambda taps: (-_held(taps, missing, votes), taps)):
         rest = frozenset(mask for mask in missing if mask & ~taps)
-        found = _cover(rest, order, votes, limit - 1, budget)
-        if found is not None:
-            return [taps, *found]
+        cover = _cover(rest, order, votes, limit - 1, budget)
+        if cover is not None:
+            return [taps, *cover]
     return None
 
 
@@ -376,8 +376,8 @@ def _ids(library: Ints) -> Ints:
     """Pattern of each mask of taps: the first that holds it, -1 for none and for the empty mask."""
     masks = np.arange(1 << WINDOW)
     ids = np.full(1 << WINDOW, -1, dtype=np.int64)
-    for place in reversed(range(len(library))):
-        ids[masks & ~int((1 << library[place]).sum()) == 0] = place
+    for position in reversed(range(len(library))):
+        ids[masks & ~int((1 << library[position]).sum()) == 0] = position
     ids[0] = -1
     return ids
 
@@ -389,7 +389,7 @@ def _taps(mask: int) -> list[int]:
 def _refuse(wrong: NDArray[np.bool_], masks: Ints, source: str, rule: str) -> None:
     """Refuse the first kernel that is ``wrong``, if any."""
     if wrong.any():
-        row, channel = (int(place) for place in np.argwhere(wrong)[0])
+        row, channel = (int(position) for position in np.argwhere(wrong)[0])
         taps = _taps(int(masks[row, channel]))
         raise InputError(source, f"filter {row}, channel {channel}: taps", taps, rule)
 

@@ -21,8 +21,8 @@ class Groups:
     cols
         Filters of a group; the last group may have fewer.
     order
-        ``(M',)``: filter at each place; place p is column p mod ``cols`` of group p div ``cols``. A
-        filter without a kernel has no place.
+        ``(M',)``: filters in order; the p-th is column p mod ``cols`` of group p div ``cols``. A
+        filter without a kernel is left out.
     starts
         ``(groups + 1,)``: where each group's list begins in ``channels``.
     channels
@@ -75,11 +75,11 @@ def _greedy(present: NDArray[np.bool_], filters: Ints, cols: int) -> Ints:
     size = by_channel.sum(axis=0, dtype=np.int64)
     taken = np.zeros(len(filters), dtype=np.bool_)
     big = np.int64(len(by_channel) + 1)
-    places: list[int] = []
+    indices: list[int] = []
     union = np.zeros(len(by_channel), dtype=np.bool_)
     shared = np.zeros(len(filters), dtype=np.int64)
-    for place in range(len(filters)):
-        if place % cols == 0:
+    for position in range(len(filters)):
+        if position % cols == 0:
             union[:] = False
             shared[:] = 0
             cost = -size
@@ -87,11 +87,11 @@ def _greedy(present: NDArray[np.bool_], filters: Ints, cols: int) -> Ints:
             cost = (size - shared) * big - size
         chosen = int(np.where(taken, big * big, cost).argmin())
         taken[chosen] = True
-        places.append(chosen)
+        indices.append(chosen)
         new = by_channel[:, chosen] & ~union
         shared += by_channel[new].sum(axis=0, dtype=np.int64)
         union |= new
-    return filters[places]
+    return filters[indices]
 
 
 def cut(present: NDArray[np.bool_], order: Ints, cols: int) -> Groups:
@@ -100,12 +100,12 @@ def cut(present: NDArray[np.bool_], order: Ints, cols: int) -> Groups:
     unions = [present[order[start : start + cols]].any(axis=0) for start in starts]
     lengths = np.array([int(union.sum()) for union in unions], dtype=np.int64)
     # the last group may be short, and stays the last
-    places = np.argsort(-lengths[:-1], kind="stable").tolist() + [len(unions) - 1][: len(unions)]
-    lists = [np.flatnonzero(unions[place]) for place in places]
+    indices = np.argsort(-lengths[:-1], kind="stable").tolist() + [len(unions) - 1][: len(unions)]
+    lists = [np.flatnonzero(unions[position]) for position in indices]
     return Groups(
         cols,
-        np.concatenate([order[p * cols : (p + 1) * cols] for p in places] or [order]),
-        np.concatenate(([0], np.cumsum(lengths[places]))).astype(np.int64),
+        np.concatenate([order[p * cols : (p + 1) * cols] for p in indices] or [order]),
+        np.concatenate(([0], np.cumsum(lengths[indices]))).astype(np.int64),
         np.concatenate(lists or [order]).astype(np.int64),
     )
 

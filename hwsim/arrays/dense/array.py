@@ -47,7 +47,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
-    """Run a job clock by clock."""
+    """Run a job cycle by cycle."""
     if dense_gather.gathers(arch):
         return dense_gather.GatherModel(arch, job, pauses).run()
     return MODELS[arch.array_as(SystolicConfig).dataflow](arch, job, pauses).run()

@@ -1,6 +1,6 @@
 """Weight-stationary dataflow whose rows gather their activations from banks (``gather_depth``).
 
-A scratchpad of as many banks as rows stands in front of the array. It takes each tile's activations
+A scratchpad of ``rows`` banks stands in front of the array. It takes each tile's activations
 once and in the order of K, whatever was pruned, and plays them through one gather list for the
 whole array: row r reads bank r at its own address, for every M fold again. The array behind it is
 that of :mod:`hwsim.arrays.systolic.ws`; a row whose bank has no entry in a fold holds a zero
@@ -92,9 +92,9 @@ def spread(codes: Ints, cols: Ints, gather: Gather) -> Ints:
     K'' ends with the last row that has an entry in the last fold.
     """
     flat = gather.entries.reshape(-1)[: gather.columns]
-    place = np.searchsorted(cols, flat)
+    position = np.searchsorted(cols, flat)
     wide = padded(codes, 1, codes.shape[1] + 1)  # one column of zeros behind the others
-    return wide[:, np.where(flat < 0, codes.shape[1], place)]
+    return wide[:, np.where(flat < 0, codes.shape[1], position)]
 
 
 def with_scratchpad(arch: ArchConfig, job: Job, act: Ints, gather: Gather) -> Job:
@@ -138,13 +138,13 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, gather: Gather, n: int) 
     tiles, n_edge = split(n, array.acc_depth)
     each = folds * m_folds
     spent = {"idle": 1, "preload": 0, "compute": each * n, "act": 0, "drain": rows + array.cols + 1}
-    loaded = 0  # clock of the last beat loaded
-    played = [0, 0]  # clock of the last read of each half; the first is loaded next
-    end = swap = 0  # clock of the last activation taken, and of the last swap
+    loaded = 0  # cycle of the last beat loaded
+    played = [0, 0]  # cycle of the last read of each half; the first is loaded next
+    end = swap = 0  # cycle of the last activation taken, and of the last swap
     for tile in range(tiles):
         pixels = n_edge if tile == tiles - 1 else array.acc_depth
         loaded = max(loaded, played[0]) + blocks * pixels
-        # the first swap waits for `rows` loads from clock 1 on, each other for those since the last
+        # the first swap waits for `rows` loads from cycle 1 on, each other for those since the last
         ready = rows + 1 if tile == 0 else max(end, swap + rows)
         read = max(loaded + 1, end)
         first = max(ready, read) + 1
@@ -173,7 +173,7 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, gather: Gather, n: int) 
 
 
 class GatherModel(WSModel):
-    """The array behind its scratchpad, clock by clock."""
+    """The array behind its scratchpad, cycle by cycle."""
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
         super().__init__(arch, job, pauses)
@@ -187,7 +187,7 @@ class GatherModel(WSModel):
         return words | {"act": words["act"] | {"entry": job.inputs["act"]["entry"]}}
 
     def step(self) -> str:
-        """Pass one clock; return its cause."""
+        """Pass one cycle; return its cause."""
         cause = super().step()
         for event, times in self.scratchpad.step().items():
             self.events[event] += times
@@ -208,7 +208,7 @@ class _Scratchpad(Source):
         self.loading = self.playing = self.loads = self.taken = self.offered = False
         self.full = [False, False]
         self.load_half = self.load_pixel = self.load_block = 0
-        self.half = self.pixel = self.place = 0
+        self.half = self.pixel = self.fold_index = 0
         self.load_fold, self.fold = FoldCounter(2), FoldCounter(3)
         self.word = np.zeros(array.rows, dtype=np.int64)
 
@@ -218,12 +218,12 @@ class _Scratchpad(Source):
         return not self.loading and not self.playing
 
     def accept(self, command: dict[str, Ints]) -> None:
-        """Take a command; it starts with the next clock."""
+        """Take a command; it starts with the next cycle."""
         self.command = {field: int(value) for field, value in command.items()}
 
-    def valid(self, clock: int) -> bool:
+    def valid(self, cycle: int) -> bool:
         """Whether a gathered word is offered to the array."""
-        self.loads = super().valid(clock)
+        self.loads = super().valid(cycle)
         self.taken = False
         return self.offered
 
@@ -279,14 +279,14 @@ class _Scratchpad(Source):
     def _play(self) -> int | None:
         """Read a word; return the half that it is the last of."""
         half = self.half
-        self.word = self.banks[half, self.entries[self.place], self.pixel, self.rows]
+        self.word = self.banks[half, self.entries[self.fold_index], self.pixel, self.rows]
         self.pixel += 1
         if self.pixel < (self.n_edge if self.fold.last(2) else self.pixels):
             return None
         list_end, job_end = self.fold.last(0), self.fold.done
         tile_end = list_end and self.fold.last(1)
         self.fold.advance()
-        self.pixel, self.place = 0, 0 if list_end else self.place + 1
+        self.pixel, self.fold_index = 0, 0 if list_end else self.fold_index + 1
         if not tile_end:
             return None
         self.half, self.playing = 1 - half, not job_end
@@ -300,9 +300,9 @@ class _Fork(Source):
         super().__init__(job, "command", pauses)
         self._scratchpad = scratchpad
 
-    def valid(self, clock: int) -> bool:
+    def valid(self, cycle: int) -> bool:
         """Whether a command is offered and the scratchpad would take it."""
-        return super().valid(clock) and self._scratchpad.ready
+        return super().valid(cycle) and self._scratchpad.ready
 
     def take(self) -> dict[str, Ints]:
         """Transfer the command to both."""

@@ -52,7 +52,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
-    """Run a job clock by clock."""
+    """Run a job cycle by cycle."""
     return _MODELS[arch.array_as(NMConfig).dataflow](arch, job, pauses).run()
 
 
@@ -87,17 +87,17 @@ class _NMModel(SystolicModel):
         spread = np.zeros((*values.shape[:2], arch.array.block), dtype=np.int64)
         transfer, lane = np.ogrid[: values.shape[0], : values.shape[1]]
         # a lane without a filter holds n weights at position 0: they add up, as in the array
-        place = (transfer[..., None], lane[..., None], words["position"])
-        np.add.at(spread, place, values)
+        position = (transfer[..., None], lane[..., None], words["position"])
+        np.add.at(spread, position, values)
         return spread
 
 
 class NMWSModel(_NMModel, WSModel):
-    """Weight-stationary array, clock by clock."""
+    """Weight-stationary array, cycle by cycle."""
 
 
 class NMOSModel(_NMModel, OSModel):
-    """Output-stationary array, clock by clock."""
+    """Output-stationary array, cycle by cycle."""
 
 
 _MODELS: dict[str, type[SystolicModel]] = {"ws": NMWSModel, "os": NMOSModel}

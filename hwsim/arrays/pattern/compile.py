@@ -1,6 +1,6 @@
 """Compiler step of the pattern family: a layer to the words of the array's streams.
 
-Filters are in the order of :mod:`hwsim.formats.pattern_groups`, which the places of the partial
+Filters are in the order of :mod:`hwsim.formats.pattern_groups`, which the indices of the partial
 sums undo. A command is one tile of one run of neighbouring groups whose channel lists are equally
 long; the commands that write the library come first.
 """
@@ -45,11 +45,11 @@ class Section:
 def sections(groups: Groups) -> list[Section]:
     """Runs of neighbouring groups whose channel lists are equally long."""
     lengths = np.diff(groups.starts).tolist()
-    found = []
+    runs = []
     for length, run in groupby(range(len(lengths)), key=lengths.__getitem__):
-        places = list(run)
-        found.append(Section(places[0], len(places), length))
-    return found
+        indices = list(run)
+        runs.append(Section(indices[0], len(indices), length))
+    return runs
 
 
 def compile_job(arch: ArchConfig, gemm: GEMM) -> Job:
@@ -75,14 +75,14 @@ def compile_job(arch: ArchConfig, gemm: GEMM) -> Job:
         cuts = []
     ifmap = _ifmap(gemm)
     beats = [_acts(array, matrix, tile, ifmap) for tile in cuts]
-    places = [_places(gemm, matrix, tile) for tile in cuts]
+    indices = [_indices(gemm, matrix, tile) for tile in cuts]
     inputs = {
         "command": _commands(gemm, array, matrix, cuts),
         "weight": _weights(arch, matrix, len(cuts), gemm.name),
         "act": {"act": np.concatenate([np.zeros((0, array.rows, TAPS), np.int64), *beats])},
     }
     none: Ints = np.zeros((0, array.cols), dtype=np.int64)
-    return Job(inputs, np.concatenate([none, *places]), (gemm.M, gemm.N))
+    return Job(inputs, np.concatenate([none, *indices]), (gemm.M, gemm.N))
 
 
 def _commands(gemm: GEMM, array: PatternConfig, matrix: PatternMatrix, cuts: list[Tile]) -> Words:
@@ -179,7 +179,7 @@ def _acts(array: PatternConfig, matrix: PatternMatrix, tile: Tile, ifmap: Ints) 
     return np.concatenate(beats)
 
 
-def _places(gemm: GEMM, matrix: PatternMatrix, tile: Tile) -> Ints:
+def _indices(gemm: GEMM, matrix: PatternMatrix, tile: Tile) -> Ints:
     """Flat index into the ofmap of each lane of one tile's transfers; -1 for none."""
     image, row, col = np.ix_(*(np.arange(n) for n in (tile.images, tile.height, tile.width)))
     image = image + tile.image
@@ -234,7 +234,7 @@ def _ifmap(gemm: GEMM) -> Ints:
     padded[:, :, conv.padding : conv.padding + conv.H, conv.padding : conv.padding + conv.W] = (
         inside
     )
-    if any((view != taps[place]).any() for place, view in views.items()):
+    if any((view != taps[position]).any() for position, view in views.items()):
         rule = f"must be the im2col of {conv.images} ifmaps of {conv.C} x {conv.H} x {conv.W}"
         raise InputError(gemm.name, "act", None, rule)
     return inside.swapaxes(0, 1)[..., None]

@@ -1,4 +1,4 @@
-"""Clock-by-clock model of the pattern family's array."""
+"""Cycle model of the pattern array."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 
 class PatternModel(WSModel):
-    """Weight-stationary array behind a window unit, clock by clock.
+    """Weight-stationary array behind a window unit, cycle by cycle.
 
     Four weights and their taps are held as the nine weights that they stand for; the library is
     looked up where a row of weights enters the array.
@@ -38,7 +38,7 @@ class PatternModel(WSModel):
         return job.inputs | {"weight": weight | {"weight": values}}
 
     def step(self) -> str:
-        """Pass one clock; return its cause."""
+        """Pass one cycle; return its cause."""
         command_valid = self.command.valid(self.clock)
         weight_valid = self.weight_stream.valid(self.clock)
         act_valid = self.act_stream.valid(self.clock)

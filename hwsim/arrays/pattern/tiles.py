@@ -63,7 +63,7 @@ class Tile:
 
     @property
     def first(self) -> int:
-        """Position (clocks in which the window unit steps, from 0) that makes the first window."""
+        """Position (cycles in which the window unit steps, from 0) that makes the first window."""
         if self.direct:
             return 0
         row, col = int(not self.top), int(not self.left)
@@ -114,9 +114,9 @@ def _size(array: PatternConfig, conv: Conv, depth: int) -> tuple[int, int]:
         height = min(conv.P, depth // width)
         rows = list(_parts(conv, conv.H, conv.P, height))
         reads = sum(part[3] for part in rows) * sum(part[3] for part in cols)
-        found = (reads, len(rows) * len(cols), height, width)
-        if best == (0, 0, 0, 0) or found < best:
-            best = found
+        cut = (reads, len(rows) * len(cols), height, width)
+        if best == (0, 0, 0, 0) or cut < best:
+            best = cut
     return best[2], best[3]
 
 

@@ -15,9 +15,10 @@ Ints = NDArray[np.int64]
 class WindowModel:
     """One window unit of ``rows`` lanes, stepped by position; state named like the RTL's registers.
 
-    A position is a clock in which the unit steps: it takes a pixel, or, behind the job's last one,
+    A position is a cycle in which the unit steps: it takes a pixel, or, behind the job's last one,
     nothing. The window around a pixel is whole ``width + 1`` positions after it. Patches follow
-    each other without a gap: the last windows of one are made while the next one's pixels come.
+    each other without a gap: the last windows of a patch are completed while the pixels of the next
+    one come.
     """
 
     def __init__(self, rows: int, line_depth: int) -> None:
@@ -30,7 +31,7 @@ class WindowModel:
         self.edges = (0, 0, 0, 0)
 
     def start(self, command: Mapping[str, NDArray[np.int64]]) -> None:
-        """Begin with a command's patches, in the next clock."""
+        """Begin with a command's patches, in the next cycle."""
         names = ("height", "width", "stride", "direct")
         self.job = {name: int(command[name]) for name in names}
         self.edges = tuple(int(edge) for edge in command["edges"])  # type: ignore[assignment]

@@ -49,15 +49,15 @@ def compile_words(arch: ArchConfig, gemm: GEMM, rows: Ints, weight: Words, act: 
     shape = (gemm.M, gemm.N)
     if len(rows) == 0:
         one = {field: np.zeros((1, 1, *w.shape[2:]), np.int64) for field, w in weight.items()}
-        inputs, places = streams(arch, one, np.zeros((1, 1, *act.shape[2:]), np.int64))
+        inputs, indices = streams(arch, one, np.zeros((1, 1, *act.shape[2:]), np.int64))
         empty = {stream: {f: v[:0] for f, v in words.items()} for stream, words in inputs.items()}
-        return Job(empty, places[:0, :, 0], shape)
-    inputs, places = streams(arch, weight, act)
+        return Job(empty, indices[:0, :, 0], shape)
+    inputs, indices = streams(arch, weight, act)
     limit = 1 << arch.array_as(SystolicConfig).COUNT_WIDTH
     for field, values in inputs["command"].items():
         if int(values[0]) >= limit:
             raise InputError(gemm.name, field, int(values[0]), f"must be below {limit}")
-    row, pixel = places[..., 0], places[..., 1]
+    row, pixel = indices[..., 0], indices[..., 1]
     return Job(inputs, np.where(row < 0, -1, rows[row] * gemm.N + pixel), shape)
 
 

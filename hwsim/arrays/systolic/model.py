@@ -2,7 +2,7 @@
 
 A PE multiplies a *block* of ``block`` neighbouring activations of K with the weights it holds for
 them, and adds the products up. In the dense family a block is one position. Wherever the models
-hold operands, the last axis is the place in the block.
+hold operands, the last axis is the position in the block.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def counts(
 
 
 class FoldCounter:
-    """Place in a nest of loops, the innermost first; ``bounds`` are the loops' lengths."""
+    """Position in a nest of loops, the innermost first; ``bounds`` are the loops' lengths."""
 
     def __init__(self, levels: int) -> None:
         self.start([1] * levels)
@@ -87,10 +87,10 @@ class FoldCounter:
 
 
 class SystolicModel(ABC):
-    """Clock-by-clock model of one array; its state is named like the RTL's registers.
+    """Cycle model of one array; its state is named like the RTL's registers.
 
-    It holds integers where the RTL holds codes: the streams are decoded when the model is made, and
-    a PE's weights are the ``block`` integers that they stand for.
+    It holds integers where the RTL holds codes: the streams are decoded when the model is created,
+    and a PE's weights are the ``block`` integers that they stand for.
     """
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
@@ -125,7 +125,7 @@ class SystolicModel(ABC):
 
     @abstractmethod
     def step(self) -> str:
-        """Pass one clock; return its cause."""
+        """Pass one cycle; return its cause."""
 
     def run(self) -> Run:
         """Run to the last transfer of the ``ofmap`` stream."""
@@ -141,8 +141,8 @@ class SystolicModel(ABC):
 def shifted(line: Ints, value: Ints) -> tuple[Ints, Ints]:
     """Put ``value`` into delay lines ``(lines, registers, ...)``.
 
-    Returns the taps ``(lines, 1 + registers, ...)``, tap d being the input d clocks ago, and the
-    registers after the clock.
+    Returns the taps ``(lines, 1 + registers, ...)``, tap d being the input d cycles ago, and the
+    registers after the cycle.
     """
     taps = np.concatenate((value[:, None], line), axis=1)
     return taps, taps[:, :-1]

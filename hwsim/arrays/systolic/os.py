@@ -33,9 +33,9 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
 
     With F folds:
 
-    * ``idle`` 1: the clock that takes the command;
-    * ``compute`` F * K: one k a clock;
-    * ``preload`` (F - 1) * max(0, rows - K): the previous fold's drain takes ``rows`` clocks;
+    * ``idle`` 1: the cycle that takes the command;
+    * ``compute`` F * K: one k per cycle;
+    * ``preload`` (F - 1) * max(0, rows - K): the previous fold's drain takes ``rows`` cycles;
     * ``drain`` 2 * rows + cols - 1: the last k's way through the skew and the PE, then ``rows``
       partial sums of each column through the drain registers and the deskew.
     """
@@ -71,7 +71,7 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     -------
     inputs
         Payloads of ``command``, ``weight`` and ``act``.
-    places
+    indices
         ``(transfers, lanes, 2)``: the row and pixel that each lane of ``ofmap`` is, or -1, -1.
     """
     array = arch.array_as(SystolicConfig)
@@ -93,25 +93,25 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     # the bottom row of each fold comes first
     row = [r for r0 in range(0, m, rows) for r in reversed(range(r0, min(r0 + rows, m)))]
     pixel = np.arange(n_folds * cols).reshape(n_folds, 1, cols)
-    places = np.stack(np.broadcast_arrays(np.array(row)[None, :, None], pixel), axis=-1)
-    places = np.where(pixel[..., None] < n, places, -1).reshape(-1, cols, 2)
+    indices = np.stack(np.broadcast_arrays(np.array(row)[None, :, None], pixel), axis=-1)
+    indices = np.where(pixel[..., None] < n, indices, -1).reshape(-1, cols, 2)
 
     return {
         "command": {key: np.array([value], dtype=np.int64) for key, value in command.items()},
         "weight": beats,
         "act": {"act": lanes.reshape(-1, cols, *act.shape[2:])},
-    }, places
+    }, indices
 
 
 class OSModel(SystolicModel):
-    """Output-stationary array, clock by clock."""
+    """Output-stationary array, cycle by cycle."""
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:
         super().__init__(arch, job, pauses)
         rows, cols = self.rows, self.cols
         pes, held = (rows, cols), (rows, cols, self.block)
         self.multipliers = arch.array.multipliers
-        # control: the fold being fed, and the clocks until a last k may follow the previous one
+        # control: the fold being fed, and the cycles until a last k may follow the previous one
         self.busy = False
         self.fold = FoldCounter(2)
         self.k = self.k_size = self.m_edge = self.block_edge = self.drain_wait = 0
@@ -133,7 +133,7 @@ class OSModel(SystolicModel):
         self.deskew = np.zeros((cols, cols - 1), dtype=np.int64)
 
     def step(self) -> str:
-        """Pass one clock; return its cause."""
+        """Pass one cycle; return its cause."""
         command_valid = self.command.valid(self.clock)
         weight_valid = self.weight_stream.valid(self.clock)
         act_valid = self.act_stream.valid(self.clock)
@@ -194,7 +194,7 @@ class OSModel(SystolicModel):
             self.k += 1
 
     def _drain(self, fold_end: bool) -> NDArray[np.bool_]:
-        """Move the drain's control by one clock; return the rows that are told to shift."""
+        """Move the drain's control by one cycle; return the rows that are told to shift."""
         begin = bool(self.start[-1])
         left = self.rows if begin else self.drain_left
         self.drain_rows = self.fold_rows if begin else self.drain_rows
@@ -202,7 +202,7 @@ class OSModel(SystolicModel):
         self.valid = np.append(0 < left <= self.drain_rows, self.valid[:-1])
         self.start = np.append(fold_end, self.start[:-1])
 
-        # all rows but the top start together; a token that moves down a row a clock stops row r
+        # all rows but the top start together; a token that moves down one row per cycle stops row r
         # after r shifts
         shift_in = self.shifting | begin
         shift_in[0] = False
@@ -221,7 +221,7 @@ class OSModel(SystolicModel):
         last: bool,
         shift_in: NDArray[np.bool_],
     ) -> None:
-        """Move everything in the PEs, before and behind them by one clock."""
+        """Move everything in the PEs, before and behind them by one cycle."""
         taps, self.weight_skew = shifted(self.weight_skew, weight)
         weight_in = diagonal(taps)
         taps, self.act_skew = shifted(self.act_skew, act)

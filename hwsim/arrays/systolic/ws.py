@@ -33,10 +33,10 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
 
     With n_f pixels in fold f of F folds:
 
-    * ``idle`` 1: the clock that takes the command;
-    * ``preload`` rows + 1 before the first fold (``rows`` loads and the swap's own clock), and
-      max(0, rows - n_f) after every fold but the last: the next weights take ``rows`` clocks;
-    * ``compute`` sum of n_f: one pixel a clock;
+    * ``idle`` 1: the cycle that takes the command;
+    * ``preload`` rows + 1 before the first fold (``rows`` loads and the swap's own cycle), and
+      max(0, rows - n_f) after every fold but the last: the next weights take ``rows`` cycles;
+    * ``compute`` sum of n_f: one pixel per cycle;
     * ``drain`` rows + cols + 1: the last pixel's way through the skew, the PEs, the deskew, the
       accumulator and the output register.
     """
@@ -90,7 +90,7 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     -------
     inputs
         Payloads of ``command``, ``weight`` and ``act``.
-    places
+    indices
         ``(transfers, lanes, 2)``: the row and pixel that each lane of ``ofmap`` is, or -1, -1.
     """
     array = arch.array_as(SystolicConfig)
@@ -122,21 +122,21 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
         tiles += [tile] * m_folds
 
     row = np.arange(m_folds * cols).reshape(m_folds, 1, cols)
-    places = []
+    indices = []
     for n0 in starts:
         pixel = np.arange(n0, min(n0 + array.acc_depth, n)).reshape(1, -1, 1)
         both = np.stack(np.broadcast_arrays(row, pixel), axis=-1)
-        places.append(np.where(row[..., None] < m, both, -1).reshape(-1, cols, 2))
+        indices.append(np.where(row[..., None] < m, both, -1).reshape(-1, cols, 2))
 
     return {
         "command": {key: np.array([value], dtype=np.int64) for key, value in command.items()},
         "weight": beats,
         "act": {"act": np.concatenate(tiles)},
-    }, np.concatenate(places)
+    }, np.concatenate(indices)
 
 
 class WSModel(SystolicModel):
-    """Weight-stationary array, clock by clock.
+    """Weight-stationary array, cycle by cycle.
 
     Sums are kept whole in the PEs and wrapped where they leave the accumulator's adder, which gives
     the same ``psum_width`` bits.
@@ -174,7 +174,7 @@ class WSModel(SystolicModel):
         self.ofmap_valid, self.ofmap = False, np.zeros(cols, dtype=np.int64)
 
     def step(self) -> str:
-        """Pass one clock; return its cause."""
+        """Pass one cycle; return its cause."""
         command_valid = self.command.valid(self.clock)
         weight_valid = self.weight_stream.valid(self.clock)
         act_valid = self.act_stream.valid(self.clock)
@@ -225,11 +225,11 @@ class WSModel(SystolicModel):
         self.events["psum_writes"] += uses_acc and not self.tag_last[-1]
 
     def _gate(self, act: Ints) -> Ints:
-        """Put zeros where a binary activation lies beyond K."""
+        """Clear binary activations beyond K."""
         if not self.gated or not self.fold.last(0):
             return act
-        place = np.arange(self.rows * self.block).reshape(self.rows, self.block)
-        return np.where(place < (self.k_edge - 1) * self.block + self.block_edge, act, 0)
+        position = np.arange(self.rows * self.block).reshape(self.rows, self.block)
+        return np.where(position < (self.k_edge - 1) * self.block + self.block_edge, act, 0)
 
     def _accept(self) -> None:
         command = {field: int(value) for field, value in self.command.take().items()}
@@ -259,7 +259,7 @@ class WSModel(SystolicModel):
             self.load_row -= 1
 
     def _move(self, act: Ints, weight: Ints, swap: bool, load_row: int) -> None:
-        """Move everything in the PEs and before them by one clock."""
+        """Move everything in the PEs and before them by one cycle."""
         taps, self.act_skew = shifted(self.act_skew, act)
         act_in = diagonal(taps)
         taps, self.weight_skew = shifted(self.weight_skew, weight)
@@ -277,7 +277,7 @@ class WSModel(SystolicModel):
         self.load = np.column_stack((load_in[0] >= np.arange(self.rows), self.load[:, :-1]))
 
     def _accumulate(self, feed: bool, fold_end: bool) -> None:
-        """Move everything behind the PEs by one clock: deskew, tags, accumulator, output."""
+        """Move everything behind the PEs by one cycle: deskew, tags, accumulator, output."""
         taps, self.deskew = shifted(self.deskew, self.psum[-1])
         psum = diagonal(taps[:, ::-1])
         kept = np.int64(0) if self.tag_first[-1] else self.read_data
@@ -287,7 +287,7 @@ class WSModel(SystolicModel):
             self.ofmap = total
         elif self.tag_valid[-1]:
             self.acc[self.write_addr] = total
-        self.read_data = self.acc[self.read_addr].copy()  # sees a write of this clock
+        self.read_data = self.acc[self.read_addr].copy()  # sees a write of this cycle
         self.write_addr = self.read_addr
         if self.tag_valid[-2]:
             self.read_addr = 0 if self.tag_end[-2] else self.read_addr + 1

@@ -23,6 +23,7 @@ class NMConfig(SystolicConfig):
     FORMAT: ClassVar[str] = "hwsim.formats.nm"
     MODEL: ClassVar[str] = "hwsim.arrays.nm.array"
     RTL: ClassVar[str] = "hwsim.rtl.arrays.nm.array"
+    CELL: ClassVar[str] = "hwsim.rtl.arrays.nm.cell"
     CAUSES: ClassVar[CauseTable] = SYSTOLIC_CAUSES
     SPARSITY: ClassVar[str] = "nm"
     binary_acts: ClassVar[bool] = True
@@ -48,12 +49,12 @@ class NMConfig(SystolicConfig):
 
     @property
     def block(self) -> int:
-        """Positions of K that one PE sees in a clock."""
+        """Positions of K that one PE sees in a cycle."""
         return self.m
 
     @property
     def position_width(self) -> int:
-        """Bits of a weight's position in its block; with n = m its place says it."""
+        """Bits of a weight's position in its block; with n = m its order gives it."""
         return 0 if self.n == self.m else (self.m - 1).bit_length()
 
     @property

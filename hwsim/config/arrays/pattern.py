@@ -21,12 +21,13 @@ class PatternConfig(SystolicConfig):
     Rows hold input channels, columns hold filters, windows of nine taps stream.
     """
 
-    #: Bits of a command's counts of windows, and of pixels that they are made of.
+    #: Bits of a command's counts of windows, and of pixels that they consist of.
     WINDOW_WIDTH: ClassVar[int] = 32
 
     FORMAT: ClassVar[str] = "hwsim.formats.pattern"
     MODEL: ClassVar[str] = "hwsim.arrays.pattern.array"
     RTL: ClassVar[str] = "hwsim.rtl.arrays.pattern.array"
+    CELL: ClassVar[str] = "hwsim.rtl.arrays.pattern.cell"
     CAUSES: ClassVar[CauseTable] = {
         "array": (
             Cause("idle", "no command yet"),
@@ -66,7 +67,7 @@ class PatternConfig(SystolicConfig):
 
     @property
     def block(self) -> int:
-        """Taps that one PE sees in a clock."""
+        """Taps that one PE sees in a cycle."""
         return 9
 
     @property
