@@ -22,6 +22,7 @@ class DenseConfig(SystolicConfig):
     FORMAT: ClassVar[str] = "hwsim.formats.dense"
     MODEL: ClassVar[str] = "hwsim.arrays.dense.array"
     RTL: ClassVar[str] = "hwsim.rtl.arrays.dense.array"
+    CELL: ClassVar[str] = "hwsim.rtl.arrays.dense.cell"
     CAUSES: ClassVar[CauseTable] = SYSTOLIC_CAUSES
     EVENTS: ClassVar[Mapping[str, str]] = {
         **SystolicConfig.EVENTS,

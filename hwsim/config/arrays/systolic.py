@@ -33,6 +33,9 @@ SYSTOLIC_CAUSES: CauseTable = {
 class SystolicConfig(ArrayConfig):
     """What the systolic arrays share: ``rows x cols`` PEs in one of two dataflows."""
 
+    #: Module of what a PE holds and sees: ``cell(arch)`` (:mod:`hwsim.rtl.arrays.systolic.cell`).
+    CELL: ClassVar[str]
+
     EVENTS: ClassVar[Mapping[str, str]] = {
         "macs": "multiplications, those by a zero and of idle PEs included",
         "weight_loads": "rows of weights shifted into the array, injected zeros included",

@@ -2,18 +2,14 @@
 
 from amaranth.lib import wiring
 
-from hwsim.config import ArchConfig, DenseConfig, SystolicConfig
+from hwsim.config import ArchConfig, DenseConfig
 from hwsim.rtl.arrays.dense.gather import GatherArray
-from hwsim.rtl.arrays.systolic.os import OSArray
-from hwsim.rtl.arrays.systolic.ws import WSArray
+from hwsim.rtl.arrays.systolic.array import Array as SystolicArray
 
 __all__ = ["Array"]
 
-_DATAFLOWS = {"ws": WSArray, "os": OSArray}
-
 
 def Array(arch: ArchConfig) -> wiring.Component:
-    """Array of a design's dataflow, with its scratchpad where it has one."""
-    if isinstance(arch.array, DenseConfig) and arch.array.gather_depth is not None:
-        return GatherArray(arch)
-    return _DATAFLOWS[arch.array_as(SystolicConfig).dataflow](arch)
+    """Array of a design's dataflow, behind a scratchpad where the design has one."""
+    gathers = arch.array_as(DenseConfig).gather_depth is not None
+    return GatherArray(arch) if gathers else SystolicArray(arch)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, DenseConfig
 from hwsim.formats.base import index_width
-from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import acc_depth, command_layout
 from hwsim.rtl.blocks.fold_counter import FoldCounter
 
@@ -29,7 +29,7 @@ def gather_command_layout(arch: ArchConfig) -> data.StructLayout:
 def load_layout(arch: ArchConfig) -> data.StructLayout:
     """Beat of a load: one K of each bank of a pixel, and perhaps a word of the gather list."""
     rows = arch.array_as(DenseConfig).rows
-    acts = {name: field.shape for name, field in cell_of(arch).act_stream(rows)}
+    acts = {name: field.shape for name, field in streamed_cell_of(arch).act_stream(rows)}
     entry = data.ArrayLayout(unsigned(index_width(_depth(arch))), rows)
     return data.StructLayout(acts | {"entry": entry})
 
@@ -73,7 +73,9 @@ class Gather(wiring.Component):
                 "command": In(stream.Signature(gather_command_layout(arch))),
                 "load": In(stream.Signature(load_layout(arch))),
                 "act": Out(
-                    stream.Signature(cell_of(arch).act_stream(arch.array_as(DenseConfig).rows))
+                    stream.Signature(
+                        streamed_cell_of(arch).act_stream(arch.array_as(DenseConfig).rows)
+                    )
                 ),
                 "issue": Out(1),
                 "lists": Out(1),

@@ -1,9 +1,8 @@
 """N:M family: a systolic array whose PEs hold n of every m weights along K.
 
-Mesh, controls and accumulator are dense's; what its PEs hold and see is in
-:class:`hwsim.rtl.arrays.systolic.cells.NMCell`.
+Only what a PE holds and sees is the family's own: :mod:`hwsim.rtl.arrays.nm.cell`.
 """
 
-from hwsim.rtl.arrays.dense.array import Array
+from hwsim.rtl.arrays.systolic.array import Array
 
 __all__ = ["Array"]

@@ -1,6 +1,6 @@
 """Words that travel between the parts of the systolic arrays, and the codes of their status.
 
-The families differ in what a PE holds and sees alone: :mod:`hwsim.rtl.arrays.systolic.cells`.
+The families differ in what a PE holds and sees alone: :mod:`hwsim.rtl.arrays.systolic.cell`.
 """
 
 from amaranth import signed, unsigned
@@ -10,7 +10,7 @@ from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES
 from hwsim.contract.causes import cause_code
 from hwsim.rtl.arrays.interface import border
-from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.cell import cell_of, streamed_cell_of
 
 __all__ = [
     "acc_depth",
@@ -103,7 +103,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
 def array_members(arch: ArchConfig) -> dict:
     """Members of the array component of either dataflow."""
-    cell, (weights, acts) = cell_of(arch), _lanes(arch)
+    cell, (weights, acts) = streamed_cell_of(arch), _lanes(arch)
     return border(
         arch,
         command=command_layout(arch),

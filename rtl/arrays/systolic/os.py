@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig
 from hwsim.rtl.arrays.interface import ArrayComponent
-from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import array_members
 from hwsim.rtl.arrays.systolic.os_control import OSControl
 from hwsim.rtl.arrays.systolic.os_mesh import OSMesh
@@ -59,7 +59,7 @@ class OSArray(ArrayComponent):
         m.d.comb += control.enable.eq(~self.ofmap.valid | self.ofmap.ready)
         m.d.comb += mesh.enable.eq(control.enable)
         m.d.comb += mesh.mac.eq(control.mac)
-        cell_of(self.arch).weights(m, mesh.weight, self.weight.p)
+        streamed_cell_of(self.arch).weights(m, mesh.weight, self.weight.p)
         m.d.comb += mesh.act.eq(control.act_row)
         m.d.comb += mesh.drain.eq(control.drain)
         m.d.comb += self.ofmap.valid.eq(control.psum_valid)

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, SystolicConfig
-from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import (
     act_lanes,
     array_members,
@@ -70,7 +70,7 @@ class OSControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, cell = self.arch.array_as(SystolicConfig), cell_of(self.arch)
+        array, cell = self.arch.array_as(SystolicConfig), streamed_cell_of(self.arch)
         rows = array.rows
 
         layout = command_layout(self.arch)

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.rtl.arrays.systolic.cells import Cell
+from hwsim.rtl.arrays.systolic.cell import Cell
 
 __all__ = ["OSPE"]
 
@@ -15,13 +15,14 @@ class OSPE(wiring.Component):
     The ``last`` product's sum goes to ``drain``, where it waits for its turn to shift down the
     column while ``acc`` already takes the next fold, whose ``first`` product replaces what it held.
 
-    * Throughput: one ``cell.dot`` a clock.
-    * Latency: one clock from ``act`` and ``weight`` with ``last`` to ``drain``.
+    * Throughput: one ``cell.dot`` per cycle.
+    * Latency: one cycle from the inputs to ``act`` and ``weight``; from there, with ``last``, one
+      to ``drain``.
     * Stalls while ``enable`` is 0: every register holds.
 
     Parameters
     ----------
-    cell : :class:`~hwsim.rtl.arrays.systolic.cells.Cell`
+    cell : :class:`~hwsim.rtl.arrays.systolic.cell.Cell`
         What the PE sees, and the products of it.
     psum_width : int
         The sum wraps modulo ``2**psum_width``.
@@ -35,6 +36,11 @@ class OSPE(wiring.Component):
         From the PE above; ``act`` is the register behind it.
     drain_in : ``In(signed(psum_width))``
         ``drain`` of the PE above: taken while ``shift`` is 1.
+
+    Raises
+    ------
+    ValueError
+        The sum cannot hold one product.
     """
 
     enable: Signal
@@ -54,6 +60,11 @@ class OSPE(wiring.Component):
     drain: Signal
 
     def __init__(self, cell: Cell, psum_width: int) -> None:
+        if psum_width < cell.numbers.product_width:
+            raise ValueError(
+                f"psum_width must hold one product ({cell.numbers.product_width} bits), "
+                f"not {psum_width}"
+            )
         self.cell = cell
         act, weight, psum = cell.act, cell.weight, signed(psum_width)
         super().__init__(

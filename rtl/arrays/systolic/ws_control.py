@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, SystolicConfig
-from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import (
     acc_depth,
     act_lanes,
@@ -81,7 +81,7 @@ class WSControl(wiring.Component):
         array, depth, cell = (
             self.arch.array_as(SystolicConfig),
             acc_depth(self.arch),
-            cell_of(self.arch),
+            streamed_cell_of(self.arch),
         )
 
         layout = command_layout(self.arch)

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, SystolicConfig
-from hwsim.rtl.arrays.systolic.cells import cell_of
+from hwsim.rtl.arrays.systolic.cell import cell_of
 from hwsim.rtl.arrays.systolic.layout import (
     act_lanes,
     load_layout,

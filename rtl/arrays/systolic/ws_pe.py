@@ -4,7 +4,7 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.rtl.arrays.systolic.cells import Cell
+from hwsim.rtl.arrays.systolic.cell import Cell
 
 __all__ = ["WSPE"]
 
@@ -13,15 +13,15 @@ class WSPE(wiring.Component):
     """Multiply stationary weights with the activations that pass; add to the sum from above.
 
     Two sets of weights: ``active`` multiplies while ``shadow`` takes the next fold's. ``swap``
-    copies one into the other, one clock before the first activation of the fold is in ``act``.
+    copies one into the other, one cycle before the first activation of the fold is in ``act``.
 
-    * Throughput: one ``cell.dot`` a clock.
-    * Latency: one clock from ``act`` and ``psum_in`` to ``psum``.
+    * Throughput: one ``cell.dot`` per cycle.
+    * Latency: one cycle from ``act_in`` to ``act``, one from ``act`` and ``psum_in`` to ``psum``.
     * Stalls while ``enable`` is 0: every register holds.
 
     Parameters
     ----------
-    cell : :class:`~hwsim.rtl.arrays.systolic.cells.Cell`
+    cell : :class:`~hwsim.rtl.arrays.systolic.cell.Cell`
         What the PE holds and sees, and the products of both.
     psum_width : int
         The sum wraps modulo ``2**psum_width``.
@@ -35,6 +35,11 @@ class WSPE(wiring.Component):
         ``shadow`` of the PE above, or the top's weights: taken while ``load`` is 1.
     psum_in : ``In(signed(psum_width))``
         ``psum`` of the PE above, or 0.
+
+    Raises
+    ------
+    ValueError
+        The sum cannot hold one product.
     """
 
     enable: Signal
@@ -50,6 +55,11 @@ class WSPE(wiring.Component):
     psum: Signal
 
     def __init__(self, cell: Cell, psum_width: int) -> None:
+        if psum_width < cell.numbers.product_width:
+            raise ValueError(
+                f"psum_width must hold one product ({cell.numbers.product_width} bits), "
+                f"not {psum_width}"
+            )
         self.cell = cell
         act, weight, psum = cell.act, cell.weight, signed(psum_width)
         super().__init__(

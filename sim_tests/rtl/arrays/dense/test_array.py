@@ -10,8 +10,8 @@ from harness.nm_cases import NUMBERS
 from hwsim.arrays.dense import array as dense
 from hwsim.config import ArchConfig, NumberConfig
 from hwsim.formats.codes import levels
+from hwsim.rtl.arrays.dense.cell import DenseCell
 from hwsim.rtl.arrays.systolic.accumulator import Accumulator
-from hwsim.rtl.arrays.systolic.cells import DenseCell
 from hwsim.rtl.arrays.systolic.os_pe import OSPE
 from hwsim.rtl.arrays.systolic.ws_pe import WSPE
 from hwsim.rtl.blocks.fold_counter import FoldCounter

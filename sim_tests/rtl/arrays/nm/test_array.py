@@ -11,7 +11,7 @@ from harness.nm_cases import KINDS, NUMBERS, SHAPES, arch_of, gemm_of
 from hwsim.arrays.nm import array as nm
 from hwsim.config import NumberConfig
 from hwsim.formats.codes import decode
-from hwsim.rtl.arrays.systolic.cells import NMCell
+from hwsim.rtl.arrays.nm.cell import NMCell
 from hwsim.workload.gemm import GEMM
 
 DATAFLOWS = ["ws", "os"]

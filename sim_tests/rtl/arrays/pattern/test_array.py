@@ -11,8 +11,8 @@ from hwsim.arrays.pattern import array as pattern
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
 from hwsim.errors import InputError
+from hwsim.rtl.arrays.pattern.cell import PatternCell
 from hwsim.rtl.arrays.pattern.control import PatternControl
-from hwsim.rtl.arrays.systolic.cells import PatternCell
 from hwsim.workload.gemm import GEMM
 
 DESIGNS = [(1, 3, 8, 4), (2, 3, 8, 8)]

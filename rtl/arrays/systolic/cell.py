@@ -1,0 +1,93 @@
+"""What a PE of a systolic family holds, sees and adds up in a cycle."""
+
+from collections.abc import Callable, Sequence
+
+from amaranth import Const, Mux, Shape, Value, signed, unsigned
+from amaranth.lib import data
+
+from hwsim.config import ArchConfig, NumberConfig, SystolicConfig, wing
+from hwsim.rtl.blocks.multiplier import act_shape
+
+__all__ = ["Cell", "Live", "StreamedCell", "cell_of", "streamed_cell_of", "tree"]
+
+#: Whether lane i, position p of a beat of activations lies within K.
+Live = Callable[[int, int], Value]
+
+
+class Cell:
+    """The operands of one PE; everything that differs between the systolic families.
+
+    Attributes
+    ----------
+    weight, act
+        Shapes of the weights that a PE holds and of the activations that it sees in a cycle.
+    block : int
+        Positions of K in ``act``.
+    """
+
+    numbers: NumberConfig
+    block: int
+    weight: object
+    act: object
+
+    def dot(self, act, weight) -> Value:
+        """Sum of a PE's products, combinational."""
+        raise NotImplementedError
+
+
+class StreamedCell(Cell):
+    """A cell whose operands come from the streams as they are."""
+
+    def weight_stream(self, lanes: int) -> data.StructLayout:
+        """Payload of the weight stream, ``lanes`` PEs per beat."""
+        raise NotImplementedError
+
+    def act_stream(self, lanes: int) -> data.StructLayout:
+        """Payload of the activation stream, ``lanes`` PEs per beat."""
+        raise NotImplementedError
+
+    def weights(self, m, lanes, payload) -> None:
+        """Drive ``lanes``, an array of ``weight``, from a payload of the weight stream."""
+        raise NotImplementedError
+
+    def acts(self, m, lanes, payload, live: Live) -> None:
+        """Drive ``lanes``, an array of ``act``, from a payload of the activation stream.
+
+        Binary activations at position ``p`` of lane ``i`` for which ``live(i, p)`` is 0 are
+        cleared.
+        """
+        raise NotImplementedError
+
+    def act_code(self) -> Shape:
+        """Shape of an activation in the stream."""
+        width = self.numbers.act_width
+        return unsigned(1) if width == 1 else signed(width)
+
+    def act_value(self, code: Value, live: Value) -> Value:
+        """Activation that a code stands for; 0 for a binary one that is not ``live``."""
+        if self.numbers.act_width > 1:
+            return code
+        value = Mux(code, Const(-1, act_shape(self.numbers)), Const(1, act_shape(self.numbers)))
+        return Mux(live, value, 0)
+
+
+def tree(terms: Sequence[Value]) -> Value:
+    """Sum of terms as a balanced tree of adders."""
+    level = list(terms)
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [a + b for a, b in pairs] + level[len(level) & ~1 :]
+    return level[0]
+
+
+def cell_of(arch: ArchConfig) -> Cell:
+    """Cell of a design, from the module that its family names."""
+    cell: Cell = wing(arch.array_as(SystolicConfig).CELL).cell(arch)
+    return cell
+
+
+def streamed_cell_of(arch: ArchConfig) -> StreamedCell:
+    """Cell of a design whose operands come from the streams as they are."""
+    cell = cell_of(arch)
+    assert isinstance(cell, StreamedCell)
+    return cell
