@@ -1,6 +1,6 @@
 """Bit masks with packed non-zeros (SparTen, MICRO 2019).
 
-A row of the matrix is cut into chunks of ``chunk`` positions. Each chunk is a mask, a bit a
+A row of the matrix is cut into chunks of ``chunk`` positions. Each chunk is a mask, one bit per
 position that says whether the weight there is stored, and its non-zeros packed in the order of the
 bits. The array walks the chunks of its filters in one order, so the start of a chunk's values is
 the sum of the masks before it: there are no pointers.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig, BitmaskConfig
-from hwsim.formats.base import Bits
+from hwsim.formats.base import Bits, check_matrix
 
 __all__ = [
     "PIECE",
@@ -50,7 +50,7 @@ class BitmaskMatrix:
 
     @property
     def starts(self) -> NDArray[np.int64]:
-        """Place in ``values`` of each chunk's first non-zero, ``(M, chunks)``."""
+        """Index in ``values`` of each chunk's first non-zero, ``(M, chunks)``."""
         sizes = self.mask.sum(axis=2, dtype=np.int64).reshape(-1)
         starts: NDArray[np.int64] = (np.cumsum(sizes) - sizes).reshape(self.mask.shape[:2])
         return starts
@@ -64,8 +64,7 @@ def encode(weight: NDArray[np.integer], chunk: int) -> BitmaskMatrix:
     ValueError
         The matrix has no element, or is not a matrix.
     """
-    if weight.ndim != 2 or weight.size == 0:
-        raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
+    check_matrix(weight)
     num_rows, num_cols = weight.shape
     is_nonzero = weight != 0
     padded = np.pad(is_nonzero, ((0, 0), (0, -num_cols % chunk)))
@@ -92,7 +91,7 @@ def mask_words(mask: NDArray[np.bool_], width: int) -> NDArray[np.int64]:
 
 
 def bits(matrix: BitmaskMatrix, weight_width: int, pointer_width: int = 0) -> Bits:
-    """Size by kind: values, a mask bit a weight; mask bits beyond K are padding.
+    """Size by kind: values, a mask bit per weight; mask bits beyond K are padding.
 
     Parameters
     ----------
@@ -100,12 +99,18 @@ def bits(matrix: BitmaskMatrix, weight_width: int, pointer_width: int = 0) -> Bi
         Bits of a pointer to each chunk's values, for a reader that does not walk them in order;
         0 where, as in the array, there is none.
     """
-    num_rows, num_cols = matrix.shape
+    return _bits(matrix.shape, matrix.chunk, len(matrix.values), (weight_width, pointer_width))
+
+
+def _bits(shape: tuple[int, int], chunk: int, nonzeros: int, widths: tuple[int, int]) -> Bits:
+    """Size of a matrix with ``nonzeros`` non-zeros, of the bits of a value and of a pointer."""
+    (num_rows, num_cols), (weight_width, pointer_width) = shape, widths
+    chunks = -(-num_cols // chunk)
     return Bits(
-        values=len(matrix.values) * weight_width,
+        values=nonzeros * weight_width,
         indices=num_rows * num_cols,
-        pointers=num_rows * matrix.mask.shape[1] * pointer_width,
-        padding=matrix.mask.size - num_rows * num_cols,
+        pointers=num_rows * chunks * pointer_width,
+        padding=num_rows * (chunks * chunk - num_cols),
     )
 
 
@@ -116,18 +121,21 @@ def measure(
     channels: int = 0,
     name: str = "bitmask format",
 ) -> Bits:
-    """Size of a weight matrix in a design's chunks; needs the weights, for only they are stored.
+    """Size of a weight matrix in a design's chunks, counted without encoding the matrix.
+
+    Without weights none is zero.
 
     Raises
     ------
     ValueError
-        No weights.
+        The matrix has no element, or is not a matrix.
     """
     if weight is None:
-        raise ValueError(
-            f"{name}: bitmask needs the weights of a {shape[0]} x {shape[1]} matrix to size it"
-        )
-    return bits(encode(weight, arch.array_as(BitmaskConfig).chunk), arch.numbers.weight_width)
+        stored = nonzeros(arch, shape)
+    else:
+        check_matrix(weight)
+        shape, stored = (len(weight), weight.shape[1]), int(np.count_nonzero(weight))
+    return _bits(shape, arch.array_as(BitmaskConfig).chunk, stored, (arch.numbers.weight_width, 0))
 
 
 def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:

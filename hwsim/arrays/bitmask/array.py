@@ -1,8 +1,9 @@
 """Index-decoding array (SparTen): every PE joins the masks of its filters and of a pixel.
 
-The parts: :mod:`bitmask_compile` cuts M tiles, deals filters to PEs and lays out the streams,
-:mod:`bitmask_model` and :mod:`bitmask_pes` are the clock-by-clock model, :mod:`bitmask_count` is
-the fast exact form.
+The parts: :mod:`~hwsim.arrays.bitmask.compile` cuts M tiles, deals filters to PEs and lays out the
+streams, :mod:`~hwsim.arrays.bitmask.model` and :mod:`~hwsim.arrays.bitmask.pes` are the
+cycle-by-cycle model, :mod:`~hwsim.arrays.bitmask.count` is the fast exact form: of packed
+:mod:`~hwsim.arrays.bitmask.masks`, by the :mod:`~hwsim.arrays.bitmask.recurrence`.
 """
 
 from __future__ import annotations

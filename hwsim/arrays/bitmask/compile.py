@@ -17,7 +17,7 @@ from hwsim.formats import codes
 from hwsim.formats.bitmask import PIECE, encode, mask_words
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["Tile", "compile", "operands", "tiles"]
+__all__ = ["Tile", "check_operands", "compile", "full_tiles", "tiles"]
 
 Ints = NDArray[np.int64]
 
@@ -38,27 +38,30 @@ class Tile:
         """Local filters of every PE."""
         return len(self.filters)
 
+    def mask_beats(self, array: BitmaskConfig, chunks: int) -> int:
+        """Beats of the weight stream with masks."""
+        banks = array.cluster_pes // array.load_pes
+        return banks * self.rows * chunks * (array.chunk // PIECE)
+
+    def value_beats(self, array: BitmaskConfig) -> int:
+        """Beats of the weight stream with values: each bank's longest value memory."""
+        return int(self.sizes.reshape(-1, array.load_pes).max(axis=1).sum())
+
     def weight_beats(self, array: BitmaskConfig, chunks: int) -> int:
-        """Beats of the weight stream: all masks, then each bank's longest value memory."""
-        longest = self.sizes.reshape(-1, array.load_pes).max(axis=1)
-        pieces = self.rows * chunks * (array.chunk // PIECE)
-        return int(len(longest) * pieces + longest.sum())
+        """Beats of the weight stream: all masks, and values."""
+        return self.mask_beats(array, chunks) + self.value_beats(array)
 
 
-def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Weights and activations of a GEMM that the design takes.
+def check_operands(arch: ArchConfig, gemm: GEMM) -> None:
+    """Make sure that a GEMM fits the design, with its operands as far as it has any.
 
     Raises
     ------
     InputError
-        No operands, too many pixels, K too large for the mask memories, a weight without a code
-        or an activation that its width cannot hold.
+        Too many pixels, K too large for the mask memories, a weight without a code or an
+        activation that its width cannot hold.
     """
-    array = arch.array_as(BitmaskConfig)
-    if gemm.weight is None or gemm.act is None:
-        raise InputError(
-            gemm.name, "", None, f"{arch.name} skips zeros: its cycles need weights and activations"
-        )
+    array, numbers = arch.array_as(BitmaskConfig), arch.numbers
     if min(gemm.M, gemm.K, gemm.N) < 1:
         raise InputError(gemm.name, "M, K, N", (gemm.M, gemm.K, gemm.N), "must be at least 1")
     limit = array.mask_depth * array.chunk
@@ -67,9 +70,11 @@ def operands(arch: ArchConfig, gemm: GEMM) -> tuple[NDArray[np.integer], NDArray
         raise InputError(gemm.name, "K", gemm.K, rule)
     if -(-gemm.N // array.clusters) >> 32:
         raise InputError(gemm.name, "N", gemm.N, "must make fewer than 2**32 groups of clusters")
-    codes.check(gemm.name, gemm.weight, arch.numbers)
-    check_range(gemm.name, "act", gemm.act, arch.numbers.act_width)
-    return gemm.weight, gemm.act
+    if gemm.weight is not None:
+        codes.check(gemm.name, gemm.weight, numbers)
+    values = gemm.matrix if gemm.ifmap is None else gemm.ifmap
+    if values is not None:
+        check_range(gemm.name, "act" if gemm.ifmap is None else "ifmap", values, numbers.act_width)
 
 
 def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[Tile]:
@@ -94,11 +99,41 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
             if int(by_pe.max()) <= array.entry_depth:
                 break
             if rows == 1:
-                rule = f"one filter must fit entry_depth of {arch.name}, {array.entry_depth}"
-                raise InputError(name, "non-zero weights", int(by_pe.max()), rule)
+                raise _filter_overflows(arch, name, int(by_pe.max()))
             rows -= 1
         yield Tile(np.where(filters < 0, -1, filters + start), by_pe)
         start += len(part)
+
+
+def full_tiles(arch: ArchConfig, shape: tuple[int, int], name: str) -> Iterator[tuple[Tile, int]]:
+    """M tiles of weights ``(M, K)`` that are all non-zero, each with how often it comes.
+
+    All filters are alike: ``filters`` says 0 for each of them.
+
+    Raises
+    ------
+    InputError
+        One local filter alone overflows a value memory.
+    """
+    array = arch.array_as(BitmaskConfig)
+    num_filters, depth = shape
+    chunks = -(-depth // array.chunk)
+    rows = min(array.acc_depth, array.mask_depth // chunks, array.entry_depth // depth)
+    if rows == 0:
+        raise _filter_overflows(arch, name, depth)
+    full, rest = divmod(num_filters, rows * array.cluster_pes)
+    for size, times in ((rows * array.cluster_pes, full), (rest, 1)):
+        if size and times:
+            # filters of one size are dealt in turn, whatever the balance
+            here = np.arange(-(-size // array.cluster_pes) * array.cluster_pes) < size
+            filters = np.where(here, 0, -1).reshape(-1, array.cluster_pes)
+            yield Tile(filters, np.count_nonzero(filters == 0, axis=0) * depth), times
+
+
+def _filter_overflows(arch: ArchConfig, name: str, values: int) -> InputError:
+    depth = arch.array_as(BitmaskConfig).entry_depth
+    rule = f"one filter must fit entry_depth of {arch.name}, {depth}"
+    return InputError(name, "non-zero weights", values, rule)
 
 
 def _deal(sizes: Ints, array: BitmaskConfig, rows: int) -> Ints:
@@ -124,10 +159,12 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     Raises
     ------
     InputError
-        As :func:`operands` and :func:`tiles`.
+        No operands; else as :func:`check_operands` and :func:`tiles`.
     """
-    array = arch.array_as(BitmaskConfig)
-    weight, act = operands(arch, gemm)
+    check_operands(arch, gemm)
+    array, weight, act = arch.array_as(BitmaskConfig), gemm.weight, gemm.act
+    if weight is None or act is None:
+        raise InputError(gemm.name, "", None, "compiling needs weights and activations")
     beats = _act_beats(arch, act)
     chunks = -(-gemm.K // array.chunk)
     groups = -(-gemm.N // array.clusters)

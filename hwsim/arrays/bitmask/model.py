@@ -1,4 +1,4 @@
-"""Clock-by-clock model of the bitmask array; registers are named as in ``rtl``."""
+"""Cycle-by-cycle model of the bitmask array; registers are named as in ``rtl``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.bitmask.pes import PEs
 from hwsim.arrays.decoding.tile_model import TileModel
 from hwsim.arrays.streams import Source
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, BitmaskConfig
 
 __all__ = ["simulate"]
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
-    """Run a job clock by clock, to the clock of its last ``ofmap`` transfer."""
+    """Run a job cycle by cycle, to the cycle of its last ``ofmap`` transfer."""
     return _Model(arch, job, pauses).run()
 
 
@@ -38,7 +38,7 @@ class _Broadcast:
         return self.valid or self.groups_left > 0
 
     def step(self, is_taken: bool, act: Source, act_valid: bool) -> None:
-        """Pass one clock in which the beat was taken, or not."""
+        """Pass one cycle in which the beat was taken, or not."""
         self.valid = self.valid and not is_taken
         if self.valid or not self.groups_left or not act_valid:
             return
@@ -59,8 +59,18 @@ class _Model(TileModel):
 
     @property
     def pe_causes(self) -> NDArray[np.int64]:
-        """Status code of every PE in the clock to come, ``(P,)``."""
+        """Status code of every PE in the cycle to come, ``(P,)``."""
         return self.pes.causes(self.state == "Run", self.broadcast.busy)
+
+    @property
+    def events(self) -> dict[str, int]:
+        """How often each event happened so far."""
+        pes, drain, size = self.pes, self.drain, self.arch.array_as(BitmaskConfig).pes
+        psums = {
+            "psum_reads": pes.events["psum_reads"] + drain.reads * size,
+            "psum_writes": pes.events["psum_writes"] + drain.clears * size,
+        }
+        return pes.events | psums
 
     def load(self, beat: Words) -> None:
         """Write one beat of the weight stream."""
@@ -72,7 +82,7 @@ class _Model(TileModel):
         self.pes.start(self.command["rows"], self.command["chunks"])
 
     def run_cycle(self, ready: bool, act_valid: bool) -> str:
-        """Pass one clock of a running tile; give the cause of ``control``."""
+        """Pass one cycle of a running tile; give the cause of ``control``."""
         broadcast, drain, pes = self.broadcast, self.drain, self.pes
         is_taken = broadcast.valid and pes.room
         if broadcast.valid:

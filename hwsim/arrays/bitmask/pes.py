@@ -1,4 +1,4 @@
-"""The PEs of the bitmask array, clock by clock: state vectorised over PEs."""
+"""The PEs of the bitmask array, cycle by cycle: state vectorised over PEs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class PEs:
 
     def __init__(self, arch: ArchConfig) -> None:
         array = arch.array_as(BitmaskConfig)
+        self.events = dict.fromkeys(array.pe_strobes, 0)
         self.array, self.numbers = array, arch.numbers
         size, pieces = array.pes, array.chunk // PIECE
         self.pe = np.arange(size)
@@ -56,11 +57,11 @@ class PEs:
         self.pending, self.weight_q, self.act_q = self._masks(), self._masks(), self._masks()
         self.ends_chunk_q, self.ends_pixel_q = self._bools(), self._bools()
         self.start_addr, self.bank, self.ahead = self._ints(), self._ints(), self._ints()
-        self.place = np.zeros((4, size), dtype=np.int64)  # start, slot, row, bank
+        self.route = np.zeros((4, size), dtype=np.int64)  # start, slot, row, bank
         # rank
         self.pair_valid = self._bools()
         self.weight_below, self.act_below = self._masks(), self._masks()
-        self.rank_place = self.place
+        self.rank_route = self.route
         # fetch, select, multiply, add: valid, and (row, bank) of the pair
         self.valid = [self._bools() for _ in range(4)]
         self.target = [np.zeros((2, size), dtype=np.int64) for _ in range(4)]
@@ -85,6 +86,8 @@ class PEs:
         """Write one beat of the weight stream into the memories of a bank of every cluster."""
         array = self.array
         addr, word = int(beat["addr"]), beat["data"]
+        writes = "mask_writes" if beat["kind"] == 0 else "value_writes"
+        self.events[writes] += array.load_pes * array.clusters
         for cluster in range(array.clusters):
             first = cluster * array.cluster_pes + int(beat["bank"]) * array.load_pes
             bank = slice(first, first + array.load_pes)
@@ -99,7 +102,7 @@ class PEs:
         self.rows, self.chunks = rows, chunks
 
     def stop(self) -> None:
-        """The layer is over: what the clock after it finds."""
+        """The layer is over: what the cycle after it finds."""
         self.bank[:] = 0
 
     @property
@@ -112,13 +115,13 @@ class PEs:
         return int(self.count.min())
 
     def causes(self, run: bool, more: bool) -> Ints:
-        """Cause of the clock to come, ``(P,)`` status codes."""
+        """Cause of the cycle to come, ``(P,)`` status codes."""
         if not run:
             return np.full(self.array.pes, CODE["idle"])
-        found = self.pending.any(axis=1)
+        has_pair = self.pending.any(axis=1)
         return np.select(
             [
-                self.busy & found,
+                self.busy & has_pair,
                 self.busy,
                 self.step_valid & (self.ahead == self.array.acc_banks),
                 self.step_valid | (self.walked != self.produce),
@@ -128,19 +131,21 @@ class PEs:
         )
 
     def push(self, beat: Words) -> None:
-        """Write a beat into every buffer; it is there from the next clock on, so step first."""
+        """Write a beat into every buffer; it is there from the next cycle on, so step first."""
         window = self.array.window
         slot = self.produce % self.array.buffer_depth
         self.acts[:, slot, self.word * window : (self.word + 1) * window] = beat["act"]
         self.word += 1
+        self.events["buffer_writes"] += self.array.pes
         if beat["last"]:
+            self.events["buffer_mask_writes"] += self.array.pes
             kind = f"<u{min(self.array.chunk, 32) // PIECE}"
             self.masks[:, slot] = np.ascontiguousarray(beat["mask"], dtype=kind).view(np.uint8)
             self.produce += 1
             self.word = 0
 
     def step(self, is_drained: bool) -> None:
-        """Pass one clock of a running layer, the last stage first."""
+        """Pass one cycle of a running layer, the last stage first."""
         self.count += self.finishes[-1]
         self.count -= is_drained
         self.released = self.released + self.release[-1]
@@ -152,6 +157,10 @@ class PEs:
     def _multiply(self) -> None:
         """Select, multiply and add."""
         pe = np.flatnonzero(self.valid[3])
+        self.events["psum_writes"] += len(pe)
+        multiplies = int(np.count_nonzero(self.valid[2]))
+        self.events["macs"] += multiplies
+        self.events["psum_reads"] += multiplies
         row, bank = self.target[3][:, pe]
         total = self.acc[bank, row, pe, 0] + self.product[pe]
         self.acc[bank, row, pe, 0] = wrap(total, self.numbers.psum_width)
@@ -161,14 +170,15 @@ class PEs:
     def _fetch(self) -> None:
         """Read both values of a pair."""
         pe = np.flatnonzero(self.valid[0])
+        self.events["value_reads"] += len(pe)
+        self.events["buffer_reads"] += len(pe)
         self.value_data, self.act_data = self.value_data.copy(), self.act_data.copy()
         self.value_data[pe] = self.values[pe, self.value_addr[pe]]
-        place = self.cluster[pe], self.act_slot[pe], self.act_rank[pe]
-        self.act_data[pe] = self.acts[place]
+        self.act_data[pe] = self.acts[self.cluster[pe], self.act_slot[pe], self.act_rank[pe]]
 
     def _rank(self) -> None:
         """Add up the prefixes of both masks."""
-        start, slot, row, bank = self.rank_place
+        start, slot, row, bank = self.rank_route
         self.value_addr = start + np.bitwise_count(self.weight_below).sum(axis=1, dtype=np.int64)
         self.act_rank = np.bitwise_count(self.act_below).sum(axis=1, dtype=np.int64)
         self.act_slot = slot
@@ -178,12 +188,12 @@ class PEs:
     def _join(self, is_drained: bool) -> None:
         """Encode the lowest pending position, and take the next masks after the last one."""
         pending = self.pending
-        found = self.busy & pending.any(axis=1)
+        has_pair = self.busy & pending.any(axis=1)
         piece = np.argmax(pending != 0, axis=1)
         word = pending[self.pe, piece]
         below = np.where(np.arange(pending.shape[1]) < piece[:, None], np.uint8(255), np.uint8(0))
         below[self.pe, piece] = ~word & (word - np.uint8(1))
-        self.pair_valid, self.rank_place = found, self.place
+        self.pair_valid, self.rank_route = has_pair, self.route
         self.weight_below, self.act_below = self.weight_q & below, self.act_q & below
 
         remaining = pending.copy()
@@ -194,13 +204,14 @@ class PEs:
 
         is_ready = (~self.busy | ends) & (self.ahead != self.array.acc_banks)
         loads = self.step_valid & is_ready
+        self.events["joins"] += int(np.count_nonzero(loads))
         column = loads[:, None]
         self.pending = np.where(column, self.step_weight & self.step_act, remaining)
         self.weight_q = np.where(column, self.step_weight, self.weight_q)
         self.act_q = np.where(column, self.step_act, self.act_q)
         self.busy = loads | (self.busy & ~ends)
         here = np.stack((self.start_addr, self.step_slot, self.step_row, self.bank))
-        self.place = np.where(loads, here, self.place)
+        self.route = np.where(loads, here, self.route)
         self.ends_chunk_q = np.where(loads, self.step_ends_chunk, self.ends_chunk_q)
         self.ends_pixel_q = np.where(loads, self.step_ends_pixel, self.ends_pixel_q)
         ends_pixel = loads & self.step_ends_pixel
@@ -214,6 +225,9 @@ class PEs:
         """Fetch the masks of the next step."""
         fetches = (self.walked != self.produce) & (~self.step_valid | loads)
         self.step_valid = fetches | (self.step_valid & ~loads)
+        reads = int(np.count_nonzero(fetches))
+        self.events["mask_reads"] += reads
+        self.events["buffer_mask_reads"] += reads
         slot = self.walked % self.array.buffer_depth
         ends_chunk = fetches & (self.row + 1 == self.rows)
         ends_pixel = ends_chunk & (self.chunk + 1 == self.chunks)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from hwsim.config.arrays.base import Count, power_of_two
 from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.contract.causes import Cause, CauseTable
+from hwsim.contract.events import Strobe
 
 __all__ = ["BitmaskConfig"]
 
@@ -43,6 +44,20 @@ class BitmaskConfig(DecodingConfig):
             Cause("drain", "the accumulator bank of the pixel still waits to be drained"),
             Cause("done", "all chunks are done; the array drains"),
         ),
+    }
+    EVENTS: ClassVar[Mapping[str, str]] = {
+        "mask_writes": "pieces of masks written to the weight memories of PEs",
+        "mask_reads": "masks read from the weight memories of PEs",
+        "value_writes": "values written to the weight memories of PEs",
+        "value_reads": "values read from the weight memories of PEs",
+        "buffer_writes": "words of `window` activations written to the buffers of PEs",
+        "buffer_reads": "words of `window` activations read from the buffers of PEs",
+        "buffer_mask_writes": "masks of activations written to the buffers of PEs",
+        "buffer_mask_reads": "masks of activations read from the buffers of PEs",
+        "joins": "pairs of masks joined: one per chunk, local filter and PE",
+        "macs": "multiplications: pairs of non-zeros",
+        "psum_reads": "partial sums read from accumulators, to add or to drain",
+        "psum_writes": "partial sums written to accumulators, to add or to clear",
     }
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "bitmask": {
@@ -88,6 +103,13 @@ class BitmaskConfig(DecodingConfig):
     def banks(self) -> Banks:
         """Accumulator banks of a PE."""
         return Banks(self.acc_banks, self.acc_depth)
+
+    @property
+    def pe_strobes(self) -> dict[str, Strobe]:
+        """Signal of each event in the RTL of one PE."""
+        banks = Strobe(bits=self.acc_banks)
+        special = {"psum_reads": banks, "psum_writes": banks}
+        return {event: special.get(event, Strobe()) for event in self.EVENTS}
 
     @property
     def cluster_pes(self) -> int:

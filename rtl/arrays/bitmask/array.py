@@ -5,12 +5,18 @@ from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.rtl.arrays.bitmask.broadcast import Broadcast
-from hwsim.rtl.arrays.bitmask.layout import act_layout, command_layout, weight_layout
+from hwsim.rtl.arrays.bitmask.layout import (
+    PESizes,
+    act_layout,
+    command_layout,
+    load_layout,
+    weight_layout,
+)
 from hwsim.rtl.arrays.bitmask.pe import PE
 from hwsim.rtl.arrays.decoding.drain import Drain
 from hwsim.rtl.arrays.decoding.drain_layout import ofmap_layout
 from hwsim.rtl.arrays.decoding.tile_control import TileControl
-from hwsim.rtl.arrays.decoding.tiles import connect_load, connect_tiles
+from hwsim.rtl.arrays.decoding.tiles import connect_load, connect_tiles, pe_events
 from hwsim.rtl.arrays.interface import ArrayComponent, border
 from hwsim.rtl.arrays.status import status_codes
 
@@ -21,19 +27,19 @@ class Array(ArrayComponent):
     """Multiply a sparse matrix, resident in the PEs, by sparse activations, chunk by chunk.
 
     Each command loads one M tile, the same into every cluster, and runs all groups of ``clusters``
-    pixels through it, one pixel a cluster. A chunk enters the buffers of all PEs of its cluster,
-    all clusters in the same clocks; a PE joins its mask with that of each of its local filters, and
+    pixels through it, one pixel per cluster. A chunk enters the buffers of all PEs of its cluster,
+    all clusters in the same cycles; a PE joins its mask with that of each of its local filters, and
     adds up a pixel in one bank of its accumulators while the banks of pixels before are drained.
 
-    * Latency: from a command, one clock, the weight beats, two clocks to the first broadcast,
+    * Latency: from a command, one cycle, the weight beats, two cycles to the first broadcast,
       three from the broadcast that completes a chunk to its first pair; from a group's last pair
-      seven clocks to its first ``ofmap.valid``.
-    * Throughput: a group takes the largest of its beats (max(1, non-zeros / window) a chunk), its
+      seven cycles to its first ``ofmap.valid``.
+    * Throughput: a group takes the largest of its beats (max(1, non-zeros / window) per chunk), its
       busiest PE's sum of max(1, pairs) over chunks and local filters, and its drain (local
       filters), if the buffers are deep enough to even out the chunks. See
       ``docs/timing/bitmask.md``.
     * Stalls: by cause in ``status``. After a reset ``command.ready`` stays low for ``acc_depth``
-      clocks, in which the accumulators are zeroed.
+      cycles, in which the accumulators are zeroed.
 
     Parameters
     ----------
@@ -52,7 +58,9 @@ class Array(ArrayComponent):
     ofmap : ``Out(stream.Signature(ofmap_layout(arch)))``
         For each group, for each local filter: the partial sums of all PEs, cluster by cluster.
     status : ``Out``
-        Causes of the current clock: ``control`` (one) and ``pe`` (P).
+        Causes of the current cycle: ``control`` (one) and ``pe`` (P).
+    events : ``Out``
+        Strobes of the events of the current cycle.
     """
 
     def __init__(self, arch: ArchConfig) -> None:
@@ -72,9 +80,15 @@ class Array(ArrayComponent):
         control = m.submodules.control = TileControl(
             command_layout(self.arch), acc_depth=self.array.acc_depth
         )
-        broadcast = m.submodules.broadcast = Broadcast(self.arch)
+        sizes, load, events = PESizes.of(self.arch), load_layout(self.arch), pe_events(self.array)
+        broadcast = m.submodules.broadcast = Broadcast(
+            buffer_depth=sizes.buffer_depth,
+            words=sizes.words,
+            chunks=sizes.mask_depth,
+            act=act_layout(self.arch),
+        )
         drain = m.submodules.drain = Drain(self.array.banks)
-        pes = [PE(self.arch) for _ in range(self.array.pes)]
+        pes = [PE(sizes, load, events) for _ in range(self.array.pes)]
 
         connect_tiles(m, self, control, drain, pes)
         wiring.connect(m, wiring.flipped(self.act), broadcast.act)
@@ -83,7 +97,7 @@ class Array(ArrayComponent):
             broadcast.start.eq(control.start),
             broadcast.chunks.eq(current.chunks),
             broadcast.groups.eq(current.groups),
-            # A beat enters every buffer in the same clock, when none of them is full.
+            # A beat enters every buffer in the same cycle, when none of them is full.
             broadcast.beat.ready.eq(Cat(pe.room for pe in pes).all()),
             drain.tail.eq(1),
             self.status.control[0].eq(self._cause(control, broadcast)),
@@ -114,7 +128,7 @@ class Array(ArrayComponent):
         ]
 
     def _cause(self, control: TileControl, broadcast: Broadcast):
-        """Cause of this clock: what becomes of the beat of weights, or of activations."""
+        """Cause of this cycle: what becomes of the beat of weights, or of activations."""
         code = status_codes(BitmaskConfig.CAUSES, "control")
         loading = Mux(self.weight.valid, code["load"], code["weight"])
         offered = Mux(broadcast.beat.ready, code["broadcast"], code["full"])

@@ -1,46 +1,39 @@
 """Broadcast of activation chunks to the buffers of all PEs."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, BitmaskConfig
-from hwsim.formats.base import index_width
-from hwsim.rtl.arrays.bitmask.layout import act_layout, chunk_words, command_layout
+from hwsim.rtl.arrays.bitmask.layout import beat_layout
 
-__all__ = ["Broadcast", "beat_layout"]
-
-
-def beat_layout(arch: ArchConfig) -> data.StructLayout:
-    """A beat of activations with its place in every buffer."""
-    return data.StructLayout(
-        {
-            "slot": unsigned(index_width(arch.array_as(BitmaskConfig).buffer_depth)),
-            "word": unsigned(index_width(chunk_words(arch))),
-            "beat": act_layout(arch),
-        }
-    )
+__all__ = ["Broadcast"]
 
 
 class Broadcast(wiring.Component):
     """Hold a beat of activations until every buffer has room, and tell where it goes.
 
-    * Latency: one clock from the transfer of a beat to its broadcast.
-    * Throughput: one beat a clock; the next one is accepted in the clock of the broadcast.
+    * Latency: one cycle from the transfer of a beat to its broadcast.
+    * Throughput: one beat per cycle; the next one is accepted in the cycle of the broadcast.
     * Stalls while ``beat`` is not taken, or the register is empty.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family bitmask.
+    buffer_depth : int
+        Chunks that a buffer holds.
+    words : int
+        Most beats of a chunk.
+    chunks : int
+        Most chunks of a group.
+    act : :class:`amaranth.lib.data.StructLayout`
+        Of a beat; its field ``last`` completes a chunk.
 
     Members
     -------
     start : ``In(1)``
         Begin a layer of ``groups`` groups of ``chunks`` chunks; both hold until it is over.
-    act : ``In(stream.Signature(act_layout(arch)))``
+    act : ``In(stream.Signature(act))``
         Beats of activations.
-    beat : ``Out(stream.Signature(beat_layout(arch)))``
+    beat : ``Out(stream.Signature(beat_layout(buffer_depth, words, act)))``
         Beats, to be broadcast.
     busy : ``Out(1)``
         Beats are still to come, or one is in the register.
@@ -53,16 +46,20 @@ class Broadcast(wiring.Component):
     beat: stream.Interface
     busy: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.array = arch.array_as(BitmaskConfig)
-        command = command_layout(arch)
+    def __init__(
+        self, *, buffer_depth: int, words: int, chunks: int, act: data.StructLayout
+    ) -> None:
+        for name, value in (("buffer_depth", buffer_depth), ("words", words), ("chunks", chunks)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.buffer_depth = buffer_depth
         super().__init__(
             {
                 "start": In(1),
-                "chunks": In(command["chunks"].shape),
-                "groups": In(command["groups"].shape),
-                "act": In(stream.Signature(act_layout(arch))),
-                "beat": Out(stream.Signature(beat_layout(arch))),
+                "chunks": In(range(chunks + 1)),
+                "groups": In(32),
+                "act": In(stream.Signature(act)),
+                "beat": Out(stream.Signature(beat_layout(buffer_depth, words, act))),
                 "busy": Out(1),
             }
         )
@@ -92,13 +89,13 @@ class Broadcast(wiring.Component):
         with m.If(self.start):
             m.d.sync += [chunks_left.eq(self.chunks), groups_left.eq(self.groups)]
 
-        # every buffer gets the same chunks, so one count of places serves all of them
+        # every buffer gets the same chunks, so one slot and word serve all of them
         slot, word = beat.p.slot, beat.p.word
         with m.If(beat.valid & beat.ready):
             m.d.sync += word.eq(word + 1)
             with m.If(beat.p.beat.last):
                 m.d.sync += [
                     word.eq(0),
-                    slot.eq(Mux(slot == self.array.buffer_depth - 1, 0, slot + 1)),
+                    slot.eq(Mux(slot == self.buffer_depth - 1, 0, slot + 1)),
                 ]
         return m

@@ -1,4 +1,4 @@
-"""Inner join of two masks: the positions that both have, and where their values lie."""
+"""Inner join of two masks: the positions that both have, and the indices of their values."""
 
 from amaranth import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
@@ -21,20 +21,20 @@ def masks_layout(chunk: int) -> data.StructLayout:
 
 
 def ranks_layout(chunk: int) -> data.StructLayout:
-    """Places of a pair's values among the chunk's packed ones."""
+    """Indices of a pair's values among the chunk's packed ones."""
     rank = range(chunk)
     return data.StructLayout({"weight": rank, "act": rank})
 
 
 class InnerJoin(wiring.Component):
-    """Give the pairs of two masks, one a clock, lowest position first.
+    """Give the pairs of two masks, one per cycle, lowest position first.
 
-    Two stages, a clock each: **join** (the masks' AND is held; its lowest position is encoded and
+    Two stages of a cycle each: **join** (the masks' AND is held; its lowest position is encoded and
     leaves it) and **rank** (the prefix sums of both masks up to that position).
 
-    * Latency: two clocks from the masks' transfer to the first pair.
-    * Throughput: one pair a clock. Masks with n pairs stay max(1, n) clocks in the join stage, and
-      the next ones are accepted in the last of them.
+    * Latency: two cycles from the masks' transfer to the first pair.
+    * Throughput: one pair per cycle. Masks with n pairs stay max(1, n) cycles in the join stage,
+      and the next ones are accepted in the last of them.
     * Stalls: never by itself.
 
     Parameters
@@ -48,27 +48,29 @@ class InnerJoin(wiring.Component):
         Masks to join.
     busy : ``Out(1)``
         The join stage holds masks.
-    found : ``Out(1)``
-        It has found a pair.
+    has_pair : ``Out(1)``
+        They have a pair left.
     ends : ``Out(1)``
-        It holds its masks for the last clock.
+        It holds its masks for the last cycle.
     pair : ``Out(stream.Signature(ranks_layout(chunk), always_ready=True))``
-        Pairs, a clock after ``found``.
+        Pairs, a cycle after ``has_pair``.
     """
 
     masks: stream.Interface
     busy: Signal
-    found: Signal
+    has_pair: Signal
     ends: Signal
     pair: stream.Interface
 
     def __init__(self, chunk: int) -> None:
+        if chunk < 2:
+            raise ValueError(f"chunk must be at least 2, not {chunk}")
         self.chunk = chunk
         super().__init__(
             {
                 "masks": In(stream.Signature(masks_layout(chunk))),
                 "busy": Out(1),
-                "found": Out(1),
+                "has_pair": Out(1),
                 "ends": Out(1),
                 "pair": Out(stream.Signature(ranks_layout(chunk), always_ready=True)),
             }
@@ -87,7 +89,7 @@ class InnerJoin(wiring.Component):
             # the bits under the lowest one: what a prefix sum adds up
             below.eq(~pending & (pending - 1)),
             remaining.eq(pending & (pending - 1)),
-            self.found.eq(self.busy & pending.any()),
+            self.has_pair.eq(self.busy & pending.any()),
             self.ends.eq(self.busy & (remaining == 0)),
             self.masks.ready.eq(~self.busy | self.ends),
         ]
@@ -102,7 +104,7 @@ class InnerJoin(wiring.Component):
         weight_below = Signal(self.chunk, reset_less=True)
         act_below = Signal(self.chunk, reset_less=True)
         m.d.sync += [
-            self.pair.valid.eq(self.found),
+            self.pair.valid.eq(self.has_pair),
             weight_below.eq(masks.weight & below),
             act_below.eq(masks.act & below),
         ]

@@ -1,16 +1,21 @@
-"""Words that travel between the parts of the bitmask array."""
+"""Words that travel between the parts of the bitmask array, and the sizes of its PEs."""
+
+from dataclasses import dataclass
+from typing import Self
 
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.config import ArchConfig, BitmaskConfig, NumberConfig
+from hwsim.config.arrays.decoding import Banks
 from hwsim.formats.base import index_width
 from hwsim.formats.bitmask import PIECE
 from hwsim.rtl.arrays.decoding import tiles
 
 __all__ = [
+    "PESizes",
     "act_layout",
-    "chunk_words",
+    "beat_layout",
     "command_layout",
     "load_layout",
     "mask_word",
@@ -20,10 +25,52 @@ __all__ = [
 ]
 
 
-def chunk_words(arch: ArchConfig) -> int:
-    """Words of ``window`` values that a chunk may need."""
-    array = arch.array_as(BitmaskConfig)
-    return array.chunk // array.window
+@dataclass(frozen=True)
+class PESizes:
+    """What a bitmask PE is built from.
+
+    Attributes
+    ----------
+    chunk
+        Positions that one mask covers.
+    window
+        Activations of one word of the buffer.
+    buffer_depth
+        Chunks of activations that the buffer holds.
+    mask_depth, entry_depth
+        Masks and values that the weight memories hold.
+    banks
+        Accumulators; their depth is the most local filters.
+    numbers
+        Word widths, and what the code of a weight means.
+    """
+
+    chunk: int
+    window: int
+    buffer_depth: int
+    mask_depth: int
+    entry_depth: int
+    banks: Banks
+    numbers: NumberConfig
+
+    @classmethod
+    def of(cls, arch: ArchConfig) -> Self:
+        """Sizes of the PEs of a design."""
+        array = arch.array_as(BitmaskConfig)
+        return cls(
+            chunk=array.chunk,
+            window=array.window,
+            buffer_depth=array.buffer_depth,
+            mask_depth=array.mask_depth,
+            entry_depth=array.entry_depth,
+            banks=array.banks,
+            numbers=arch.numbers,
+        )
+
+    @property
+    def words(self) -> int:
+        """Words of activations that a chunk may need."""
+        return self.chunk // self.window
 
 
 def mask_word(arch: ArchConfig) -> int:
@@ -35,7 +82,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
     ``weight_beats`` to load; then ``chunks`` chunks of activations for each of ``groups`` groups
-    of pixels, one a cluster; ``rows`` local filters come out of each group.
+    of pixels, one per cluster; ``rows`` local filters come out of each group.
     """
     array = arch.array_as(BitmaskConfig)
     banks = array.cluster_pes // array.load_pes
@@ -57,8 +104,8 @@ def _word_width(arch: ArchConfig) -> int:
 def weight_layout(arch: ArchConfig) -> data.StructLayout:
     """One write to the memories of ``load_pes`` PEs of every cluster.
 
-    ``kind`` 0 writes piece ``addr`` of the masks, ``chunk / PIECE`` pieces a mask, 1 writes value
-    ``addr``, each with its word of ``data``; ``bank`` b is PEs ``b * load_pes`` on.
+    ``kind`` 0 writes piece ``addr`` of the masks, ``chunk / PIECE`` pieces per mask, 1 writes
+    value ``addr``, each with its word of ``data``; ``bank`` b is PEs ``b * load_pes`` on.
     """
     array = arch.array_as(BitmaskConfig)
     pieces = array.mask_depth * (array.chunk // PIECE)
@@ -95,35 +142,47 @@ def act_layout(arch: ArchConfig) -> data.StructLayout:
     )
 
 
-def push_layout(arch: ArchConfig) -> data.StructLayout:
-    """What one PE sees of a beat: word ``word`` of place ``slot`` of its buffer.
+def beat_layout(buffer_depth: int, words: int, beat: data.StructLayout) -> data.StructLayout:
+    """A ``beat`` of activations, and where in every buffer it goes.
 
-    ``last`` completes the chunk, and ``mask`` is its mask.
+    That is word ``word``, of at most ``words``, of slot ``slot``.
     """
-    array = arch.array_as(BitmaskConfig)
     return data.StructLayout(
         {
-            "slot": unsigned(index_width(array.buffer_depth)),
-            "word": unsigned(index_width(chunk_words(arch))),
-            "last": unsigned(1),
-            "mask": unsigned(array.chunk),
-            "act": data.ArrayLayout(signed(arch.numbers.act_width), array.window),
+            "slot": unsigned(index_width(buffer_depth)),
+            "word": unsigned(index_width(words)),
+            "beat": beat,
         }
     )
 
 
-def step_layout(arch: ArchConfig) -> data.StructLayout:
-    """One chunk of one local filter, with the chunk of activations it meets.
+def push_layout(sizes: PESizes) -> data.StructLayout:
+    """What one PE sees of a beat: word ``word`` of slot ``slot`` of its buffer.
+
+    ``last`` completes the chunk, and ``mask`` is its mask.
+    """
+    return data.StructLayout(
+        {
+            "slot": unsigned(index_width(sizes.buffer_depth)),
+            "word": unsigned(index_width(sizes.words)),
+            "last": unsigned(1),
+            "mask": unsigned(sizes.chunk),
+            "act": data.ArrayLayout(signed(sizes.numbers.act_width), sizes.window),
+        }
+    )
+
+
+def step_layout(chunk: int, filters: int, buffer_depth: int) -> data.StructLayout:
+    """One chunk of one of ``filters`` local filters, with the chunk of activations it meets.
 
     ``ends_chunk`` marks the last local filter, ``ends_pixel`` that of the pixel's last chunk.
     """
-    array = arch.array_as(BitmaskConfig)
     return data.StructLayout(
         {
-            "weight": unsigned(array.chunk),
-            "act": unsigned(array.chunk),
-            "row": unsigned(index_width(array.acc_depth)),
-            "slot": unsigned(index_width(array.buffer_depth)),
+            "weight": unsigned(chunk),
+            "act": unsigned(chunk),
+            "row": unsigned(index_width(filters)),
+            "slot": unsigned(index_width(buffer_depth)),
             "ends_chunk": unsigned(1),
             "ends_pixel": unsigned(1),
         }

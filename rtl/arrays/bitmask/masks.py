@@ -5,14 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.formats.base import index_width
 from hwsim.formats.bitmask import PIECE
-from hwsim.rtl.arrays.bitmask.layout import (
-    command_layout,
-    load_layout,
-    push_layout,
-    step_layout,
-)
+from hwsim.rtl.arrays.bitmask.layout import step_layout
 
 __all__ = ["MaskWalk"]
 
@@ -21,87 +16,106 @@ class MaskWalk(wiring.Component):
     """Walk the buffered chunks, and under each the local filters; fetch both masks of every step.
 
     Masks of weights lie in the order of the walk: chunk by chunk, filter by filter, from address
-    0 for every pixel. The next step is fetched in the clock in which the one before it is taken.
+    0 for every pixel. The next step is fetched in the cycle in which the one before it is taken.
 
-    * Latency: two clocks from the push that completes a chunk to ``step.valid``.
-    * Throughput: one step a clock.
+    * Latency: two cycles from the push that completes a chunk to ``step.valid``.
+    * Throughput: one step per cycle.
     * Stalls: ``room`` is low while the buffer is full. It comes from a register: a chunk that is
-      released in this clock does not make room in this clock.
+      released in this cycle does not make room in this cycle.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family bitmask.
+    chunk : int
+        Bits of a mask, whole pieces of ``PIECE`` bits, a power of two of them.
+    mask_depth : int
+        Masks that the weight memory holds.
+    buffer_depth : int
+        Chunks that the buffer holds.
+    filters : int
+        Most local filters.
 
     Members
     -------
-    load_en, load : ``In(1)``, ``In(load_layout(arch))``
-        Write a piece of a mask (``kind`` 0); only while no layer runs.
+    write_en, write_addr, write_data : ``In``
+        Write a piece of a mask of weights; only while no layer runs.
     rows, chunks : ``In``
         Local filters, and chunks of a pixel; both hold while a layer runs.
-    push_en, push : ``In(1)``, ``In(push_layout(arch))``
-        A beat of activations, of which the last one's mask is kept.
+    push_en, push_slot, push_mask : ``In``
+        Complete the chunk in this slot of the buffer, of which this is the mask.
     room : ``Out(1)``
         The buffer can take a chunk.
     available : ``Out(1)``
         A complete chunk is in the buffer, not yet walked.
-    step : ``Out(stream.Signature(step_layout(arch)))``
+    fetches : ``Out(1)``
+        Both masks of a step are fetched in this cycle.
+    step : ``Out(stream.Signature(step_layout(chunk, filters, buffer_depth)))``
         Pairs of masks.
     release : ``In(1)``
         The oldest chunk's values are not needed any more.
     """
 
-    load_en: Signal
-    load: data.View
+    write_en: Signal
+    write_addr: Signal
+    write_data: Signal
     rows: Signal
     chunks: Signal
     push_en: Signal
-    push: data.View
+    push_slot: Signal
+    push_mask: Signal
     room: Signal
     available: Signal
+    fetches: Signal
     step: stream.Interface
     release: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch, self.array = arch, arch.array_as(BitmaskConfig)
-        command = command_layout(arch)
+    def __init__(self, *, chunk: int, mask_depth: int, buffer_depth: int, filters: int) -> None:
+        pieces = chunk // PIECE
+        if chunk < PIECE or chunk % PIECE or pieces & (pieces - 1):
+            raise ValueError(f"chunk must be a power of two times {PIECE}, not {chunk}")
+        sizes = {"mask_depth": mask_depth, "buffer_depth": buffer_depth, "filters": filters}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.chunk, self.mask_depth, self.buffer_depth = chunk, mask_depth, buffer_depth
         super().__init__(
             {
-                "load_en": In(1),
-                "load": In(load_layout(arch)),
-                "rows": In(command["rows"].shape),
-                "chunks": In(command["chunks"].shape),
+                "write_en": In(1),
+                "write_addr": In(index_width(mask_depth * pieces)),
+                "write_data": In(PIECE),
+                "rows": In(range(filters + 1)),
+                "chunks": In(range(mask_depth + 1)),
                 "push_en": In(1),
-                "push": In(push_layout(arch)),
+                "push_slot": In(index_width(buffer_depth)),
+                "push_mask": In(chunk),
                 "room": Out(1),
                 "available": Out(1),
-                "step": Out(stream.Signature(step_layout(arch))),
+                "fetches": Out(1),
+                "step": Out(stream.Signature(step_layout(chunk, filters, buffer_depth))),
                 "release": In(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        array, step = self.array, self.step
+        step, fetches = self.step, self.fetches
 
-        waiting = Signal(range(array.buffer_depth + 1))  # chunks that are not walked
+        waiting = Signal(range(self.buffer_depth + 1))  # chunks that are not walked
         held = Signal.like(waiting)  # chunks that are not released
         head = Signal.like(step.p.slot)
         row = Signal.like(step.p.row)
-        chunk = Signal(range(array.mask_depth))
-        addr = Signal(range(array.mask_depth))
-        fetches, pushes, ends_chunk, ends_pixel = Signal(), Signal(), Signal(), Signal()
+        chunk = Signal(range(self.mask_depth))
+        addr = Signal(range(self.mask_depth))
+        ends_chunk, ends_pixel = Signal(), Signal()
         m.d.comb += [
-            self.room.eq(held != array.buffer_depth),
+            self.room.eq(held != self.buffer_depth),
             self.available.eq(waiting != 0),
             fetches.eq(self.available & (~step.valid | step.ready)),
-            pushes.eq(self.push_en & self.push.last),
             ends_chunk.eq(row + 1 == self.rows),
             ends_pixel.eq(ends_chunk & (chunk + 1 == self.chunks)),
         ]
         m.d.sync += [
-            waiting.eq(waiting + pushes - (fetches & ends_chunk)),
-            held.eq(held + pushes - self.release),
+            waiting.eq(waiting + self.push_en - (fetches & ends_chunk)),
+            held.eq(held + self.push_en - self.release),
         ]
         with m.If(fetches | step.ready):
             m.d.sync += step.valid.eq(fetches)
@@ -118,46 +132,42 @@ class MaskWalk(wiring.Component):
                 m.d.sync += [
                     row.eq(0),
                     chunk.eq(Mux(ends_pixel, 0, chunk + 1)),
-                    head.eq(Mux(head == array.buffer_depth - 1, 0, head + 1)),
+                    head.eq(Mux(head == self.buffer_depth - 1, 0, head + 1)),
                 ]
 
-        self._memories(m, fetches, pushes, addr, head)
+        self._weights(m, addr)
+        self._acts(m, head)
         return m
 
-    def _memories(
-        self, m: Module, fetches: Signal, pushes: Signal, addr: Signal, head: Signal
-    ) -> None:
-        """Masks stay in the memories' output registers while the step does."""
-        array, step = self.array, self.step
-        pieces = array.chunk // PIECE
-        weights: Memory = Memory(
-            shape=data.ArrayLayout(PIECE, pieces), depth=array.mask_depth, init=[]
+    def _weights(self, m: Module, addr: Signal) -> None:
+        """Masks of weights, which stay in the memory's output register while the step does."""
+        pieces = self.chunk // PIECE
+        memory: Memory = Memory(
+            shape=data.ArrayLayout(PIECE, pieces), depth=self.mask_depth, init=[]
         )
-        m.submodules.weights = weights
-        write, read = weights.write_port(granularity=1), weights.read_port()
-        place = (pieces - 1).bit_length()
-        piece = self.load.addr[:place] if place else 0
+        m.submodules.weights = memory
+        write, read = memory.write_port(granularity=1), memory.read_port()
+        shift = (pieces - 1).bit_length()
+        piece = self.write_addr[:shift] if shift else 0
         m.d.comb += [
-            write.en.eq(
-                Mux(self.load_en & (self.load.kind == 0), 1 << piece, 0)
-                if place
-                else self.load_en & (self.load.kind == 0)
-            ),
-            write.addr.eq(self.load.addr >> place),
-            *(write.data[i].eq(self.load.data) for i in range(pieces)),
-            read.en.eq(fetches),
+            write.en.eq(Mux(self.write_en, 1 << piece, 0) if shift else self.write_en),
+            write.addr.eq(self.write_addr >> shift),
+            *(write.data[i].eq(self.write_data) for i in range(pieces)),
+            read.en.eq(self.fetches),
             read.addr.eq(addr),
-            step.p.weight.eq(read.data.as_value()),
+            self.step.p.weight.eq(read.data.as_value()),
         ]
 
-        acts: Memory = Memory(shape=array.chunk, depth=array.buffer_depth, init=[])
-        m.submodules.acts = acts
-        write, read = acts.write_port(), acts.read_port()
+    def _acts(self, m: Module, head: Signal) -> None:
+        """Masks of activations, which stay as those of weights do."""
+        memory: Memory = Memory(shape=self.chunk, depth=self.buffer_depth, init=[])
+        m.submodules.acts = memory
+        write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            write.en.eq(pushes),
-            write.addr.eq(self.push.slot),
-            write.data.eq(self.push.mask),
-            read.en.eq(fetches),
+            write.en.eq(self.push_en),
+            write.addr.eq(self.push_slot),
+            write.data.eq(self.push_mask),
+            read.en.eq(self.fetches),
             read.addr.eq(head),
-            step.p.act.eq(read.data),
+            self.step.p.act.eq(read.data),
         ]

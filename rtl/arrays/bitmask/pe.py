@@ -5,15 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.config import BitmaskConfig
 from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin, count_ones
-from hwsim.rtl.arrays.bitmask.layout import (
-    chunk_words,
-    command_layout,
-    load_layout,
-    push_layout,
-)
+from hwsim.rtl.arrays.bitmask.layout import PESizes, push_layout
 from hwsim.rtl.arrays.bitmask.masks import MaskWalk
 from hwsim.rtl.arrays.decoding.accumulator import Accumulator
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
@@ -25,15 +20,14 @@ from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
 __all__ = ["PE"]
 
 
-def _place_layout(arch: ArchConfig) -> data.StructLayout:
-    """Where a step's pairs come from and go to; what its last clock brings about."""
-    array = arch.array_as(BitmaskConfig)
+def _route_layout(sizes: PESizes) -> data.StructLayout:
+    """Where the values of a step's pairs lie, and where the products are added up."""
     return data.StructLayout(
         {
-            "start": unsigned(index_width(array.entry_depth)),
-            "slot": unsigned(index_width(array.buffer_depth)),
-            "row": unsigned(index_width(array.acc_depth)),
-            "bank": unsigned(index_width(array.acc_banks)),
+            "start": unsigned(index_width(sizes.entry_depth)),
+            "slot": unsigned(index_width(sizes.buffer_depth)),
+            "row": unsigned(index_width(sizes.banks.depth)),
+            "bank": unsigned(index_width(sizes.banks.count)),
         }
     )
 
@@ -41,25 +35,34 @@ def _place_layout(arch: ArchConfig) -> data.StructLayout:
 class PE(wiring.Component):
     """Join the masks of every local filter with those of the buffered chunks; add up by filter.
 
-    The pipeline, a clock a stage: **fetch** of both masks (:class:`MaskWalk`), **and**, **join**
-    and **rank** (:class:`InnerJoin`), **fetch** of both values, **select** of the activation in
-    its word, **multiply** (the accumulator is fetched) and **add**. Everything after the join
-    never stalls. A step of n pairs costs max(1, n) clocks of the join stage.
+    The pipeline, one cycle per stage: **fetch** of both masks (:class:`MaskWalk`), **and**,
+    **join** and **rank** (:class:`InnerJoin`), **fetch** of both values, **select** of the
+    activation in its word, **multiply** (the accumulator is fetched) and **add**. Everything after
+    the join never stalls. A step of n pairs costs max(1, n) cycles of the join stage.
 
-    * Latency: three clocks from the push that completes a chunk to its first pair; a pair found
-      in clock t is stored at the end of clock t + 5.
-    * Throughput: one pair a clock.
+    * Latency: three cycles from the push that completes a chunk to its first pair in the join
+      stage, five more to the sum being stored.
+    * Throughput: one pair per cycle.
     * Stalls: ``room`` is low while the buffer is full; a pixel waits for its bank.
 
     Parameters
     ----------
-    arch : :class:`~hwsim.config.ArchConfig`
-        A design of the family bitmask.
+    sizes : :class:`~hwsim.rtl.arrays.bitmask.layout.PESizes`
+        Sizes of the PE.
+    load : :class:`amaranth.lib.data.StructLayout`
+        What the PE sees of a weight beat
+        (:func:`~hwsim.rtl.arrays.decoding.tiles.load_layout`).
+    events : :class:`amaranth.lib.data.StructLayout`
+        Strobes of the PE (:func:`~hwsim.rtl.arrays.decoding.tiles.pe_events`).
 
     Members
     -------
-    load_en, load, rows, chunks, push_en, push, room
-        As of :class:`MaskWalk`; ``kind`` 1 of ``load`` writes a value.
+    load_en, load : ``In(1)``, ``In(load)``
+        Write a piece of a mask (``kind`` 0) or a value (1); only while no layer runs.
+    rows, chunks, room
+        As of :class:`MaskWalk`.
+    push_en, push : ``In(1)``, ``In(push_layout(sizes))``
+        A beat of activations.
     run : ``In(1)``
         A layer is running.
     more : ``In(1)``
@@ -67,13 +70,15 @@ class PE(wiring.Component):
     drain : ``In(drain_layout(banks))``
         Fetch and zero of the accumulators.
     drained : ``In(1)``
-        A pixel's last partial sums are taken in this clock.
+        A pixel's last partial sums are taken in this cycle.
     finished, finished_two : ``Out(1)``
         At least one, or two, pixels are added up and not drained.
     psum : ``Out(lane_psums(banks, psum_width))``
         Partial sum that the drain looks at.
     cause : ``Out``
-        Cause of this clock, of the join stage.
+        Cause of this cycle, of the join stage.
+    events : ``Out(events)``
+        Events of this cycle.
     """
 
     load_en: Signal
@@ -91,54 +96,71 @@ class PE(wiring.Component):
     finished_two: Signal
     psum: data.View
     cause: Signal
+    events: data.View
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch, self.array, self.numbers = arch, arch.array_as(BitmaskConfig), arch.numbers
-        command = command_layout(arch)
+    def __init__(self, sizes: PESizes, load: data.StructLayout, events: data.StructLayout) -> None:
+        self.sizes, banks = sizes, sizes.banks
         super().__init__(
             {
                 "load_en": In(1),
-                "load": In(load_layout(arch)),
-                "rows": In(command["rows"].shape),
-                "chunks": In(command["chunks"].shape),
+                "load": In(load),
+                "rows": In(range(banks.depth + 1)),
+                "chunks": In(range(sizes.mask_depth + 1)),
                 "run": In(1),
                 "more": In(1),
                 "push_en": In(1),
-                "push": In(push_layout(arch)),
+                "push": In(push_layout(sizes)),
                 "room": Out(1),
-                "drain": In(drain_layout(self.array.banks)),
+                "drain": In(drain_layout(banks)),
                 "drained": In(1),
                 "finished": Out(1),
                 "finished_two": Out(1),
-                "psum": Out(lane_psums(self.array.banks, arch.numbers.psum_width)),
+                "psum": Out(lane_psums(banks, sizes.numbers.psum_width)),
                 "cause": Out(status_code(BitmaskConfig.CAUSES, "pe", "idle").shape()),
+                "events": Out(events),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        walk = m.submodules.walk = MaskWalk(self.arch)
-        join = m.submodules.join = InnerJoin(self.array.chunk)
+        sizes = self.sizes
+        walk = m.submodules.walk = MaskWalk(
+            chunk=sizes.chunk,
+            mask_depth=sizes.mask_depth,
+            buffer_depth=sizes.buffer_depth,
+            filters=sizes.banks.depth,
+        )
+        join = m.submodules.join = InnerJoin(sizes.chunk)
         m.d.comb += [
-            walk.load_en.eq(self.load_en),
-            walk.load.eq(self.load),
+            walk.write_en.eq(self.load_en & (self.load.kind == 0)),
+            walk.write_addr.eq(self.load.addr),
+            walk.write_data.eq(self.load.data),
             walk.rows.eq(self.rows),
             walk.chunks.eq(self.chunks),
-            walk.push_en.eq(self.push_en),
-            walk.push.eq(self.push),
+            walk.push_en.eq(self.push_en & self.push.last),
+            walk.push_slot.eq(self.push.slot),
+            walk.push_mask.eq(self.push.mask),
             self.room.eq(walk.room),
         ]
-        ends_chunk, ends_pixel, place = self._join(m, walk, join)
-        self._multiply(m, join, place)
+        ends_chunk, ends_pixel, route = self._join(m, walk, join)
+        strobes = self._multiply(m, join, route)
+        strobes |= {
+            "mask_writes": walk.write_en,
+            "mask_reads": walk.fetches,
+            "buffer_mask_writes": walk.push_en,
+            "buffer_mask_reads": walk.fetches,
+            "joins": walk.step.valid & walk.step.ready,
+        }
+        m.d.comb += [self.events[name].eq(strobe) for name, strobe in strobes.items()]
 
-        # The values of a chunk are fetched two clocks after its last pair is found.
+        # The values of a chunk are fetched two cycles after its last pair leaves the join.
         always = Const(1)
         m.d.comb += walk.release.eq(
             delayed(m, ends_chunk, 2, enable=always, name="release", reset_less=False)
         )
-        # Pixels added up and not drained. One counts from the clock after its last write.
+        # Pixels added up and not drained. One counts from the cycle after its last write.
         finishes = delayed(m, ends_pixel, 5, enable=always, name="finishes", reset_less=False)
-        finished = m.submodules.finished = GroupCount(self.array.acc_banks)
+        finished = m.submodules.finished = GroupCount(sizes.banks.count)
         m.d.comb += [
             finished.enters.eq(finishes),
             finished.drained.eq(self.drained),
@@ -148,14 +170,14 @@ class PE(wiring.Component):
         return m
 
     def _join(self, m: Module, walk: MaskWalk, join: InnerJoin):
-        """Bring masks into the join stage; give its last clocks, and the place of its pairs."""
+        """Bring masks into the join stage; give its last cycles, and the route of its pairs."""
         step = walk.step
-        layout = _place_layout(self.arch)
-        place = data.View(layout, Signal(layout.size, name="place", reset_less=True))
-        start = Signal.like(place.start)  # of the values of the step to come
-        bank = Signal.like(place.bank)
+        layout = _route_layout(self.sizes)
+        route = data.View(layout, Signal(layout.size, name="route", reset_less=True))
+        start = Signal.like(route.start)  # of the values of the step to come
+        bank = Signal.like(route.bank)
         # pixels joined and not drained: each holds a bank
-        ahead = m.submodules.ahead = GroupCount(self.array.acc_banks)
+        ahead = m.submodules.ahead = GroupCount(self.sizes.banks.count)
         is_free, loads, ends_pixel = Signal(), Signal(), Signal()
         m.d.comb += [
             ahead.enters.eq(ends_pixel),
@@ -172,36 +194,34 @@ class PE(wiring.Component):
         m.d.sync += bank.eq(Mux(self.run, bank + ends_pixel, 0))
         with m.If(loads):
             m.d.sync += [
-                place.start.eq(start),
-                place.slot.eq(step.p.slot),
-                place.row.eq(step.p.row),
-                place.bank.eq(bank),
+                route.start.eq(start),
+                route.slot.eq(step.p.slot),
+                route.row.eq(step.p.row),
+                route.bank.eq(bank),
                 ends_chunk_q.eq(step.p.ends_chunk),
                 ends_pixel_q.eq(step.p.ends_pixel),
                 start.eq(Mux(ends_pixel, 0, start + count_ones(step.p.weight))),
             ]
         m.d.comb += self.cause.eq(self._cause(walk, join, is_free))
-        return join.ends & ends_chunk_q, join.ends & ends_pixel_q, place
+        return join.ends & ends_chunk_q, join.ends & ends_pixel_q, route
 
     def _cause(self, walk: MaskWalk, join: InnerJoin, is_free: Signal) -> Value:
         code = status_codes(BitmaskConfig.CAUSES, "pe")
         nothing = Mux(self.more, code["buffer"], code["done"])
         fetching = Mux(walk.step.valid | walk.available, code["fetch"], nothing)
         waiting = Mux(walk.step.valid & ~is_free, code["drain"], fetching)
-        joining = Mux(join.found, code["mac"], code["empty"])
+        joining = Mux(join.has_pair, code["mac"], code["empty"])
         return Mux(self.run, Mux(join.busy, joining, waiting), code["idle"])
 
-    def _multiply(self, m: Module, join: InnerJoin, place: data.View) -> None:
-        """Fetch, select, multiply and add the pairs."""
-        array, numbers = self.array, self.numbers
-        always, shift = Const(1), array.window.bit_length() - 1
-        words = data.ArrayLayout(act_shape(numbers), array.window)
+    def _multiply(self, m: Module, join: InnerJoin, route: data.View) -> dict[str, Value]:
+        """Fetch, select, multiply and add the pairs; give the strobes of the memories."""
+        sizes, numbers = self.sizes, self.sizes.numbers
+        always, shift = Const(1), sizes.window.bit_length() - 1
+        word = data.ArrayLayout(act_shape(numbers), sizes.window)
 
-        values: Memory = Memory(shape=code_shape(numbers), depth=array.entry_depth, init=[])
+        values: Memory = Memory(shape=code_shape(numbers), depth=sizes.entry_depth, init=[])
         m.submodules.values = values
-        acts: Memory = Memory(
-            shape=words, depth=array.buffer_depth * chunk_words(self.arch), init=[]
-        )
+        acts: Memory = Memory(shape=word, depth=sizes.buffer_depth * sizes.words, init=[])
         m.submodules.acts = acts
         value_write, value_read = values.write_port(), values.read_port()
         act_write, act_read = acts.write_port(), acts.read_port()
@@ -214,8 +234,8 @@ class PE(wiring.Component):
             act_write.data.eq(self.push.act),
         ]
 
-        # rank: the pair's places in both memories
-        rank = delayed(m, place, 1, enable=always, name="place")
+        # rank: the pair's addresses in both memories
+        rank = delayed(m, route, 1, enable=always, name="route")
         fetch = Signal()
         lane = Signal(max(shift, 1), reset_less=True)
         value_addr = Signal.like(value_read.addr, reset_less=True)
@@ -239,7 +259,7 @@ class PE(wiring.Component):
         m.d.sync += [code.eq(value_read.data), act.eq(act_read.data[lane_q])]
 
         accumulator = m.submodules.accumulator = Accumulator(
-            array.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
+            sizes.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
         )
         target = delayed(m, Cat(rank.row, rank.bank), 3, enable=always, name="target")
         m.d.sync += accumulator.product[0].eq(product(act, code, numbers))
@@ -249,8 +269,17 @@ class PE(wiring.Component):
             accumulator.drain.eq(self.drain),
             self.psum.eq(accumulator.psum),
         ]
+        return {
+            "value_writes": value_write.en,
+            "value_reads": value_read.en,
+            "buffer_writes": act_write.en,
+            "buffer_reads": act_read.en,
+            "macs": accumulator.add,
+            "psum_reads": accumulator.reads,
+            "psum_writes": accumulator.writes,
+        }
 
     def _word_addr(self, slot: Value, word: Value) -> Value:
-        """Address of a word of a place of the buffer."""
-        width = (chunk_words(self.arch) - 1).bit_length()
+        """Address of a word of a slot of the buffer."""
+        width = (self.sizes.words - 1).bit_length()
         return Cat(word[:width], slot) if width else slot

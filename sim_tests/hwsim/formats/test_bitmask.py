@@ -57,11 +57,27 @@ def test_size_of_the_documented_example():
 def test_measure_takes_the_design_s_chunk():
     arch = ArchConfig.read("bitmask_64_c64")
     assert measure(arch, EXAMPLE, (4, 6)) == Bits(values=56, indices=24, padding=4 * 58)
-    with pytest.raises(ValueError, match="bitmask needs the weights of a 4 x 6 matrix"):
-        measure(arch, None, (4, 6))
+
+
+@given(WEIGHTS, st.sampled_from(["bitmask_64", "bitmask_64_c64"]))
+@settings(deadline=None, max_examples=60)
+def test_measure_counts_what_is_encoded(weight, name):
+    arch = ArchConfig.read(name)
+    expected = bits(encode(weight, arch.array.chunk), arch.numbers.weight_width)
+    assert measure(arch, weight, weight.shape) == expected
+
+
+@given(st.integers(1, 40), st.integers(1, 300))
+@settings(deadline=None, max_examples=60)
+def test_without_weights_none_is_zero(num_rows, num_cols):
+    arch = ArchConfig.read("bitmask_64_c64")
+    full = np.ones((num_rows, num_cols), np.int8)
+    assert measure(arch, None, full.shape) == measure(arch, full, full.shape)
 
 
 @pytest.mark.parametrize("weight", [np.zeros((0, 3), int), np.zeros(3, int)])
 def test_what_is_no_matrix_is_refused(weight):
     with pytest.raises(ValueError, match="must be a matrix with elements"):
         encode(weight, 8)
+    with pytest.raises(ValueError, match="must be a matrix with elements"):
+        measure(ArchConfig.read("bitmask_64"), weight, weight.shape)

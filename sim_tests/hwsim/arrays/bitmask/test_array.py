@@ -1,6 +1,8 @@
-"""Bitmask array: clock-by-clock model, fast exact form, compiler."""
+"""Bitmask array: cycle-by-cycle model, fast exact form, compiler."""
 
 from __future__ import annotations
+
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ from hypothesis import strategies as st
 from hwsim.arrays.base import array_model
 from hwsim.arrays.bitmask import array as bitmask
 from hwsim.arrays.bitmask.compile import tiles
-from hwsim.arrays.bitmask.count import _masks, _recur
+from hwsim.arrays.bitmask.masks import column_masks
+from hwsim.arrays.bitmask.recurrence import Shape, recur, recur_alike
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import wrap
 from hwsim.formats.codes import levels
+from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
 
 BASE = {
@@ -74,7 +78,7 @@ def cases(draw):
 
 @given(cases())
 @settings(deadline=None, max_examples=120)
-def test_fast_form_equals_clock_by_clock(case):
+def test_fast_form_equals_cycle_by_cycle(case):
     arch, gemm = case
     run = bitmask.simulate(arch, bitmask.compile(arch, gemm), {})
     assert (run.ofmap == product(arch, gemm)).all()
@@ -83,7 +87,7 @@ def test_fast_form_equals_clock_by_clock(case):
 
 @given(cases(), st.integers(0, 2**32 - 1), st.floats(0, 0.9))
 @settings(deadline=None, max_examples=30)
-def test_pauses_change_no_value_and_every_clock_has_a_cause(case, seed, probability):
+def test_pauses_change_no_value_and_no_event_and_every_cycle_has_a_cause(case, seed, probability):
     arch, gemm = case
     rng = np.random.default_rng(seed)
     streams = ("command", "weight", "act", "ofmap")
@@ -93,14 +97,15 @@ def test_pauses_change_no_value_and_every_clock_has_a_cause(case, seed, probabil
     control, pe = run.counts.causes["control"], run.counts.causes["pe"]
     assert sum(control.values()) == run.counts.cycles
     assert sum(pe.values()) == arch.array.pes * run.counts.cycles
-    unpaused = bitmask.count(arch, gemm).causes
+    unpaused = bitmask.count(arch, gemm)
+    assert run.counts.events == unpaused.events
     for cause in ("load", "broadcast"):
-        assert control[cause] == unpaused["control"][cause]
+        assert control[cause] == unpaused.causes["control"][cause]
     for cause in ("mac", "empty"):
-        assert pe[cause] == unpaused["pe"][cause]
+        assert pe[cause] == unpaused.causes["pe"][cause]
 
 
-def test_every_pair_is_a_clock_and_an_empty_chunk_is_one():
+def test_every_pair_is_a_cycle_and_an_empty_chunk_is_one():
     arch = design(pes=1, acc_depth=1)
     weight = np.zeros((1, 32), np.int8)
     act = np.zeros((32, 1), np.int8)
@@ -183,11 +188,114 @@ def test_tiles_add_up():
 
 def test_moving_the_origin_of_time_changes_nothing():
     rng = np.random.default_rng(5)
-    act = _masks(rng.random((40, 60)) < 0.6, 8, 0)
-    weight = _masks(rng.random((40, 12)) < 0.5, 8, 0).reshape(5, 1, 3, 4).transpose(0, 2, 1, 3)
-    operands = (act, np.ascontiguousarray(weight), 2, 2, 2, 4)
-    near, far = (_recur(*operands, far) for far in (50, 1 << 29))
+    act = column_masks(rng.random((40, 60)) < 0.6, 8, 0)
+    filters = column_masks(rng.random((40, 12)) < 0.5, 8, 0)
+    weight = np.ascontiguousarray(filters.reshape(5, 1, 3, 4).transpose(0, 2, 1, 3))
+    near, far = (recur(act, weight, Shape(2, 2, 2, 4, far)) for far in (50, 1 << 29))
     assert (near == far).all()
+    near, far = (
+        recur_alike(act[:, :, :4], 1000, weight, Shape(2, 2, 2, 4, far)) for far in (50, 1 << 29)
+    )
+    assert (near == far).all()
+
+
+@st.composite
+def shapes(draw):
+    """Designs with weights and activations without a zero."""
+    clusters = draw(st.sampled_from([1, 2, 3, 4]))
+    local = draw(st.sampled_from([1, 2, 3, 4]))
+    chunk = draw(st.sampled_from([8, 16, 32, 64, 128]))
+    arch = design(
+        pes=clusters * local,
+        clusters=clusters,
+        load_pes=draw(st.sampled_from([1, local])),
+        chunk=chunk,
+        window=draw(st.sampled_from([1, 2, 8])),
+        buffer_depth=draw(st.integers(1, 9)),
+        mask_depth=draw(st.sampled_from([4, 16])),
+        entry_depth=draw(st.sampled_from([32, 128, 512])),
+        acc_depth=draw(st.sampled_from([1, 2, 8])),
+        acc_banks=draw(st.sampled_from([2, 4, 8])),
+        balance=draw(st.sampled_from(["none", "greedy"])),
+    )
+    m, k = draw(st.tuples(st.integers(1, 60), st.integers(1, min(4 * chunk, 150))))
+    n = draw(st.sampled_from([1, 2, 7, 40, 200, 801]))
+    return arch, GEMM.of(np.ones((m, k), np.int8), np.ones((k, n), np.int8))
+
+
+def count_or_refusal(arch, gemm):
+    try:
+        return bitmask.count(arch, gemm)
+    except InputError as error:
+        return str(error)
+
+
+@given(shapes())
+@settings(deadline=None, max_examples=120)
+def test_shapes_alone_count_as_operands_without_a_zero(case):
+    arch, gemm = case
+    m, k, n = gemm.M, gemm.K, gemm.N
+    expected = count_or_refusal(arch, gemm)
+    assert count_or_refusal(arch, GEMM(m, k, n)) == expected
+    assert count_or_refusal(arch, GEMM(m, k, n, weight=gemm.weight)) == expected
+    assert count_or_refusal(arch, GEMM(m, k, n, matrix=gemm.act)) == expected
+
+
+@given(cases())
+@settings(deadline=None, max_examples=60)
+def test_one_operand_may_be_absent(case):
+    arch, gemm = case
+    many = 300  # groups enough for the state to come again
+    full = GEMM.of(gemm.weight, np.ones((gemm.K, many), np.int8))
+    assert bitmask.count(arch, GEMM(gemm.M, gemm.K, many, gemm.weight)) == bitmask.count(arch, full)
+    full = GEMM.of(np.ones_like(gemm.weight), gemm.act)
+    absent = GEMM(gemm.M, gemm.K, gemm.N, matrix=gemm.act)
+    assert bitmask.count(arch, absent) == bitmask.count(arch, full)
+
+
+def test_large_shapes_cost_nothing():
+    arch = ArchConfig.read("bitmask_256")
+    pixels = 10**8
+    counts = bitmask.count(arch, GEMM(4096, 25088, pixels))
+    # a tile of one local filter for each 16 filters, 25088 / 8 bytes of masks and 25088 values
+    assert counts.causes["control"]["load"] == 256 * (25088 // 8 + 25088)
+    assert counts.events["macs"] == 4096 * 25088 * pixels
+
+
+@given(
+    st.sampled_from([(1, 3, 1), (2, 3, 2), (1, 16, 3), (1, 70, 0)]),
+    st.sampled_from([(3, 1, 1, 1), (3, 2, 1, 1), (2, 1, 0, 2), (1, 2, 0, 1), (1, 1, 0, 1)]),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.sampled_from([(1, 8), (2, 16), (4, 64), (2, 128)]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=80)
+def test_ifmap_counts_as_its_unrolling(size, kernel, density, widths, seed):
+    (images, channels, seen), (taps, stride, padding, dilation) = size, kernel
+    clusters, chunk = widths
+    rng = np.random.default_rng(seed)
+    conv = Conv(images, channels, 7, 9, taps, taps, stride, padding, dilation)
+    every = rng.integers(1, 100, (images, channels + seen, 7, 9), dtype=np.int8)
+    ifmap = (every * (rng.random(every.shape) < density))[:, seen:]  # of one group
+    act = conv.unroll(ifmap)
+    arch = design(clusters=clusters, chunk=chunk, mask_depth=256, entry_depth=1024)
+    weight = draw_gemm(rng, arch, (9, len(act), 1), 0.4, 1.0).weight
+    view = GEMM(9, *act.shape, weight, conv=conv, ifmap=ifmap)
+    assert bitmask.count(arch, view) == bitmask.count(arch, GEMM.of(weight, act))
+
+
+def test_ifmap_is_not_unrolled():
+    conv = Conv(1, 64, 120, 120, 3, 3, 1, 1)
+    ifmap = np.ones(conv.shape, np.int8)
+    gemm = GEMM(16, 576, 120 * 120, np.ones((16, 576), np.int8), conv=conv, ifmap=ifmap)
+    arch = ArchConfig.read("bitmask_64_c64")
+    bitmask.count(arch, gemm)  # compiled
+    tracemalloc.start()
+    bitmask.count(arch, gemm)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # the masks are an eighth of the unrolled activations, nine times the ifmap
+    assert peak < 3 * ifmap.nbytes
 
 
 def test_partial_sums_wrap():
@@ -204,7 +312,6 @@ def test_family_is_found_by_name():
 @pytest.mark.parametrize(
     ("gemm", "message"),
     [
-        (GEMM(4, 4, 4, name="fc1"), "fc1: bitmask_test skips zeros"),
         (
             GEMM.of(np.ones((4, 129), np.int8), np.ones((129, 1), np.int8), "fc1"),
             "fc1: K = 129: must be at most mask_depth times chunk of bitmask_test, 128",
@@ -231,6 +338,21 @@ def test_family_is_found_by_name():
 def test_bad_input_is_named(function, gemm, message):
     with pytest.raises(InputError, match=message):
         function(design(entry_depth=16), gemm)
+
+
+@pytest.mark.parametrize(
+    "gemm", [GEMM(4, 4, 4, name="fc1"), GEMM(4, 4, 4, np.ones((4, 4), np.int8), name="fc1")]
+)
+def test_compiling_needs_both_operands(gemm):
+    with pytest.raises(InputError, match="fc1: compiling needs weights and activations"):
+        bitmask.compile(design(), gemm)
+
+
+def test_shapes_that_do_not_fit_are_named():
+    with pytest.raises(InputError, match="fc1: K = 129: must be at most mask_depth times chunk"):
+        bitmask.count(design(), GEMM(4, 129, 4, name="fc1"))
+    with pytest.raises(InputError, match="fc1: non-zero weights = 20: one filter must fit entry"):
+        bitmask.count(design(entry_depth=16), GEMM(4, 20, 4, name="fc1"))
 
 
 @pytest.mark.parametrize(
@@ -262,4 +384,16 @@ def test_pinned_layer():
         "idle": 57152, "mac": 64707, "empty": 9205, "fetch": 6100, "buffer": 7807, "done": 2677
     }  # fmt: skip
     zeros = {"control": {"weight": 0}, "pe": {"drain": 0}}
-    assert counts == Counts(2307, {"control": control | zeros["control"], "pe": pe | zeros["pe"]})
+    causes = {"control": control | zeros["control"], "pe": pe | zeros["pe"]}
+    # 16 groups, 8 chunks, 4 local filters; 892 beats: 512 pieces of masks, and values
+    joins = 64 * 16 * 8 * 4
+    psums = 64707 + 64 * 16 * 4
+    events = {
+        "mask_writes": 32 * 512, "mask_reads": joins,
+        "value_writes": 32 * 380, "value_reads": 64707,
+        "buffer_writes": 64 * 520, "buffer_reads": 64707,
+        "buffer_mask_writes": 64 * 16 * 8, "buffer_mask_reads": joins,
+        "joins": joins, "macs": 64707, "psum_reads": psums, "psum_writes": psums,
+        "command_beats": 1, "weight_beats": 892, "act_beats": 520, "ofmap_beats": 16 * 4,
+    }  # fmt: skip
+    assert counts == Counts(2307, causes, events)
