@@ -96,8 +96,7 @@ def _checked(network: NetworkConfig, shape: LayerShape, layer: Layer, images: in
 
 def _synthetic(arch: ArchConfig, shape: LayerShape, images: int, seed: int) -> Layer:
     """Layer at the densities of the network file; where those are 1, the shape alone counts."""
-    by_shape = arch.array.family in ("dense", "nm", "csc", "pattern")
-    if by_shape and shape.layer.weight_density == shape.layer.act_density == 1.0:
+    if shape.layer.weight_density == shape.layer.act_density == 1.0:
         return Layer.of_shape(shape, images)
     layer = random_layer(shape, arch.numbers, images, seed)
     assert layer.weights is not None
