@@ -6,12 +6,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export AMARANTH_USE_YOSYS := builtin
 export MPLBACKEND := Agg
 
-.PHONY: help venv demo test lint types docs lock clean
+.PHONY: help venv demo test test-fast lint types docs lock clean
 
 help:
 	@echo "make venv   environment in .venv, installed from requirements.lock"
 	@echo "make demo   the main job: hwsim study configs/study/lenet5.yaml"
 	@echo "make test   every test, on all cores"
+	@echo "make test-fast  tests that take seconds: no Verilog simulator, no training; under 3 minutes"
 	@echo "make lint   ruff: rules and format"
 	@echo "make types  mypy, strict"
 	@echo "make docs   the documentation as HTML in build/docs"
@@ -35,6 +36,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Without what needs a Verilog simulator (cosim) or minutes (slow); fewer examples of each property.
+test-fast: $(VENV)/.installed-dev
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n auto --dist loadfile -m "not cosim and not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -135,6 +135,8 @@ def _wrong_counts(what: str, counts: Counts, other: str, expected: Counts) -> It
     for event, times in expected.events.items():
         if counts.events.get(event) != times:
             yield f"events.{event}: {what} {counts.events.get(event)}, {other} {times}"
+    if counts.events.keys() != expected.events.keys():
+        yield f"events: {what} {list(counts.events)}, {other} {list(expected.events)}"
 
 
 def _density(values: NDArray[np.integer] | None) -> float:
