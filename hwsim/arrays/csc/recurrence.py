@@ -51,34 +51,25 @@ class Positions(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _list_matrix(act, first, groups, lanes, positions, listed):  # type: ignore[no-untyped-def]
+def _list(act, first, groups, lanes, positions, listed):  # type: ignore[no-untyped-def]
     """List the positions of ``groups`` groups from ``first`` on that are not zero in every lane."""
+    matrix, flat, k_offset, n_offset = act
     listed[:] = 0
-    for k in range(act.shape[0]):
+    for k in range(positions.shape[1] - 1):
         for g in range(groups):
-            start = (first + g) * lanes
-            stop = min(start + lanes, act.shape[1])
             bits = np.int8(0)
+            start = (first + g) * lanes
             # an unsigned index cannot count from the end: plain vector loads
-            for pixel in range(np.uint64(start), np.uint64(stop)):
-                bits |= act[k, pixel]
-            positions[g, listed[g]] = k
-            listed[g] += bits != 0
-
-
-@njit(cache=True, nogil=True)
-def _list_ifmap(  # type: ignore[no-untyped-def]
-    flat, k_offset, n_offset, first, groups, lanes, positions, listed
-):
-    """List positions as :func:`_list_matrix`, of a padded ifmap."""
-    listed[:] = 0
-    for k in range(len(k_offset)):
-        for g in range(groups):
-            start = (first + g) * lanes
-            stop = min(start + lanes, len(n_offset))
-            bits = np.int8(0)
-            for pixel in range(np.uint64(start), np.uint64(stop)):
-                bits |= flat[np.uint64(k_offset[k] + n_offset[pixel])]
+            if matrix.size:
+                for pixel in range(
+                    np.uint64(start), np.uint64(min(start + lanes, matrix.shape[1]))
+                ):
+                    bits |= matrix[k, pixel]
+            elif flat.size:
+                for pixel in range(np.uint64(start), np.uint64(min(start + lanes, len(n_offset)))):
+                    bits |= flat[np.uint64(k_offset[k] + n_offset[pixel])]
+            else:
+                bits = np.int8(1)
             positions[g, listed[g]] = k
             listed[g] += bits != 0
 
@@ -136,6 +127,27 @@ def _compare(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _repeat(is_same, keeps, mark, total, group, groups_left, cycle):  # type: ignore[no-untyped-def]
+    """Repeat the groups since ``mark``, where the state is the same, as often as groups are left.
+
+    Returns how many groups that is, and their cycles. ``mark`` is a group, its cycle and the sums
+    before it; ``keeps`` puts the current ones there.
+    """
+    times = 0
+    period = group - mark[0]
+    if is_same and mark[0] > 0:
+        times = groups_left // period
+    cycles = times * (cycle - mark[1])
+    for i in range(len(total)):
+        total[i] += times * (total[i] - mark[2 + i])
+        if keeps:
+            mark[2 + i] = total[i]
+    if keeps:
+        mark[0], mark[1] = group, cycle
+    return times * period, cycles
+
+
+@njit(cache=True, nogil=True)
 def recur(  # type: ignore[no-untyped-def]
     act, service, work, padding, empty, word_of, pixels, lanes, drain_lanes, fifo_depth, rows, far
 ):
@@ -149,17 +161,11 @@ def recur(  # type: ignore[no-untyped-def]
     beginning of a group is that of a group before it, what happened in between happens again and
     again, up to the last group.
     """
-    matrix, flat, k_offset, n_offset = act
     num_cols, pes = len(work), service.shape[1]
     num_groups, last_word = -(-pixels // lanes), word_of[-1]
     total = np.zeros(11, dtype=np.int64)
     positions = np.empty((BLOCK, num_cols + 1), dtype=np.int32)
     listed = np.empty(BLOCK, dtype=np.int64)
-    is_alike = matrix.size == 0 and flat.size == 0
-    if is_alike:
-        listed[0] = num_cols
-        for k in range(num_cols):
-            positions[0, k] = k
 
     free = np.zeros(pes, dtype=np.int32)  # first cycle in which a PE's issue stage is free
     latest = 0  # the largest of free
@@ -168,32 +174,19 @@ def recur(  # type: ignore[no-untyped-def]
     broadcast = 0  # cycle of the last broadcast
     drained, drained_q = -far, -far  # last cycles of the drains of the two groups before
     origin = 0
-    # state, sums and cycle at the beginning of group ``mark``
-    marked = np.zeros(pes + fifo_depth + 2, dtype=np.int64)
-    mark, total_marked, cycle_marked = 0, np.zeros(11, dtype=np.int64), 0
-    searches = is_alike
+    are_alike = act[0].size == 0 and act[1].size == 0
+    state, mark = np.zeros(pes + fifo_depth + 2, dtype=np.int64), np.zeros(13, dtype=np.int64)
     group = 0
     while group < num_groups:
-        if searches and group > 0:
-            keeps = group >= 2 * mark
-            if _compare(marked, keeps, free, room, slot, broadcast, drained, drained_q) and mark:
-                times = (num_groups - 1 - group) // (group - mark)
-                group += times * (group - mark)
-                origin += times * (origin + broadcast - cycle_marked)
-                for i in range(len(total)):
-                    total[i] += times * (total[i] - total_marked[i])
-                searches = False
-            elif keeps:
-                mark, cycle_marked = group, origin + broadcast
-                for i in range(len(total)):
-                    total_marked[i] = total[i]
-        block = 0 if is_alike else group % BLOCK
-        if block == 0 and not is_alike:
-            groups = min(BLOCK, num_groups - group)
-            if flat.size:
-                _list_ifmap(flat, k_offset, n_offset, group, groups, lanes, positions, listed)
-            else:
-                _list_matrix(matrix, group, groups, lanes, positions, listed)
+        if are_alike and group > 0:
+            keeps = group >= 2 * mark[0]
+            is_same = _compare(state, keeps, free, room, slot, broadcast, drained, drained_q)
+            left, cycle = num_groups - 1 - group, origin + broadcast
+            skipped, cycles = _repeat(is_same, keeps, mark, total, group, left, cycle)
+            group, origin, are_alike = group + skipped, origin + cycles, skipped == 0
+        block = group % BLOCK
+        if block == 0:
+            _list(act, group, min(BLOCK, num_groups - group), lanes, positions, listed)
         tokens = listed[block]
         ends_null = tokens == 0 or word_of[positions[block, tokens - 1]] != last_word
         positions[block, tokens] = num_cols  # the null token
