@@ -7,6 +7,7 @@ from amaranth import signed, unsigned
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, BitmaskConfig, NumberConfig
+from hwsim.config.arrays.base import power_of_two
 from hwsim.config.arrays.decoding import Banks
 from hwsim.formats.base import index_width
 from hwsim.formats.bitmask import PIECE
@@ -52,6 +53,15 @@ class PESizes:
     entry_depth: int
     banks: Banks
     numbers: NumberConfig
+
+    def __post_init__(self) -> None:
+        for key in ("chunk", "window", "buffer_depth", "mask_depth", "entry_depth"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, not {getattr(self, key)}")
+        for key in ("chunk", "window"):
+            power_of_two(getattr(self, key), key)
+        if self.window > self.chunk:
+            raise ValueError(f"window must be at most chunk ({self.chunk}), not {self.window}")
 
     @classmethod
     def of(cls, arch: ArchConfig) -> Self:

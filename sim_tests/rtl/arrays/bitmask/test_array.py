@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Bitmask array in the Amaranth simulator: values and cycles by cause equal the model's."""
+"""Bitmask array in the Amaranth simulator: values, cycles and events equal the model's."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_reset_in_mid_run_leaves_the_array_clean(drive, reset_at):
 
 @pytest.mark.parametrize("acc_banks", [2, 4])
 def test_pixels_wait_for_their_bank(drive, acc_banks):
-    """One pair a pixel and filter, and an ofmap stream that is seldom taken."""
+    """One pair per pixel and filter, and an ofmap stream that is seldom taken."""
     arch = design(acc_banks=acc_banks)
     job = bitmask.compile(arch, GEMM.of(np.arange(1, 7)[:, None], np.arange(1, 41)[None]))
     pauses = {"ofmap": np.arange(7) > 0}

@@ -1,70 +1,80 @@
 # amaranth: UnusedElaboratable=no
-"""Inner join of masks: pairs, their ranks, and the clocks they take."""
+"""Inner join of masks: pairs, their ranks, and the cycles they take."""
 
-import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from harness.component import play, seeded
 
 from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin
 
+OUTPUTS = ["masks.ready", "busy", "has_pair", "ends", "pair.valid", "pair.p"]
 
-def run(chunk, masks):
-    """Join masks offered back to back; give each clock's ``(busy, found)`` and the pairs."""
-    dut = InnerJoin(chunk)
-    clocks, pairs = [], []
 
-    async def testbench(ctx):
-        todo = list(masks)
-        for _ in range(sum(max(1, (w & a).bit_count()) for w, a in masks) + 3):
-            ctx.set(dut.masks.valid, bool(todo))
-            if todo:
-                weight, act = todo[0]
-                ctx.set(dut.masks.p.weight, weight)
-                ctx.set(dut.masks.p.act, act)
-            values = (dut.masks.ready, dut.busy, dut.found, dut.pair.valid, dut.pair.payload)
-            _, _, ready, busy, found, valid, pair = await ctx.tick().sample(*values)
-            clocks.append((busy, found))
-            if valid:
-                pairs.append((pair.weight, pair.act))
-            if ready and todo:
-                todo.pop(0)
-        assert not todo
+def join(simulate, chunk, masks, probability=1.0, rng=None):
+    """Offer masks, each cycle with a probability; give the outputs of every cycle."""
 
-    sim = Simulator(dut)
-    sim.add_clock(10e-9)
-    sim.add_testbench(testbench)
-    sim.run()
-    return clocks, pairs
+    def stimuli(rows):
+        left, held = list(masks), False
+        quiet = 0
+        while quiet < 3:
+            held = bool(left) and (held or rng is None or rng.random() < probability)
+            offer = {"weight": left[0][0], "act": left[0][1]} if held else {"weight": 0, "act": 0}
+            yield {"masks.valid": held, "masks.p": offer}
+            if held and rows[-1]["masks.ready"]:
+                left.pop(0)
+                held = False
+            quiet = 0 if left or rows[-1]["busy"] else quiet + 1
+
+    return play(simulate, InnerJoin(chunk), stimuli, OUTPUTS)
+
+
+def pairs(rows):
+    return [(int(r["pair.p"].weight), int(r["pair.p"].act)) for r in rows if r["pair.valid"]]
 
 
 def expected(weight, act):
-    both, pairs = weight & act, []
+    both, ranks = weight & act, []
     while both:
         below = (both & -both) - 1
-        pairs.append(((weight & below).bit_count(), (act & below).bit_count()))
+        ranks.append(((weight & below).bit_count(), (act & below).bit_count()))
         both &= both - 1
-    return pairs
+    return ranks
 
 
-@pytest.mark.parametrize("chunk", [8, 16, 128])
-def test_ranks_of_every_pair(chunk):
-    rng = np.random.default_rng(chunk)
+def draw_mask(rng, chunk, density):
+    return sum(1 << k for k in range(chunk) if rng.random() < density)
+
+
+@pytest.mark.parametrize("chunk", [2, 8, 16, 128])
+@pytest.mark.parametrize("probability", [1.0, 0.4])
+def test_ranks_of_every_pair(simulate, chunk, probability):
+    rng = seeded(chunk)
     full = (1 << chunk) - 1
     masks = [(full, full), (0, full), (full, 0), (1, 1), (1 << chunk - 1, full), (1, 2)]
-    masks += [
-        tuple(
-            sum(1 << int(k) for k in np.flatnonzero(rng.random(chunk) < density))
-            for density in rng.random(2)
-        )
-        for _ in range(8)
+    masks += [tuple(draw_mask(rng, chunk, density) for density in rng.random(2)) for _ in range(8)]
+    rows = join(simulate, chunk, masks, probability, rng)
+    assert pairs(rows) == [pair for weight, act in masks for pair in expected(weight, act)]
+    assert [r["pair.valid"] for r in rows[1:]] == [r["has_pair"] for r in rows[:-1]]
+    # max(1, n) cycles for n pairs, whatever the pauses between them
+    assert sum(r["busy"] for r in rows) == sum(max(1, (w & a).bit_count()) for w, a in masks)
+
+
+def test_two_cycles_to_a_pair_and_no_bubble_between_masks(simulate):
+    masks = [(0b101, 0b111), (0b1, 0b10), (0, 0), (0b11, 0b11)]
+    rows = join(simulate, 8, masks)
+    names = ("masks.ready", "busy", "has_pair", "ends", "pair.valid")
+    assert [tuple(row[name] for name in names) for row in rows[:8]] == [
+        (1, 0, 0, 0, 0),  # the transfer of the first masks
+        (0, 1, 1, 0, 0),
+        (1, 1, 1, 1, 1),  # its last cycle takes the next masks
+        (1, 1, 0, 1, 1),  # without a pair: one cycle
+        (1, 1, 0, 1, 0),
+        (0, 1, 1, 0, 0),
+        (1, 1, 1, 1, 1),
+        (1, 0, 0, 0, 1),
     ]
-    _, pairs = run(chunk, masks)
-    assert pairs == [pair for weight, act in masks for pair in expected(weight, act)]
+    assert pairs(rows) == [(0, 0), (1, 2), (0, 0), (1, 1)]
 
 
-def test_masks_without_a_pair_take_one_clock_and_there_is_no_bubble():
-    clocks, pairs = run(8, [(0b101, 0b111), (0b1, 0b10), (0, 0), (0b11, 0b11)])
-    assert clocks == [
-        (0, 0), (1, 1), (1, 1), (1, 0), (1, 0), (1, 1), (1, 1), (0, 0), (0, 0)
-    ]  # fmt: skip
-    assert len(pairs) == 4
+def test_a_mask_of_one_bit_is_refused():
+    with pytest.raises(ValueError, match="chunk must be at least 2, not 1"):
+        InnerJoin(1)
