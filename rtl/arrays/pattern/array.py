@@ -9,6 +9,8 @@ from hwsim.rtl.arrays.pattern.control import PatternControl
 from hwsim.rtl.arrays.pattern.layout import array_members
 from hwsim.rtl.arrays.pattern.window import WindowUnit
 from hwsim.rtl.arrays.systolic.accumulator import Accumulator
+from hwsim.rtl.arrays.systolic.cell import cell_of
+from hwsim.rtl.arrays.systolic.layout import acc_depth
 from hwsim.rtl.arrays.systolic.ws_mesh import WSMesh
 
 __all__ = ["Array"]
@@ -50,14 +52,19 @@ class Array(ArrayComponent):
 
     def elaborate(self, platform):
         m = Module()
-        array, act_width = self.arch.array_as(PatternConfig), self.arch.numbers.act_width
+        array, numbers = self.arch.array_as(PatternConfig), self.arch.numbers
+        rows, cols, psum_width = array.rows, array.cols, numbers.psum_width
 
         m.submodules.control = control = PatternControl(self.arch)
         m.submodules.window = window = WindowUnit(
-            array.rows, act_width, array.line_depth, array.COUNT_WIDTH, array.WINDOW_WIDTH
+            rows, numbers.act_width, array.line_depth, array.COUNT_WIDTH, array.WINDOW_WIDTH
         )
-        m.submodules.mesh = mesh = WSMesh(self.arch)
-        m.submodules.accumulator = accumulator = Accumulator(self.arch, array.rows + array.cols)
+        m.submodules.mesh = mesh = WSMesh(
+            rows=rows, cols=cols, cell=cell_of(self.arch), psum_width=psum_width
+        )
+        m.submodules.accumulator = accumulator = Accumulator(
+            cols=cols, psum_width=psum_width, depth=acc_depth(self.arch), delay=rows + cols
+        )
 
         wiring.connect(m, wiring.flipped(self.command), control.command)
         wiring.connect(m, wiring.flipped(self.weight), control.weight)

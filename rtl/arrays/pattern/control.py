@@ -78,7 +78,7 @@ class PatternControl(wiring.Component):
                 "enable": In(1),
                 "draining": In(1),
                 "swap": Out(1),
-                "load": Out(load_layout(arch)),
+                "load": Out(load_layout(arch.array_as(PatternConfig).rows)),
                 "weight_row": Out(weight_lanes(arch)),
                 "tag": Out(tag_layout()),
                 "library": Out(1),

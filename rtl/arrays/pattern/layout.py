@@ -8,7 +8,7 @@ from hwsim.contract.causes import cause_code
 from hwsim.formats.base import index_width
 from hwsim.formats.pattern import TAPS, WINDOW
 from hwsim.rtl.arrays.interface import border
-from hwsim.rtl.arrays.systolic.layout import ofmap_lanes
+from hwsim.rtl.arrays.systolic.layout import ofmap_layout
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape
 
 __all__ = [
@@ -90,5 +90,5 @@ def array_members(arch: ArchConfig) -> dict:
         command=command_layout(arch),
         weight=row_layout(arch),
         act=data.StructLayout({"act": beat_layout(arch)}),
-        ofmap=data.StructLayout({"psum": ofmap_lanes(arch)}),
+        ofmap=ofmap_layout(arch),
     )

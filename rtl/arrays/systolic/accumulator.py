@@ -5,8 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
-from hwsim.rtl.arrays.systolic.layout import acc_depth, ofmap_lanes, tag_layout
+from hwsim.rtl.arrays.systolic.layout import psum_lanes, tag_layout
 from hwsim.rtl.blocks.delay import delayed
 
 __all__ = ["Accumulator"]
@@ -15,27 +14,33 @@ __all__ = ["Accumulator"]
 class Accumulator(wiring.Component):
     """Add up the partial sums of a tile's K folds; offer the sum of the last one.
 
-    The memory holds ``acc_depth`` words of one partial sum a column; pixels take its addresses in
-    order, from 0 in every fold. It has one read and one write port: a pixel is read one clock
-    before its partial sum comes and written in the clock in which it comes. A read of the word
+    The memory holds ``depth`` words of one partial sum per column; pixels take its addresses in
+    order, from 0 in every fold. It has one read and one write port: a pixel is read one cycle
+    before its partial sum comes and written in the cycle in which it comes. A read of the word
     being written gets the new one, so a fold may be a single pixel.
 
-    * Throughput: one pixel a clock.
-    * Latency: one clock from ``psum`` to ``ofmap``; ``tag`` comes ``delay`` clocks before ``psum``.
+    * Throughput: one pixel per cycle.
+    * Latency: one cycle from ``psum`` to ``ofmap``; ``tag`` comes ``delay`` cycles before ``psum``.
     * Stalls (``enable`` is 0) while ``ofmap`` is offered and not taken.
 
     Parameters
     ----------
+    cols : int
+        Partial sums of a pixel.
+    psum_width : int
+        Bits of a partial sum; sums wrap modulo ``2**psum_width``.
+    depth : int
+        Pixels of the largest fold.
     delay : int
-        Enabled clocks from a pixel's ``tag`` to its ``psum``, at least 2.
+        Enabled cycles from a pixel's ``tag`` to its ``psum``, at least 2.
 
     Members
     -------
     tag : ``In(tag_layout())``
         The pixel that has entered the mesh.
-    psum : ``In(ofmap_lanes(arch))``
+    psum : ``In(psum_lanes(cols, psum_width))``
         The partial sums that leave it.
-    ofmap : ``Out(stream.Signature(StructLayout({"psum": ofmap_lanes(arch)})))``
+    ofmap : ``Out(stream.Signature(StructLayout({"psum": psum_lanes(cols, psum_width)})))``
     enable : ``Out(1)``
         Everything up to ``psum`` may move.
     busy : ``Out(1)``
@@ -46,7 +51,7 @@ class Accumulator(wiring.Component):
     Raises
     ------
     ValueError
-        The memory could not be read in time.
+        No column, no pixel, or a delay in which the memory cannot be read.
     """
 
     tag: data.View
@@ -57,11 +62,13 @@ class Accumulator(wiring.Component):
     reads: Signal
     writes: Signal
 
-    def __init__(self, arch: ArchConfig, delay: int) -> None:
-        if delay < 2:
-            raise ValueError(f"delay must be at least 2, not {delay}")
-        self.arch, self.delay = arch, delay
-        lanes = ofmap_lanes(arch)
+    def __init__(self, *, cols: int, psum_width: int, depth: int, delay: int) -> None:
+        least = (("cols", cols, 1), ("depth", depth, 1), ("delay", delay, 2))
+        for name, value, bound in least:
+            if value < bound:
+                raise ValueError(f"{name} must be at least {bound}, not {value}")
+        self.depth, self.delay = depth, delay
+        self.lanes = lanes = psum_lanes(cols, psum_width)
         super().__init__(
             {
                 "tag": In(tag_layout()),
@@ -76,24 +83,23 @@ class Accumulator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes, depth = ofmap_lanes(self.arch), acc_depth(self.arch)
-        enable, ofmap = self.enable, self.ofmap
+        lanes, enable, ofmap = self.lanes, self.enable, self.ofmap
         m.d.comb += enable.eq(~ofmap.valid | ofmap.ready)
 
-        acc: Memory = Memory(shape=lanes, depth=depth, init=[])
+        acc: Memory = Memory(shape=lanes, depth=self.depth, init=[])
         m.submodules.acc = acc
         write = acc.write_port()
         read = acc.read_port(transparent_for=(write,))
 
         tags, valid = [], self.ofmap.valid
         tag = self.tag
-        for clock in range(self.delay):
-            tag = delayed(m, tag, 1, enable=enable, name=f"tag_{clock}", reset_less=False)
+        for stage in range(self.delay):
+            tag = delayed(m, tag, 1, enable=enable, name=f"tag_{stage}", reset_less=False)
             tags.append(tag)
             valid = valid | tag.valid
         m.d.comb += self.busy.eq(valid)
 
-        # a clock before the partial sum
+        # a cycle before the partial sum
         read_addr = Signal.like(read.addr)
         m.d.comb += read.addr.eq(read_addr)
         m.d.comb += read.en.eq(enable)

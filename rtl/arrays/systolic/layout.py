@@ -20,7 +20,8 @@ __all__ = [
     "command_layout",
     "load_layout",
     "mac_layout",
-    "ofmap_lanes",
+    "ofmap_layout",
+    "psum_lanes",
     "tag_layout",
     "weight_lanes",
 ]
@@ -54,14 +55,20 @@ def weight_lanes(arch: ArchConfig) -> data.ArrayLayout:
     return data.ArrayLayout(cell_of(arch).weight, _lanes(arch)[0])
 
 
-def ofmap_lanes(arch: ArchConfig) -> data.ArrayLayout:
+def psum_lanes(cols: int, psum_width: int) -> data.ArrayLayout:
     """One beat of partial sums: a pixel of each filter (``ws``) or the reverse (``os``)."""
-    return data.ArrayLayout(signed(arch.numbers.psum_width), arch.array_as(SystolicConfig).cols)
+    return data.ArrayLayout(signed(psum_width), cols)
 
 
-def load_layout(arch: ArchConfig) -> data.StructLayout:
-    """A row of weights on its way down: rows 0 to ``row`` take it, each a clock after another."""
-    return data.StructLayout({"valid": 1, "row": range(arch.array_as(SystolicConfig).rows)})
+def ofmap_layout(arch: ArchConfig) -> data.StructLayout:
+    """Payload of the ofmap stream."""
+    lanes = psum_lanes(arch.array_as(SystolicConfig).cols, arch.numbers.psum_width)
+    return data.StructLayout({"psum": lanes})
+
+
+def load_layout(rows: int) -> data.StructLayout:
+    """A row of weights on its way down: rows 0 to ``row`` take it, each a cycle after another."""
+    return data.StructLayout({"valid": 1, "row": range(rows)})
 
 
 def tag_layout() -> data.StructLayout:
@@ -109,5 +116,5 @@ def array_members(arch: ArchConfig) -> dict:
         command=command_layout(arch),
         weight=cell.weight_stream(weights),
         act=cell.act_stream(acts),
-        ofmap=data.StructLayout({"psum": ofmap_lanes(arch)}),
+        ofmap=ofmap_layout(arch),
     )

@@ -3,7 +3,7 @@
 from amaranth import Module
 from amaranth.lib import wiring
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.rtl.arrays.interface import ArrayComponent
 from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import array_members
@@ -45,9 +45,15 @@ class OSArray(ArrayComponent):
 
     def elaborate(self, platform):
         m = Module()
+        array, cell = self.arch.array_as(SystolicConfig), streamed_cell_of(self.arch)
 
         m.submodules.control = control = OSControl(self.arch)
-        m.submodules.mesh = mesh = OSMesh(self.arch)
+        m.submodules.mesh = mesh = OSMesh(
+            rows=array.rows,
+            cols=array.cols,
+            cell=cell,
+            psum_width=self.arch.numbers.psum_width,
+        )
 
         wiring.connect(m, wiring.flipped(self.command), control.command)
         wiring.connect(m, wiring.flipped(self.weight), control.weight)
@@ -59,7 +65,7 @@ class OSArray(ArrayComponent):
         m.d.comb += control.enable.eq(~self.ofmap.valid | self.ofmap.ready)
         m.d.comb += mesh.enable.eq(control.enable)
         m.d.comb += mesh.mac.eq(control.mac)
-        streamed_cell_of(self.arch).weights(m, mesh.weight, self.weight.p)
+        cell.weights(m, mesh.weight, self.weight.p)
         m.d.comb += mesh.act.eq(control.act_row)
         m.d.comb += mesh.drain.eq(control.drain)
         m.d.comb += self.ofmap.valid.eq(control.psum_valid)

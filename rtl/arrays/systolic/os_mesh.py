@@ -4,14 +4,8 @@ from amaranth import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, SystolicConfig
-from hwsim.rtl.arrays.systolic.cell import cell_of
-from hwsim.rtl.arrays.systolic.layout import (
-    act_lanes,
-    mac_layout,
-    ofmap_lanes,
-    weight_lanes,
-)
+from hwsim.rtl.arrays.systolic.cell import Cell
+from hwsim.rtl.arrays.systolic.layout import mac_layout, psum_lanes
 from hwsim.rtl.arrays.systolic.os_pe import OSPE
 from hwsim.rtl.blocks.delay import delayed
 
@@ -21,27 +15,42 @@ __all__ = ["OSMesh"]
 class OSMesh(wiring.Component):
     """``rows x cols`` PEs; rows take weights, columns activations.
 
-    Row r works r clocks behind row 0, column c works c clocks behind column 0. Partial sums leave
-    at the bottom, a row of the fold a clock, the bottom row first. Outside the mesh a beat is one
-    clock.
+    Row r works r cycles behind row 0, column c works c cycles behind column 0. Partial sums leave
+    at the bottom, a row of the fold per cycle, the bottom row first. Outside the mesh a beat is one
+    cycle.
 
-    * Throughput: one beat of weights and activations a clock; a fold's drain takes ``rows`` clocks.
-    * Latency: ``rows`` clocks from the last beat of a fold to ``drain``, ``cols`` more to the first
+    * Throughput: one beat of weights and activations per cycle; a fold's drain takes ``rows``
+      cycles.
+    * Latency: ``rows`` cycles from the last beat of a fold to ``drain``, ``cols`` more to the first
       row in ``psum``.
     * Stalls while ``enable`` is 0.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size of the grid.
+    cell : :class:`~hwsim.rtl.arrays.systolic.cell.Cell`
+        What a PE holds and sees.
+    psum_width : int
+        Bits of a partial sum.
 
     Members
     -------
     mac : ``In(mac_layout())``
         ``weight`` and ``act`` are a pair to multiply: the first, the last of their fold.
-    weight : ``In(weight_lanes(arch))``
+    weight : ``In(ArrayLayout(cell.weight, rows))``
         One PE's weights a row.
-    act : ``In(act_lanes(arch))``
+    act : ``In(ArrayLayout(cell.act, cols))``
         One PE's activations a column.
     drain : ``In(1)``
-        Begin to drain a fold, ``rows`` clocks after its last beat.
-    psum : ``Out(ofmap_lanes(arch))``
+        Begin to drain a fold, ``rows`` cycles after its last beat.
+    psum : ``Out(psum_lanes(cols, psum_width))``
         One row of partial sums.
+
+    Raises
+    ------
+    ValueError
+        A dimension is less than 1, or a partial sum cannot hold one product.
     """
 
     enable: Signal
@@ -51,26 +60,27 @@ class OSMesh(wiring.Component):
     drain: Signal
     psum: data.View
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+    def __init__(self, *, rows: int, cols: int, cell: Cell, psum_width: int) -> None:
+        for name, value in (("rows", rows), ("cols", cols)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.rows, self.cols, self.cell, self.psum_width = rows, cols, cell, psum_width
         super().__init__(
             {
                 "enable": In(1),
                 "mac": In(mac_layout()),
-                "weight": In(weight_lanes(arch)),
-                "act": In(act_lanes(arch)),
+                "weight": In(data.ArrayLayout(cell.weight, rows)),
+                "act": In(data.ArrayLayout(cell.act, cols)),
                 "drain": In(1),
-                "psum": Out(ofmap_lanes(arch)),
+                "psum": Out(psum_lanes(cols, psum_width)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        array, enable = self.arch.array_as(SystolicConfig), self.enable
-        rows, cols = array.rows, array.cols
+        rows, cols, enable = self.rows, self.cols, self.enable
 
-        cell, width = cell_of(self.arch), self.arch.numbers.psum_width
-        pes = [[OSPE(cell, width) for _ in range(cols)] for _ in range(rows)]
+        pes = [[OSPE(self.cell, self.psum_width) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
             for c, pe in enumerate(row):
                 m.submodules[f"pe_{r}_{c}"] = pe
@@ -87,7 +97,7 @@ class OSMesh(wiring.Component):
                     m.d.comb += pe.act_in.eq(above.act)
                     m.d.comb += pe.drain_in.eq(above.drain)
 
-        # left edge: flags move down a row a clock
+        # left edge: flags move down a row per cycle
         mac = self.mac
         for r, row in enumerate(pes):
             weight = delayed(m, self.weight[r], r, enable=enable, name=f"weight_{r}")
@@ -97,7 +107,7 @@ class OSMesh(wiring.Component):
             m.d.comb += row[0].last_in.eq(mac.last)
             mac = delayed(m, mac, 1, enable=enable, name=f"mac_{r}", reset_less=False)
 
-        # all rows but the top one begin to shift together; a token that moves down a row a clock
+        # all rows but the top one begin to shift together; a token that moves down a row per cycle
         # stops row r after r shifts, before the next fold's sum comes to rest in it
         stop = self.drain
         for r in range(1, rows):

@@ -6,7 +6,8 @@ from amaranth.lib import wiring
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.rtl.arrays.interface import ArrayComponent
 from hwsim.rtl.arrays.systolic.accumulator import Accumulator
-from hwsim.rtl.arrays.systolic.layout import array_members
+from hwsim.rtl.arrays.systolic.cell import cell_of
+from hwsim.rtl.arrays.systolic.layout import acc_depth, array_members
 from hwsim.rtl.arrays.systolic.ws_control import WSControl
 from hwsim.rtl.arrays.systolic.ws_mesh import WSMesh
 
@@ -49,10 +50,15 @@ class WSArray(ArrayComponent):
     def elaborate(self, platform):
         m = Module()
         array = self.arch.array_as(SystolicConfig)
+        rows, cols, psum_width = array.rows, array.cols, self.arch.numbers.psum_width
 
         m.submodules.control = control = WSControl(self.arch)
-        m.submodules.mesh = mesh = WSMesh(self.arch)
-        m.submodules.accumulator = accumulator = Accumulator(self.arch, array.rows + array.cols)
+        m.submodules.mesh = mesh = WSMesh(
+            rows=rows, cols=cols, cell=cell_of(self.arch), psum_width=psum_width
+        )
+        m.submodules.accumulator = accumulator = Accumulator(
+            cols=cols, psum_width=psum_width, depth=acc_depth(self.arch), delay=rows + cols
+        )
 
         wiring.connect(m, wiring.flipped(self.command), control.command)
         wiring.connect(m, wiring.flipped(self.weight), control.weight)

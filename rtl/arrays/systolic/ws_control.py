@@ -69,7 +69,7 @@ class WSControl(wiring.Component):
                 "draining": In(1),
                 "act_row": Out(act_lanes(arch)),
                 "swap": Out(1),
-                "load": Out(load_layout(arch)),
+                "load": Out(load_layout(arch.array_as(SystolicConfig).rows)),
                 "weight_row": Out(weight_lanes(arch)),
                 "tag": Out(tag_layout()),
                 "cause": Out(code),

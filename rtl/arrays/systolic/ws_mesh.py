@@ -4,14 +4,8 @@ from amaranth import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, SystolicConfig
-from hwsim.rtl.arrays.systolic.cell import cell_of
-from hwsim.rtl.arrays.systolic.layout import (
-    act_lanes,
-    load_layout,
-    ofmap_lanes,
-    weight_lanes,
-)
+from hwsim.rtl.arrays.systolic.cell import Cell
+from hwsim.rtl.arrays.systolic.layout import load_layout, psum_lanes
 from hwsim.rtl.arrays.systolic.ws_pe import WSPE
 from hwsim.rtl.blocks.delay import delayed
 
@@ -21,26 +15,40 @@ __all__ = ["WSMesh"]
 class WSMesh(wiring.Component):
     """``rows x cols`` PEs; rows take activations, columns give one partial sum each.
 
-    Row r works r clocks behind row 0, column c works c clocks behind column 0. Weights and flags
-    are delayed on their way in like the activations, so outside the mesh a beat is one clock.
+    Row r works r cycles behind row 0, column c works c cycles behind column 0. Weights and flags
+    are delayed on their way in like the activations, so outside the mesh a beat is one cycle.
 
-    * Throughput: one beat of activations and one row of weights a clock.
-    * Latency: ``rows + cols`` clocks from ``act`` to its sums in ``psum``; ``swap`` works on the
-      activations from the next clock on.
+    * Throughput: one beat of activations and one row of weights per cycle.
+    * Latency: ``rows + cols`` cycles from ``act`` to its sums in ``psum``; ``swap`` works on the
+      activations from the next cycle on.
     * Stalls while ``enable`` is 0.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size of the grid.
+    cell : :class:`~hwsim.rtl.arrays.systolic.cell.Cell`
+        What a PE holds and sees.
+    psum_width : int
+        Bits of a partial sum.
 
     Members
     -------
-    act : ``In(act_lanes(arch))``
+    act : ``In(ArrayLayout(cell.act, rows))``
         One PE's activations a row.
     swap : ``In(1)``
-        Copy every shadow weight into the active one. The last load must have come a clock before.
-    load : ``In(load_layout(arch))``
+        Copy every shadow weight into the active one. The last load must have come a cycle before.
+    load : ``In(load_layout(rows))``
         Rows 0 to ``load.row`` take a row of weights; in a fold, ``row`` counts down to 0.
-    weight : ``In(weight_lanes(arch))``
+    weight : ``In(ArrayLayout(cell.weight, cols))``
         The row of weights that comes with ``load``, one a column.
-    psum : ``Out(ofmap_lanes(arch))``
+    psum : ``Out(psum_lanes(cols, psum_width))``
         Sums of one beat of activations over all rows, one a column.
+
+    Raises
+    ------
+    ValueError
+        A dimension is less than 1, or a partial sum cannot hold one product.
     """
 
     enable: Signal
@@ -50,26 +58,27 @@ class WSMesh(wiring.Component):
     weight: data.View
     psum: data.View
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+    def __init__(self, *, rows: int, cols: int, cell: Cell, psum_width: int) -> None:
+        for name, value in (("rows", rows), ("cols", cols)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.rows, self.cols, self.cell, self.psum_width = rows, cols, cell, psum_width
         super().__init__(
             {
                 "enable": In(1),
-                "act": In(act_lanes(arch)),
+                "act": In(data.ArrayLayout(cell.act, rows)),
                 "swap": In(1),
-                "load": In(load_layout(arch)),
-                "weight": In(weight_lanes(arch)),
-                "psum": Out(ofmap_lanes(arch)),
+                "load": In(load_layout(rows)),
+                "weight": In(data.ArrayLayout(cell.weight, cols)),
+                "psum": Out(psum_lanes(cols, psum_width)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        array, enable = self.arch.array_as(SystolicConfig), self.enable
-        rows, cols = array.rows, array.cols
+        rows, cols, enable = self.rows, self.cols, self.enable
 
-        cell, width = cell_of(self.arch), self.arch.numbers.psum_width
-        pes = [[WSPE(cell, width) for _ in range(cols)] for _ in range(rows)]
+        pes = [[WSPE(self.cell, self.psum_width) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
             for c, pe in enumerate(row):
                 m.submodules[f"pe_{r}_{c}"] = pe
@@ -84,7 +93,7 @@ class WSMesh(wiring.Component):
                     m.d.comb += pe.shadow_in.eq(above.shadow)
                     m.d.comb += pe.psum_in.eq(above.psum)
 
-        # left edge: flags move down a row a clock
+        # left edge: flags move down a row per cycle
         swap, valid, last_row = self.swap, self.load.valid, self.load.row
         for r, row in enumerate(pes):
             act = delayed(m, self.act[r], r, enable=enable, name=f"act_{r}")

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Dense arrays in the Amaranth simulator against the clock-by-clock model, values and causes."""
+"""Dense arrays in the Amaranth simulator against the cycle-by-cycle model, values and causes."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,7 @@ from harness.dense_cases import SHAPES, arch_of, gemm_of, product
 from harness.nm_cases import NUMBERS
 
 from hwsim.arrays.dense import array as dense
-from hwsim.config import ArchConfig, NumberConfig
 from hwsim.formats.codes import levels
-from hwsim.rtl.arrays.dense.cell import DenseCell
-from hwsim.rtl.arrays.systolic.accumulator import Accumulator
-from hwsim.rtl.arrays.systolic.os_pe import OSPE
-from hwsim.rtl.arrays.systolic.ws_pe import WSPE
-from hwsim.rtl.blocks.fold_counter import FoldCounter
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.random import act_levels
 
@@ -139,97 +133,7 @@ def test_reset_leaves_the_array_clean(drive, dataflow, reset_at):
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
 def test_takes_nothing_while_an_offer_waits(drive, dataflow):
-    """A sink that opens one clock in 20: every clock it is shut with an offer is ``ofmap``."""
+    """A sink that opens one cycle in 20: a cycle in which it is shut with an offer is ``ofmap``."""
     arch = arch_of(dataflow, 2, 2, 4)
     job = dense.compile(arch, gemm_of(np.random.default_rng(13), arch, (4, 4, 4)))
     check(drive, arch, [job, job], {"ofmap": np.arange(20) != 19})
-
-
-def test_ws_pe_swaps_and_loads_in_one_clock(simulate):
-    """The next fold's load may come with the swap: the old shadow becomes active."""
-    dut = WSPE(DenseCell(NumberConfig()), 32)
-
-    async def testbench(ctx):
-        ctx.set(dut.enable, 1)
-        ctx.set(dut.load_in, 1)
-        await ctx.tick()
-        ctx.set(dut.shadow_in, 3)
-        ctx.set(dut.swap_in, 1)
-        await ctx.tick()
-        assert ctx.get(dut.shadow) == 3
-        ctx.set(dut.shadow_in, 0xF9)  # -7
-        ctx.set(dut.load_in, 0)
-        ctx.set(dut.swap_in, 0)
-        ctx.set(dut.act_in, 5)
-        await ctx.tick()
-        assert ctx.get(dut.shadow) == 0xF9
-        ctx.set(dut.psum_in, 100)
-        await ctx.tick()
-        assert ctx.get(dut.psum) == 100 + 5 * 3
-
-    simulate(dut, testbench)
-
-
-def test_os_pe_drains_while_it_accumulates(simulate):
-    dut = OSPE(DenseCell(NumberConfig()), 32)
-
-    async def put(ctx, weight, act, **flags):
-        ctx.set(dut.weight_in, weight & 0xFF)
-        ctx.set(dut.act_in, act)
-        ctx.set(dut.mac_in, 1)
-        ctx.set(dut.first_in, flags.get("first", 0))
-        ctx.set(dut.last_in, flags.get("last", 0))
-        await ctx.tick()
-
-    async def testbench(ctx):
-        ctx.set(dut.enable, 1)
-        ctx.set(dut.drain_in, 99)
-        await put(ctx, 2, 3, first=1)
-        await put(ctx, -4, 5, last=1)
-        await put(ctx, 7, 7, first=1)
-        assert ctx.get(dut.drain) == 2 * 3 - 4 * 5
-        await put(ctx, 1, 1, last=1)
-        assert ctx.get(dut.drain) == 2 * 3 - 4 * 5
-        ctx.set(dut.mac_in, 0)
-        ctx.set(dut.last_in, 0)
-        ctx.set(dut.shift_in, 1)
-        await ctx.tick()
-        assert ctx.get(dut.drain) == 7 * 7 + 1
-        await ctx.tick()
-        assert ctx.get(dut.drain) == 99
-
-    simulate(dut, testbench)
-
-
-def test_counter_walks_the_nest(simulate):
-    dut = FoldCounter(3, 4)
-    seen = []
-
-    async def testbench(ctx):
-        ctx.set(dut.bounds, [2, 1, 3])
-        ctx.set(dut.step, 1)
-        for _ in range(7):
-            seen.append((ctx.get(dut.first), ctx.get(dut.last), ctx.get(dut.done)))
-            await ctx.tick()
-
-    simulate(dut, testbench)
-    assert seen == [
-        (0b111, 0b010, 0),
-        (0b110, 0b011, 0),
-        (0b011, 0b010, 0),
-        (0b010, 0b011, 0),
-        (0b011, 0b110, 0),
-        (0b010, 0b111, 1),
-        (0b111, 0b010, 0),
-    ]
-
-
-def test_refuses_wrong_parameters():
-    with pytest.raises(ValueError, match="levels must be at least 1, not 0"):
-        FoldCounter(0, 4)
-    with pytest.raises(ValueError, match="delay must be at least 2, not 1"):
-        Accumulator(arch_of("ws", 1, 1), delay=1)
-    with pytest.raises(
-        TypeError, match="csc_64x1 must be of family dense or nm or pattern"
-    ):
-        Accumulator(ArchConfig.read("csc_64x1"), delay=2)
