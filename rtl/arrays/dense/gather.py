@@ -5,16 +5,22 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from hwsim.config import ArchConfig
-from hwsim.rtl.arrays.dense.scratchpad import Gather, gather_command_layout, load_layout
+from hwsim.rtl.arrays.dense.layout import (
+    act_layout,
+    bank_depth,
+    gather_command_layout,
+    load_layout,
+)
+from hwsim.rtl.arrays.dense.scratchpad import Gather
 from hwsim.rtl.arrays.interface import ArrayComponent
-from hwsim.rtl.arrays.systolic.layout import array_members, command_layout
+from hwsim.rtl.arrays.systolic.layout import acc_depth, array_members, command_layout
 from hwsim.rtl.arrays.systolic.ws import WSArray
 
 __all__ = ["GatherArray"]
 
 
 class GatherArray(ArrayComponent):
-    """A :class:`WSArray` behind a :class:`Gather`: activations come once, and in the order of K.
+    """A :class:`WSArray` behind a :class:`Gather`: each activation comes once, in the order of K.
 
     Throughput, latency and stalls are those of the two; a tile whose activations are not all loaded
     is cause ``act``.
@@ -37,13 +43,18 @@ class GatherArray(ArrayComponent):
             array_members(arch)
             | {
                 "command": In(stream.Signature(gather_command_layout(arch))),
-                "act": In(stream.Signature(load_layout(arch))),
+                "act": In(stream.Signature(load_layout(act_layout(arch), bank_depth(arch)))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.gather = gather = Gather(self.arch)
+        m.submodules.gather = gather = Gather(
+            command=gather_command_layout(self.arch),
+            act=act_layout(self.arch),
+            depth=bank_depth(self.arch),
+            pixels=acc_depth(self.arch),
+        )
         m.submodules.array = array = WSArray(self.arch)
 
         m.d.comb += self.command.ready.eq(gather.command.ready & array.command.ready)

@@ -1,63 +1,58 @@
 """Banked activation scratchpad that gathers: every row reads its own bank at its own address."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, DenseConfig
-from hwsim.formats.base import index_width
-from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
-from hwsim.rtl.arrays.systolic.layout import acc_depth, command_layout
+from hwsim.rtl.arrays.dense.layout import load_layout
 from hwsim.rtl.blocks.fold_counter import FoldCounter
 
-__all__ = ["Gather", "gather_command_layout", "load_layout"]
-
-
-def _depth(arch: ArchConfig) -> int:
-    depth = arch.array_as(DenseConfig).gather_depth
-    assert depth is not None
-    return depth
-
-
-def gather_command_layout(arch: ArchConfig) -> data.StructLayout:
-    """One job: the array's command, and ``k_blocks`` K of each bank to be loaded."""
-    fields = {name: field.shape for name, field in command_layout(arch)}
-    return data.StructLayout(fields | {"k_blocks": range(_depth(arch) + 1)})
-
-
-def load_layout(arch: ArchConfig) -> data.StructLayout:
-    """Beat of a load: one K of each bank of a pixel, and perhaps a word of the gather list."""
-    rows = arch.array_as(DenseConfig).rows
-    acts = {name: field.shape for name, field in streamed_cell_of(arch).act_stream(rows)}
-    entry = data.ArrayLayout(unsigned(index_width(_depth(arch))), rows)
-    return data.StructLayout(acts | {"entry": entry})
+__all__ = ["Gather"]
 
 
 class Gather(wiring.Component):
     """Load tiles of activations into banks, and play each through the gather list.
 
-    Bank r holds the activations of every K with ``K mod rows = r``, in two halves: while one tile
-    is played the next one is loaded. In K fold f of a tile, row r gets K ``entry[f][r] * rows + r``
-    of every pixel; the list is the same for all tiles and M folds of a job, and comes with the
-    first beat of each block of the first tile: word f with block f.
+    Bank r holds the activations of every K index k with ``k mod rows = r``, in two halves: while
+    one tile is played the next one is loaded. In K fold f of a tile, row r gets the activation of
+    K index ``entry[f][r] * rows + r`` of every pixel; the list is the same for all tiles and M
+    folds of a job, and comes with the first beat of each block of the first tile: word f with
+    block f.
 
-    * Throughput: a beat a clock in and out.
-    * Latency: the first word of a tile is offered two clocks after the tile's last beat was taken.
+    * Throughput: one beat per cycle in and out.
+    * Latency: the first word of a tile is offered two cycles after the tile's last beat was taken.
     * Stalls: ``load`` is not taken while both halves are full; nothing is offered of a tile that is
       not loaded whole.
 
+    Parameters
+    ----------
+    command : StructLayout
+        Payload of the command: ``k_folds``, ``m_folds``, ``n_tiles``, ``n_edge`` and ``k_blocks``
+        at least.
+    act : StructLayout
+        Payload of the activation stream; its ``act`` is an array with one word of each bank.
+    depth : int
+        Depth of a bank, in K indices, and of the gather list: a power of two.
+    pixels : int
+        Pixels of a full tile: a power of two.
+
     Members
     -------
-    command : ``In(stream.Signature(gather_command_layout(arch)))``
+    command : ``In(stream.Signature(command))``
         One job; taken when the last word of the job before has been read.
-    load : ``In(stream.Signature(load_layout(arch)))``
+    load : ``In(stream.Signature(load_layout(act, depth)))``
         n tile, block of K, pixel.
-    act : ``Out``
+    act : ``Out(stream.Signature(act))``
         n tile, M fold, K fold, pixel: what the array takes.
     issue, lists : ``Out(1)``
         A word of the list and, through it, one of every bank is read; a word of the list is
         written.
+
+    Raises
+    ------
+    ValueError
+        A size is not a power of two: the parts of an address would overlap.
     """
 
     command: stream.Interface
@@ -66,17 +61,23 @@ class Gather(wiring.Component):
     issue: Signal
     lists: Signal
 
-    def __init__(self, arch: ArchConfig) -> None:
-        self.arch = arch
+    def __init__(
+        self,
+        *,
+        command: data.StructLayout,
+        act: data.StructLayout,
+        depth: int,
+        pixels: int,
+    ) -> None:
+        for name, value in (("depth", depth), ("pixels", pixels)):
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{name} must be a power of two, not {value}")
+        self.depth, self.pixels = depth, pixels
         super().__init__(
             {
-                "command": In(stream.Signature(gather_command_layout(arch))),
-                "load": In(stream.Signature(load_layout(arch))),
-                "act": Out(
-                    stream.Signature(
-                        streamed_cell_of(arch).act_stream(arch.array_as(DenseConfig).rows)
-                    )
-                ),
+                "command": In(stream.Signature(command)),
+                "load": In(stream.Signature(load_layout(act, depth))),
+                "act": Out(stream.Signature(act)),
                 "issue": Out(1),
                 "lists": Out(1),
             }
@@ -84,19 +85,15 @@ class Gather(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        array, pixels, blocks = (
-            self.arch.array_as(DenseConfig),
-            acc_depth(self.arch),
-            _depth(self.arch),
-        )
-        layout = gather_command_layout(self.arch)
+        pixels, blocks = self.pixels, self.depth
+        layout = self.command.payload.shape()
         job = data.View(layout, Signal(layout.size, reset_less=True))
         loading, playing, full = Signal(), Signal(), Signal(2)
 
         # loading
         load_half, load_pixel, load_block = Signal(), Signal(range(pixels)), Signal(range(blocks))
         beat, block_end, tile_loaded = Signal(), Signal(), Signal()
-        m.submodules.load_fold = load_fold = FoldCounter(2, array.COUNT_WIDTH)
+        m.submodules.load_fold = load_fold = FoldCounter(2, len(job.k_folds))
         m.d.comb += load_fold.bounds[0].eq(job.k_blocks)
         m.d.comb += load_fold.bounds[1].eq(job.n_tiles)
         m.d.comb += load_fold.step.eq(block_end)
@@ -116,7 +113,7 @@ class Gather(wiring.Component):
         half, pixel, place = Signal(), Signal(range(pixels)), Signal(range(blocks))
         offered, fold_end, tile_played = Signal(), Signal(), Signal()
         issue = self.issue
-        m.submodules.fold = fold = FoldCounter(3, array.COUNT_WIDTH)
+        m.submodules.fold = fold = FoldCounter(3, len(job.k_folds))
         m.d.comb += Cat(fold.bounds).eq(Cat(job.k_folds, job.m_folds, job.n_tiles))
         m.d.comb += fold.step.eq(fold_end)
         last_pixel = pixel + 1 == Mux(fold.last[2], job.n_edge, pixels)
@@ -148,7 +145,7 @@ class Gather(wiring.Component):
         m.d.comb += [write.addr.eq(load_block), write.data.eq(self.load.p.entry)]
         m.d.comb += read.addr.eq(place)
 
-        for row in range(array.rows):
+        for row in range(len(self.act.p.act)):
             bank: Memory = Memory(
                 shape=self.act.p.act[row].shape(), depth=2 * blocks * pixels, init=[]
             )

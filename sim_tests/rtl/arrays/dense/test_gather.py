@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Dense array behind its banks in the Amaranth simulator, against the clock-by-clock model."""
+"""Dense array behind its banks in the Amaranth simulator, against the cycle-by-cycle model."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_reset_leaves_the_array_clean(drive, reset_at):
 
 
 def test_starved_and_blocked_in_turn(drive):
-    """Activations every seventh clock, a sink that opens every fifth."""
+    """Activations in one cycle of seven, a sink that opens in one of five."""
     arch = gather_arch_of(2, 2, 2, gather_depth=8)
     gemm = GEMM.of(np.full((3, 5), 3), np.arange(35).reshape(5, 7))
     pauses = {"act": np.arange(7) != 6, "ofmap": np.arange(5) != 4}
