@@ -1,17 +1,13 @@
 # amaranth: UnusedElaboratable=no
-"""N:M arrays in the Amaranth simulator against the clock-by-clock model, values and causes."""
+"""N:M arrays in the Amaranth simulator against the cycle-by-cycle model, values and causes."""
 
 import numpy as np
 import pytest
-from amaranth import ClockDomain, Module, Signal
 from harness.array_bench import assert_equal, chain, pause_factors
 from harness.dense_cases import product
 from harness.nm_cases import KINDS, NUMBERS, SHAPES, arch_of, gemm_of
 
 from hwsim.arrays.nm import array as nm
-from hwsim.config import NumberConfig
-from hwsim.formats.codes import decode
-from hwsim.rtl.arrays.nm.cell import NMCell
 from hwsim.workload.gemm import GEMM
 
 DATAFLOWS = ["ws", "os"]
@@ -88,36 +84,3 @@ def test_reset_leaves_the_array_clean(drive, dataflow, reset_at):
     rng = np.random.default_rng(13)
     jobs = [nm.compile(arch, gemm_of(rng, arch, shape)) for shape in [(7, 30, 7), (2, 17, 3)]]
     check(drive, arch, jobs, {}, reset_at=reset_at)
-
-
-@pytest.mark.parametrize("kind", [(1, 1), (2, 4), (3, 4), (4, 4), (2, 8)], ids=str)
-@pytest.mark.parametrize("numbers", NUMBERS, ids=str)
-def test_cell_adds_up_what_it_selects(simulate, kind, numbers):
-    """Every code at every place: the sum of the products, combinational."""
-    arch = arch_of("os", 1, 1, *kind, **numbers)
-    cell = NMCell(NumberConfig(**numbers), arch.array)
-    n, m = kind
-    rng = np.random.default_rng(14)
-    top = Module()
-    top.domains.sync = ClockDomain()
-    act, weight, total = Signal(cell.act), Signal(cell.weight), Signal(32)
-    top.d.comb += total.eq(cell.dot(act, weight))
-
-    async def testbench(ctx):
-        for _ in range(40):
-            patterns = rng.integers(0, 1 << arch.numbers.weight_width, n)
-            if arch.numbers.weight_code == "ternary":
-                patterns[patterns == 2] = 3
-            values = rng.choice(
-                [-1, 0, 1] if arch.numbers.act_width == 1 else [-128, 127, 0, -5], m
-            )
-            place = rng.integers(0, m, n) if n < m else np.arange(n)
-            ctx.set(act, values.tolist())
-            ctx.set(weight.weight, patterns.tolist())
-            if n < m:
-                ctx.set(weight.position, place.tolist())
-            expected = int((decode(patterns, arch.numbers) * values[place]).sum())
-            assert ctx.get(total) == expected & 0xFFFFFFFF
-            await ctx.tick()
-
-    simulate(top, testbench)

@@ -1,9 +1,8 @@
 # amaranth: UnusedElaboratable=no
-"""Pattern arrays in the Amaranth simulator against the clock-by-clock model, values and causes."""
+"""Pattern arrays in the Amaranth simulator against the cycle-by-cycle model, values and causes."""
 
 import numpy as np
 import pytest
-from amaranth import Module, Signal
 from harness.array_bench import assert_equal, chain, pause_factors
 from harness.pattern_cases import CONVS, arch_of, conv_gemm, gemm_of, product
 
@@ -11,8 +10,6 @@ from hwsim.arrays.pattern import array as pattern
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
 from hwsim.errors import InputError
-from hwsim.rtl.arrays.pattern.cell import PatternCell
-from hwsim.rtl.arrays.pattern.control import PatternControl
 from hwsim.workload.gemm import GEMM
 
 DESIGNS = [(1, 3, 8, 4), (2, 3, 8, 8)]
@@ -107,44 +104,12 @@ def test_narrowest_psum_wraps(drive):
     assert (run.ofmap == product(arch, gemm)).all()
 
 
-def test_all_zero_weights_take_no_clock(drive):
+def test_all_zero_weights_take_no_cycle(drive):
     arch = arch_of(2, 2)
     rng = np.random.default_rng(15)
     nothing = conv_gemm(rng, arch, CONVS[2], 0.0)
     jobs = [pattern.compile(arch, gemm) for gemm in (nothing, conv_gemm(rng, arch, CONVS[1], 1.0))]
     check(drive, arch, jobs, {})
-
-
-@pytest.mark.parametrize("code", ["int", "levels"])
-def test_cell_chooses_its_taps(simulate, code):
-    """Every tap of each of the four multipliers, and none."""
-    numbers = arch_of(1, 1, weight_width=3, weight_code=code).numbers
-    cell = PatternCell(numbers)
-    act, weight, out = Signal(cell.act), Signal(cell.weight), Signal(range(-4096, 4096))
-    m = Module()
-    m.d.comb += out.eq(cell.dot(act, weight))
-    m.d.sync += Signal().eq(0)
-    acts = [3, -5, 7, -11, 13, -17, 19, -23, 29]
-    taps = [[place] * 4 for place in range(10)] + [[0, 3, 4, 8], [8, 2, 9, 5]]
-
-    async def testbench(ctx):
-        ctx.set(act, cell.act.const(acts))
-        ctx.set(weight.code, weight.code.shape().const([1, 2, 1, 0]))
-        # codes 1, 2, 1, 0 are the integers 1, 2, 1, 0, or the levels 2, 3, 2, 1
-        values = [1, 2, 1, 0] if code == "int" else [2, 3, 2, 1]
-        for places in taps:
-            ctx.set(weight.tap, weight.tap.shape().const(places))
-            terms = zip(values, places, strict=True)
-            expected = sum(value * [*acts, 0][place] for value, place in terms)
-            assert ctx.get(out) == expected
-            await ctx.tick()
-
-    simulate(m, testbench)
-
-
-def test_refuses_another_family():
-    with pytest.raises(TypeError, match="csc_64x1 must be of family pattern, not csc"):
-        PatternControl(ArchConfig.read("csc_64x1"))
 
 
 @pytest.mark.parametrize(
