@@ -37,9 +37,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Without what needs a Verilog simulator (cosim) or minutes (slow); fewer examples of each property.
+# Without what needs a Verilog simulator (cosim) or much time (SLOW in sim_tests/conftest.py).
 test-fast: $(VENV)/.installed-dev
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n auto --dist loadfile -m "not cosim and not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not cosim and not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,10 +1,49 @@
 """Fixtures shared by every test."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+
+#: Tests that ``make test-fast`` leaves out, by path: they simulate whole arrays in RTL, train
+#: networks, fuzz every configuration, or run commands in processes of their own.
+SLOW = (
+    "rtl/arrays/*/test_array.py",
+    "rtl/arrays/dense/test_gather.py",
+    "rtl/synth",
+    "rtl/emit",
+    "models/checkpoints",
+    "models/compress",
+    "models/search",
+    "models/training",
+    "models/importers/test_trained.py",
+    "models/importers/test_calibrate.py",
+    "models/networks/test_slim.py",
+    "hwsim/arrays/*/test_array.py",
+    "hwsim/cli",
+    "hwsim/config/test_fuzz.py",
+    "hwsim/studies",
+    "hwsim/sweeps/test_run.py",
+    "hwsim/system/test_processes.py",
+    "test_api.py",
+    "test_docs.py",
+    "test_examples.py",
+    "test_results.py",
+    "test_toy_family.py",
+    "test_wheel.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of :data:`SLOW`."""
+    root = Path(__file__).parent
+    slow = {path for pattern in SLOW for path in root.glob(pattern)}
+    assert slow, "SLOW names no test"
+    for item in items:
+        if slow & {item.path, *item.path.parents}:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_addoption(parser):
