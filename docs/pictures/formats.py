@@ -170,11 +170,11 @@ def _csc(weight: NDArray[np.int64]) -> Drawing:
         memories.append(
             (f"PE {pe} pointers", _numbers("pointers", matrix.pointers[pe], pointer_width))
         )
-        place = matrix.memory(pe)
+        memory = matrix.memory(pe)
         memories.append(
-            (f"PE {pe} entries", _padded(matrix.values[place], matrix.rel_idx[place], 1))
+            (f"PE {pe} entries", _padded(matrix.values[memory], matrix.rel_idx[memory], 1))
         )
-    size = csc.bits(matrix, NUMBERS.weight_width)
+    size = csc.bits(matrix, NUMBERS.weight_width, pointer_width)
     return Drawing("csc on 2 PEs: code and zeros before it, column by column", size, memories)
 
 

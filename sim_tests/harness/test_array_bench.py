@@ -34,14 +34,19 @@ def test_refuses_what_does_not_fit(value):
         pack(LAYOUT, value)
 
 
+ARCH = ArchConfig.read("dense_8x8_ws")
+
+
 class Passing(wiring.Component):
     """Stand-in for an array: what comes as ``act`` goes out one cycle later, with a fault."""
 
-    def __init__(self, fault: str = "") -> None:
+    def __init__(self, arch, fault: str = "") -> None:
         self.fault = fault
+        strobes = {name: unsigned(strobe.bits) for name, strobe in arch.array.strobes.items()}
         members = {name: In(stream.Signature(OFMAP)) for name in INPUTS}
         status = data.StructLayout({"array": data.ArrayLayout(unsigned(3), 1)})
-        super().__init__(members | {"ofmap": Out(stream.Signature(OFMAP)), "status": Out(status)})
+        outputs = {"ofmap": Out(stream.Signature(OFMAP)), "status": Out(status)}
+        super().__init__(members | outputs | {"events": Out(data.StructLayout(strobes))})
 
     def elaborate(self, platform):
         m = Module()
@@ -49,6 +54,7 @@ class Passing(wiring.Component):
         m.d.comb += self.command.ready.eq(1)
         m.d.comb += self.weight.ready.eq(self.fault != "words")
         m.d.comb += self.act.ready.eq(~offer.valid | offer.ready)
+        m.d.comb += self.events.macs.eq(self.act.valid & self.act.ready)
         m.d.comb += self.status.array[0].eq(7 if self.fault == "code" else 1)
         with m.If(offer.ready):
             m.d.sync += offer.valid.eq(0)
@@ -71,15 +77,18 @@ def job():
 
 
 def run(monkeypatch, job, fault=""):
-    monkeypatch.setattr("harness.array_bench.build", lambda arch: Passing(fault))
+    monkeypatch.setattr("harness.array_bench.build", lambda arch: Passing(arch, fault))
     pauses = {"ofmap": np.array([True, True, False])}
-    return drive(ArchConfig.read("dense_8x8_ws"), [job, job], pauses, max_cycles=100)
+    return drive(ARCH, [job, job], pauses, max_cycles=100)
 
 
 def test_gives_back_what_comes_out(monkeypatch, job):
     for result in run(monkeypatch, job):
         assert result.ofmap.ravel().tolist() == [1, 2, 3, 4]
         assert result.counts.cycles == result.counts.causes["array"]["compute"] == 12
+        assert result.counts.events["act_beats"] == 4
+        # a strobe counts for the events that the design says
+        assert result.counts.events["macs"] == 4 * ARCH.array.multipliers
 
 
 @pytest.mark.parametrize(

@@ -296,9 +296,9 @@ def test_every_command_marks_them(hwsim, drawn):
     assert json.loads(out)["operands"] == "random_lenet5 (synthetic weights)"
     code, out = hwsim("storage", drawn, "--arch", "csc_4x16")
     assert code == 0
-    assert "random_lenet5 (synthetic weights): bits in all" in " ".join(out.split())
+    assert "random_lenet5 (synthetic weights): bits in total" in " ".join(out.split())
     code, out = hwsim("storage", "lenet5", "--arch", "csc_4x16")
-    assert "lenet5 (synthetic weights): bits in all" in " ".join(out.split())
+    assert "lenet5 (synthetic weights): bits in total" in " ".join(out.split())
     code, out = hwsim("breakeven", "csc_4x16", "lenet5:fc2", "--checkpoint", drawn, "--json")
     (layer,) = json.loads(out)["layers"]
     assert layer["activations"] == "those of random_lenet5 (synthetic weights)"
@@ -317,4 +317,4 @@ def test_images_are_refused(hwsim, drawn, tmp_path):
         "simulate", "csc_4x16", "lenet5", "--checkpoint", drawn, "--inputs", "images.npy"
     )
     assert code == 2
-    assert "--inputs = 'images.npy': must be absent: synthetic weights" in error
+    assert "inputs = 'images.npy': must be absent: synthetic weights" in error
