@@ -8,10 +8,7 @@ from hwsim.rtl.arrays.interface import ArrayComponent
 from hwsim.rtl.arrays.pattern.control import PatternControl
 from hwsim.rtl.arrays.pattern.layout import array_members
 from hwsim.rtl.arrays.pattern.window import WindowUnit
-from hwsim.rtl.arrays.systolic.accumulator import Accumulator
-from hwsim.rtl.arrays.systolic.cell import cell_of
-from hwsim.rtl.arrays.systolic.layout import acc_depth
-from hwsim.rtl.arrays.systolic.ws_mesh import WSMesh
+from hwsim.rtl.arrays.systolic.ws_core import WSCore
 
 __all__ = ["Array"]
 
@@ -52,33 +49,24 @@ class Array(ArrayComponent):
 
     def elaborate(self, platform):
         m = Module()
-        array, numbers = self.arch.array_as(PatternConfig), self.arch.numbers
-        rows, cols, psum_width = array.rows, array.cols, numbers.psum_width
+        array = self.arch.array_as(PatternConfig)
 
         m.submodules.control = control = PatternControl(self.arch)
         m.submodules.window = window = WindowUnit(
-            rows, numbers.act_width, array.line_depth, array.COUNT_WIDTH, array.WINDOW_WIDTH
+            array.rows,
+            self.arch.numbers.act_width,
+            array.line_depth,
+            array.COUNT_WIDTH,
+            array.WINDOW_WIDTH,
         )
-        m.submodules.mesh = mesh = WSMesh(
-            rows=rows, cols=cols, cell=cell_of(self.arch), psum_width=psum_width
-        )
-        m.submodules.accumulator = accumulator = Accumulator(
-            cols=cols, psum_width=psum_width, depth=acc_depth(self.arch), delay=rows + cols
-        )
-
         wiring.connect(m, wiring.flipped(self.command), control.command)
         wiring.connect(m, wiring.flipped(self.weight), control.weight)
-        wiring.connect(m, wiring.flipped(self.ofmap), accumulator.ofmap)
-        m.d.comb += self.status.array[0].eq(control.cause)
-        m.d.comb += self.events.macs.eq(control.tag.valid)
-        m.d.comb += self.events.weight_loads.eq(control.load.valid)
-        m.d.comb += self.events.psum_reads.eq(accumulator.reads)
-        m.d.comb += self.events.psum_writes.eq(accumulator.writes)
+        core = WSCore(m, self, self.arch, control)
         m.d.comb += self.events.library_writes.eq(control.library)
         m.d.comb += self.events.line_reads.eq(window.step)
         m.d.comb += self.events.line_writes.eq(window.step)
 
-        m.d.comb += window.enable.eq(accumulator.enable)
+        m.d.comb += window.enable.eq(core.enable)
         m.d.comb += window.start.eq(control.start)
         for field, _ in window.job.shape():
             m.d.comb += window.job[field].eq(self.command.p[field])
@@ -88,15 +76,6 @@ class Array(ArrayComponent):
         m.d.comb += window.window.ready.eq(control.ready)
         m.d.comb += control.window.eq(window.window.valid)
         m.d.comb += control.starved.eq(window.starved)
-
-        m.d.comb += control.enable.eq(accumulator.enable)
-        m.d.comb += control.draining.eq(accumulator.busy)
-        m.d.comb += mesh.enable.eq(accumulator.enable)
-        m.d.comb += mesh.act.eq(window.window.payload)
-        m.d.comb += mesh.swap.eq(control.swap)
-        m.d.comb += mesh.load.eq(control.load)
-        m.d.comb += mesh.weight.eq(control.weight_row)
-        m.d.comb += accumulator.tag.eq(control.tag)
-        m.d.comb += accumulator.psum.eq(mesh.psum)
+        core.connect(m, window.window.payload)
 
         return m

@@ -3,13 +3,11 @@
 from amaranth import Module
 from amaranth.lib import wiring
 
-from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config import ArchConfig
 from hwsim.rtl.arrays.interface import ArrayComponent
-from hwsim.rtl.arrays.systolic.accumulator import Accumulator
-from hwsim.rtl.arrays.systolic.cell import cell_of
-from hwsim.rtl.arrays.systolic.layout import acc_depth, array_members
+from hwsim.rtl.arrays.systolic.layout import array_members
 from hwsim.rtl.arrays.systolic.ws_control import WSControl
-from hwsim.rtl.arrays.systolic.ws_mesh import WSMesh
+from hwsim.rtl.arrays.systolic.ws_core import WSCore
 
 __all__ = ["WSArray"]
 
@@ -49,35 +47,12 @@ class WSArray(ArrayComponent):
 
     def elaborate(self, platform):
         m = Module()
-        array = self.arch.array_as(SystolicConfig)
-        rows, cols, psum_width = array.rows, array.cols, self.arch.numbers.psum_width
 
         m.submodules.control = control = WSControl(self.arch)
-        m.submodules.mesh = mesh = WSMesh(
-            rows=rows, cols=cols, cell=cell_of(self.arch), psum_width=psum_width
-        )
-        m.submodules.accumulator = accumulator = Accumulator(
-            cols=cols, psum_width=psum_width, depth=acc_depth(self.arch), delay=rows + cols
-        )
-
         wiring.connect(m, wiring.flipped(self.command), control.command)
         wiring.connect(m, wiring.flipped(self.weight), control.weight)
         wiring.connect(m, wiring.flipped(self.act), control.act)
-        wiring.connect(m, wiring.flipped(self.ofmap), accumulator.ofmap)
-        m.d.comb += self.status.array[0].eq(control.cause)
-        m.d.comb += self.events.macs.eq(control.tag.valid)
-        m.d.comb += self.events.weight_loads.eq(control.load.valid)
-        m.d.comb += self.events.psum_reads.eq(accumulator.reads)
-        m.d.comb += self.events.psum_writes.eq(accumulator.writes)
-
-        m.d.comb += control.enable.eq(accumulator.enable)
-        m.d.comb += control.draining.eq(accumulator.busy)
-        m.d.comb += mesh.enable.eq(accumulator.enable)
-        m.d.comb += mesh.act.eq(control.act_row)
-        m.d.comb += mesh.swap.eq(control.swap)
-        m.d.comb += mesh.load.eq(control.load)
-        m.d.comb += mesh.weight.eq(control.weight_row)
-        m.d.comb += accumulator.tag.eq(control.tag)
-        m.d.comb += accumulator.psum.eq(mesh.psum)
+        core = WSCore(m, self, self.arch, control)
+        core.connect(m, control.act_row)
 
         return m
