@@ -191,7 +191,7 @@ def studies() -> Iterator[tuple[str, str]]:
         if isinstance(config.study, CompareConfig) and FIRST in text and LAST in text:
             document = json.loads(report.with_name("results.json").read_text())
             yield f"study {config.name}", _findings(text)
-            yield f"study {config.name} in short", _short(document)
+            yield f"study {config.name} in short", _short(text, document)
 
 
 def replaced(page: str, name: str, body: str) -> str:
@@ -240,17 +240,23 @@ def _words(layer: dict[str, Any]) -> list[str]:
     return [words[key](value) for key, value in layer.items() if key in words]
 
 
+def _opening(report: str) -> list[str]:
+    """Paragraphs of a study's report between its title and its terms: answer, table of winners."""
+    paragraphs = report.split("\n\n")
+    end = next(n for n, text in enumerate(paragraphs) if text.startswith("Reproduce with"))
+    return paragraphs[1:end]
+
+
 def _findings(report: str) -> str:
-    """The answer, and what is said at equal accuracy, of a study's report; headings one lower."""
-    answer = report.split("\n\n")[1]
+    """Answer, winners, proofs and the part on equal accuracy of a report; headings one lower."""
     part = report[report.index(FIRST) : report.index(LAST)]
     proved = re.search(r"(?m)^\d+ of \d+ runs of real layers.*$", report)
-    lines = [answer, *([proved[0]] if proved else []), re.sub(r"(?m)^##", "####", part.strip())]
-    return "\n\n".join(lines)
+    lines = [*_opening(report), *([proved[0]] if proved else [])]
+    return "\n\n".join([*lines, re.sub(r"(?m)^##", "####", part.strip())])
 
 
-def _short(document: dict[str, Any]) -> str:
-    """Answer of a study, proofs, and a table of each family's best at equal accuracy."""
+def _short(report: str, document: dict[str, Any]) -> str:
+    """Table of winners of a study, proofs, and a table of each family's best at equal accuracy."""
     columns = [
         "weights", "bits", "design", "test %", "weights left", "cycles", "speedup", "stored KB"
     ]  # fmt: skip
@@ -266,35 +272,11 @@ def _short(document: dict[str, Any]) -> str:
     proofs = document["rtl"]
     equal = f"{sum(proof['equal'] for proof in proofs)} of {len(proofs)}"
     return (
-        f"{_winners(document)}\n\nIn RTL {equal} runs of real layers gave the same outputs and "
-        "cycles. The table shows, for each kind of sparsity and width of weights, the smallest "
-        "model of equal accuracy on its fastest design.\n\n"
+        f"{_opening(report)[-1]}\n\nIn RTL {equal} runs of real layers gave the same outputs and "
+        "cycles. The next table shows, for each kind of sparsity and width of weights, the "
+        "smallest model of equal accuracy on its fastest design.\n\n"
         f"{table_lines(columns, rows)}"
     )
-
-
-def _winners(document: dict[str, Any]) -> str:
-    """Table of the winner of each measure and by what factor, one column per width of weights."""
-    verdicts = document["verdicts"]
-    if not verdicts:
-        return str(document["answer"])
-    widths = list(dict.fromkeys(v["weight_width"] for v in verdicts))
-    cells = {(v["measure"], v["weight_width"]): _winner(v) for v in verdicts}
-    columns = ["measure", *("any width" if w is None else _bits(w) for w in widths)]
-    measures = dict.fromkeys(v["measure"] for v in verdicts)
-    rows = [[m, *(cells.get((m, width)) for width in widths)] for m in measures]
-    return table_lines(columns, rows)
-
-
-def _winner(verdict: dict[str, Any]) -> str:
-    factor = verdict["factor"]
-    side = "systolic" if factor > 1 else "non-structured"
-    times = f"{max(factor, 1 / max(factor, 1e-9)):.2f}x"
-    return f"a tie ({side}, {times})" if verdict["thesis"] == "a tie" else f"{side}, {times}"
-
-
-def _bits(width: int) -> str:
-    return "1 bit" if width == 1 else f"{width} bits"
 
 
 if __name__ == "__main__":

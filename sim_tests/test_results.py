@@ -12,6 +12,7 @@ from harness.study_cases import Case, study
 
 from hwsim.config import ArchConfig, TechConfig
 from hwsim.config.catalog import CONFIGS
+from hwsim.report.page import table_lines
 from hwsim.studies import compare, verdict
 from hwsim.studies.report import write_comparison
 
@@ -68,10 +69,13 @@ def test_what_a_study_found_is_copied(script, tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     found = results._findings(text)
     answer = verdict.answer(done)
-    assert found.startswith(f"**{answer}**\n\n1 of 1 runs of real layers")
+    winners = table_lines(*verdict.winners(verdict.verdicts(done)))
+    assert found.startswith(f"**{answer}**\n\n{winners}\n\n1 of 1 runs of real layers")
     assert not [line for line in found.splitlines() if line.startswith(("# ", "## ", "### "))]
     assert "![" not in found
-    short = results._short(json.loads((tmp_path / "out" / "results.json").read_text()))
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    short = results._short(text, document)
+    assert short.startswith(f"{winners}\n\nIn RTL 1 of 1")
     assert "\n\nIn RTL 1 of 1 runs of real layers gave the same outputs and cycles. " in short
     for ruling in verdict.verdicts(done):
         (row,) = (line for line in short.splitlines() if line.startswith(f"| {ruling.measure} |"))
@@ -103,22 +107,3 @@ def test_the_record_is_what_synthesis_counts(script, tmp_path):
     assert cells is not None
     found = (cells.count("logic"), cells.count("flip_flops"), cells.memory_bits)
     assert found == (record.logic, record.flip_flops, record.memory_bits)
-
-
-def test_the_answer_in_short_is_a_table_of_winners(script):
-    def ruling(measure, width, factor, thesis):
-        return {"measure": measure, "weight_width": width, "factor": factor, "thesis": thesis}
-
-    winners = script("results")._winners
-    verdicts = [
-        ruling("storage", 8, 1.651, "supported"),
-        ruling("storage", None, 0.5, "not supported"),
-        ruling("cycles", 8, 0.99, "a tie"),
-    ]
-    assert winners({"verdicts": verdicts}).splitlines() == [
-        "| measure | 8 bits | any width |",
-        "| --- | ---: | ---: |",
-        "| storage | systolic, 1.65x | non-structured, 2.00x |",
-        "| cycles | a tie (non-structured, 1.01x) |  |",
-    ]
-    assert winners({"verdicts": [], "answer": "Not judged."}) == "Not judged."

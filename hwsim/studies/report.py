@@ -112,6 +112,9 @@ def _report(
 ) -> Report:
     report = Report(title)
     report.text(f"**{verdict.answer(comparison)}**")
+    rulings = verdict.verdicts(comparison)
+    if rulings:
+        report.table(*verdict.winners(rulings))
     report.text(f"Reproduce with `{command}`. {_terms(comparison)}")
     report.heading("At equal accuracy")
     report.text(

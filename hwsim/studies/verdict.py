@@ -14,7 +14,18 @@ from typing import Any
 
 from hwsim.studies.compare import KINDS, Comparison, Model, Variant
 
-__all__ = ["BOUNDS", "MEASURES", "THESIS", "Verdict", "answer", "limits", "supports", "verdicts"]
+__all__ = [
+    "BOUNDS",
+    "MEASURES",
+    "THESIS",
+    "Verdict",
+    "answer",
+    "limits",
+    "supports",
+    "times",
+    "verdicts",
+    "winners",
+]
 
 THESIS = "non-structured sparsity is not worth building hardware for"
 
@@ -120,30 +131,46 @@ def verdicts(comparison: Comparison, bound: float | None = None) -> list[Verdict
 
 
 def answer(comparison: Comparison) -> str:
-    """State in one paragraph whether each measure supports the thesis."""
-    rulings = verdicts(comparison)
+    """State in one sentence by which measures the thesis is supported; factors are in the table."""
     where = (
-        f'The thesis that "{THESIS}", on {comparison.network.name} and {comparison.dataset}, '
+        f"On {comparison.network.name} and {comparison.dataset}, with "
         f"{comparison.config.images} images, {comparison.baseline.arch.array.multipliers} "
-        f"multipliers, at accuracies within {comparison.config.accuracy_bound:g} points of "
-        f"{comparison.baseline.model.name}:"
+        f"multipliers, and accuracies within {comparison.config.accuracy_bound:g} points of "
+        f'{comparison.baseline.model.name}, the thesis that "{THESIS}" is'
     )
+    rulings = verdicts(comparison)
     if not rulings:
-        return f"{where} not judged, one side has no model of that accuracy."
-    parts = []
+        return f"{where} not judged: one side has no model of that accuracy."
+    by_outcome: dict[str, list[str]] = {}
     for measure in MEASURES:
-        judged = [v for v in rulings if v.measure == measure]
-        if judged:
-            parts.append(f"in {measure} {_judgement(judged)}")
+        outcomes = {v.thesis for v in rulings if v.measure == measure}
+        if outcomes:
+            outcome = outcomes.pop() if len(outcomes) == 1 else "dependent on the width of weights"
+            by_outcome.setdefault(outcome, []).append(f"in {_quoted(measure)}")
+    parts = [f"{outcome} {' and '.join(measures)}" for outcome, measures in by_outcome.items()]
     return f"{where} {'; '.join(parts)}."
 
 
-def _judgement(judged: list[Verdict]) -> str:
-    """Name the outcomes of one measure, alike ones together."""
-    by_outcome: dict[str, list[str]] = {}
-    for verdict in judged:
-        by_outcome.setdefault(verdict.thesis, []).append(f"{verdict.at} {times(verdict.factor)}")
-    return ", ".join(f"{outcome} ({', '.join(at)})" for outcome, at in by_outcome.items())
+def _quoted(measure: str) -> str:
+    """Name of a measure inside a sentence: a qualifier goes into parentheses."""
+    name, _, qualifier = measure.partition(", ")
+    return f"{name} ({qualifier})" if qualifier else name
+
+
+def winners(rulings: list[Verdict]) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of the winners: one row per measure, one column per width of weights."""
+    widths = list(dict.fromkeys((v.weight_width, v.at) for v in rulings))
+    cells = {(v.measure, v.weight_width): _winner(v) for v in rulings}
+    rows: list[list[object]] = [
+        [measure, *(cells.get((measure, width)) for width, _ in widths)]
+        for measure in dict.fromkeys(v.measure for v in rulings)
+    ]
+    return ["measure", *(at for _, at in widths)], rows
+
+
+def _winner(verdict: Verdict) -> str:
+    factor, _, side = times(verdict.factor).partition(" for ")
+    return f"a tie ({side}, {factor})" if verdict.thesis == "a tie" else f"{side}, {factor}"
 
 
 def times(factor: float) -> str:

@@ -96,12 +96,52 @@ def test_the_thesis_follows_the_factor(done, monkeypatch, costs, outcome, words)
     assert found.to_dict()["factor"] == costs[0] / costs[1]
 
 
-def test_the_answer_has_every_factor(done):
-    text = verdict.answer(done)
-    for found in verdict.verdicts(done):
-        assert f"{found.at} {verdict.times(found.factor)}" in text
-    for outcome in {found.thesis for found in verdict.verdicts(done)}:
-        assert outcome in text
+def test_the_answer_has_every_outcome(done):
+    said = {}
+    for part in verdict.answer(done).partition('" is ')[2].removesuffix(".").split("; "):
+        outcome, _, measures = part.partition(" in ")
+        said |= dict.fromkeys(measures.split(" and in "), outcome)
+    outcomes = {}
+    for each in verdict.verdicts(done):
+        name, _, qualifier = each.measure.partition(", ")
+        key = f"{name} ({qualifier})" if qualifier else name
+        outcomes.setdefault(key, set()).add(each.thesis)
+    assert said == {
+        measure: min(theses) if len(theses) == 1 else "dependent on the width of weights"
+        for measure, theses in outcomes.items()
+    }
+
+
+def test_the_table_of_winners_names_side_and_factor(done, monkeypatch):
+    first, second, third = done.variants[:3]
+    known = {first.name: 1651, second.name: 1000, third.name: 1010}
+    monkeypatch.setitem(verdict.MEASURES, "a", ("", lambda v: known[v.name]))
+    monkeypatch.setitem(verdict.MEASURES, "b", ("", lambda v: known[v.name]))
+    rulings = [
+        verdict.Verdict("a", 8, first, second),
+        verdict.Verdict("a", None, second, first),
+        verdict.Verdict("b", 8, second, third),
+    ]
+    assert verdict.winners(rulings) == (
+        ["measure", "8 bits", "any width"],
+        [
+            ["a", "systolic, 1.65x", "non-structured, 1.65x"],
+            ["b", "a tie (non-structured, 1.01x)", None],
+        ],
+    )
+
+
+def test_the_table_of_winners_has_every_factor(done):
+    rulings = verdict.verdicts(done)
+    columns, rows = verdict.winners(rulings)
+    assert columns == ["measure", "8 bits", "4 bits", "any width"]
+    cells = {(row[0], at): cell for row in rows for at, cell in zip(columns, row, strict=True)}
+    for ruling in rulings:
+        factor, _, side = verdict.times(ruling.factor).partition(" for ")
+        shown = cells.pop((ruling.measure, ruling.at))
+        assert f"{side}, {factor}" in shown
+        assert shown.startswith("a tie") == (ruling.thesis == "a tie")
+    assert all(at == "measure" or cell is None for (_, at), cell in cells.items())
 
 
 def test_sentences_carry_the_numbers(done):
