@@ -17,10 +17,10 @@ class Array(ArrayComponent):
     """Systolic array whose rows hold input channels and whose columns hold filters.
 
     A window unit before the array forms the nine taps around each output pixel; every PE chooses
-    four of them. Each pixel of a patch comes once a row and fold.
+    four of them. Each pixel of a patch comes once per row and fold.
 
-    * Throughput: a fold of n windows from t pixels every max(t, ``rows``) clocks.
-    * Latency: ``rows + 2`` clocks, or the first window's if they are more, from a command's
+    * Throughput: a fold of n windows from t pixels every max(t, ``rows``) cycles.
+    * Latency: ``rows + 2`` cycles, or the first window's if they are more, from a command's
       transfer to its first window in the array; ``rows + cols + 1`` from there to its partial sum,
       in a last channel fold.
     * Stalls: ``weight`` and ``act`` are not taken while ``ofmap`` is offered and not taken (their
@@ -33,14 +33,14 @@ class Array(ArrayComponent):
     command : ``In(stream.Signature(command_layout(arch)))``
         An entry of the library, or one tile of a run of groups.
     weight : ``In``
-        Channels of a group, one kernel a column: group, channel fold, bottom row first; no rows at
-        or below ``k_edge`` in a last fold.
+        Channels of a group, one kernel per column: group, channel fold, bottom row first; no rows
+        at or below ``k_edge`` in a last fold.
     act : ``In``
-        Pixels of one channel a row: group, channel fold, image, raster order.
+        Pixels of one channel per row: group, channel fold, image, raster order.
     ofmap : ``Out``
-        Pixels of one partial sum a column: group, image, raster order.
+        Pixels of one partial sum per column: group, image, raster order.
     status : ``Out``
-        Cause code of the current clock (:mod:`hwsim.contract.causes`).
+        Cause code of the current cycle (:mod:`hwsim.contract.causes`).
     """
 
     def __init__(self, arch: ArchConfig) -> None:

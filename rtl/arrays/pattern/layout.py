@@ -35,7 +35,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     """Write an entry of the library (``run`` is 0), or run one tile of a run of groups.
 
     ``taps`` of library entry ``entry``; or ``m_folds`` groups of ``k_folds`` channel folds with
-    ``k_edge`` channels in the last; ``pixels`` windows a fold, ``windows`` in all, made of
+    ``k_edge`` channels in the last; ``pixels`` windows per fold, ``windows`` in all, from
     ``reads`` beats of activations; patches of ``height`` and ``width``, ``stride`` less 1, padding
     at the ``edges`` top, bottom, left, right; ``direct``: a beat is a window's first four taps.
     """
@@ -62,7 +62,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
 
 def beat_layout(arch: ArchConfig) -> data.ArrayLayout:
-    """One beat of activations: four lanes a row, of which a 3x3 layer uses the first."""
+    """One beat of activations: four lanes per row, of which a 3x3 layer uses the first."""
     lanes = data.ArrayLayout(act_shape(arch.numbers), TAPS)
     return data.ArrayLayout(lanes, arch.array_as(PatternConfig).rows)
 

@@ -34,14 +34,14 @@ class WindowUnit(wiring.Component):
     """Turn pixels into windows: two line buffers and 3 x 3 registers for each of ``rows`` lanes.
 
     All lanes step together. A step takes a pixel of each lane or, behind the last one of the job,
-    none. The window around a pixel is whole ``width + 1`` steps after it; windows of the last line
-    of a patch are made while the next patch's pixels come in, so patches need no gap between them.
-    Taps in the padding are zeros that cost no step. Pixels that are no output's centre (``stride``
-    2, edges without padding) make no window. In a ``direct`` job every beat of four activations a
-    lane is a window's first four taps; the others hold anything.
+    none. The window around a pixel is complete ``width + 1`` steps after it; windows of the last
+    line of a patch are completed while the next patch's pixels come in, so patches need no gap
+    between them. Taps in the padding are zeros that cost no step. Pixels that are no output's
+    centre (``stride`` 2, edges without padding) have no window. In a ``direct`` job every beat of
+    four activations per lane is a window's first four taps; the others are undefined.
 
-    * Throughput: one step a clock; a window each, where each pixel is an output's centre.
-    * Latency: one clock from the step that completes a window to ``window.valid``.
+    * Throughput: one step per cycle; one window per step where each pixel is an output's centre.
+    * Latency: one cycle from the step that completes a window to ``window.valid``.
     * Stalls while a window waits, while ``enable`` is 0, and for pixels.
 
     Parameters
@@ -64,7 +64,7 @@ class WindowUnit(wiring.Component):
     act : ``In(stream.Signature(ArrayLayout(ArrayLayout(signed(act_width), 4), rows)))``
         A pixel in lane 0 of each row, or four activations of a ``direct`` job.
     window : ``Out(stream.Signature(ArrayLayout(ArrayLayout(signed(act_width), 9), rows)))``
-        Nine taps a row, row-major.
+        Nine taps per row, row-major.
     starved : ``Out(1)``
         The next step needs a pixel, and none is offered.
     step : ``Out(1)``
@@ -180,10 +180,10 @@ class WindowUnit(wiring.Component):
                 for y in range(SIDE):
                     for x in range(SIDE):
                         new = taps[SIDE * y + x + 1] if x < SIDE - 1 else column[SIDE - 1 - y][r]
-                        place = SIDE * y + x
-                        if place <= SIDE:
-                            new = Mux(job.direct, self.act.payload[r][place], new)
-                        m.d.sync += taps[place].eq(new)
+                        tap = SIDE * y + x
+                        if tap <= SIDE:
+                            new = Mux(job.direct, self.act.payload[r][tap], new)
+                        m.d.sync += taps[tap].eq(new)
             for y in range(SIDE):
                 for x in range(SIDE):
                     hidden = Cat(
@@ -192,5 +192,5 @@ class WindowUnit(wiring.Component):
                         *([outside[2]] if x == 0 else []),
                         *([outside[3]] if x == SIDE - 1 else []),
                     ).any()
-                    place = SIDE * y + x
-                    m.d.comb += self.window.payload[r][place].eq(Mux(hidden, 0, taps[place]))
+                    tap = SIDE * y + x
+                    m.d.comb += self.window.payload[r][tap].eq(Mux(hidden, 0, taps[tap]))

@@ -87,7 +87,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     ``ws``: ``n_tiles`` tiles of ``acc_depth`` pixels, ``n_edge`` in the last; ``m_folds`` and
     ``k_folds`` of each; ``k_edge`` rows hold weights in the last K fold.
     ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the
-    last M fold; ``k_size`` beats a fold.
+    last M fold; ``k_size`` beats per fold.
     A PE's k is a block of K where it sees one; then, with binary activations, ``block_edge`` is the
     number of positions in the last block.
     """

@@ -18,8 +18,8 @@ class OSArray(ArrayComponent):
 
     A fold's partial sums drain while the next fold's products are accumulated.
 
-    * Throughput: a fold every max(K, ``rows``) clocks.
-    * Latency: one clock from the command's transfer to the first operands'; ``rows + cols`` from
+    * Throughput: a fold every max(K, ``rows``) cycles.
+    * Latency: one cycle from the command's transfer to the first operands'; ``rows + cols`` from
       the last operands' of a fold to its first partial sums' (the bottom row's), ``rows`` beats.
     * Stalls: ``weight`` and ``act`` are taken together. Neither is while ``ofmap`` is offered and
       not taken (their ``ready`` is a combinational function of ``ofmap.ready`` and of each other's
@@ -31,12 +31,12 @@ class OSArray(ArrayComponent):
     command : ``In(stream.Signature(command_layout(arch)))``
         One job.
     weight, act : ``In``
-        One weight a row, one activation a column: pixel fold, M fold, k.
+        One weight per row, one activation per column: pixel fold, M fold, k.
     ofmap : ``Out``
-        Rows of one partial sum a column: pixel fold, M fold, row, the bottom one first; rows at or
-        below ``m_edge`` of a last M fold do not appear.
+        Rows of one partial sum per column: pixel fold, M fold, row, the bottom one first; rows at
+        or below ``m_edge`` of a last M fold do not appear.
     status : ``Out``
-        Cause code of the current clock (:mod:`hwsim.contract.causes`).
+        Cause code of the current cycle (:mod:`hwsim.contract.causes`).
     """
 
     def __init__(self, arch: ArchConfig) -> None:

@@ -22,8 +22,8 @@ __all__ = ["OSControl"]
 class OSControl(wiring.Component):
     """Walk through the folds of a command; behind it, drain each fold.
 
-    The drain of a fold begins ``rows`` clocks after its last beat and takes ``rows`` clocks, so the
-    last beats of two folds are at least ``rows`` clocks apart.
+    The drain of a fold begins ``rows`` cycles after its last beat and takes ``rows`` cycles, so the
+    last beats of two folds are at least ``rows`` cycles apart.
 
     Members
     -------
@@ -32,12 +32,12 @@ class OSControl(wiring.Component):
     enable : ``In(1)``
         Nothing but the command's transfer happens while this is 0.
     act_row, mac, drain : ``Out``
-        To the mesh; ``act_row`` and ``mac`` in the clock of the operands' transfers. Binary
+        To the mesh; ``act_row`` and ``mac`` in the cycle of the operands' transfers. Binary
         activations beyond K are zeros in ``act_row``.
     psum_valid : ``Out(1)``
         A row of the fold leaves the mesh.
     cause : ``Out``
-        Code of the current clock.
+        Code of the current cycle.
     """
 
     command: stream.Interface
@@ -96,8 +96,8 @@ class OSControl(wiring.Component):
         m.d.comb += self.mac.first.eq(k == 0)
         m.d.comb += self.mac.last.eq(fold_end)
 
-        def live(_, place: int):
-            return ~last | (place < getattr(job, "block_edge", cell.block))
+        def live(_, position: int):
+            return ~last | (position < getattr(job, "block_edge", cell.block))
 
         cell.acts(m, self.act_row, self.act.p, live)
 
@@ -130,7 +130,7 @@ class OSControl(wiring.Component):
     def _drain(self, m: Module, fold_end: Signal, fold_rows: Signal):
         """Add the counter of the rows that drain; return whether a fold is on its way out.
 
-        ``fold_rows`` may belong to the next fold from the clock after ``drain`` on, so the count
+        ``fold_rows`` may belong to the next fold from the cycle after ``drain`` on, so the count
         keeps its own copy.
         """
         rows, cols, enable = (
@@ -140,8 +140,8 @@ class OSControl(wiring.Component):
         )
 
         start, starting = fold_end, 0
-        for clock in range(rows):
-            start = delayed(m, start, 1, enable=enable, name=f"start_{clock}", reset_less=False)
+        for stage in range(rows):
+            start = delayed(m, start, 1, enable=enable, name=f"start_{stage}", reset_less=False)
             starting = starting | start
         m.d.comb += self.drain.eq(start)
 
@@ -156,8 +156,8 @@ class OSControl(wiring.Component):
 
         valid, leaving = Signal(), 0
         m.d.comb += valid.eq((left != 0) & (left <= offered))
-        for clock in range(cols):
-            valid = delayed(m, valid, 1, enable=enable, name=f"valid_{clock}", reset_less=False)
+        for stage in range(cols):
+            valid = delayed(m, valid, 1, enable=enable, name=f"valid_{stage}", reset_less=False)
             leaving = leaving | valid
         m.d.comb += self.psum_valid.eq(valid)
 

@@ -39,9 +39,9 @@ class OSMesh(wiring.Component):
     mac : ``In(mac_layout())``
         ``weight`` and ``act`` are a pair to multiply: the first, the last of their fold.
     weight : ``In(ArrayLayout(cell.weight, rows))``
-        One PE's weights a row.
+        Weights of one PE per row.
     act : ``In(ArrayLayout(cell.act, cols))``
-        One PE's activations a column.
+        Activations of one PE per column.
     drain : ``In(1)``
         Begin to drain a fold, ``rows`` cycles after its last beat.
     psum : ``Out(psum_lanes(cols, psum_width))``

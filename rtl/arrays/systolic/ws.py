@@ -17,8 +17,8 @@ class WSArray(ArrayComponent):
 
     The next fold's weights are loaded while the current fold's pixels are fed.
 
-    * Throughput: a fold of n pixels every max(n, ``rows``) clocks.
-    * Latency: ``rows + 2`` clocks from the command's transfer to the first activation's;
+    * Throughput: a fold of n pixels every max(n, ``rows``) cycles.
+    * Latency: ``rows + 2`` cycles from the command's transfer to the first activation's;
       ``rows + cols + 1`` from an activation's to its partial sum's, in a last K fold.
     * Stalls: ``weight`` and ``act`` are not taken while ``ofmap`` is offered and not taken (their
       ``ready`` is a combinational function of ``ofmap.ready``). Lack of weights stops the next
@@ -36,9 +36,9 @@ class WSArray(ArrayComponent):
     act : ``In``
         Pixels: n tile, M fold, K fold, pixel.
     ofmap : ``Out``
-        Pixels of one partial sum a column: n tile, M fold, pixel.
+        Pixels of one partial sum per column: n tile, M fold, pixel.
     status : ``Out``
-        Cause code of the current clock (:mod:`hwsim.contract.causes`).
+        Cause code of the current cycle (:mod:`hwsim.contract.causes`).
     """
 
     def __init__(self, arch: ArchConfig) -> None:

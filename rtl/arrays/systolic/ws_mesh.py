@@ -35,15 +35,15 @@ class WSMesh(wiring.Component):
     Members
     -------
     act : ``In(ArrayLayout(cell.act, rows))``
-        One PE's activations a row.
+        Activations of one PE per row.
     swap : ``In(1)``
         Copy every shadow weight into the active one. The last load must have come a cycle before.
     load : ``In(load_layout(rows))``
         Rows 0 to ``load.row`` take a row of weights; in a fold, ``row`` counts down to 0.
     weight : ``In(ArrayLayout(cell.weight, cols))``
-        The row of weights that comes with ``load``, one a column.
+        The row of weights that comes with ``load``, one per column.
     psum : ``Out(psum_lanes(cols, psum_width))``
-        Sums of one beat of activations over all rows, one a column.
+        Sums of one beat of activations over all rows, one per column.
 
     Raises
     ------

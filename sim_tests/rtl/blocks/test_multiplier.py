@@ -24,19 +24,19 @@ def products(numbers, acts, codes):
     act, code = Signal(act_shape(numbers)), Signal(code_shape(numbers))
     result = Signal(product_shape(numbers))
     m.d.comb += result.eq(product(act, code, numbers))
-    found = []
+    results = []
 
     async def testbench(ctx):
         for a in acts:
             ctx.set(act, a)
             for c in codes:
                 ctx.set(code, c)
-                found.append(ctx.get(result))
+                results.append(ctx.get(result))
 
     sim = Simulator(m)
     sim.add_testbench(testbench)
     sim.run()
-    return np.array(found).reshape(len(acts), len(codes))
+    return np.array(results).reshape(len(acts), len(codes))
 
 
 @pytest.mark.parametrize("act_width", [1, 2, 4])
@@ -47,8 +47,8 @@ def test_every_activation_by_every_code(code, width, act_width):
     half = 1 << (act_width - 1)
     # a binary activation is +1 or -1, and 0 in a lane that is gated
     acts = [-1, 0, 1] if act_width == 1 else list(range(-half, half))
-    found = products(numbers, acts, encode(weights, numbers).tolist())
-    assert (found == np.outer(acts, weights)).all()
+    results = products(numbers, acts, encode(weights, numbers).tolist())
+    assert (results == np.outer(acts, weights)).all()
 
 
 @pytest.mark.parametrize(("code", "width"), CODES)
@@ -58,8 +58,8 @@ def test_ends_of_wide_activations(code, width, act_width):
     weights = levels(numbers)
     half = 1 << (act_width - 1)
     acts = [-half, -half + 1, -1, 0, 1, half - 1]
-    found = products(numbers, acts, encode(weights, numbers).tolist())
-    assert (found == np.outer(acts, weights)).all()
+    results = products(numbers, acts, encode(weights, numbers).tolist())
+    assert (results == np.outer(acts, weights)).all()
 
 
 def test_pattern_of_negative_zero_is_zero():

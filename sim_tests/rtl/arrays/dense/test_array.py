@@ -105,7 +105,7 @@ def test_removed_rows_and_columns(drive, dataflow):
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
-def test_all_zero_weights_take_no_clock(drive, dataflow):
+def test_all_zero_weights_take_no_cycle(drive, dataflow):
     arch = arch_of(dataflow, 2, 2, 4)
     gemms = [
         GEMM.of(np.zeros((3, 3), np.int8), np.ones((3, 2), np.int8)),

@@ -80,23 +80,23 @@ def test_tiles_know_the_positions_of_their_windows(shape):
         model = WindowModel(ROWS, LINE_DEPTH)
         twice = command | {"reads": 2 * tile.reads, "windows": 2 * tile.pixels}
         model.start({name: np.array(value) for name, value in twice.items()})
-        made = []
+        positions = []
         left = [*beats, *beats]
         position = 0
         while model.running:
             model.step(left.pop(0) if left else None)
             if model.valid:
-                made.append(position)
+                positions.append(position)
             position += 1
-        first, second = made[: tile.pixels], made[tile.pixels :]
+        first, second = positions[: tile.pixels], positions[tile.pixels :]
         assert first[0] == tile.first
         assert first[-1] - first[0] == tile.span
-        assert [place - tile.reads for place in second] == first
+        assert [position - tile.reads for position in second] == first
 
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_equals_the_model(simulate, factor):
-    """Jobs one after the other; every clock the unit steps when, and only when, the model does."""
+    """Jobs in sequence; in each cycle the unit steps when, and only when, the model does."""
     rng = np.random.default_rng(3)
     jobs = [job for shape in CONVS for job in jobs_of(rng, shape)]
     jobs = [job for job in jobs for job in (job, direct_job(rng))]
@@ -153,7 +153,7 @@ def test_equals_the_model(simulate, factor):
 
 
 def test_window_is_whole_width_plus_one_pixels_after_its_centre(simulate):
-    """A 3 x 3 image without padding: its one window is on offer a clock after the ninth pixel."""
+    """A 3 x 3 image without padding: its one window is on offer a cycle after the ninth pixel."""
     dut = WindowUnit(1, 8, 4, 4, 8)
     command = {
         "reads": 9, "windows": 1, "height": 3, "width": 3, "stride": 0, "edges": [0] * 4,
