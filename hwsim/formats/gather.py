@@ -1,26 +1,25 @@
-"""Gathers from banked activations: which row of an array takes which K in which fold.
+"""Gathers from banked activations: which row of an array takes which K index in which fold.
 
 Structured pruning leaves K' of the K columns of ``weight[M, K]``. Where activations lie in one bank
 per row of the array, and row r reads bank r through an address of its own, the gather is a
-list of addresses and nothing is moved: but a K fold takes at most one entry of each bank. A K lies
-in bank ``channel mod rows``; without channels, a K is its own channel.
+list of addresses and nothing is moved: but a K fold takes at most one entry of each bank. A K index
+lies in bank ``channel mod rows``; without channels, a K index is its own channel.
 
 The fullest bank sets the number of folds, and :func:`pack` needs no more: fold f takes the f-th
 entry of every bank. Only columns that are spread evenly over the banks reach the ideal
-``ceil(K' / rows)``; :func:`project` prunes to such columns.
+``ceil(K' / rows)``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import InputError
 
-__all__ = ["Gather", "banks", "pack", "project"]
+__all__ = ["Gather", "banks", "pack"]
 
 Ints = NDArray[np.int64]
 
@@ -57,15 +56,6 @@ class Gather:
         """K folds that these columns would take without banks, ``ceil(K' / rows)``."""
         rows: int = self.entries.shape[1]
         return -(-self.kept // rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data: sizes, and how much longer than the ideal."""
-        return {
-            "kept": self.kept,
-            "folds": self.folds,
-            "ideal": self.ideal,
-            "conflicts": self.folds - self.ideal,
-        }
 
 
 def banks(k: NDArray[np.integer], rows: int, channels: int | None = None) -> Ints:
@@ -109,29 +99,3 @@ def pack(kept: NDArray[np.integer], depth: int, rows: int, channels: int | None 
     entries: Ints = np.full((int(counts.max(initial=0)), rows), -1, dtype=np.int64)
     entries[nth, bank[order]] = columns[order]
     return Gather(entries)
-
-
-def project(
-    weight: NDArray[np.integer] | NDArray[np.floating],
-    keep: int,
-    rows: int,
-    channels: int | None = None,
-) -> NDArray[Any]:
-    """Nearest weights (Euclidean) with at most ``keep`` columns that reach the ideal folds.
-
-    No bank keeps more than ``ceil(keep / rows)`` columns. Of those that a bank may keep the largest
-    norms stay, and of all these the ``keep`` largest; equal norms in the order of K. That is the
-    greedy choice on a matroid, so no other columns hold more of the weights' norm.
-    """
-    if not 0 <= keep <= weight.shape[1]:
-        raise ValueError(f"keep must be within 0..{weight.shape[1]}, not {keep}")
-    norms = np.square(weight.astype(np.float64)).sum(axis=0)
-    bank = banks(np.arange(weight.shape[1]), rows, channels)
-    best = np.lexsort((np.arange(len(norms)), -norms, bank))
-    counts = np.bincount(bank, minlength=rows)
-    nth = np.arange(len(norms)) - np.repeat(np.cumsum(counts) - counts, counts)
-    allowed = np.sort(best[nth < -(-keep // rows)])
-    stays = allowed[np.argsort(-norms[allowed], kind="stable")[:keep]]
-    projected = np.zeros_like(weight)
-    projected[:, stays] = weight[:, stays]
-    return projected
