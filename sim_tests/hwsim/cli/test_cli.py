@@ -89,7 +89,7 @@ def test_study_leaves_a_report_tables_and_pictures(hwsim, tmp_path):
     code, out, _ = hwsim("study", "small.yaml", "--no-rtl")
     assert code == 0
     words = " ".join(out.split())
-    assert 'worth building hardware for", on lenet5 and mnist, 2 images, 64' in words
+    assert "On lenet5 and mnist, with 2 images, 64 multipliers" in words
     folder = tmp_path / "build/study/small"
     written = {path.name for path in folder.iterdir()}
     assert {"report.md", "report.html", "results.csv", "results.json"} <= written
