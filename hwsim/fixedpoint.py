@@ -30,15 +30,15 @@ def check_range(source: str, key: str, value: NDArray[np.integer], width: int) -
     Raises
     ------
     InputError
-        Naming ``source``, the first place in ``key`` that does not fit, and its value.
+        Naming ``source``, the first index in ``key`` whose value does not fit, and the value.
     """
     if value.dtype.kind == "i" and value.dtype.itemsize * 8 <= width:
         return  # the type itself is narrow enough: no pass over the values
     half = 1 << (width - 1)
     if value.size and (int(value.min()) < -half or int(value.max()) >= half):
-        place = tuple(np.argwhere((value < -half) | (value >= half))[0].tolist())
+        index = tuple(np.argwhere((value < -half) | (value >= half))[0].tolist())
         rule = f"must be within {-half}..{half - 1} ({width} bits)"
-        raise InputError(source, f"{key}{list(place)}", int(value[place]), rule)
+        raise InputError(source, f"{key}{list(index)}", int(value[index]), rule)
 
 
 def overflows(value: Ints, width: int) -> int:

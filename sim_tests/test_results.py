@@ -60,30 +60,30 @@ def test_what_a_study_found_is_copied(script, tmp_path):
         Case("tenth", "nonstructured", 0.1, test=0.9913),
     ]
     config, path = study(tmp_path, cases)
-    done = compare.run(config, str(path))
+    comparison = compare.run(config, str(path))
     proofs = [
         {"variant": "v", "case": "fc1", "M": 1, "K": 2, "N": 3, "cycles_simulator": 4,
          "cycles_rtl": 4, "equal": True},
     ]  # fmt: skip
-    write_comparison(done, "Tiny", "hwsim study tiny", proofs, tmp_path / "out")
+    write_comparison(comparison, "Tiny", "hwsim study tiny", proofs, tmp_path / "out")
     text = (tmp_path / "out" / "report.md").read_text()
-    found = results._findings(text)
-    answer = verdict.answer(done)
-    winners = table_lines(*verdict.winners(verdict.verdicts(done)))
-    assert found.startswith(f"**{answer}**\n\n{winners}\n\n1 of 1 runs of real layers")
-    assert not [line for line in found.splitlines() if line.startswith(("# ", "## ", "### "))]
-    assert "![" not in found
+    findings = results._findings(text)
+    answer = verdict.answer(comparison)
+    winners = table_lines(*verdict.winners(verdict.verdicts(comparison)))
+    assert findings.startswith(f"**{answer}**\n\n{winners}\n\n1 of 1 runs of real layers")
+    assert not [line for line in findings.splitlines() if line.startswith(("# ", "## ", "### "))]
+    assert "![" not in findings
     document = json.loads((tmp_path / "out" / "results.json").read_text())
     short = results._short(text, document)
     assert short.startswith(f"{winners}\n\nIn RTL 1 of 1")
     assert "\n\nIn RTL 1 of 1 runs of real layers gave the same outputs and cycles. " in short
-    for ruling in verdict.verdicts(done):
+    for ruling in verdict.verdicts(comparison):
         (row,) = (line for line in short.splitlines() if line.startswith(f"| {ruling.measure} |"))
         times, _, side = verdict.times(ruling.factor).partition(" for ")
         assert f"{side}, {times}" in row
-    for variant in done.variants:
+    for variant in comparison.variants:
         shown = f"`{variant.arch.name}` | {variant.model.accuracy:.2f} | {variant.model.nonzeros:,}"
-        assert (shown in short) == (variant in done.best)
+        assert (shown in short) == (variant in comparison.best)
 
 
 def test_the_record_of_gates_is_of_designs_and_as_its_command_writes_it(script):
@@ -105,5 +105,5 @@ def test_the_record_is_what_synthesis_counts(script, tmp_path):
     assert record is not None
     cells = synthesize_array(arch, "generic", tmp_path)[0]
     assert cells is not None
-    found = (cells.count("logic"), cells.count("flip_flops"), cells.memory_bits)
-    assert found == (record.logic, record.flip_flops, record.memory_bits)
+    counted = (cells.count("logic"), cells.count("flip_flops"), cells.memory_bits)
+    assert counted == (record.logic, record.flip_flops, record.memory_bits)

@@ -35,7 +35,7 @@ _KEYS = {"format", "version", "network", "layers", "info"}
 _OPTIONAL = {"input_scale", "rescales"}
 #: Real value of one step of the input where the file says nothing: a pixel of 1.0 is 127.
 INPUT_SCALE = 1 / 127
-#: Bytes; a header of ours is a few KB, a length beyond this is another kind of file.
+#: Bytes. Headers of checkpoints take a few KB; a longer one belongs to another kind of file.
 _MAX_HEADER = 1 << 20
 _MAX_FILE = 1 << 30
 _WIDTHS = tuple(range(1, 9))
@@ -137,10 +137,10 @@ class Checkpoint:
             rule = f"must name exactly the layers with weights of {network.name}"
             raise InputError(self.source, f"layers.{name}", None, rule)
         for name, shape in shapes.items():
-            found, expected = self.layers[name].weight.shape, weight_shape(shape)
-            if found != expected:
+            actual, expected = self.layers[name].weight.shape, weight_shape(shape)
+            if actual != expected:
                 rule = f"must have shape {expected} in {network.name}"
-                raise InputError(self.source, f"{name}.weight", found, rule)
+                raise InputError(self.source, f"{name}.weight", actual, rule)
         inputs = {
             layer.name: max(1, len(layer.inputs)) for layer in network.layers if layer.rescales
         }
@@ -149,7 +149,7 @@ class Checkpoint:
             if name not in inputs:
                 raise InputError(self.source, key, None, f"is no layer of {network.name} that sums")
             if len(rescale.multipliers) != inputs[name]:
-                rule = f"must be {inputs[name]}, one an input, in {network.name}"
+                rule = f"must be {inputs[name]}, one per input, in {network.name}"
                 raise InputError(self.source, f"{key}.multipliers", rescale.multipliers, rule)
 
     def write(self, path: Path | str) -> Path:
@@ -232,9 +232,9 @@ def _header(path: Path, data: bytes) -> dict[str, Any]:
 
 def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
     metadata: dict[str, str] = header.get("__metadata__", {})
-    found = metadata.get("format")
-    if found != _FORMAT:
-        raise InputError(path, "format", found, f"must be {_FORMAT!r}: not one of our checkpoints")
+    name = metadata.get("format")
+    if name != _FORMAT:
+        raise InputError(path, "format", name, f"must be {_FORMAT!r}: it is no checkpoint of hwsim")
     if metadata.get("version") != _VERSION:
         raise InputError(path, "version", metadata.get("version"), f"must be {_VERSION!r}")
     for key in (metadata.keys() - _OPTIONAL) ^ _KEYS:
@@ -291,7 +291,7 @@ def _rescale(path: Path, key: str, setting: object) -> Rescale:
     if not (isinstance(multipliers, list) and all(type(m) is int for m in multipliers)):
         raise InputError(path, f"{key}.multipliers", multipliers, "must be a list of integers")
     if not multipliers or not all(0 <= m < 1 << 16 for m in multipliers):
-        raise InputError(path, f"{key}.multipliers", multipliers, "must be 0..65535, one an input")
+        raise InputError(path, f"{key}.multipliers", multipliers, "must be 0..65535, one per input")
     return Rescale(tuple(multipliers), setting["shift"])
 
 
@@ -323,7 +323,7 @@ def _layer(
     if weight.ndim not in (2, 4) or 0 in weight.shape:
         raise InputError(path, f"{name}.weight", weight.shape, "must have 2 or 4 dimensions")
     if bias.shape != weight.shape[:1]:
-        rule = f"must have one value a row of the weight, {weight.shape[:1]}"
+        rule = f"must have one value per row of the weight, {weight.shape[:1]}"
         raise InputError(path, f"{name}.bias", bias.shape, rule)
     bits, code = values["weight_bits"], values["weight_code"]
     low, high = WEIGHT_WIDTHS[code]
@@ -334,7 +334,7 @@ def _layer(
     # 0 is an absent weight where the code has none
     wrong = ~np.isin(weight, codes.levels(layer.numbers)) & (weight != 0)
     if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
+        index = tuple(np.argwhere(wrong)[0].tolist())
         rule = f"must be 0 or a level of {bits}-bit {code}"
-        raise InputError(path, f"{name}.weight{list(place)}", int(weight[place]), rule)
+        raise InputError(path, f"{name}.weight{list(index)}", int(weight[index]), rule)
     return layer

@@ -25,7 +25,7 @@ def built(name: str) -> Path:
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """Path of a checkpoint: a path is a path, a bare name one that ships, or that was built here.
+    """Path of a checkpoint, given by path or by the name of one that ships or was built here.
 
     Raises
     ------
@@ -37,9 +37,9 @@ def find_checkpoint(name: str | Path) -> Path:
         if path.is_file():
             return path
         raise InputError(path, "", None, "no such file")
-    found = CHECKPOINTS / f"{name}.safetensors"
-    if found.is_file():
-        return found
+    path = CHECKPOINTS / f"{name}.safetensors"
+    if path.is_file():
+        return path
     if built(str(name)).is_file():
         return built(str(name))
     known = ", ".join(sorted(p.stem for p in CHECKPOINTS.glob("*.safetensors")))
@@ -50,14 +50,15 @@ def find_checkpoint(name: str | Path) -> Path:
 def dataset_of(checkpoint: Checkpoint) -> str | None:
     """Data set that a checkpoint was trained on, as its recipe says; ``None`` without a recipe."""
     recipe = checkpoint.info.get("recipe")
-    found = recipe.get("dataset") if isinstance(recipe, dict) else None
-    return found if isinstance(found, str) else None
+    dataset = recipe.get("dataset") if isinstance(recipe, dict) else None
+    return dataset if isinstance(dataset, str) else None
 
 
 def network_of(checkpoint: Checkpoint) -> NetworkConfig:
     """Read the network of a checkpoint, and check that they fit.
 
-    It is the YAML of its name beside the file, where an import leaves it, or the shipped one.
+    The network is the YAML of its name beside the file, where an import writes it, or the shipped
+    one.
     """
     beside = Path(checkpoint.source).parent / f"{checkpoint.network}.yaml"
     network = NetworkConfig.read(beside if beside.is_file() else checkpoint.network)

@@ -1,4 +1,4 @@
-"""Synthetic checkpoints: random weights, as many of them and placed as a recipe says.
+"""Synthetic checkpoints: random weights, their number and positions set by a recipe.
 
 For networks whose data we do not have: published densities and bits of each layer become masks of
 that size, drawn uniformly among those of the kind of structure, with values uniform over the levels
@@ -108,7 +108,7 @@ def make(
 
 
 def find_made(config: SyntheticConfig, out: Path) -> Checkpoint | None:
-    """Read what :func:`make` left in ``out``; ``None`` where that is missing or of another recipe.
+    """Read the file of :func:`make` in ``out``; ``None`` where it is missing or of another recipe.
 
     Raises
     ------
@@ -176,10 +176,10 @@ def _layer(
 
 
 def _numbers(config: SyntheticConfig, kept: KeptLayer) -> NumberConfig:
-    """ADMM-NN's levels where they can be held; :class:`NumberConfig` of two's complement else.
+    """Codes of the weights: ADMM-NN's levels where they fit, two's complement elsewhere.
 
-    The 8-bit levels reach +128, which is no int8; and a design that stores a whole block of four
-    where only some of it is left needs a zero to fill it up with.
+    The 8-bit levels reach +128, which is no int8. A design that stores whole blocks of four needs
+    a zero to fill up a block of which only some weights are left.
     """
     is_int = kept.weight_bits == 8 or config.kind == "pattern"
     low = 2 if is_int else 1
@@ -203,9 +203,9 @@ def _is_3x3(shape: LayerShape) -> bool:
 def _rows_and_columns(
     rng: np.random.Generator, rows: int, depth: int, keep: float, *, all_rows: bool
 ) -> Mask:
-    """Keep the square root of ``keep`` of the rows, and as many columns as make up the rest.
+    """Keep the square root of ``keep`` of the rows, and the number of columns that gives ``keep``.
 
-    The last layer's rows are the classes: there the columns do it alone.
+    The last layer's rows are the classes: all of them stay, and columns alone are removed.
     """
     kept_rows = rows if all_rows else max(1, round(math.sqrt(keep) * rows))
     kept_columns = min(depth, max(1, round(keep * rows * depth / kept_rows)))
@@ -218,8 +218,8 @@ def _rows_and_columns(
 def _blocks(rng: np.random.Generator, rows: int, depth: int, n: int, m: int) -> Mask:
     """Keep n of every m along K; the last block of a row may be short and keep fewer."""
     ways = np.zeros((math.comb(m, n), m), dtype=np.bool_)
-    for way, places in zip(ways, combinations(range(m), n), strict=True):
-        way[list(places)] = True
+    for way, indices in zip(ways, combinations(range(m), n), strict=True):
+        way[list(indices)] = True
     blocks = ways[rng.integers(len(ways), size=(rows, -(-depth // m)), dtype=np.uint16)]
     kept: Mask = blocks.reshape(rows, -1)[:, :depth]
     return kept
@@ -228,7 +228,7 @@ def _blocks(rng: np.random.Generator, rows: int, depth: int, n: int, m: int) -> 
 def _patterns(rng: np.random.Generator, shape: LayerShape, keep: float, patterns: int) -> Mask:
     """Keep 4 of 9 taps in one of ``patterns`` ways, of as many kernels as give the density.
 
-    A density above 4 of 9 cannot be had: every kernel stays.
+    A density above 4 of 9 is out of reach: every kernel stays.
     """
     kernels = shape.layer.G * shape.M * shape.C
     library = np.zeros((patterns, WINDOW), dtype=np.bool_)

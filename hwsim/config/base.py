@@ -80,8 +80,8 @@ def _is_tag(part: object, loc: tuple[Any, ...], raw: Any) -> bool:
     """Say whether a step of pydantic's path is a union tag rather than a key of the data."""
     node = raw
     for step in loc:
-        is_place = isinstance(node, list) and isinstance(step, int) and 0 <= step < len(node)
-        if is_place or (isinstance(node, dict) and step in node):
+        is_index = isinstance(node, list) and isinstance(step, int) and 0 <= step < len(node)
+        if is_index or (isinstance(node, dict) and step in node):
             node = node[step]
         elif step is part:
             return isinstance(node, dict) and part in node.values()

@@ -183,7 +183,7 @@ class NetworkConfig(Config):
         return load(cls, resolve(name, "network"))
 
     def to_yaml(self) -> str:
-        """Text of a file that :meth:`read` reads back: a layer a line, without defaults."""
+        """Text of a file that :meth:`read` reads back: one layer per line, without defaults."""
         raw = self.model_dump(exclude_defaults=True, mode="json")
         head = {key: raw[key] for key in ("name", "source", "input") if key in raw}
         lines = [f"{key}: {_flow(value)}" for key, value in head.items()]

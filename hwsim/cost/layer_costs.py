@@ -26,7 +26,7 @@ PORTIONS = (*breakeven.PORTIONS, 0.98, 0.99, 0.995)
 
 
 def in_own_code(arch: ArchConfig, layer: LayerWeights) -> ArchConfig:
-    """A design whose weights have a layer's own width and code: what its format takes to store."""
+    """Give a design the width and code of one layer's weights, to measure their stored bits."""
     numbers = arch.numbers.model_copy(
         update={"weight_width": layer.weight_bits, "weight_code": layer.weight_code}
     )

@@ -294,7 +294,7 @@ def _gather(layer: _Layer, matrices: Matrices, rows: int) -> GatherSize:
 
 
 def _measure_design(size: FormatSize, layer: _Layer, design: ArchConfig) -> None:
-    """Add a layer's size, or the reason why there is none."""
+    """Add a layer's size, or the reason why it has none."""
     name, matrices = layer.name, layer.matrices(design.numbers)
     try:
         shape = (matrices[0].shape[0], matrices[0].shape[1])
@@ -320,10 +320,10 @@ class _Layer:
     ) -> None:
         self.name = shape.layer.name
         self.is_synthetic = is_synthetic
-        #: What its own weights are, apart from any design.
+        #: Width and code of its own weights, apart from any design.
         self.numbers = numbers
         self.channels = Layer.of_shape(shape, 1).gemms()[0].channels
-        #: Input channels of a convolution's group; ``None`` where every K is its own channel.
+        #: Input channels of a convolution's group; ``None`` where every K index is its own channel.
         self.bank_channels = shape.C if shape.layer.type == "conv" else None
         self._draw = draw
         self._drawn: dict[NumberConfig, Matrices] = {}

@@ -14,7 +14,7 @@ __all__ = ["bits_by_format", "published_sizes"]
 
 
 def bits_by_format(storage: Storage, folder: Path) -> Path:
-    """Stacked bars: kilobytes of the network by kind, one bar a format, plain weights on top."""
+    """Stacked bars: kilobytes of the network by kind, one bar per format, plain weights on top."""
     sizes = storage.fitting
     names = ["plain", *(size.name for size in sizes)]
     kinds = [storage.plain, *(size.total for size in sizes)]

@@ -61,8 +61,8 @@ def download(url: str, part: Path, progress: Progress, timeout: float = 30.0) ->
         raise TransferError(f"{url}: {error.reason}") from error
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise TransferError(f"{url}: {error or type(error).__name__}") from error
-    # Nothing lies beyond what we have, or another part came than we asked for: what we have is the
-    # whole file, or another one. Only the whole file can tell.
+    # The server has nothing beyond our part, or sent another part than we asked for. Our part is
+    # the whole file, or a part of another file: fetching the whole file decides.
     if not have:
         raise TransferError(f"{url}: answered with a part of the file")
     part.unlink()
@@ -70,8 +70,8 @@ def download(url: str, part: Path, progress: Progress, timeout: float = 30.0) ->
 
 
 def _starts_at(headers: http.client.HTTPMessage, offset: int) -> bool:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return found is not None and int(found[1]) == offset
+    match = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
+    return match is not None and int(match[1]) == offset
 
 
 def _receive(answer: http.client.HTTPResponse, part: Path, offset: int, progress: Progress) -> None:

@@ -24,9 +24,9 @@ def parse(data: bytes, source: Path | str, shape: tuple[int, ...]) -> NDArray[np
         Wrong magic number, other sizes, or more or fewer bytes than the sizes say.
     """
     magic = _UNSIGNED_BYTE << 8 | len(shape)
-    found = int.from_bytes(data[:4], "big")
-    if len(data) < 4 or found != magic:
-        shown = f"0x{found:08x}" if len(data) >= 4 else None
+    actual = int.from_bytes(data[:4], "big")
+    if len(data) < 4 or actual != magic:
+        shown = f"0x{actual:08x}" if len(data) >= 4 else None
         rule = f"must be 0x{magic:08x}: unsigned bytes in {len(shape)} dimension(s)"
         raise InputError(source, "magic", shown, rule)
     header = 4 + 4 * len(shape)

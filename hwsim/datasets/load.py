@@ -113,7 +113,7 @@ def _fetch_file(name: str, source: DatasetSource, file: File, progress: Progress
     reason = "no mirror is known"
     for mirror in source.mirrors:
         url = f"{mirror}{file.name}.gz"
-        # a corrupt file may be the fault of what an earlier run left: the second try starts afresh
+        # a corrupt file may come from an earlier run's part: the second try starts afresh
         for _ in range(2):
             try:
                 download(url, part, lambda done, total: progress(file.name, done, total))
@@ -179,7 +179,7 @@ def _bytes(path: Path) -> bytes:
 def _gunzip(data: bytes, source: Path | str, file: File) -> bytes:
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        # one byte more than is right shows a file that is too long, without unpacking all of it
+        # one byte beyond the right size shows a file that is too long, without unpacking all of it
         content = unpacker.decompress(data, file.size + 1)
     except zlib.error as error:
         raise InputError(source, "", None, f"must be gzip: {error}") from error
@@ -191,9 +191,9 @@ def _gunzip(data: bytes, source: Path | str, file: File) -> bytes:
 
 def _verified(content: bytes, source: Path | str, file: File) -> bytes:
     idx.parse(content, source, file.shape)
-    found = _digest(content)
-    if found != file.sha256:
-        raise InputError(source, "sha256", found, f"must be {file.sha256} uncompressed")
+    digest = _digest(content)
+    if digest != file.sha256:
+        raise InputError(source, "sha256", digest, f"must be {file.sha256} uncompressed")
     return content
 
 

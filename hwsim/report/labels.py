@@ -28,10 +28,10 @@ def place(
     toward: tuple[int, int] = (1, 1),
     fontsize: float = 7,
 ) -> int:
-    """Write labels at ``(x, y)``, each at the first place that is free; return how many had one.
+    """Write labels at ``(x, y)``, each at the first free location; return how many are written.
 
-    Call it last: the limits of the axes and the legend must be as they will stay. A label that
-    finds no place is left out.
+    Call it last: the limits of the axes and the legend must be as they will stay. A label without a
+    free location is left out.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def colours(count: int) -> list[str]:
     """Colours for ``count`` things side by side: all different up to twenty."""
     if count <= len(_CYCLE):
         return list(_CYCLE[:count])
-    return [to_hex(colormaps["tab20"](place % 20)) for place in range(count)]
+    return [to_hex(colormaps["tab20"](index % 20)) for index in range(count)]
 
 
 def family_colour(family: str) -> str:

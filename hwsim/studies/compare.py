@@ -50,7 +50,7 @@ class Model:
     #: Weights, and those of them that are not zero.
     weights: int
     nonzeros: int
-    #: Per cent on the full test set, as the checkpoint records it. Nothing is decided by it.
+    #: Per cent on the full test set, as the checkpoint records it. It decides nothing.
     accuracy: float
     #: Per cent on the training images that were held out; ``None``: the file does not say.
     accuracy_heldout: float | None
@@ -146,7 +146,7 @@ class Comparison:
 
     @cached_property
     def baseline(self) -> Variant:
-        """Variant that speedups are relative to, and whose accuracy is to be equalled."""
+        """Variant whose cycles and accuracy the others are compared with."""
         pair = self.config.baseline
         names = (pair.checkpoint, ArchConfig.read(pair.arch).name)
         return next(v for v in self.variants if (v.model.source, v.arch.name) == names)

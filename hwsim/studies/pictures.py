@@ -37,7 +37,7 @@ def cycles_by_cause(comparison: Comparison, folder: Path) -> Path:
 
 
 def _mean_causes(counts: Counts) -> dict[str, float]:
-    """Cycles by cause of the innermost group, its mean member; small causes are put together."""
+    """Cycles by cause of the innermost group, its mean member; small causes are added up."""
     totals = list(counts.causes.values())[-1]
     members = sum(totals.values()) / max(1, counts.cycles)
     shares: dict[str, float] = {}
@@ -64,7 +64,7 @@ def bits_by_kind(comparison: Comparison, folder: Path) -> Path:
 
 
 def speedup_by_layer(comparison: Comparison, folder: Path) -> Path:
-    """Map of speedups over the baseline: a row for each family's best, a column a layer."""
+    """Map of speedups over the baseline: one row for each family's best, one column per layer."""
     fig, ax = figure((9.0, 1.2 + 0.28 * len(comparison.best)))
     baseline = [layer.cycles for layer in comparison.baseline.result.layers]
     labels = [layer.name for layer in comparison.baseline.result.layers] + ["total"]

@@ -1,4 +1,4 @@
-"""What a published check leaves behind: report, picture, results.csv and results.json."""
+"""Files of a published check: report, picture, results.csv and results.json."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def published_table(check: Check) -> Table:
 
 
 def write_published(check: Check, title: str, command: str, folder: Path) -> Path:
-    """Write everything a published check leaves, all or nothing; return the path of the page."""
+    """Write all files of a published check, or none; return the path of the page."""
     columns, rows = published_table(check)
     report = Report(title)
     report.text(f"**{check.answer()}**")

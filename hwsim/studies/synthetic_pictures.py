@@ -1,4 +1,4 @@
-"""Pictures of a study of synthetic weights; each says so."""
+"""Pictures of a study of synthetic weights; every title says that the weights are synthetic."""
 
 from __future__ import annotations
 

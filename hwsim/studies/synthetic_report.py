@@ -1,4 +1,4 @@
-"""What a study of synthetic weights leaves behind; every title says that they are."""
+"""Files of a study of synthetic weights; every title says that the weights are synthetic."""
 
 from __future__ import annotations
 

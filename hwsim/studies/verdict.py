@@ -70,7 +70,7 @@ class Verdict:
 
     @property
     def thesis(self) -> str:
-        """What becomes of the thesis: supported, a tie or not supported."""
+        """Outcome for the thesis: supported, a tie or not supported."""
         if 1 / TIE < self.factor < TIE:
             return "a tie"
         return "supported" if self.factor > 1 else "not supported"
@@ -338,7 +338,7 @@ def _flips(comparison: Comparison) -> list[str]:
         if turned:
             said.append(
                 f"{verdict.measure.capitalize()}, {verdict.at}: the verdict holds at this bound; "
-                f"at {', '.join(turned)} points it is the other one."
+                f"at {', '.join(turned)} points it is reversed."
             )
     return said
 

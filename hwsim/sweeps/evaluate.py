@@ -1,4 +1,4 @@
-"""What is measured at one point of a sweep."""
+"""Measurements of one point of a sweep."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Dot:
     x: float
     y: float
     family: str
-    #: What the point is, in a few words; shown where it is on the front.
+    #: The point in a few words; shown where it is on the front.
     label: str
     best: bool
 
@@ -49,7 +49,7 @@ def pareto(
     goals: tuple[Goal, Goal],
     stairs: bool,
 ) -> Path:
-    """Draw one panel a network, at most three a row; return the PNG, which has an SVG beside it.
+    """Draw one panel per network, at most three per row; return the PNG; an SVG lies beside it.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class BlockPruneConfig(Config):
 
 
 class ConstraintConfig(Config):
-    """What stays of one layer: whole filters, channels, columns or tiles, and what of the rest."""
+    """Constraint of one layer: on filters, channels, columns, tiles, or on weights inside them."""
 
     #: Fraction of single weights.
     unstructured: Keep | None = None
@@ -107,7 +107,7 @@ class ConstraintConfig(Config):
     channels: Keep | None = None
     #: Fraction of the columns of the ``(M, K)`` matrix, after the rows.
     columns: Keep | None = None
-    #: Banks (k mod ``banks``) that keep as many columns each.
+    #: Number of banks (k mod ``banks``); every bank keeps the same number of columns.
     banks: Annotated[int, Field(ge=1, le=256)] | None = None
 
     @model_validator(mode="after")
@@ -199,9 +199,9 @@ class LayerQuantizeConfig(Config):
 
 
 class QuantizeConfig(LayerQuantizeConfig):
-    """One scale a layer; activations are linear and symmetric, 8 bits.
+    """One scale per layer; activations are linear and symmetric, 8 bits.
 
-    Without ``admm``, ``fix`` or ``train`` the weights are rounded. They are worked off in this
+    Without ``admm``, ``fix`` or ``train`` the weights are rounded. The three run in this
     order: ADMM towards the levels, the fixing of the closest, straight-through retraining.
     """
 
@@ -243,7 +243,7 @@ class CompressConfig(Config):
     train: TrainConfig | None = None
     prune: PruneConfig | None = None
     quantize: QuantizeConfig = QuantizeConfig()
-    #: Search for the fractions to keep, of which those of ``prune.layers`` are the first.
+    #: Search for the fractions to keep; it begins at those of ``prune.layers``.
     hardware_aware: HardwareAwareConfig | None = None
 
     @classmethod

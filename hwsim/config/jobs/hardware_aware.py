@@ -1,4 +1,4 @@
-"""Hardware-aware pruning (ADMM-NN, section 5): for which design, to lower what, at what loss."""
+"""Hardware-aware pruning (ADMM-NN, section 5): the design, the objective, the largest loss."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from hwsim.config.base import Config
 
 __all__ = ["HardwareAwareConfig", "Objective"]
 
-#: What is to be lowered: weights that are left, stored bits with indices, multiply-accumulates that
+#: Cost that is lowered: weights that are left, stored bits with indices, multiply-accumulates that
 #: are left, or simulated cycles.
 Objective = Literal["weights", "bits", "macs", "cycles"]
 
 
 class HardwareAwareConfig(Config):
-    """Search for what to keep of each layer, from the recipe's ``prune.layers`` on."""
+    """Search for the fraction to keep of each layer, beginning at the recipe's ``prune.layers``."""
 
     #: Index-decoding design that runs the pruned layers.
     arch: str
-    #: Dense design, of as many multipliers, that runs those restored to dense; absent: the
-    #: weight-stationary one that ships.
+    #: Dense design, of equal multipliers, that runs the layers restored to dense. Absent: the
+    #: weight-stationary design that ships.
     dense: str | None = None
     objective: Objective
-    #: Largest loss of accuracy on the images held out, below that of ``start``, in points of per
-    #: cent.
+    #: Largest loss of accuracy against ``start``, on the images held out, in points of per cent.
     bound: Annotated[float, Field(ge=0, le=100)]
     #: The search ends where the costliest layer's share is known to a factor of 2 ** ``step``.
     step: Annotated[float, Field(gt=0, le=4)] = 0.25
-    #: Most networks that are pruned; the best so far counts when they are used up.
+    #: Budget of pruning runs; when it is exhausted, the best result so far is used.
     evaluations: Annotated[int, Field(ge=1, le=1000)] = 40
-    #: Images, the first of those held out, whose activations cycles are counted for.
+    #: Number of images, the first of those held out, on whose activations cycles are counted.
     images: Annotated[int, Field(ge=1, le=1000)] = 16

@@ -20,7 +20,7 @@ IndexBits = Annotated[int, Field(ge=1, le=32)] | Literal["gap"]
 
 
 class KeptLayer(Config):
-    """What is left of one layer."""
+    """Weights that are left of one layer, and their bits."""
 
     name: str
     #: Fraction of the weights that are not zero.
@@ -38,7 +38,7 @@ class UniformLayers(Config):
 
 
 class PublishedSize(Config):
-    """What the paper gives; KB of 1000 bytes."""
+    """Sizes that the paper gives, in KB of 1000 bytes."""
 
     weights: Positive
     data_kb: Positive

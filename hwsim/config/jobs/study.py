@@ -1,4 +1,4 @@
-"""Studies: which designs to compare on which weights, and what of it the RTL must prove."""
+"""Studies: which designs to compare on which weights, and which layers to run in RTL."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PairConfig(Config):
 
 
 class RunsConfig(Config):
-    """Checkpoints on designs: each of the ones on each of the others."""
+    """Checkpoints on designs: every checkpoint runs on every design."""
 
     archs: Annotated[list[str], Field(min_length=1)]
     checkpoints: Annotated[list[str], Field(min_length=1)]
@@ -61,7 +61,7 @@ class CompareConfig(Config):
     network: str
     #: Test images run as one batch.
     images: Positive
-    #: What speedups are relative to; its checkpoint's accuracy is the one to be equalled.
+    #: Speedups are relative to its cycles, accuracies to that of its checkpoint.
     baseline: PairConfig
     #: Accuracy is equal where it is at most this far below the baseline's (points of per cent).
     accuracy_bound: Annotated[float, Field(gt=0, le=100)] = 0.2

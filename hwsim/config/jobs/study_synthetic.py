@@ -22,10 +22,10 @@ class SyntheticVariantConfig(Config):
 
 
 class SyntheticStudyConfig(Config):
-    """Count synthetic checkpoints of one network on designs with as many multipliers.
+    """Count synthetic checkpoints of one network on designs of equal multipliers.
 
-    Simulated, not run in RTL: a layer of such a network is millions of clocks. What is proved of a
-    design is proved on smaller layers.
+    The layers are simulated and not run in RTL, for a layer of such a network takes millions of
+    cycles. Designs are proved on smaller layers.
     """
 
     kind: Literal["synthetic"]
@@ -34,8 +34,8 @@ class SyntheticStudyConfig(Config):
     images: Annotated[int, Field(ge=1)] = 1
     #: Seed of the random activations.
     seed: Annotated[int, Field(ge=0)] = 0
-    #: Fractions of the activations that are not zero, of every layer but the first; each is counted
-    #: apart. The first is the one that is drawn.
+    #: Fractions of the activations that are not zero, of every layer but the first layer. Each
+    #: fraction is counted on its own.
     act_densities: Annotated[
         list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1, max_length=8)
     ]

@@ -111,7 +111,8 @@ def _check_values(key: str, linked: int, values: list[Any]) -> None:
     for value in values:
         if linked > 1 and isinstance(value, list) and len(value) != linked:
             raise ValueError(
-                f"grid.{key}: must have one entry a field ({linked}) in each list, not {len(value)}"
+                f"grid.{key}: must have one entry per field ({linked}) in each list, "
+                f"not {len(value)}"
             )
     # as JSON, where unlike in Python true, 1 and 1.0 differ
     if len({json.dumps(value, sort_keys=True) for value in values}) < len(values):

@@ -43,22 +43,22 @@ class PublishedSizes(Config):
 
 
 class PublishedDensities(Config):
-    """What is left of each layer, and in how many bits."""
+    """Weights that are left of each layer, and their bits."""
 
     sizes: PublishedSizes
-    #: What of it is published, where, and what is derived.
+    #: Which figures are published, and where; which are derived.
     note: Annotated[str, Field(min_length=1)]
-    #: Where the row has only the sum of the kept weights: how the layers' densities are to each
-    #: other. One factor on all of them gives the sum. Absent: the same density everywhere.
+    #: Relative densities of the layers, where the row has only the sum of the kept weights: one
+    #: factor scales them to the sum. Absent: the same density everywhere.
     profile: Annotated[Densities, Field(default_factory=dict)]
-    #: Densities that stand instead of the row's.
+    #: Densities that replace the row's.
     layers: Annotated[Densities, Field(default_factory=dict)]
     #: Of kind nm: at most ``n`` non-zeros in every ``m``, of every layer.
     nm: NMPruneConfig | None = None
     #: Of kind pattern: ways of keeping 4 of the 9 taps of a 3x3 kernel, in each layer.
     patterns: Annotated[int, Field(ge=1, le=16)] | None = None
-    #: Activations that are not zero, at the input of every layer but the first, whose are the
-    #: image's and all are not zero.
+    #: Fraction of non-zero activations at the input of every layer but the first. The first layer
+    #: reads the image, whose pixels are all non-zero.
     act_density: Density
 
 
@@ -144,12 +144,12 @@ class SyntheticConfig(Config):
             if not any(fnmatchcase(name, pattern) for name in names):
                 rule = f"must match a layer with weights of {self.network}"
                 raise InputError(self.name, f"synthetic.{key}", pattern, rule)
-        found = {}
+        densities = {}
         for name in names:
             matching = [value for pattern, value in patterns.items() if fnmatchcase(name, pattern)]
             if matching:
-                found[name] = matching[0]
-        return found
+                densities[name] = matching[0]
+        return densities
 
 
 def read_recipe(name: str | Path) -> CompressConfig | SyntheticConfig:

@@ -75,19 +75,19 @@ def refused(path, message: str) -> None:
 
 
 def test_round_trip(path):
-    found, expected = Checkpoint.read(path, NETWORK), tiny()
-    assert found.network == "tiny"
-    assert found.info == expected.info
-    assert list(found.layers) == ["conv1", "fc1"]
+    checkpoint, expected = Checkpoint.read(path, NETWORK), tiny()
+    assert checkpoint.network == "tiny"
+    assert checkpoint.info == expected.info
+    assert list(checkpoint.layers) == ["conv1", "fc1"]
     for name, layer in expected.layers.items():
-        read = found.layers[name]
+        read = checkpoint.layers[name]
         np.testing.assert_array_equal(read.weight, layer.weight)
         np.testing.assert_array_equal(read.bias, layer.bias)
         assert (read.weight.dtype, read.bias.dtype) == (np.int8, np.int32)
         for key in ("weight_bits", "multiplier", "shift", "weight_scale"):
             assert getattr(read, key) == getattr(layer, key)
-    assert found.density == 40 / 42
-    assert found.layers["conv1"].density == 17 / 18
+    assert checkpoint.density == 40 / 42
+    assert checkpoint.layers["conv1"].density == 17 / 18
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_a_code_is_written_read_and_its_levels_checked(tmp_path, code, bits, all
         layer = LayerWeights(weight, np.zeros(2, np.int32), bits, 1, 0, 0.5, code)
         path = Checkpoint("net", {"fc1": layer}, {}).write(tmp_path / "coded.safetensors")
         if value in allowed:
-            found = Checkpoint.read(path).layers["fc1"]
-            assert (found.weight_code, found.weight_bits) == (code, bits)
-            assert (found.numbers.weight_code, found.numbers.weight_width) == (code, bits)
-            np.testing.assert_array_equal(found.weight, weight)
+            checkpoint = Checkpoint.read(path).layers["fc1"]
+            assert (checkpoint.weight_code, checkpoint.weight_bits) == (code, bits)
+            assert (checkpoint.numbers.weight_code, checkpoint.numbers.weight_width) == (code, bits)
+            np.testing.assert_array_equal(checkpoint.weight, weight)
         else:
             rule = rf"fc1.weight\[0, 0\] = {value}: must be 0 or a level of {bits}-bit {code}"
             with pytest.raises(InputError, match=rule):
@@ -164,7 +164,7 @@ def test_every_truncation_is_refused(path):
         ((2).to_bytes(8, "little") + b"[]", "header = .*: must be a mapping"),
         (join({"a": 1}, b""), "must map names to mappings"),
         ((5000).to_bytes(8, "little") + b"[" * 5000, "must be JSON"),
-        (save({"x": np.zeros(3, dtype=np.float32)}), "not one of our checkpoints"),
+        (save({"x": np.zeros(3, dtype=np.float32)}), "it is no checkpoint of hwsim"),
     ],
     ids=["empty", "pickle", "zip", "huge", "json", "list", "flat", "deep", "foreign"],
 )
@@ -246,7 +246,7 @@ def test_a_layer_setting_that_breaks_a_rule_is_refused(path, key, value, message
     [
         ("fc1.weight", {"dtype": "U8"}, "fc1.weight.dtype = 'U8': must be I8"),
         ("fc1.bias", {"dtype": "F32"}, "fc1.bias.dtype = 'F32': must be I32"),
-        ("fc1.weight", {"shape": [8, 3]}, r"fc1.bias = \(3,\): must have one value a row"),
+        ("fc1.weight", {"shape": [8, 3]}, r"fc1.bias = \(3,\): must have one value per row"),
         ("fc1.weight", {"shape": [3, 4, 2]}, "must have 2 or 4 dimensions"),
         ("conv1.weight", {"shape": [2, 1, 9, 1]}, r"must have shape \(2, 1, 3, 3\) in tiny"),
         ("fc1.weight", {"shape": [3, 2**62]}, "must be a safetensors file"),
@@ -348,17 +348,17 @@ def joined(**rescales) -> Checkpoint:
 
 def test_scales_of_sums_and_of_the_input_survive(tmp_path):
     written = joined(add=((0, 65535), 47))
-    found = Checkpoint.read(written.write(tmp_path / "joined.safetensors"), JOINED)
-    assert found.rescales == written.rescales
-    assert found.input_scale == written.input_scale
+    checkpoint = Checkpoint.read(written.write(tmp_path / "joined.safetensors"), JOINED)
+    assert checkpoint.rescales == written.rescales
+    assert checkpoint.input_scale == written.input_scale
 
 
 def test_a_checkpoint_without_them_has_the_old_keys(path):
     header, _ = split(path.read_bytes())
     assert not header["__metadata__"].keys() & {"rescales", "input_scale"}
-    found = Checkpoint.read(path)
-    assert found.rescales == {}
-    assert found.input_scale == INPUT_SCALE
+    checkpoint = Checkpoint.read(path)
+    assert checkpoint.rescales == {}
+    assert checkpoint.input_scale == INPUT_SCALE
 
 
 @pytest.mark.parametrize(
@@ -373,8 +373,8 @@ def test_a_checkpoint_without_them_has_the_old_keys(path):
             "must be a list of integers",
         ),
         ("rescales", '{"add": {"multipliers": [1, -1], "shift": 4}}', "must be 0..65535"),
-        ("rescales", '{"add": {"multipliers": [], "shift": 4}}', "must be 0..65535, one an input"),
-        ("rescales", '{"add": {"multipliers": [1], "shift": 4}}', "must be 2, one an input, in"),
+        ("rescales", '{"add": {"multipliers": [], "shift": 4}}', "must be 0..65535, one per input"),
+        ("rescales", '{"add": {"multipliers": [1], "shift": 4}}', "must be 2, one per input, in"),
         ("rescales", '{"fc1": {"multipliers": [1], "shift": 4}}', "is no layer of tiny that sums"),
         ("input_scale", "0", "input_scale = '0': must be a positive number"),
         ("input_scale", "nan", "must be a positive number"),

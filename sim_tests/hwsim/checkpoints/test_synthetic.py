@@ -56,10 +56,10 @@ def test_values_are_the_levels_of_the_layer_each_as_likely(tmp_path):
     made = synthetic.make(recipe(layers={"*": 0.5}), tmp_path, command="c")
     for name, layer in made.layers.items():
         levels = codes.levels(layer.numbers)
-        found, times = np.unique(layer.weight[layer.weight != 0], return_counts=True)
-        assert set(found) <= set(levels[levels != 0].tolist()), name
+        values, times = np.unique(layer.weight[layer.weight != 0], return_counts=True)
+        assert set(values) <= set(levels[levels != 0].tolist()), name
         if layer.weight.size > 10_000:
-            assert len(found) == np.count_nonzero(levels), name
+            assert len(values) == np.count_nonzero(levels), name
             assert times.max() < 1.3 * times.min(), name
 
 
@@ -185,9 +185,9 @@ def test_the_same_recipe_gives_the_same_bytes(tmp_path):
 def test_what_was_made_by_the_same_recipe_is_found(tmp_path):
     assert synthetic.find_made(recipe(), tmp_path) is None
     made = synthetic.make(recipe(), tmp_path, command="c")
-    found = synthetic.find_made(recipe(), tmp_path)
-    assert found is not None
-    assert found.info == made.info
+    read = synthetic.find_made(recipe(), tmp_path)
+    assert read is not None
+    assert read.info == made.info
     assert synthetic.find_made(recipe(seed=2), tmp_path) is None
 
 
@@ -268,11 +268,13 @@ def hwsim(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        done = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-        if isinstance(done.exception, InputError):
-            return 2, str(done.exception)
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done.exit_code, done.stdout
+        result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+        if isinstance(result.exception, InputError):
+            return 2, str(result.exception)
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
+        return result.exit_code, result.stdout
 
     return run
 

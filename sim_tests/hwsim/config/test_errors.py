@@ -182,8 +182,8 @@ def test_network_errors(tmp_path: Path, old: str, new: str, line: str) -> None:
         (
             "arch.array.rows: [4, 8]",
             "arch.array.rows, arch.array.cols: [[4, 8, 9]]",
-            "grid.arch.array.rows, arch.array.cols: must have one entry a field (2) in each list, "
-            "not 3",
+            "grid.arch.array.rows, arch.array.cols: must have one entry per field (2) in each "
+            "list, not 3",
         ),
         (
             "arch.array.rows: [4, 8]",

@@ -18,14 +18,14 @@ def network(*layers: dict) -> NetworkConfig:
 
 
 def test_a_concatenation_adds_channels_up():
-    found = network(
+    shapes = network(
         {"name": "a", "type": "conv", "M": 5, "R": 1},
         {"name": "b", "type": "concat", "inputs": ["a", "input", "a"]},
         {"name": "c", "type": "fc", "M": 2},
     ).shapes()
-    assert (found[1].ofmap.channels, found[1].ofmap.height, found[1].ofmap.width) == (13, 8, 6)
-    assert found[2].K == 13 * 48
-    assert [shape.layer.rescales for shape in found] == [False, True, False]
+    assert (shapes[1].ofmap.channels, shapes[1].ofmap.height, shapes[1].ofmap.width) == (13, 8, 6)
+    assert shapes[2].K == 13 * 48
+    assert [shape.layer.rescales for shape in shapes] == [False, True, False]
 
 
 @pytest.mark.parametrize(

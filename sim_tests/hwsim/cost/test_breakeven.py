@@ -52,12 +52,12 @@ def test_designs_of_different_size_are_refused():
 @pytest.mark.parametrize("seed", range(3))
 def test_break_even_is_where_the_speedup_is_one(seed):
     gemm = layer(seed=seed)
-    found = measure(CSC, DENSE, whole(gemm), "all", seed=seed)
-    assert found.dense_cycles == array_model(DENSE).count(DENSE, gemm).cycles
-    cycles = [point.cycles for point in found.points]
+    result = measure(CSC, DENSE, whole(gemm), "all", seed=seed)
+    assert result.dense_cycles == array_model(DENSE).count(DENSE, gemm).cycles
+    cycles = [point.cycles for point in result.points]
     assert cycles == sorted(cycles, reverse=True), f"seed {seed}"
-    assert found.portion is not None, f"seed {seed}"
-    assert 0 < found.portion < 1, f"seed {seed}"
+    assert result.portion is not None, f"seed {seed}"
+    assert 0 < result.portion < 1, f"seed {seed}"
 
     def speedup(portion):
         # pruning by hand: the smallest in magnitude, ties as the sweep breaks them
@@ -66,21 +66,21 @@ def test_break_even_is_where_the_speedup_is_one(seed):
         weight = gemm.weight.copy().ravel()
         weight[order[: round(portion * flat.size)]] = 0
         pruned = replace(gemm, weight=weight.reshape(gemm.weight.shape))
-        return found.dense_cycles / array_model(CSC).count(CSC, pruned).cycles
+        return result.dense_cycles / array_model(CSC).count(CSC, pruned).cycles
 
-    assert speedup(found.portion) >= 1 > speedup(found.portion - 0.002), f"seed {seed}"
+    assert speedup(result.portion) >= 1 > speedup(result.portion - 0.002), f"seed {seed}"
 
 
 def test_a_larger_design_must_prune_more():
-    found = measure(CSC, DENSE, whole(layer()), "all", needed=(1.5, 1e6))
-    assert found.pruned[1.0] < found.pruned[1.5]
-    assert found.pruned[1e6] is None
+    result = measure(CSC, DENSE, whole(layer()), "all", needed=(1.5, 1e6))
+    assert result.pruned[1.0] < result.pruned[1.5]
+    assert result.pruned[1e6] is None
 
 
 def test_a_speedup_that_the_whole_layer_has_breaks_even_at_once():
-    found = measure(CSC, DENSE, whole(layer()), "all", needed=(0.01,))
-    assert found.points[0].speedup > 0.01
-    assert found.pruned[0.01] == 0.0
+    result = measure(CSC, DENSE, whole(layer()), "all", needed=(0.01,))
+    assert result.points[0].speedup > 0.01
+    assert result.pruned[0.01] == 0.0
 
 
 def test_groups_are_pruned_as_one_layer():
@@ -89,11 +89,11 @@ def test_groups_are_pruned_as_one_layer():
     gemms = conv5.gemms()
     assert len(gemms) == 2
     wide, dense = ArchConfig.read("csc_16x16"), ArchConfig.read("dense_16x16_ws")
-    found = measure(wide, dense, conv5, "all", portions=(0.0, 0.9))
-    assert found.dense_cycles == sum(array_model(dense).count(dense, g).cycles for g in gemms)
+    result = measure(wide, dense, conv5, "all", portions=(0.0, 0.9))
+    assert result.dense_cycles == sum(array_model(dense).count(dense, g).cycles for g in gemms)
     small = replace(conv5, weights=tuple(w // 64 for w in conv5.weights))  # many equal weights
     ties = measure(wide, dense, small, "all", portions=(0.0, 0.9))
-    assert ties.points[1].cycles == pytest.approx(found.points[1].cycles, rel=0.02)
+    assert ties.points[1].cycles == pytest.approx(result.points[1].cycles, rel=0.02)
 
 
 def test_random_operands_have_their_densities():

@@ -75,10 +75,10 @@ def test_the_smallest_comes_first_and_equal_designs_once(pruned):
 
 
 def test_groups_are_measured_together(tiny):
-    found = run(tiny, DESIGNS[2:])
-    assert [(name, weights) for name, weights, *_ in found.layers] == [("a", 216), ("b", 48)]
-    assert found.layers == run(tiny, DESIGNS[2:]).layers
-    assert found.layers != run(tiny, DESIGNS[2:], seed=1).layers
+    measured = run(tiny, DESIGNS[2:])
+    assert [(name, weights) for name, weights, *_ in measured.layers] == [("a", 216), ("b", 48)]
+    assert measured.layers == run(tiny, DESIGNS[2:]).layers
+    assert measured.layers != run(tiny, DESIGNS[2:], seed=1).layers
 
 
 def test_a_misfit_says_layer_place_and_rule():
@@ -98,13 +98,13 @@ def test_a_misfit_says_layer_place_and_rule():
 
 
 def test_gathers_of_dense_designs_are_packed_by_bank():
-    found = run("lenet5_structured_10x", DESIGNS)
-    conv2 = next(size for size in found.gathers if size.layer == "conv2")
-    assert [size.layer for size in found.gathers] == ["conv1", "conv2", "fc1", "fc2"]
+    measured = run("lenet5_structured_10x", DESIGNS)
+    conv2 = next(size for size in measured.gathers if size.layer == "conv2")
+    assert [size.layer for size in measured.gathers] == ["conv1", "conv2", "fc1", "fc2"]
     assert (conv2.rows, conv2.columns) == (8, 500)
     assert conv2.ideal == -(-conv2.kept // 8) < conv2.folds < -(-500 // 8)
     # one channel: all taps of the first layer lie in one bank
-    conv1 = found.gathers[0]
+    conv1 = measured.gathers[0]
     assert conv1.channel_folds == conv1.kept
     assert run("lenet5_structured_10x", DESIGNS[1:]).gathers == []
 
@@ -186,8 +186,8 @@ def test_a_checkpoint_that_its_network_does_not_fit_is_refused(tmp_path, changes
 
 
 def test_zeros_that_fill_up_blocks_are_counted():
-    found = run("lenet5_nm_2x4", [ArchConfig.read("nm_2x4_4x8_ws"), DESIGNS[2]])
-    sizes = {size.name: size for size in found.formats}
+    measured = run("lenet5_nm_2x4", [ArchConfig.read("nm_2x4_4x8_ws"), DESIGNS[2]])
+    sizes = {size.name: size for size in measured.formats}
     checkpoint = Checkpoint.read(find_checkpoint("lenet5_nm_2x4"))
     zeros = 0
     for shape in NetworkConfig.read("lenet5").shapes():

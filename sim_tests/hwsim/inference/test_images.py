@@ -32,9 +32,9 @@ def test_npy_and_npz_hold_the_same(tmp_path, dtype):
     np.savez(tmp_path / "one.npz", anything=images)
     np.savez_compressed(tmp_path / "two.npz", images=images, labels=np.arange(4))
     for name in ("x.npy", "one.npz", "two.npz"):
-        found = inputs.read(tmp_path / name, network())
-        assert found.dtype == (np.uint8 if dtype == np.uint8 else np.float32)
-        np.testing.assert_array_equal(found, images)
+        read = inputs.read(tmp_path / name, network())
+        assert read.dtype == (np.uint8 if dtype == np.uint8 else np.float32)
+        np.testing.assert_array_equal(read, images)
 
 
 def test_gray_images_may_lack_the_channel(tmp_path):

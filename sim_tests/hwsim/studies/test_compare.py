@@ -27,50 +27,50 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def comparison(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     config, path = study(folder, CASES)
     return compare.run(config, str(path))
 
 
-def test_every_checkpoint_runs_on_every_design_of_its_runs(done):
+def test_every_checkpoint_runs_on_every_design_of_its_runs(comparison):
     expected = [(case.name, arch) for case in CASES for arch in ARCHS[case.kind, case.bits]]
-    assert [(v.model.name, v.arch.name) for v in done.variants] == expected
-    assert done.dataset == "mnist"
-    assert done.baseline is done.variants[0]
-    assert done.speedup(done.baseline) == 1
+    assert [(v.model.name, v.arch.name) for v in comparison.variants] == expected
+    assert comparison.dataset == "mnist"
+    assert comparison.baseline is comparison.variants[0]
+    assert comparison.speedup(comparison.baseline) == 1
 
 
-def test_the_smallest_of_equal_accuracy_is_chosen_on_images_held_out(done):
-    chosen = {key: model.name for key, model in done.chosen.items()}
+def test_the_smallest_of_equal_accuracy_is_chosen_on_images_held_out(comparison):
+    chosen = {key: model.name for key, model in comparison.chosen.items()}
     assert chosen == {
         ("dense", 8): "dense",
         ("structured", 8): "quarter",
         ("nonstructured", 8): "tenth",
         ("structured", 4): "narrow",
     }
-    assert done.unequalled == [("nonstructured", 4)]
-    assert {v.model.name for v in done.short} == set(chosen.values())
+    assert comparison.unequalled == [("nonstructured", 4)]
+    assert {v.model.name for v in comparison.short} == set(chosen.values())
 
 
 @pytest.mark.parametrize("bound", [0.05, 0.1, 0.11, 9, 10])
-def test_a_bound_in_points_includes_its_end(done, bound):
-    equal = {model.name for model in done.models if done.is_equal(model, bound)}
+def test_a_bound_in_points_includes_its_end(comparison, bound):
+    equal = {model.name for model in comparison.models if comparison.is_equal(model, bound)}
     assert equal == {case.name for case in CASES if round(99 - 100 * case.heldout, 6) <= bound}
 
 
 def test_without_images_held_out_the_test_images_decide(tmp_path):
     cases = [*CASES[:4], Case("old", "nonstructured", 0.1, test=0.985, heldout=None)]
     config, path = study(tmp_path, cases)
-    done = compare.run(config, str(path))
-    assert not done.is_held_out
-    assert done.chosen["structured", 8].name == "eighth"
-    assert ("nonstructured", 8) in done.unequalled
+    comparison = compare.run(config, str(path))
+    assert not comparison.is_held_out
+    assert comparison.chosen["structured", 8].name == "eighth"
+    assert ("nonstructured", 8) in comparison.unequalled
 
 
-def test_storage_is_that_of_the_design_and_of_the_best_format_without(done):
-    for variant in done.variants:
-        sizes = storage.run(variant.model.source, [], network=str(done.config.network))
+def test_storage_is_that_of_the_design_and_of_the_best_format_without(comparison):
+    for variant in comparison.variants:
+        sizes = storage.run(variant.model.source, [], network=str(comparison.config.network))
         smallest = min(size.total.total for size in sizes.formats)
         # all layers have as many bits as the design: one that stores dense weights is the smallest
         if variant.arch.array.family == "dense":
@@ -80,8 +80,8 @@ def test_storage_is_that_of_the_design_and_of_the_best_format_without(done):
         assert variant.result.bits.total == sum(r.bits.total for r in variant.result.layers)
 
 
-def test_curves_part_kinds_arrays_and_widths(done):
-    points = {curve: len(found) for curve, found in done.curves.items()}
+def test_curves_part_kinds_arrays_and_widths(comparison):
+    points = {curve: len(variants) for curve, variants in comparison.curves.items()}
     assert points == {
         Curve("dense", "dense", 8): 2,
         Curve("structured", "dense", 8): 6,
@@ -99,16 +99,19 @@ def test_curves_part_kinds_arrays_and_widths(done):
     assert Curve("structured", "bitmask", 8).label == "structured on bitmask"
 
 
-def test_the_rtl_runs_the_models_that_were_chosen_for_a_design(done):
-    wanted = {name: [v.model.name for v in found] for name, found in prove._wanted(done).items()}
+def test_the_rtl_runs_the_models_that_were_chosen_for_a_design(comparison):
+    wanted = {
+        name: [v.model.name for v in variants]
+        for name, variants in prove._wanted(comparison).items()
+    }
     assert wanted == {"dense_8x8_ws": ["dense", "quarter"]}
 
 
 def test_the_rtl_runs_something_where_nothing_was_chosen(tmp_path):
     verify = {"archs": ["csc_4x16_w4"], "layers": ["fc1"]}
     config, path = study(tmp_path, [CASES[0], CASES[-1]], verify=verify)
-    done = compare.run(config, str(path))
-    assert [v.model.name for v in prove._wanted(done)["csc_4x16_w4"]] == ["poor"]
+    comparison = compare.run(config, str(path))
+    assert [v.model.name for v in prove._wanted(comparison)["csc_4x16_w4"]] == ["poor"]
 
 
 def test_layers_of_fewer_bits_run_on_the_design_of_the_widest(tmp_path):

@@ -23,21 +23,21 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def comparison(tmp_path_factory):
     config, path = study(tmp_path_factory.mktemp("study"), CASES)
     return compare.run(config, str(path))
 
 
 @pytest.fixture(scope="module")
-def written(done, tmp_path_factory):
+def written(comparison, tmp_path_factory):
     """Folder of a report."""
     folder = tmp_path_factory.mktemp("report")
-    page = report.write_comparison(done, "Tiny", "hwsim study tiny", [], folder)
+    page = report.write_comparison(comparison, "Tiny", "hwsim study tiny", [], folder)
     assert page == folder / "report.html"
     return folder
 
 
-def test_tables_and_pictures_agree(done, written):
+def test_tables_and_pictures_agree(comparison, written):
     pictures = {
         "accuracy_by_bits",
         "accuracy_by_cycles",
@@ -52,12 +52,12 @@ def test_tables_and_pictures_agree(done, written):
     assert all(f"{name}.png" in text for name in pictures)
     assert (written / "report.html").read_text().count("data:image/png;base64") == len(pictures)
     document = json.loads((written / "results.json").read_text())
-    assert len(document["variants"]) == len(done.variants)
-    assert set(document["chosen"]) == {model.name for model in done.chosen.values()}
+    assert len(document["variants"]) == len(comparison.variants)
+    assert set(document["chosen"]) == {model.name for model in comparison.chosen.values()}
     with (written / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["layer"] for row in rows[:3]] == ["conv1", "fc1", "total"]
-    for variant, total in zip(done.variants, rows[2::3], strict=True):
+    for variant, total in zip(comparison.variants, rows[2::3], strict=True):
         assert (total["checkpoint"], total["arch"]) == (variant.model.name, variant.arch.name)
         assert int(total["cycles"]) == variant.result.cycles
         assert int(total["bits_total"]) == variant.result.bits.total
@@ -66,7 +66,7 @@ def test_tables_and_pictures_agree(done, written):
         assert f"- {line}" in text
 
 
-def test_a_report_that_cannot_be_finished_leaves_the_last_one(done, written, monkeypatch):
+def test_a_report_that_cannot_be_finished_leaves_the_last_one(comparison, written, monkeypatch):
     before = {path.name: path.read_bytes() for path in written.iterdir()}
 
     def full(*_):
@@ -74,12 +74,12 @@ def test_a_report_that_cannot_be_finished_leaves_the_last_one(done, written, mon
 
     monkeypatch.setattr(curves, "accuracy_by_cycles", full)
     with pytest.raises(InputError, match="No space left"):
-        report.write_comparison(done, "Second", "x", [], written)
+        report.write_comparison(comparison, "Second", "x", [], written)
     assert {path.name: path.read_bytes() for path in written.iterdir()} == before
 
 
-def test_the_same_study_gives_the_same_files(done, written, tmp_path):
-    report.write_comparison(done, "Tiny", "hwsim study tiny", [], tmp_path)
+def test_the_same_study_gives_the_same_files(comparison, written, tmp_path):
+    report.write_comparison(comparison, "Tiny", "hwsim study tiny", [], tmp_path)
     for path in written.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
@@ -87,9 +87,9 @@ def test_the_same_study_gives_the_same_files(done, written, tmp_path):
 @pytest.mark.parametrize("cases", [CASES[:1], [CASES[0], CASES[4]]])
 def test_curves_of_any_study_can_be_drawn(tmp_path, cases):
     config, path = study(tmp_path, cases)
-    done = compare.run(config, str(path))
-    assert curves.accuracy_by_bits(done, tmp_path).is_file()
-    assert curves.accuracy_by_cycles(done, tmp_path).is_file()
+    comparison = compare.run(config, str(path))
+    assert curves.accuracy_by_bits(comparison, tmp_path).is_file()
+    assert curves.accuracy_by_cycles(comparison, tmp_path).is_file()
 
 
 def test_proofs_are_counted(tmp_path):

@@ -73,10 +73,10 @@ def study(**changes):
 
 
 def test_every_family_is_counted_at_every_density(files):
-    done = run(study())
-    by_name = {v.name: v for v in done.variants}
+    counted = run(study())
+    by_name = {v.name: v for v in counted.variants}
     assert set(by_name) == {"dense", "structured", "nm", "pattern", "csc", "bitmask"}
-    for variant in done.variants:
+    for variant in counted.variants:
         assert set(variant.results) == {0.25, 1.0}
     assert by_name["dense"].nonzeros == 16 * 72 + 16 * 72 + 10 * 1024
     assert by_name["csc"].nonzeros == pytest.approx(3000, abs=2)
@@ -87,8 +87,8 @@ def test_every_family_is_counted_at_every_density(files):
 
 
 def test_cycles_are_those_of_the_checkpoint_and_its_activations(files):
-    done = run(study())
-    (csc,) = (v for v in done.variants if v.name == "csc")
+    counted = run(study())
+    (csc,) = (v for v in counted.variants if v.name == "csc")
     arch, network = ArchConfig.read("csc_4x16"), NetworkConfig.read("small.yaml")
     made = synthetic.find_or_make(SyntheticConfig.read("nonstructured.yaml"))
     for density in (0.25, 1.0):
@@ -114,9 +114,9 @@ def test_the_report_says_that_they_are_synthetic(files):
             {"name": "random", "title": "A study", "study": study().model_dump(exclude_none=True)}
         )
     )
-    done = CliRunner().invoke(cli.app, ["study", "study.yaml"])
-    assert done.exit_code == 0, done.output
-    assert "A study (synthetic weights)" in done.output
+    result = CliRunner().invoke(cli.app, ["study", "study.yaml"])
+    assert result.exit_code == 0, result.output
+    assert "A study (synthetic weights)" in result.output
     folder = files / "build/study/random"
     report = (folder / "report.md").read_text()
     assert report.startswith("# A study (synthetic weights)")

@@ -28,15 +28,15 @@ def compared(folder, cases):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def comparison(tmp_path_factory):
     return compared(tmp_path_factory.mktemp("study"), CASES)
 
 
 @pytest.mark.parametrize("bound", [None, 0.06, 0.5])
-def test_each_side_has_its_best_variant_of_equal_accuracy(done, bound):
-    found = {(v.measure, v.weight_width): v for v in verdict.verdicts(done, bound)}
+def test_each_side_has_its_best_variant_of_equal_accuracy(comparison, bound):
+    rulings = {(v.measure, v.weight_width): v for v in verdict.verdicts(comparison, bound)}
     points = 0.2 if bound is None else bound
-    equal = [v for v in done.variants if 99 - v.model.accuracy_heldout <= points + 1e-9]
+    equal = [v for v in comparison.variants if 99 - v.model.accuracy_heldout <= points + 1e-9]
     costs = {
         "storage": lambda v: v.result.bits.total,
         "storage, best format": lambda v: min(v.result.bits.total, v.model.own[1].total),
@@ -57,11 +57,11 @@ def test_each_side_has_its_best_variant_of_equal_accuracy(done, bound):
             ]
             several = len({v.model.weight_width for v in equal}) > 1
             if all(sides) and (width or several):
-                assert found[measure, width].costs == (min(sides[0]), min(sides[1]))
+                assert rulings[measure, width].costs == (min(sides[0]), min(sides[1]))
             else:
-                assert (measure, width) not in found
-    assert ("cycles", 8) in found
-    assert (("cycles", 4) in found) == (bound != 0.06)
+                assert (measure, width) not in rulings
+    assert ("cycles", 8) in rulings
+    assert (("cycles", 4) in rulings) == (bound != 0.06)
 
 
 def test_structured_weights_on_an_index_decoding_array_are_on_neither_side(tmp_path):
@@ -71,9 +71,9 @@ def test_structured_weights_on_an_index_decoding_array_are_on_neither_side(tmp_p
     ]
     cases = [Case("dense"), Case("s", "structured", 0.1)]
     config, path = study(tmp_path, cases, runs=runs)
-    done = compare.run(config, str(path))
-    assert verdict.verdicts(done) == []
-    assert "not judged" in verdict.answer(done)
+    comparison = compare.run(config, str(path))
+    assert verdict.verdicts(comparison) == []
+    assert "not judged" in verdict.answer(comparison)
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,23 @@ def test_structured_weights_on_an_index_decoding_array_are_on_neither_side(tmp_p
         ((106, 100), "supported", "1.06x for systolic"),
     ],
 )
-def test_the_thesis_follows_the_factor(done, monkeypatch, costs, outcome, words):
-    first, second = done.variants[0], done.variants[1]
+def test_the_thesis_follows_the_factor(comparison, monkeypatch, costs, outcome, words):
+    first, second = comparison.variants[0], comparison.variants[1]
     known = {first.name: costs[0], second.name: costs[1]}
     monkeypatch.setitem(verdict.MEASURES, "made up", ("", lambda v: known[v.name]))
-    found = verdict.Verdict("made up", 8, first, second)
-    assert found.thesis == outcome
-    assert verdict.times(found.factor) == words
-    assert found.to_dict()["factor"] == costs[0] / costs[1]
+    ruling = verdict.Verdict("made up", 8, first, second)
+    assert ruling.thesis == outcome
+    assert verdict.times(ruling.factor) == words
+    assert ruling.to_dict()["factor"] == costs[0] / costs[1]
 
 
-def test_the_answer_has_every_outcome(done):
+def test_the_answer_has_every_outcome(comparison):
     said = {}
-    for part in verdict.answer(done).partition('" is ')[2].removesuffix(".").split("; "):
+    for part in verdict.answer(comparison).partition('" is ')[2].removesuffix(".").split("; "):
         outcome, _, measures = part.partition(" in ")
         said |= dict.fromkeys(measures.split(" and in "), outcome)
     outcomes = {}
-    for each in verdict.verdicts(done):
+    for each in verdict.verdicts(comparison):
         name, _, qualifier = each.measure.partition(", ")
         key = f"{name} ({qualifier})" if qualifier else name
         outcomes.setdefault(key, set()).add(each.thesis)
@@ -112,8 +112,8 @@ def test_the_answer_has_every_outcome(done):
     }
 
 
-def test_the_table_of_winners_names_side_and_factor(done, monkeypatch):
-    first, second, third = done.variants[:3]
+def test_the_table_of_winners_names_side_and_factor(comparison, monkeypatch):
+    first, second, third = comparison.variants[:3]
     known = {first.name: 1651, second.name: 1000, third.name: 1010}
     monkeypatch.setitem(verdict.MEASURES, "a", ("", lambda v: known[v.name]))
     monkeypatch.setitem(verdict.MEASURES, "b", ("", lambda v: known[v.name]))
@@ -131,8 +131,8 @@ def test_the_table_of_winners_names_side_and_factor(done, monkeypatch):
     )
 
 
-def test_the_table_of_winners_has_every_factor(done):
-    rulings = verdict.verdicts(done)
+def test_the_table_of_winners_has_every_factor(comparison):
+    rulings = verdict.verdicts(comparison)
     columns, rows = verdict.winners(rulings)
     assert columns == ["measure", "8 bits", "4 bits", "any width"]
     cells = {(row[0], at): cell for row in rows for at, cell in zip(columns, row, strict=True)}
@@ -144,26 +144,26 @@ def test_the_table_of_winners_has_every_factor(done):
     assert all(at == "measure" or cell is None for (_, at), cell in cells.items())
 
 
-def test_sentences_carry_the_numbers(done):
-    said = " ".join(verdict.supports(done))
+def test_sentences_carry_the_numbers(comparison):
+    said = " ".join(verdict.supports(comparison))
     for width in (8, 4):
-        equal = [v for v in done.variants if v.model.weight_width == width]
-        equal = [v for v in equal if done.is_equal(v.model)]
+        equal = [v for v in comparison.variants if v.model.weight_width == width]
+        equal = [v for v in equal if comparison.is_equal(v.model)]
         small = min(v.result.bits.total for v in equal)
         fast = min(v.result.cycles for v in equal)
         assert f"{small / 8000:,.2f} KB with indices" in said
         assert f"{fast:,}, " in said
-    for found in verdict.verdicts(done):
-        first, second = found.shown()
+    for ruling in verdict.verdicts(comparison):
+        first, second = ruling.shown()
         assert f"non-structured {first}" in said
         assert f"systolic {second}" in said
-        unit = verdict.MEASURES[found.measure][0]
+        unit = verdict.MEASURES[ruling.measure][0]
         value = float(first.removesuffix(unit).strip().replace(",", ""))
-        assert value == pytest.approx(found.costs[0] / SCALE[unit], abs=0.5 if not unit else 0.005)
+        assert value == pytest.approx(ruling.costs[0] / SCALE[unit], abs=0.5 if not unit else 0.005)
 
 
-def test_limits_name_what_is_open(done):
-    said = " ".join(verdict.limits(done))
+def test_limits_name_what_is_open(comparison):
+    said = " ".join(verdict.limits(comparison))
     names = re.search(r"smaller one may be, too: (.*?)\. ", said)
     assert names is not None
     # of the non-structured ones of 8 bits a smaller one was tried; one alone is no series
@@ -209,19 +209,21 @@ def test_limits_name_verdicts_that_another_bound_turns_round(tmp_path):
         Case("tenth", "nonstructured", 0.02, heldout=0.985),
         Case("most", "nonstructured", 0.9, heldout=0.99),
     ]
-    done = compared(tmp_path, cases)
+    comparison = compared(tmp_path, cases)
     # at equal accuracy the non-structured model is hardly pruned, at half a point it is the smaller
     cycles = {
-        bound: next(v for v in verdict.verdicts(done, bound) if v.measure == "storage, best format")
+        bound: next(
+            v for v in verdict.verdicts(comparison, bound) if v.measure == "storage, best format"
+        )
         for bound in (0.2, 0.5)
     }
     assert cycles[0.2].thesis == "supported"
     assert cycles[0.5].thesis == "not supported"
-    said = " ".join(verdict.limits(done))
+    said = " ".join(verdict.limits(comparison))
     assert "Storage, best format, 8 bits: the verdict holds at this bound; at 0.5, 1, 2" in said
 
 
-def test_a_design_without_counted_gates_is_not_judged_by_them(done):
-    blind = replace(done, variants=[replace(v, gates=None) for v in done.variants])
+def test_a_design_without_counted_gates_is_not_judged_by_them(comparison):
+    blind = replace(comparison, variants=[replace(v, gates=None) for v in comparison.variants])
     assert not [v for v in verdict.verdicts(blind) if v.measure == "cycles x gates"]
     assert "cycles x gates" not in verdict.answer(blind)

@@ -29,8 +29,8 @@ def test_putting_again_replaces_and_counts(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s.sqlite") as store:
         store.put(row(cycles=1))
         store.put(row(cycles=2))
-        (found,) = store.rows(["k"])
-        assert (found.result, found.runs) == ({"cycles": 2}, 2)
+        (kept,) = store.rows(["k"])
+        assert (kept.result, kept.runs) == ({"cycles": 2}, 2)
         store.clear()
         assert store.rows(["k"]) == []
 

@@ -93,8 +93,8 @@ def test_staged_files_appear_together_and_others_stay(tmp_path: Path) -> None:
         write_text_atomic(inside / "b", "new")
         assert (tmp_path / "a").read_text() == "old"
         assert not (tmp_path / "b").exists()
-    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert found == {"a": "new", "b": "new", "other": "other"}
+    contents = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert contents == {"a": "new", "b": "new", "other": "other"}
 
 
 @pytest.mark.parametrize("error", [InputError("x", "", None, "y"), KeyboardInterrupt, OSError])
