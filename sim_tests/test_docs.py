@@ -1,4 +1,4 @@
-"""The code blocks of the documentation: Python runs, commands parse."""
+"""The documentation: Python runs, commands parse, files, modules and links exist."""
 
 import importlib.util
 import pkgutil
@@ -13,8 +13,9 @@ from hwsim.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-#: Pages whose names of files and modules are checked.
+#: Pages whose names of files and modules are checked; the changelog also names what is gone.
 NAMING = sorted([*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"])
+LINKED = sorted([*NAMING, ROOT / "CHANGELOG.md"])
 BLOCK = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 
 #: What the reader of a page already has when its first block begins.
@@ -84,8 +85,8 @@ def paths(page):
     """Paths and names of Python files on a page, as patterns: NAME and <name> stand for any."""
     wings = "hwsim|rtl|models|configs|sim_tests|benchmarks|examples|docs"
     text = re.sub(r"https?://\S+", "", page.read_text())
-    found = re.findall(rf"(?<![\w./-])(?:(?:{wings})/[\w.*/<>-]*|[\w/]+\.py\b)", text)
-    return {re.sub(r"<\w+>|\bNAME\b", "*", path.rstrip(".-")).rstrip("/") for path in found}
+    names = re.findall(rf"(?<![\w./-])(?:(?:{wings})/[\w.*/<>-]*|[\w/]+\.py\b)", text)
+    return {re.sub(r"<\w+>|\bNAME\b", "*", path.rstrip(".-")).rstrip("/") for path in names}
 
 
 @pytest.mark.parametrize("page", NAMING, ids=lambda page: str(page.relative_to(ROOT)))
@@ -103,3 +104,21 @@ def test_the_modules_that_a_page_names_exist(page):
     names = set(re.findall(r"(?<![\w./-])hwsim(?:\.[A-Za-z_]\w*)+", page.read_text()))
     for name in sorted(name for name in names if ".NAME" not in name):
         pkgutil.resolve_name(name)
+
+
+def anchors(page):
+    """Anchors of a page's headings, as GitHub and mkdocs make them."""
+    titles = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^```.*?^```$", "", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_of_a_page_resolve(page):
+    text = re.sub(r"(?ms)^```.*?^```$|`[^`]*`", "", page.read_text())
+    for link in re.findall(r"\]\(([^()\s]+)\)", text):
+        if re.match(r"https?:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link

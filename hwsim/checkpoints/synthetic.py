@@ -226,7 +226,7 @@ def _blocks(rng: np.random.Generator, rows: int, depth: int, n: int, m: int) -> 
 
 
 def _patterns(rng: np.random.Generator, shape: LayerShape, keep: float, patterns: int) -> Mask:
-    """Keep 4 of 9 taps in one of ``patterns`` ways, of as many kernels as give the density.
+    """Keep 4 of 9 taps in one of ``patterns`` ways, in the number of kernels that gives ``keep``.
 
     A density above 4 of 9 is out of reach: every kernel stays.
     """

@@ -40,7 +40,7 @@ class LayerSize:
     bits: Bits
     best_bits: int
     best: Bits
-    #: Bits that tell this mask from all others with as many non-zeros.
+    #: Bits that tell this mask from all others with the same number of non-zeros.
     entropy: float
 
     def to_dict(self) -> dict[str, Any]:

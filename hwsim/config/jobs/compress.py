@@ -103,7 +103,7 @@ class ConstraintConfig(Config):
     block: BlockPruneConfig | None = None
     #: Fraction of the rows of the ``(M, K)`` matrix: filters, neurons.
     filters: Keep | None = None
-    #: Fraction of the input channels of a group, each as many columns as a kernel has taps.
+    #: Fraction of the input channels of a group; a channel has one column per tap of a kernel.
     channels: Keep | None = None
     #: Fraction of the columns of the ``(M, K)`` matrix, after the rows.
     columns: Keep | None = None

@@ -26,7 +26,7 @@ Metric = Literal[
 
 #: What is measured at a point: column -> what it is, with its unit; the label of its axis.
 METRICS: dict[Metric, str] = {
-    "cycles": "cycles of all layers (clocks)",
+    "cycles": "cycles of all layers",
     "time_us": "time of all layers (us)",
     "multipliers": "multipliers (count)",
     "utilization": "utilization (useful MACs per multiplier and clock)",
