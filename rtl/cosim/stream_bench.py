@@ -140,7 +140,8 @@ class StreamBench(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        running, finished = Signal(), Signal()
+        running = Signal()
+        finished = Signal()
         # the testbench's signals are read by registers only: the simulator may then skip the rest
         m.d.sync += running.eq(self.run)
         with m.If(~running):
@@ -186,8 +187,11 @@ class StreamBench(wiring.Component):
     def _source(self, m: Module, name: str) -> tuple[Signal, Signal, Signal]:
         """Words of one memory, offered by the rules; returns its valid, ready and payload."""
         width = self.sidecar["streams"][name]["width"]
-        valid, ready, payload = Signal(), Signal(), Signal(width)
-        held, taken = Signal(), Signal()
+        valid = Signal()
+        ready = Signal()
+        payload = Signal(width)
+        held = Signal()
+        taken = Signal()
         position = self.result[f"taken_{name}"]
         position_next = Signal.like(position)
         m.d.comb += [
@@ -214,7 +218,9 @@ class StreamBench(wiring.Component):
     def _sink(self, m: Module) -> tuple[Signal, Signal, Signal]:
         """Memory of the output, ready by the rules; returns its valid, ready and payload."""
         width = self.sidecar["streams"]["ofmap"]["width"]
-        valid, ready, payload = Signal(), Signal(), Signal(width)
+        valid = Signal()
+        ready = Signal()
+        payload = Signal(width)
         position = self.result.taken_ofmap
         m.d.comb += ready.eq(self.active & ~self._paused(m, "ofmap"))
         with m.If(~self.run):
@@ -267,7 +273,8 @@ class StreamBench(wiring.Component):
 
     def _watch(self, m: Module, valid: Signal, ready: Signal, payload: Signal) -> None:
         """Hold the output to the rules: an offer stays as it is until taken; none outside a run."""
-        waiting, offered = Signal(), Signal.like(payload)
+        waiting = Signal()
+        offered = Signal.like(payload)
         m.d.sync += [waiting.eq(valid & ~ready), offered.eq(payload)]
         with m.If(waiting & ~(valid & (payload == offered))):
             m.d.sync += self.result.unstable.eq(1)

@@ -105,7 +105,8 @@ class MaskWalk(wiring.Component):
         row = Signal.like(step.p.row)
         chunk = Signal(range(self.mask_depth))
         addr = Signal(range(self.mask_depth))
-        ends_chunk, ends_pixel = Signal(), Signal()
+        ends_chunk = Signal()
+        ends_pixel = Signal()
         m.d.comb += [
             self.room.eq(held != self.buffer_depth),
             self.available.eq(waiting != 0),

@@ -178,7 +178,9 @@ class PE(wiring.Component):
         bank = Signal.like(route.bank)
         # pixels joined and not drained: each holds a bank
         ahead = m.submodules.ahead = GroupCount(self.sizes.banks.count)
-        is_free, loads, ends_pixel = Signal(), Signal(), Signal()
+        is_free = Signal()
+        loads = Signal()
+        ends_pixel = Signal()
         m.d.comb += [
             ahead.enters.eq(ends_pixel),
             ahead.drained.eq(self.drained),
@@ -190,7 +192,8 @@ class PE(wiring.Component):
             loads.eq(step.valid & step.ready),
             ends_pixel.eq(loads & step.p.ends_pixel),
         ]
-        ends_chunk_q, ends_pixel_q = Signal(reset_less=True), Signal(reset_less=True)
+        ends_chunk_q = Signal(reset_less=True)
+        ends_pixel_q = Signal(reset_less=True)
         m.d.sync += bank.eq(Mux(self.run, bank + ends_pixel, 0))
         with m.If(loads):
             m.d.sync += [

@@ -119,7 +119,9 @@ class Decoder(wiring.Component):
         m = Module()
         layout = self.write_data.shape()
         fetched = data.View(layout, Signal(layout.size, name="fetched"))
-        goes, issued, is_padding = Signal(), Signal(), Signal()
+        goes = Signal()
+        issued = Signal()
+        is_padding = Signal()
         has_zero = self.sizes.has_zero
         m.d.comb += is_padding.eq(fetched.code == 0 if has_zero else fetched.rel_idx.all())
         # padding that the index marks stands for no position of its own
@@ -154,12 +156,15 @@ class Decoder(wiring.Component):
         """Issue stage, and the rows of the decode stage; ``position`` is the entry's own."""
         column, sizes = self.column, self.sizes
         cursor = Signal(sizes.pointer_width, reset_less=True)
-        addr, addr_next = Signal.like(cursor), Signal.like(cursor)
+        addr = Signal.like(cursor)
+        addr_next = Signal.like(cursor)
         is_first = Signal(init=1)
         bank = Signal.like(self.entry.p.bank)
         # groups issued and not drained: each holds a bank
         ahead = m.submodules.ahead = GroupCount(sizes.banks.count)
-        is_empty, is_issuing, ends_group = Signal(), Signal(), Signal()
+        is_empty = Signal()
+        is_issuing = Signal()
+        ends_group = Signal()
         m.d.comb += [
             addr.eq(Mux(is_first, column.p.start, cursor)),
             addr_next.eq(addr + 1),
@@ -188,10 +193,12 @@ class Decoder(wiring.Component):
             fetched.eq(read.data),
         ]
 
-        is_first_q, bank_q = Signal(reset_less=True), Signal.like(bank, reset_less=True)
+        is_first_q = Signal(reset_less=True)
+        bank_q = Signal.like(bank, reset_less=True)
         act_q = Signal.like(column.p.act, reset_less=True)
         finishes_q = Signal()
-        row_next, row = Signal.like(self.entry.p.row), Signal.like(self.entry.p.row)
+        row_next = Signal.like(self.entry.p.row)
+        row = Signal.like(self.entry.p.row)
         m.d.comb += row.eq(Mux(is_first_q, 0, row_next) + fetched.rel_idx)
         with m.If(issued):
             m.d.sync += row_next.eq(row + position)
@@ -210,7 +217,8 @@ class Decoder(wiring.Component):
     def _cause(self, m: Module, goes: Signal, issued: Signal, is_padding: Signal) -> None:
         """Cause of the cycle that the issue stage had."""
         code = status_codes(CSCConfig.CAUSES, "pe")
-        cause_next, cause_q = Signal.like(self.cause), Signal.like(self.cause)
+        cause_next = Signal.like(self.cause)
+        cause_q = Signal.like(self.cause)
         with m.If(~(self.run & self.run_next)):
             m.d.comb += cause_next.eq(code["idle"])
         with m.Elif(goes):

@@ -87,12 +87,18 @@ class Gather(wiring.Component):
         m = Module()
         pixels, blocks = self.pixels, self.depth
         layout = self.command.payload.shape()
-        job = data.View(layout, Signal(layout.size, reset_less=True))
-        loading, playing, full = Signal(), Signal(), Signal(2)
+        job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
+        loading = Signal()
+        playing = Signal()
+        full = Signal(2)
 
         # loading
-        load_half, load_pixel, load_block = Signal(), Signal(range(pixels)), Signal(range(blocks))
-        beat, block_end, tile_loaded = Signal(), Signal(), Signal()
+        load_half = Signal()
+        load_pixel = Signal(range(pixels))
+        load_block = Signal(range(blocks))
+        beat = Signal()
+        block_end = Signal()
+        tile_loaded = Signal()
         m.submodules.load_fold = load_fold = FoldCounter(2, len(job.k_folds))
         m.d.comb += load_fold.bounds[0].eq(job.k_blocks)
         m.d.comb += load_fold.bounds[1].eq(job.n_tiles)
@@ -110,8 +116,12 @@ class Gather(wiring.Component):
             m.d.sync += [load_block.eq(0), load_half.eq(~load_half), loading.eq(~load_fold.done)]
 
         # playing
-        half, pixel, place = Signal(), Signal(range(pixels)), Signal(range(blocks))
-        offered, fold_end, tile_played = Signal(), Signal(), Signal()
+        half = Signal()
+        pixel = Signal(range(pixels))
+        place = Signal(range(blocks))
+        offered = Signal()
+        fold_end = Signal()
+        tile_played = Signal()
         issue = self.issue
         m.submodules.fold = fold = FoldCounter(3, len(job.k_folds))
         m.d.comb += Cat(fold.bounds).eq(Cat(job.k_folds, job.m_folds, job.n_tiles))

@@ -91,7 +91,7 @@ class PatternControl(wiring.Component):
         array = self.arch.array_as(PatternConfig)
 
         layout = command_layout(self.arch)
-        job = data.View(layout, Signal(layout.size, reset_less=True))
+        job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
         walk = FoldWalk(m, self, job, [job.k_folds, job.m_folds], array.rows)
         walk.feed(
             m,

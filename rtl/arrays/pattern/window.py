@@ -102,9 +102,12 @@ class WindowUnit(wiring.Component):
         m = Module()
 
         layout = self.job.shape()
-        job = data.View(layout, Signal(layout.size, reset_less=True))
-        running, valid = Signal(), Signal()
-        step, needs_pixel, offer = self.step, Signal(), Signal()
+        job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
+        running = Signal()
+        valid = Signal()
+        step = self.step
+        needs_pixel = Signal()
+        offer = Signal()
         m.d.comb += needs_pixel.eq(job.reads != 0)
         can_step = self.enable & running & (~valid | self.window.ready)
         m.d.comb += self.starved.eq(needs_pixel & ~self.act.valid)
@@ -131,7 +134,8 @@ class WindowUnit(wiring.Component):
         lag = Signal(range(self.line_depth + 2))
         row = Signal.like(Value.cast(job.height), name="row")
         col = Signal.like(Value.cast(job.width), name="col")
-        ends, outside = Signal(4), Signal(4, reset_less=True)
+        ends = Signal(4)
+        outside = Signal(4, reset_less=True)
         top, _, left, _ = job.edges
         m.d.comb += ends.eq(Cat(row == 0, row + 1 == job.height, col == 0, col + 1 == job.width))
         inside = ~(ends & ~Value.cast(job.edges)).any()

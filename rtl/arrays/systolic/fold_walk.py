@@ -60,13 +60,16 @@ class FoldWalk:
         self, m: Module, ports: WalkPorts, job: data.View, bounds: list[Value], rows: int
     ) -> None:
         self.ports, self.job, self.rows = ports, job, rows
-        # signals without a name stay anonymous in the RTL: names would change the designs' digests
-        self.busy, self.waiting = Signal(), Signal(name="waiting")
-        self.loading, self.full = Signal(), Signal(name="full")
-        self.fed, self.fold_end = Signal(), Signal(name="fold_end")
+        self.busy = Signal()
+        self.waiting = Signal()
+        self.loading = Signal()
+        self.full = Signal()
+        self.fed = Signal()
+        self.fold_end = Signal()
         self.load_row = Signal(range(rows), init=rows - 1)
-        self.room, self.inject = Signal(), Signal()
-        self.fold_loaded = Signal(name="fold_loaded")
+        self.room = Signal()
+        self.inject = Signal()
+        self.fold_loaded = Signal()
         width = len(bounds[0])
         m.submodules.fold = self.fold = FoldCounter(len(bounds), width)
         m.submodules.load_fold = self.load_fold = FoldCounter(len(bounds), width)

@@ -74,7 +74,7 @@ class OSControl(wiring.Component):
         rows = array.rows
 
         layout = command_layout(self.arch)
-        job = data.View(layout, Signal(layout.size, reset_less=True))
+        job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
         busy = Signal()
         m.submodules.fold = fold = FoldCounter(2, array.COUNT_WIDTH)
         m.d.comb += Cat(fold.bounds).eq(Cat(job.m_folds, job.n_folds))
@@ -82,8 +82,11 @@ class OSControl(wiring.Component):
         # feeding
         k = Signal.like(job.k_size, init=0)
         drain_wait = Signal(range(rows))
-        last, blocked, able = Signal(), Signal(), Signal()
-        feed, fold_end = Signal(), Signal()
+        last = Signal()
+        blocked = Signal()
+        able = Signal()
+        feed = Signal()
+        fold_end = Signal()
         m.d.comb += last.eq(k + 1 == job.k_size)
         m.d.comb += blocked.eq(last & (drain_wait != 0))
         m.d.comb += able.eq(self.enable & busy & ~blocked)
@@ -147,14 +150,16 @@ class OSControl(wiring.Component):
 
         drain_left = Signal(range(rows))
         drain_rows = Signal.like(fold_rows, reset_less=True)
-        left, offered = Signal(range(rows + 1)), Signal.like(fold_rows)
+        left = Signal(range(rows + 1))
+        offered = Signal.like(fold_rows)
         m.d.comb += left.eq(Mux(self.drain, rows, drain_left))
         m.d.comb += offered.eq(Mux(self.drain, fold_rows, drain_rows))
         with m.If(enable):
             m.d.sync += drain_rows.eq(offered)
             m.d.sync += drain_left.eq(Mux(left == 0, 0, left - 1))
 
-        valid, leaving = Signal(), 0
+        valid = Signal()
+        leaving = 0
         m.d.comb += valid.eq((left != 0) & (left <= offered))
         for stage in range(cols):
             valid = delayed(m, valid, 1, enable=enable, name=f"valid_{stage}", reset_less=False)

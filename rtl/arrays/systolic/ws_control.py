@@ -83,7 +83,7 @@ class WSControl(wiring.Component):
         )
 
         layout = command_layout(self.arch)
-        job = data.View(layout, Signal(layout.size, reset_less=True))
+        job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
         bounds = [job.k_folds, job.m_folds, job.n_tiles]
         walk = FoldWalk(m, self, job, bounds, array.rows)
         fold = walk.fold

@@ -171,7 +171,16 @@ def test_limits_name_what_is_open(comparison):
     assert "tenth" not in names[1]
     assert "standard error of an accuracy of 99.20 % on 10,000 images is 0.09 points" in said
     assert "Not every checkpoint" not in said
-    assert "csc_4x16_w4" in re.search(r"not on record.*?: (.*?)\. ", said)[1]
+
+
+def test_limits_name_designs_without_gates(comparison):
+    unknown = [
+        replace(v, gates=None) if v.arch.name == "csc_4x16_w4" else v for v in comparison.variants
+    ]
+    said = " ".join(verdict.limits(replace(comparison, variants=unknown)))
+    assert "not on record, cycles x gates is without them: csc_4x16_w4. " in said
+    counted = [replace(v, gates=1) for v in comparison.variants]
+    assert "not on record" not in " ".join(verdict.limits(replace(comparison, variants=counted)))
 
 
 def test_limits_name_a_kind_that_is_never_equal(tmp_path):

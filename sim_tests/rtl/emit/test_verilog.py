@@ -19,6 +19,7 @@ DESIGNS = {
     "ws": {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 3, "acc_depth": 8},
     "os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 3},
     "nm": {"family": "nm", "dataflow": "ws", "rows": 2, "cols": 3, "n": 2, "m": 4, "acc_depth": 8},
+    "pattern": {"family": "pattern", "rows": 2, "cols": 3, "acc_depth": 8, "line_depth": 8},
     "csc": {
         "family": "csc", "pes": 4, "lanes": 2, "col_depth": 16, "entry_depth": 64, "acc_depth": 4,
     },
@@ -81,6 +82,11 @@ def test_ports_are_the_sidecar_s(arch, tmp_path):
         direction = {"in": "input", "out": "output"}[entry["direction"]]
         assert re.search(rf"(?m)^  {direction} \[{entry['width'] - 1}:0\] {name}__payload;", top)
     assert {"clk", "rst"} <= set(re.findall(r"(?m)^  input (\w+);", top))
+
+
+def test_every_signal_has_a_name(arch, tmp_path):
+    """A waveform shows names; Amaranth calls a signal without one ``$signal``."""
+    assert "$signal" not in generate(arch, tmp_path).read_text()
 
 
 def test_equal_modules_are_written_once(tmp_path):
