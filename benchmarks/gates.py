@@ -1,7 +1,7 @@
 """Gates, flip-flops and memory bits of every design that a comparison runs on.
 
 ``python benchmarks/gates.py`` elaborates those designs, synthesizes with Yosys what
-configs/tech/generic.yaml lacks of their RTL, and writes the file anew: it is current when the
+configs/cells/generic.yaml lacks of their RTL, and writes the file anew: it is current when the
 command changes nothing. What ``build/synth/cache`` has is not synthesized twice. Seconds for a
 small array, minutes for a large one.
 """
@@ -13,15 +13,15 @@ from collections.abc import Mapping
 
 from common import ROOT
 
-from hwsim.config import ArchConfig, TechConfig
+from hwsim.config import ArchConfig, CellsConfig
+from hwsim.config.cells import CountsConfig, DesignConfig
 from hwsim.config.jobs.study import CompareConfig, StudyConfig
-from hwsim.config.tech import CellsConfig, DesignConfig
 from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
 from hwsim.rtl.synth.yosys import synthesize_array
 from hwsim.system.files import write_text_atomic
 
 TARGET = "generic"
-PAGE = ROOT / "configs" / "tech" / f"{TARGET}.yaml"
+PAGE = ROOT / "configs" / "cells" / f"{TARGET}.yaml"
 HEAD = f"""\
 # Two-input gates and multiplexers, flip-flops and bits of memory of whole arrays, as `hwsim synth`
 # counts them, target {TARGET}; `python benchmarks/gates.py` writes this file. Gates are of unlike
@@ -41,7 +41,7 @@ def wanted() -> list[ArchConfig]:
     return sorted((ArchConfig.read(name) for name in names), key=lambda arch: arch.name)
 
 
-def written(designs: Mapping[str, DesignConfig], cells: Mapping[str, CellsConfig]) -> str:
+def written(designs: Mapping[str, DesignConfig], cells: Mapping[str, CountsConfig]) -> str:
     """Text of the file: designs by name, cells in the same order."""
     ordered = sorted(designs.items(), key=lambda item: item[1].name)
     lines = [f'  "{digest}": {{name: {d.name}, rtl: "{d.rtl}"}}' for digest, d in ordered]
@@ -55,7 +55,7 @@ def written(designs: Mapping[str, DesignConfig], cells: Mapping[str, CellsConfig
 
 def main() -> int:
     """Measure what is wanted, and write the file after each design: the command can be stopped."""
-    record = TechConfig.read(TARGET)
+    record = CellsConfig.read(TARGET)
     designs: dict[str, DesignConfig] = {}
     cells = dict(record.cells)
     for arch in wanted():
@@ -63,7 +63,7 @@ def main() -> int:
         if rtl not in cells:
             found = synthesize_array(arch, TARGET, ROOT / "build" / "synth" / "cache")[0]
             assert found is not None
-            cells[rtl] = CellsConfig(
+            cells[rtl] = CountsConfig(
                 logic=found.count("logic"),
                 flip_flops=found.count("flip_flops"),
                 memory_bits=found.memory_bits,

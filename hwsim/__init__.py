@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hwsim.api.study import study
     from hwsim.api.sweep import sweep
     from hwsim.api.synth import Synthesis, synth
+    from hwsim.api.tech import Measured, tech
     from hwsim.api.verify import verify
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig, NetworkConfig
@@ -41,6 +42,7 @@ __all__ = [
     "Imported",
     "InputError",
     "LayerResult",
+    "Measured",
     "NetworkConfig",
     "NetworkResult",
     "PublishedSizes",
@@ -67,6 +69,7 @@ __all__ = [
     "study",
     "sweep",
     "synth",
+    "tech",
     "verify",
 ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness.study_cases import Case, study
 
-from hwsim.config import ArchConfig, TechConfig
+from hwsim.config import ArchConfig, CellsConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.report.page import table_lines
 from hwsim.studies import compare, verdict
@@ -88,7 +88,7 @@ def test_what_a_study_found_is_copied(script, tmp_path):
 
 def test_the_record_of_gates_is_of_designs_and_as_its_command_writes_it(script):
     gates = script("gates")
-    record = TechConfig.read("generic")
+    record = CellsConfig.read("generic")
     assert gates.written(record.designs, record.cells) == gates.PAGE.read_text()
     for digest, design in record.designs.items():
         assert ArchConfig.read(design.name).digest == digest
@@ -101,7 +101,7 @@ def test_the_record_is_what_synthesis_counts(script, tmp_path):
 
     # the smallest design stands for all
     arch = ArchConfig.read("dense_8x8_ws_binary")
-    record = TechConfig.read("generic").cells_of(arch)
+    record = CellsConfig.read("generic").cells_of(arch)
     assert record is not None
     cells = synthesize_array(arch, "generic", tmp_path)[0]
     assert cells is not None

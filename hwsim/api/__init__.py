@@ -12,11 +12,13 @@ from hwsim.api.storage import published_sizes, storage
 from hwsim.api.study import study
 from hwsim.api.sweep import sweep
 from hwsim.api.synth import Synthesis, synth
+from hwsim.api.tech import Measured, tech
 from hwsim.api.verify import verify
 
 __all__ = [
     "Compressed",
     "Imported",
+    "Measured",
     "Synthesis",
     "Verilog",
     "breakeven",
@@ -32,5 +34,6 @@ __all__ = [
     "study",
     "sweep",
     "synth",
+    "tech",
     "verify",
 ]

@@ -82,7 +82,9 @@ def synth(
     archs
         Designs: names, paths or ``ArchConfig``, one or several.
     target
-        ``"generic"`` (gates and flip-flops), ``"ecp5"``, ``"ice40"`` or ``"xilinx"``.
+        ``"generic"`` (gates and flip-flops), ``"ecp5"``, ``"ice40"``, ``"xilinx"``; a technology
+        (``"sg13g2"``, ``"45nm"``, a file of ``hwsim tech``) or ``"liberty=FILE"``, whose cells have
+        areas.
     multipliers
         Also count PEs of all families in all weight codes.
     progress
@@ -108,10 +110,9 @@ def synth(
     extras.require("rtl")
     extras.require("synth")
     from hwsim.rtl.synth.survey import survey
-    from hwsim.rtl.synth.yosys import TARGETS
+    from hwsim.rtl.synth.targets import target_of
 
-    if target not in TARGETS:
-        raise InputError("arguments", "target", target, f"must be one of: {', '.join(TARGETS)}")
+    target_of(target)  # refuses a wrong one before anything is elaborated
     records = []
     for index, design in enumerate(designs):
         progress(design.name, index, len(designs))

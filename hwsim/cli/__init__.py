@@ -20,6 +20,7 @@ from hwsim.cli.storage import storage
 from hwsim.cli.study import study
 from hwsim.cli.sweep import sweep
 from hwsim.cli.synth import synth
+from hwsim.cli.tech import tech
 from hwsim.cli.verify import verify
 from hwsim.errors import InputError
 
@@ -45,7 +46,8 @@ def _paragraphs(doc: str | None) -> str:
 
 
 for command in (
-    study, simulate, generate, verify, synth, sweep, breakeven, compress, storage, data, doctor,
+    study, simulate, generate, verify, synth, tech, sweep, breakeven, compress, storage, data,
+    doctor,
 ):  # fmt: skip
     app.command(help=_paragraphs(command.__doc__))(command)
 app.command("import", help=_paragraphs(import_.__doc__))(import_)  # a keyword of Python

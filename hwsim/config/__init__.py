@@ -13,9 +13,9 @@ from hwsim.config.arrays import (
     SystolicConfig,
     wing,
 )
+from hwsim.config.cells import CellsConfig
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
 from hwsim.config.numbers import NumberConfig
-from hwsim.config.tech import TechConfig
 
 __all__ = [
     "FAMILIES",
@@ -23,6 +23,7 @@ __all__ = [
     "ArrayConfig",
     "BitmaskConfig",
     "CSCConfig",
+    "CellsConfig",
     "DecodingConfig",
     "DenseConfig",
     "LayerConfig",
@@ -32,7 +33,6 @@ __all__ = [
     "NumberConfig",
     "PatternConfig",
     "SystolicConfig",
-    "TechConfig",
     "TensorShape",
     "register",
     "wing",

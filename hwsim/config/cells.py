@@ -15,13 +15,13 @@ from hwsim.config.arch import ArchConfig
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
 
-__all__ = ["CellsConfig", "DesignConfig", "TechConfig"]
+__all__ = ["CellsConfig", "CountsConfig", "DesignConfig"]
 
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class CellsConfig(Config):
+class CountsConfig(Config):
     """Cells of one array, as ``hwsim synth`` counts them."""
 
     #: Two-input gates and multiplexers; memories apart.
@@ -39,7 +39,7 @@ class DesignConfig(Config):
     rtl: Digest
 
 
-class TechConfig(Config):
+class CellsConfig(Config):
     """Cells of designs."""
 
     #: What they were mapped to: a target of ``hwsim synth``.
@@ -47,14 +47,14 @@ class TechConfig(Config):
     #: Digest of a design (:attr:`~hwsim.config.arch.ArchConfig.digest`) -> what was measured.
     designs: dict[Digest, DesignConfig]
     #: Digest of the RTL -> its cells.
-    cells: dict[Digest, CellsConfig]
+    cells: dict[Digest, CountsConfig]
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
-        """Read a record by name (``configs/tech``) or path."""
-        return load(cls, resolve(name, "tech"))
+        """Read a record by name (``configs/cells``) or path."""
+        return load(cls, resolve(name, "cells"))
 
-    def cells_of(self, arch: ArchConfig) -> CellsConfig | None:
+    def cells_of(self, arch: ArchConfig) -> CountsConfig | None:
         """Cells of a design; ``None`` where its hardware was not measured."""
         design = self.designs.get(arch.digest)
         return self.cells.get(design.rtl) if design is not None else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from hwsim.checkpoints import find as shipped
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.config import ArchConfig, NetworkConfig, TechConfig
+from hwsim.config import ArchConfig, CellsConfig, NetworkConfig
 from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
 from hwsim.engine import network as engine
@@ -312,7 +312,7 @@ def run(
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
     pixels = shipped_images(config.images, dataset)[0]
-    tech = TechConfig.read("generic")
+    tech = CellsConfig.read("generic")
     models: dict[str, Model] = {}
     variants = []
     # one checkpoint after the other: its operands are as large as all layers' activations

@@ -7,6 +7,7 @@ depend on.
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,43 +25,10 @@ from hwsim.config import ArchConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product, product_shape
 from hwsim.rtl.emit.rtlil import design_rtlil, elaborated
+from hwsim.rtl.synth.targets import Target, target_of
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["TARGETS", "Cells", "Multiplier", "synthesize_array", "synthesize_multiplier"]
-
-#: Passes of each target, after the design is read. ``generic`` maps to simple gates and flip-flops
-#: and leaves memories as they are, for a foundry's compiler would make them. Its first part is that
-#: of ``synth``, but multipliers are mapped before ``alumacc``: merged with the adder behind it, a
-#: signed multiplier would be as wide as the sum, and twice as large.
-TARGETS = {
-    "generic": (
-        "proc",
-        "opt_expr",
-        "opt_clean",
-        "opt -nodffe -nosdff",
-        "fsm",
-        "opt",
-        "wreduce",
-        "peepopt",
-        "opt_clean",
-        "techmap t:$mul",
-        "alumacc",
-        "share",
-        "opt",
-        "memory -nomap",
-        "opt_clean",
-        "opt -fast -full",
-        "opt -undriven -fine",
-        "techmap",
-        "opt -fast",
-        "abc",
-        "opt -fast",
-        "clean",
-    ),
-    "ecp5": ("synth_ecp5 -top {top}",),
-    "ice40": ("synth_ice40 -dsp -top {top}",),
-    "xilinx": ("synth_xilinx -flatten -noiopad -noclkbuf -top {top}",),
-}
+__all__ = ["Cells", "Multiplier", "synthesize_array", "synthesize_multiplier"]
 
 #: What a cell is, by the first pattern that its type matches; anything else is logic.
 KINDS = {
@@ -90,15 +58,32 @@ class Cells:
 
     by_type: dict[str, int]
     memory_bits: int
+    #: Area in um2 of logic and flip-flops, and of the flip-flops alone; memories apart. ``None``
+    #: where the target's cells have no area.
+    area: float | None = None
+    flip_flop_area: float | None = None
+    #: Cells that the target's library has as flip-flops.
+    registers: tuple[str, ...] = ()
 
     def count(self, kind: str) -> int:
         """Cells of a kind: ``logic``, ``flip_flops``, ``dsp`` or ``memories``."""
-        return sum(n for cell, n in self.by_type.items() if _kind(cell) == kind)
+        return sum(n for cell, n in self.by_type.items() if self._kind(cell) == kind)
 
     def to_dict(self) -> dict:
-        """Plain data: cells by kind and by type."""
+        """Plain data: cells by kind and by type, and areas where the target has them."""
         kinds = {kind: self.count(kind) for kind in ("logic", "flip_flops", "dsp", "memories")}
-        return kinds | {"memory_bits": self.memory_bits, "by_type": self.by_type}
+        areas = {"area_um2": self.area, "flip_flop_area_um2": self.flip_flop_area}
+        return (
+            kinds
+            | {"memory_bits": self.memory_bits}
+            | (areas if self.area is not None else {})
+            | {"by_type": self.by_type}
+        )
+
+    def _kind(self, cell: str) -> str:
+        if cell in self.registers:
+            return "flip_flops"
+        return next((kind for kind, types in KINDS.items() if re.match(types, cell)), "logic")
 
 
 class Multiplier(wiring.Component):
@@ -160,50 +145,56 @@ def synthesize_array(
     return array, pe, kinds.total()
 
 
-def _kind(cell: str) -> str:
-    return next((kind for kind, types in KINDS.items() if re.match(types, cell)), "logic")
-
-
-def _synthesize(text: str, top: str, target: str, cache: Path) -> Cells:
+def _synthesize(text: str, top: str, name: str, cache: Path) -> Cells:
     """Synthesize one module of RTLIL text, or read the result of an earlier run."""
-    if target not in TARGETS:
-        raise InputError(
-            "command line", "--target", target, f"must be one of: {', '.join(TARGETS)}"
-        )
+    target = target_of(name)
     script = [
         "read_rtlil design.il",
         f"hierarchy -check -top {top}",
         "tee -q -o memory.json stat -json",
-        *(step.format(top=top) for step in TARGETS[target]),
-        "tee -q -o cells.json stat -json",
+        *(step.format(top=top) for step in target.passes),
+        f"tee -q -o cells.json stat -json{' -liberty cells.lib' if target.library else ''}",
     ]
-    key = "\n".join([version("pyosys"), *script, text])
+    key = "\n".join([version("pyosys"), *script, target.library, text])
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     if path.is_file():
-        return Cells(**json.loads(path.read_text()))
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "design.il").write_text(text)
-        yosys = subprocess.run(
-            [sys.executable, "-c", _WORKER],
-            input="\n".join(script),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            timeout=LIMIT_S,
-            check=False,
-        )
-        if yosys.returncode:
-            log = (yosys.stdout + yosys.stderr).strip().splitlines()
-            raise RuntimeError(f"Yosys failed on {top}: {log[-1] if log else 'no output'}")
-        before, after = (
-            json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")
-        )
+        kept = json.loads(path.read_text())
+        return Cells(**kept | {"registers": tuple(kept["registers"])})
+    before, after = _run(text, top, target, script)
     # neither submodules, which are counted by what is in them, nor notes on the hierarchy
     others = {module.removeprefix("\\") for module in after["modules"]} | {"$scopeinfo"}
     cells = sorted(after["design"]["num_cells_by_type"].items())
     result = Cells(
         {cell: count for cell, count in cells if cell not in others},
         before["design"]["num_memory_bits"],
+        after["design"].get("area") if target.library else None,
+        after["design"].get("sequential_area") if target.library else None,
+        target.registers,
     )
     write_text_atomic(path, json.dumps(vars(result)))
     return result
+
+
+def _run(text: str, top: str, target: Target, script: list[str]) -> tuple[dict, dict]:
+    """Run Yosys in a process of its own; return its counts before and after mapping."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "design.il").write_text(text)
+        (Path(folder) / "cells.lib").write_text(target.library)
+        yosys = subprocess.run(
+            [sys.executable, "-c", _WORKER],
+            input="\n".join(script),
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=os.environ | {"TMPDIR": folder},  # Yosys leaves a cache of the library behind
+            timeout=LIMIT_S,
+            check=False,
+        )
+        if yosys.returncode:
+            log = (yosys.stdout + yosys.stderr).strip().splitlines()
+            last = next((line for line in reversed(log) if "ERROR" in line), "no output")
+            raise InputError("yosys", top.removeprefix("\\"), None, f"cannot be mapped: {last}")
+        before, after = (
+            json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")
+        )
+    return before, after

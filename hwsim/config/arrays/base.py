@@ -12,6 +12,7 @@ from hwsim.config.base import Config
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable, cause_names
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["ArrayConfig", "Count", "power_of_two", "wing"]
 
@@ -106,6 +107,10 @@ class ArrayConfig(Config):
     def strobes(self) -> dict[str, Strobe]:
         """Signal in the RTL of each of :attr:`EVENTS` that the design has."""
         return {}
+
+    def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
+        """Memories of the RTL, those of queues included."""
+        return ()
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import Count, power_of_two
 from hwsim.config.arrays.decoding import Banks, DecodingConfig
+from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["BitmaskConfig"]
 
@@ -110,6 +112,32 @@ class BitmaskConfig(DecodingConfig):
         banks = Strobe(bits=self.acc_banks)
         special = {"psum_reads": banks, "psum_writes": banks}
         return {event: special.get(event, Strobe()) for event in self.EVENTS}
+
+    def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
+        """Of each PE: masks and values of weights and of buffered activations, accumulators.
+
+        Those of weights are written between runs and read during them.
+        """
+        words = self.buffer_depth * self.chunk // self.window
+        return (
+            Memory(
+                "weight masks", self.mask_depth, self.chunk, self.pes, ports=1,
+                reads="mask_reads", writes="mask_writes",
+            ),
+            Memory(
+                "weight values", self.entry_depth, numbers.weight_width, self.pes, ports=1,
+                reads="value_reads", writes="value_writes",
+            ),
+            Memory(
+                "activation masks", self.buffer_depth, self.chunk, self.pes,
+                reads="buffer_mask_reads", writes="buffer_mask_writes",
+            ),
+            Memory(
+                "activation values", words, self.window * numbers.act_width, self.pes,
+                reads="buffer_reads", writes="buffer_writes",
+            ),
+            self.accumulators(numbers),
+        )  # fmt: skip
 
     @property
     def cluster_pes(self) -> int:

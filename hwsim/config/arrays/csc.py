@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["CSCConfig"]
 
@@ -128,6 +130,38 @@ class CSCConfig(DecodingConfig):
             for event in self.EVENTS
             if self.codebook_bits is not None or not event.startswith("codebook")
         }
+
+    def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
+        """Of each PE: queue, pointers of even and of odd columns, entries, codebook, accumulators.
+
+        Pointers, entries and codebook are written between runs and read during them.
+        """
+        pes, code = self.pes, self.codebook_bits or numbers.weight_width
+        token = (self.col_depth - 1).bit_length() + self.lanes * numbers.act_width + 2
+        pointers = Memory(
+            "pointers", self.col_depth // 2 + 1, self.pointer_width, pes, ports=1,
+            reads="pointer_reads", writes="pointer_writes",
+        )  # fmt: skip
+        memories = [
+            Memory(
+                "queue", self.fifo_depth, token, pes, combinational=True,
+                reads="queue_reads", writes="queue_writes",
+            ),
+            replace(pointers, name="pointers, even"),
+            replace(pointers, name="pointers, odd", depth=(self.col_depth + 1) // 2),
+            Memory(
+                "entries", self.entry_depth, code + self.index_bits, pes, ports=1,
+                reads="entry_reads", writes="entry_writes",
+            ),
+        ]  # fmt: skip
+        if self.codebook_bits is not None:
+            memories.append(
+                Memory(
+                    "codebook", 1 << code, numbers.weight_width, pes, ports=1,
+                    reads="codebook_reads", writes="codebook_writes",
+                )
+            )  # fmt: skip
+        return (*memories, self.accumulators(numbers))
 
     def drain_beats(self, pixels: int) -> int:
         """Beats of the ofmap stream for one local row of a group of ``pixels`` pixels."""

@@ -9,7 +9,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from hwsim.config.arrays.base import ArrayConfig, power_of_two
+from hwsim.config.numbers import NumberConfig
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["Banks", "DecodingConfig"]
 
@@ -63,6 +65,14 @@ class DecodingConfig(ArrayConfig):
     def pe_strobes(self) -> Mapping[str, Strobe]:
         """Signal of each event in the RTL of one PE."""
         return {}
+
+    def accumulators(self, numbers: NumberConfig) -> Memory:
+        """Accumulator banks of all PEs."""
+        banks = self.banks
+        return Memory(
+            "accumulator", banks.depth, banks.lanes * numbers.psum_width, self.pes * banks.count,
+            transparent=True, reads="psum_reads", writes="psum_writes",
+        )  # fmt: skip
 
     @property
     def strobes(self) -> dict[str, Strobe]:

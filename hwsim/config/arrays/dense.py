@@ -12,6 +12,7 @@ from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES, SystolicConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["DenseConfig"]
 
@@ -64,6 +65,21 @@ class DenseConfig(SystolicConfig):
             return super().strobes
         banks = {name: Strobe(each=self.rows) for name in ("bank_writes", "bank_reads")}
         return super().strobes | banks | {"list_writes": Strobe(), "list_reads": Strobe()}
+
+    def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
+        """The accumulator, and the banks and the list of a scratchpad."""
+        if self.gather_depth is None or self.acc_depth is None:
+            return super().memories(numbers)
+        banks = Memory(
+            "bank", 2 * self.gather_depth * self.acc_depth, numbers.act_width, self.rows,
+            reads="bank_reads", writes="bank_writes",
+        )  # fmt: skip
+        address = (self.gather_depth - 1).bit_length()
+        entries = Memory(
+            "gather list", self.gather_depth, self.rows * address, ports=1, combinational=True,
+            reads="list_reads", writes="list_writes",
+        )  # fmt: skip
+        return (*super().memories(numbers), banks, entries)
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse gathered rows where weights or activations have no zero."""

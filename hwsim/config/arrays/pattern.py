@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import power_of_two
 from hwsim.config.arrays.systolic import SystolicConfig
+from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["PatternConfig"]
 
@@ -80,6 +82,14 @@ class PatternConfig(SystolicConfig):
         """Those of every weight-stationary array, of the library and of the two line buffers."""
         lines = {name: Strobe(each=2) for name in ("line_reads", "line_writes")}
         return super().strobes | {"library_writes": Strobe()} | lines
+
+    def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
+        """The accumulator, and two line buffers."""
+        lines = Memory(
+            "line buffer", self.line_depth, self.rows * numbers.act_width, 2, transparent=True,
+            reads="line_reads", writes="line_writes",
+        )  # fmt: skip
+        return (*super().memories(numbers), lines)
 
     @property
     def checkpoint_kind(self) -> str:

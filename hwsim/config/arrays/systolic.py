@@ -8,8 +8,10 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import ArrayConfig, power_of_two
+from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
+from hwsim.contract.memories import Memory
 
 __all__ = ["SYSTOLIC_CAUSES", "SystolicConfig"]
 
@@ -75,6 +77,16 @@ class SystolicConfig(ArrayConfig):
         if self.dataflow == "os":
             return macs
         return macs | {name: Strobe() for name in ("weight_loads", "psum_reads", "psum_writes")}
+
+    def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
+        """Weight-stationary: the accumulator, one word of partial sums per pixel of a tile."""
+        if self.acc_depth is None:
+            return ()
+        accumulator = Memory(
+            "accumulator", self.acc_depth, self.cols * numbers.psum_width, transparent=True,
+            reads="psum_reads", writes="psum_writes",
+        )  # fmt: skip
+        return (accumulator,)
 
     @property
     def extents(self) -> tuple[int, int, int]:

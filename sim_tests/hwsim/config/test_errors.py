@@ -96,7 +96,7 @@ def complaint(cls: type[Config], folder: Path, text: str) -> str:
         (
             "array: {",
             "array: {{",
-            "must be YAML: expected ',' or '}', but got '<stream end>' (line 4)",
+            "must be YAML: did not find expected ',' or '}' (line 4)",
         ),
     ],
 )

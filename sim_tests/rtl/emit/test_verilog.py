@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 
@@ -10,6 +11,7 @@ from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.formats import project
+from hwsim.rtl.emit.rtlil import design_rtlil
 from hwsim.rtl.emit.share_modules import share_modules
 from hwsim.rtl.emit.verilog import generate
 from hwsim.workload.gemm import GEMM
@@ -18,6 +20,14 @@ from hwsim.workload.random import sparse
 DESIGNS = {
     "ws": {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 3, "acc_depth": 8},
     "os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 3},
+    "gather": {
+        "family": "dense", "dataflow": "ws", "rows": 4, "cols": 3, "acc_depth": 8,
+        "gather_depth": 4,
+    },
+    "codebook": {
+        "family": "csc", "pes": 2, "lanes": 2, "col_depth": 8, "entry_depth": 16, "acc_depth": 4,
+        "codebook_bits": 3, "fifo_depth": 3,
+    },
     "nm": {"family": "nm", "dataflow": "ws", "rows": 2, "cols": 3, "n": 2, "m": 4, "acc_depth": 8},
     "pattern": {"family": "pattern", "rows": 2, "cols": 3, "acc_depth": 8, "line_depth": 8},
     "csc": {
@@ -87,6 +97,31 @@ def test_ports_are_the_sidecar_s(arch, tmp_path):
 def test_every_signal_has_a_name(arch, tmp_path):
     """A waveform shows names; Amaranth calls a signal without one ``$signal``."""
     assert "$signal" not in generate(arch, tmp_path).read_text()
+
+
+def test_the_family_names_every_memory(arch):
+    """Count of memories by shape, as the design's configuration lists them and as the RTL has them.
+
+    Memories of equal shape in one module are told apart by nothing else; a module counts as often
+    as it is instantiated.
+    """
+    modules = dict(re.findall(r"(?ms)^module (\\\S+)\n(.*?)^end\n", design_rtlil(arch)[1]))
+    found = Counter()
+
+    def visit(name):
+        for cell in re.findall(r"(?m)^  cell (\\\S+) ", modules[name]):
+            if cell in modules:
+                visit(cell)
+        for width, size in re.findall(r"(?m)^  memory width (\d+) size (\d+) ", modules[name]):
+            found[int(size), int(width)] += 1
+
+    visit(f"\\{arch.name}")
+    listed = Counter()
+    for memory in arch.array.memories(arch.numbers):
+        listed[memory.depth, memory.width] += memory.count
+    assert found == listed
+    for memory in arch.array.memories(arch.numbers):
+        assert {memory.reads, memory.writes} <= set(arch.array.strobes)
 
 
 def test_equal_modules_are_written_once(tmp_path):

@@ -88,7 +88,7 @@ def test_same_design_is_synthesized_once(tmp_path, monkeypatch):
 
 def test_what_yosys_says_of_a_failure_is_told(tmp_path):
     text = rtlil.convert(synth.Multiplier(NumberConfig()), name="multiplier", emit_src=False)
-    with pytest.raises(RuntimeError, match=r"Yosys failed on \\nothing: ERROR: .*nothing"):
+    with pytest.raises(InputError, match=r"yosys: nothing: cannot be mapped: ERROR: .*nothing"):
         synth._synthesize(text, "\\nothing", "generic", tmp_path)
     assert not list(tmp_path.iterdir())
 

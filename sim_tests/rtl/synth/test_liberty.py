@@ -1,0 +1,140 @@
+"""Liberty files: measured into facts, written back, and refused in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwsim.config.tech import TechConfig
+from hwsim.errors import InputError
+
+pytest.importorskip("liberty", reason="Liberty files need: pip install 'hwsim[synth]'")
+
+from hwsim.rtl.synth.liberty import liberty_text, read_corner
+
+#: A library of four cells whose tables are planes: delay = 20 ps + 3 ps/fF load + slew / 5.
+CELLS = {"INV": "!A", "NAND2": "!(A*B)", "NOR2": "!(A+B)"}
+
+
+def plane(slew_ns, load_ff):
+    return 0.020 + 0.003 * load_ff + 0.2 * slew_ns
+
+
+def table(key, scale=1.0):
+    slews, loads = (0.01, 0.1, 0.3), (1.0, 10.0, 50.0)
+    rows = ", ".join(f'"{", ".join(str(scale * plane(s, c)) for c in loads)}"' for s in slews)
+    return (
+        f'{key} (t) {{ index_1 ("0.01, 0.1, 0.3"); index_2 ("0.001, 0.01, 0.05"); '
+        f"values ({rows}); }}"
+    )
+
+
+def timing(pin, scale=1.0):
+    keys = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
+    tables = " ".join(table(key, scale) for key in keys)
+    return f'timing () {{ related_pin : "{pin}"; timing_sense : negative_unate; {tables} }}'
+
+
+def library(area="area : 2.5;", flip_flop=True):
+    text = """library (mini) {
+      time_unit : "1ns"; voltage_unit : "1V"; capacitive_load_unit (1, pf);
+      leakage_power_unit : "1nW"; nom_voltage : 1.1; nom_temperature : 25;
+      lu_table_template (t) { variable_1 : input_net_transition;
+        variable_2 : total_output_net_capacitance;
+        index_1 ("0.01, 0.1, 0.3"); index_2 ("0.001, 0.01, 0.05"); }
+    """
+    for name, function in CELLS.items():
+        pins = [pin for pin in "AB" if pin in function]
+        inputs = " ".join(f"pin ({p}) {{ direction : input; capacitance : 0.002; }}" for p in pins)
+        # the second pin is slower, and depends on the state of the first
+        arcs = " ".join(timing(p, 1 + i) + timing(p, 0.5) for i, p in enumerate(pins))
+        text += f"""cell ({name}) {{ {area} cell_leakage_power : 0.004; {inputs}
+          pin (Y) {{ direction : output; function : "{function}"; max_capacitance : 0.2; {arcs} }}
+        }}\n"""
+    if flip_flop:
+        setup = (
+            'timing () { related_pin : "CK"; timing_type : setup_rising; '
+            'rise_constraint (t) { values ("0.05, 0.05, 0.05", "0.05, 0.05, 0.05", '
+            '"0.05, 0.05, 0.05"); } fall_constraint (t) { values ("0.07, 0.07, 0.07", '
+            '"0.07, 0.07, 0.07", "0.07, 0.07, 0.07"); } }'
+        )
+        text += f"""cell (DFF) {{ area : 9; ff (IQ, IQN) {{ clocked_on : "CK"; next_state : "D"; }}
+          pin (CK) {{ direction : input; capacitance : 0.001; clock : true; }}
+          pin (D) {{ direction : input; capacitance : 0.0015; {setup} }}
+          pin (Q) {{ direction : output; function : "IQ"; {timing("CK")} }} }}
+        cell (SCAN) {{ area : 1; ff (IQ, IQN) {{ clocked_on : "CK"; next_state : "(D*!S)+(T*S)"; }}
+          pin (CK) {{ direction : input; }} pin (D) {{ direction : input; }}
+          pin (S) {{ direction : input; }} pin (T) {{ direction : input; }}
+          pin (Q) {{ direction : output; function : "IQ"; }} }}\n"""
+    return text + "}\n"
+
+
+def measured(folder, **parts):
+    path = folder / "mini.lib"
+    path.write_text(library(**parts))
+    return read_corner(path)
+
+
+def test_planes_areas_and_units_are_found(tmp_path):
+    corner = measured(tmp_path)
+    assert set(corner.cells) == set(CELLS)
+    nand = corner.cells["NAND2"]
+    assert (nand.area, nand.leakage, nand.max_load) == (2.5, 4.0, 200.0)
+    assert nand.pins == {"A": 2.0, "B": 2.0}
+    first, second = nand.arcs
+    # of the two states the slower one counts
+    assert first.rise == pytest.approx([0.020, 0.003, 0.2, 0.0], abs=1e-6)
+    assert second.fall == pytest.approx([0.040, 0.006, 0.4, 0.0], abs=1e-6)
+    # a scan flip-flop is smaller, but data does not go straight into it
+    assert corner.flip_flop.name == "DFF"
+    assert corner.flip_flop.setup == 0.07
+    assert corner.flip_flop.pins == {"CK": 1.0, "D": 1.5}
+
+
+def test_what_is_written_is_measured_alike(tmp_path):
+    corner = measured(tmp_path)
+    path = tmp_path / "again.lib"
+    path.write_text(liberty_text(corner))
+    text = path.read_text()
+    assert "setup" not in text  # flip-flops carry no timing
+    with pytest.raises(InputError, match="cell DFF: cannot be measured"):
+        read_corner(path)
+    timed = library()
+    flip_flop = timed[timed.index("cell (DFF)") : timed.index("cell (SCAN)")]
+    path.write_text(text[: text.index("cell (DFF)")] + flip_flop + "}\n")
+    again = read_corner(path)
+    for name, cell in corner.cells.items():
+        assert again.cells[name].area == cell.area
+        for arc, other in zip(cell.arcs, again.cells[name].arcs, strict=True):
+            assert other.rise == pytest.approx(arc.rise, abs=1e-4)
+
+
+def test_a_technology_survives_its_file(tmp_path):
+    corner = measured(tmp_path)
+    tech = TechConfig(
+        name="mini", description="d", source="s", licence="l", corners={"typ": corner}
+    )
+    path = tmp_path / "mini.yaml"
+    path.write_text(tech.to_yaml())
+    assert TechConfig.read(path) == tech
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (library(area=""), "cell INV: must have an area"),
+        (library(area="area : 0;"), "cell INV: must have an area"),
+        (library(flip_flop=False), "must have logic cells and a flip-flop with a plain data input"),
+        ("library (empty) { }", "library: must give time_unit"),
+        ("not a library", "must be a Liberty file"),
+        ("", "must be a Liberty file"),
+        (library().replace("rise_transition (t)", "other (t)"), "cell INV: cannot be measured"),
+    ],
+    ids=["no area", "zero area", "no flip-flop", "empty", "text", "nothing", "no slew"],
+)
+def test_an_unfit_file_is_one_line(tmp_path, text, rule):
+    path = tmp_path / "bad.lib"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rule) as caught:
+        read_corner(path)
+    assert "\n" not in str(caught.value)
+    assert "bad.lib" in str(caught.value)
