@@ -77,7 +77,7 @@ def explain(array: DenseConfig, m: int, k: int, n: int) -> tuple[int, int, int, 
     fold loads R rows of weights, then streams N pixels through a skew of R - 1 and C - 1. Ours
     loads the next fold's weights while a fold streams, and starts its pixels behind the last ones,
     so that ``2 R + C - 2`` is paid once; where a fold has fewer than R pixels, it waits out the
-    rest of the R clocks. A pixel tile of our accumulator costs nothing unless the last is that
+    rest of the R cycles. A pixel tile of our accumulator costs nothing unless the last is that
     short.
     """
     assert array.acc_depth is not None
@@ -167,9 +167,9 @@ def write(rows: list[Compared], summary: dict[str, object]) -> None:
     report.text(
         "difference = SCALE-Sim - ours = overlap + preload gaps + registers. *Overlap*: SCALE-Sim "
         "loads weights, fills and drains in every fold, (F - 1)(2R + C - 2) more than ours, which "
-        "does so once. *Preload gaps*: ours waits (F - 1) max(0, R - N) clocks for weights where a "
+        "does so once. *Preload gaps*: ours waits (F - 1) max(0, R - N) cycles for weights where a "
         "fold has fewer pixels than rows. *Registers*: our command, swap, accumulator and output "
-        "registers take 5 clocks; SCALE-Sim numbers cycles from 0 and gives the last number: 1."
+        "registers take 5 cycles; SCALE-Sim numbers cycles from 0 and gives the last number: 1."
     )
     columns = [
         "layer", "M", "K", "N", "folds", "scalesim", "ours", "difference",

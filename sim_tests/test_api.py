@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hwsim
-from hwsim import api
+from hwsim import InputError, api
 
 FUNCTIONS = [name for name in api.__all__ if name[0].islower()]
 
@@ -205,3 +205,64 @@ def test_long_tables_are_cut():
     assert "a &lt;b&gt;" in shown
     assert "940 more rows" in shown
     assert shown.count("<tr>") == 61
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: hwsim.simulate("dense_8x8_ws", "lenet5", seed="x"), "seed = 'x': must be an int"),
+        (
+            lambda: hwsim.simulate("dense_8x8_ws", "lenet5", seed=-1),
+            "seed = -1: must be an integer",
+        ),
+        (lambda: hwsim.simulate("dense_8x8_ws", "lenet5", images=0), "images = 0: must be an int"),
+        (
+            lambda: hwsim.simulate("dense_8x8_ws", "lenet5", "lenet5_dense", inputs=[1]),
+            "inputs = 'list': must be an array",
+        ),
+        (lambda: hwsim.verify("dense_8x8_ws", random=-1), "random = -1: must be an integer"),
+        (lambda: hwsim.storage("lenet5", seed=-3), "seed = -3: must be an integer"),
+        (lambda: hwsim.storage("lenet5_dense", 3), "archs = 3: must be str, Path or ArchConfig"),
+        (lambda: hwsim.published_sizes(3), "table = 3: must be str or Path"),
+        (lambda: hwsim.synth(3), "archs = 3: must be"),
+        (lambda: hwsim.compress(3), "recipes = 3: must be"),
+        (lambda: hwsim.import_network(3), "network = 3: must be"),
+        (lambda: hwsim.sweep("array_size", jobs=-1), "jobs = -1: must be an integer"),
+        (
+            lambda: hwsim.breakeven("csc_4x16", "lenet5", act_densities=(2,)),
+            "act_densities = 2: must be a fraction",
+        ),
+        (lambda: hwsim.breakeven("csc_4x16", "lenet5", area=-1), "area = -1: must be a number"),
+        (lambda: hwsim.breakeven("dense_8x8_ws", "lenet5"), "must decode indices"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(call, line):
+    with pytest.raises(InputError, match=line) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_one_name_need_not_be_in_a_list():
+    one = hwsim.storage("lenet5_dense", "dense_8x8_ws")
+    assert one.to_dict() == hwsim.storage("lenet5_dense", ["dense_8x8_ws"]).to_dict()
+    assert hwsim.simulate("dense_8x8_ws", "lenet5", images=np.int64(2)).images == 2
+
+
+@pytest.mark.parametrize(
+    ("update", "line"),
+    [({"rows": -3}, "array.rows = -3"), ({"rowz": 16}, "array.rowz = 16: unknown key")],
+)
+def test_a_design_that_was_edited_unchecked_is_checked(update, line):
+    arch = hwsim.read_arch("dense_8x8_ws")
+    edited = arch.model_copy(update={"array": arch.array.model_copy(update=update)})
+    with pytest.raises(InputError, match=f"design dense_8x8_ws: {line}"):
+        hwsim.simulate(edited, "lenet5")
+    fine = arch.model_copy(update={"array": arch.array.model_copy(update={"rows": 16})})
+    assert hwsim.simulate(fine, "lenet5").cycles > 0
+
+
+def test_generate_names_its_top(tmp_path):
+    made = hwsim.generate("dense_8x8_ws", tmp_path, top="array")
+    assert made.path.is_file()
+    with pytest.raises(InputError, match="top = 'soc': must be one of: array"):
+        hwsim.generate("dense_8x8_ws", tmp_path, top="soc")

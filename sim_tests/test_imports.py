@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import hwsim
+
 ROOT = Path(__file__).parents[1]
 
 #: Rooms of ``hwsim``, the lowest first: a room imports from itself and from those below it.
@@ -60,10 +62,21 @@ def imports(path, *, top_level=False):
     for node in tree.body if top_level else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        elif isinstance(node, ast.ImportFrom):
+            # the whole name is what this file looks for
+            assert node.level == 0, f"{path.relative_to(ROOT)} imports from {'.' * node.level}"
             module = str(node.module)
             # a package may be imported for its modules
             yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and _function(node) in ("import_module", "__import__"):
+            named = node.args[0] if node.args else None
+            if isinstance(named, ast.Constant):
+                yield str(named.value)
+
+
+def _function(call):
+    """Last part of the name of what is called."""
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
 
 def sources(folder):
@@ -76,9 +89,15 @@ def sources(folder):
 
 
 def room_of(name):
-    """Room of ``hwsim`` that a dotted name is of; ``None`` for any other name."""
+    """Room of ``hwsim`` that a dotted name is of; ``None`` for any other name.
+
+    The package itself, and what it offers, are the API's.
+    """
     parts = name.split(".")
-    return parts[1] if parts[0] == "hwsim" and len(parts) > 1 else None
+    if parts[0] != "hwsim":
+        return None
+    room = parts[1] if len(parts) > 1 else ""
+    return "api" if room in ("", *hwsim.__all__) and room != "__version__" else room
 
 
 def test_every_room_has_its_place():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.api.arguments import fractions, several, whole
 from hwsim.api.read import read_arch, read_network, workload
 from hwsim.errors import InputError
 
@@ -23,7 +24,7 @@ def breakeven(
     network: str | Path | NetworkConfig,
     weights: str | Path | Checkpoint | None = None,
     *,
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     dense: str | Path | ArchConfig | None = None,
     act_densities: Sequence[float] = (1.0, 0.4),
     area: float | None = None,
@@ -71,7 +72,14 @@ def breakeven(
     """
     from hwsim.cost.breakeven import BreakEvens, dense_rival, measure
 
-    design, net = read_arch(arch), read_network(network)
+    design, net, layers = read_arch(arch), read_network(network), several("layers", layers, (str,))
+    images, seed = whole("images", images, 1), whole("seed", seed)
+    act_densities = fractions("act_densities", act_densities)
+    if not design.array.decodes_indices:
+        rule = f"must decode indices; {design.name} is of family {design.array.family}"
+        raise InputError("arguments", "arch", design.name, rule)
+    if area is not None and not area > 0:
+        raise InputError("arguments", "area", area, "must be a number above 0")
     rival = dense_rival(design) if dense is None else read_arch(dense)
     known = [shape.layer.name for shape in net.shapes() if shape.has_weights]
     for name in layers:

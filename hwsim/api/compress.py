@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwsim.api.arguments import several, whole
 from hwsim.report.result import Result
 
 if TYPE_CHECKING:
@@ -122,10 +123,10 @@ def compress(
     """
     from hwsim.config.jobs.synthetic import SyntheticConfig, read_recipe
 
-    several = [recipes] if isinstance(recipes, str | Path) else list(recipes)
+    names, jobs = several("recipes", recipes), whole("jobs", jobs)
     folder = None if out is None else Path(out)
     # all are read first: a slip in the last one is reported before hours of training
-    configs = [read_recipe(str(name)) for name in several]
+    configs = [read_recipe(str(name)) for name in names]
     drawn = [
         _draw(recipe, folder or _folder(recipe.name), fresh, progress)
         for recipe in configs

@@ -58,7 +58,9 @@ class Verilog(Result):
         return [self.to_dict()]
 
 
-def generate(arch: str | Path | ArchConfig, out: str | Path | None = None) -> Verilog:
+def generate(
+    arch: str | Path | ArchConfig, out: str | Path | None = None, *, top: str = "array"
+) -> Verilog:
     """Write a design as Verilog, and beside it all that a reader of it needs.
 
     The same design gives the same bytes everywhere. Needs the extra ``rtl``.
@@ -69,6 +71,8 @@ def generate(arch: str | Path | ArchConfig, out: str | Path | None = None) -> Ve
         Design: name, path or ``ArchConfig``.
     out
         Folder (default: ``build/generate/<design>``).
+    top
+        What is generated of the design: its ``array``.
 
     Returns
     -------
@@ -78,7 +82,8 @@ def generate(arch: str | Path | ArchConfig, out: str | Path | None = None) -> Ve
     Raises
     ------
     InputError
-        The design cannot be read, a file cannot be written, or the extra is missing.
+        The design cannot be read, it has no such top, a file cannot be written, or the extra is
+        missing.
     """
     from hwsim.system import extras
 
@@ -86,4 +91,5 @@ def generate(arch: str | Path | ArchConfig, out: str | Path | None = None) -> Ve
     extras.require("rtl")
     from hwsim.rtl.emit.verilog import generate as write
 
-    return Verilog(design, write(design, Path(out or Path("build/generate") / design.name)))
+    folder = Path(out or Path("build/generate") / design.name)
+    return Verilog(design, write(design, folder, top=top))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwsim.api.arguments import image_source, named, whole
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def read_arch(arch: str | Path | ArchConfig) -> ArchConfig:
     Parameters
     ----------
     arch
-        Name in ``configs/arch``, path of a YAML file, or a design, which is returned as it is.
+        Name in ``configs/arch``, path of a YAML file, or a design, whose rules are checked again:
+        ``model_copy(update=...)`` checks none.
 
     Returns
     -------
@@ -63,8 +65,21 @@ def read_arch(arch: str | Path | ArchConfig) -> ArchConfig:
     from hwsim.config import ArchConfig
 
     if isinstance(arch, ArchConfig):
-        return arch
-    return ArchConfig.read(_named("arch", arch, "ArchConfig"))
+        return _checked(arch)
+    return ArchConfig.read(named("arch", arch, (str, Path, ArchConfig)))
+
+
+def _checked(arch: ArchConfig) -> ArchConfig:
+    """Design whose fields keep the rules, unknown ones included."""
+    from hwsim.config.base import parse
+
+    sections = {name: value for name, value in vars(arch).items() if value is not None}
+    raw = {
+        name: dict(vars(value)) if hasattr(value, "model_fields_set") else value
+        for name, value in sections.items()
+    }
+    again = parse(type(arch), raw, f"design {arch.name}")
+    return arch if again == arch else again
 
 
 def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
@@ -90,7 +105,7 @@ def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
 
     if isinstance(network, NetworkConfig):
         return network
-    if _is_onnx(_named("network", network, "NetworkConfig")):
+    if _is_onnx(named("network", network, (str, Path, NetworkConfig))):
         from hwsim.models.importers import source
 
         return source.read(str(network), None).config
@@ -137,7 +152,7 @@ def read_checkpoint(
         if network is not None:
             weights.check(read_network(network))
         return weights
-    path = _named("weights", weights, "Checkpoint")
+    path = named("weights", weights, (str, Path, Checkpoint))
     if _is_onnx(path):
         return import_network(path, inputs=inputs, seed=seed, compare=False).checkpoint
     if _is_state_dict(path):
@@ -190,12 +205,16 @@ def import_network(
     """
     import numpy as np
 
+    from hwsim.config import NetworkConfig
     from hwsim.inference import images as pictures
     from hwsim.models.importers import source
 
+    named("network", network, (str, Path, NetworkConfig))
+    file = None if weights is None else Path(named("weights", weights))
+    inputs, seed = image_source(inputs), whole("seed", seed)
+    count = source.CALIBRATION if images is None else whole("images", images, 1)
     progress(f"reading {weights or network}")
-    model = _float_model(network, None if weights is None else Path(weights))
-    count = images or source.CALIBRATION
+    model = _float_model(network, file)
     pixels: Images
     if inputs is None:
         pixels, calibration = pictures.random(model.config, count, seed), "random images"
@@ -234,19 +253,18 @@ def workload(
     from hwsim.checkpoints.synthetic import label
     from hwsim.inference.operands import operands_of
 
-    _check_images(images)
-    if isinstance(inputs, str):
-        inputs = Path(inputs)
+    images, seed = whole("images", images, 1), whole("seed", seed)
+    pictures: Path | NDArray[Any] | None = image_source(inputs)
     if isinstance(network, str | Path) and _is_onnx(network):
         if weights is not None:
             rule = f"must be absent: the weights are those of {network}"
             raise InputError("arguments", "weights", _called(weights), rule)
-        own = import_network(network, inputs=inputs, seed=seed, compare=False, progress=progress)
+        own = import_network(network, inputs=pictures, seed=seed, compare=False, progress=progress)
         net, checkpoint, name = own.network, own.checkpoint, str(network)
     elif weights is None:
-        if inputs is not None:
+        if pictures is not None:
             rule = "must be absent: synthetic operands come from no images"
-            shown = str(inputs) if isinstance(inputs, Path) else f"array {inputs.shape}"
+            shown = str(pictures) if isinstance(pictures, Path) else f"array {pictures.shape}"
             raise InputError("arguments", "inputs", shown, rule)
         return Workload(
             read_network(network), None, {"operands": f"synthetic weights, seed {seed}"}
@@ -254,23 +272,11 @@ def workload(
     else:
         net = read_network(network)
         progress(f"reading {_called(weights)}")
-        checkpoint = read_checkpoint(weights, net, inputs=inputs, seed=seed)
+        checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
         name = _called(weights)
     progress(f"inferring {images} image(s)")
-    layers, described = operands_of(net, checkpoint, images, inputs, seed)
+    layers, described = operands_of(net, checkpoint, images, pictures, seed)
     return Workload(net, layers, {"operands": label(name, checkpoint), "inputs": described})
-
-
-def _check_images(images: int) -> None:
-    if isinstance(images, bool) or not isinstance(images, int) or images < 1:
-        raise InputError("arguments", "images", images, "must be an integer of at least 1")
-
-
-def _named(key: str, value: object, kind: str) -> str | Path:
-    """A name or a path; anything else is refused."""
-    if isinstance(value, str | Path):
-        return value
-    raise InputError("arguments", key, value, f"must be str, Path or {kind}")
 
 
 def _called(weights: str | Path | Checkpoint) -> str:

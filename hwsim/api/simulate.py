@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwsim.api.arguments import whole
 from hwsim.api.read import read_arch, workload
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def simulate(
     from hwsim.engine import network as engine
 
     design = read_arch(arch)
+    images, seed = whole("images", images, 1), whole("seed", seed)
     work = workload(network, weights, images, inputs, seed, progress)
     result = engine.simulate(
         design, work.network, work.layers, images=images, seed=seed,

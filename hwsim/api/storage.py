@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.api.arguments import named, several, whole
 from hwsim.api.read import read_arch
-from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ _MULTIPLIERS = 64
 
 def storage(
     weights: str | Path | Checkpoint | NetworkConfig,
-    archs: Sequence[str | Path | ArchConfig] | None = None,
+    archs: str | Path | ArchConfig | Sequence[str | Path | ArchConfig] | None = None,
     *,
     seed: int = 0,
     progress: Callable[[str], None] = lambda what: None,
@@ -36,8 +36,8 @@ def storage(
         Checkpoint (name, path or ``Checkpoint``), or network (name, path or ``NetworkConfig``)
         whose weights are synthetic, at the densities of its file.
     archs
-        Designs whose formats are measured beside those without an array (default: all that ship
-        with 64 multipliers).
+        Designs, one or several, whose formats are measured beside those without an array (default:
+        all that ship with 64 multipliers).
     seed
         Seed of synthetic weights.
     progress
@@ -55,13 +55,15 @@ def storage(
         The weights or a design cannot be read.
     """
     from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.config import NetworkConfig
+    from hwsim.config import ArchConfig, NetworkConfig
     from hwsim.cost.storage import designs_of, run
 
-    if not isinstance(weights, str | Path | Checkpoint | NetworkConfig):
-        rule = "must be str, Path, Checkpoint or NetworkConfig"
-        raise InputError("arguments", "weights", weights, rule)
-    designs = designs_of(_MULTIPLIERS) if archs is None else [read_arch(arch) for arch in archs]
+    named("weights", weights, (str, Path, Checkpoint, NetworkConfig))
+    seed = whole("seed", seed)
+    if archs is None:
+        designs = designs_of(_MULTIPLIERS)
+    else:
+        designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
     source = str(weights) if isinstance(weights, Path) else weights
     return run(source, designs, seed, progress)
 
@@ -94,7 +96,7 @@ def published_sizes(
     from hwsim.config.jobs.storage import StorageConfig
     from hwsim.cost.published_sizes import run
 
-    return run(StorageConfig.read(table), progress)
+    return run(StorageConfig.read(named("table", table)), progress)
 
 
 def is_published(name: str) -> bool:

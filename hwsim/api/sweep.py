@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.api.arguments import whole
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,4 +66,5 @@ def sweep(
         rule = "must be str, Path or SweepConfig"
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/sweep") / plan.name)
+    jobs = whole("jobs", jobs)
     return execute(plan, source, folder, jobs=jobs, fresh=fresh, progress=progress)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwsim.api.arguments import several
 from hwsim.api.read import read_arch
 from hwsim.errors import InputError
 from hwsim.report.result import Result
@@ -103,10 +104,10 @@ def synth(
     from hwsim.config import ArchConfig
     from hwsim.system import extras
 
-    several = [archs] if isinstance(archs, str | Path | ArchConfig) else list(archs)
-    if not several and not multipliers:
+    names = several("archs", archs, (str, Path, ArchConfig))
+    if not names and not multipliers:
         raise InputError("arguments", "archs", None, "name a design, or give multipliers")
-    designs = [read_arch(arch) for arch in several]
+    designs = [read_arch(arch) for arch in names]
     extras.require("rtl")
     extras.require("synth")
     from hwsim.rtl.synth.survey import survey

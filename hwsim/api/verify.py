@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.api.arguments import several, whole
 from hwsim.api.read import read_arch, read_network, workload
 from hwsim.errors import InputError
 
@@ -25,7 +26,7 @@ def verify(
     weights: str | Path | Checkpoint | None = None,
     *,
     random: int | None = None,
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     images: int = 1,
     seed: int = 0,
     simulator: str = "verilator",
@@ -50,7 +51,7 @@ def verify(
     random
         Number of random cases (default: 50, or 0 with a network).
     layers
-        Names of the network's layers to run (default: all with weights).
+        Name or names of the network's layers to run (default: all with weights).
     images
         Batch of the layers.
     seed
@@ -81,7 +82,9 @@ def verify(
     from hwsim.verification.run import verify as run
 
     start = time.monotonic()
-    design = read_arch(arch)
+    design, layers = read_arch(arch), several("layers", layers, (str,))
+    images, seed = whole("images", images, 1), whole("seed", seed)
+    random = None if random is None else whole("random", random)
     count = random if random is not None else (0 if network is not None else 50)
     cases, called = random_cases(design, count, seed), None
     if network is not None:

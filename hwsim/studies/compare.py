@@ -259,11 +259,12 @@ def load(
     Raises
     ------
     InputError
-        A file is missing or bad, the designs differ in multipliers, or a layer to verify is
-        unknown.
+        A file is missing or bad, the designs differ in multipliers, two of them have one name, or
+        a layer to verify is unknown.
     """
     network = NetworkConfig.read(config.network)
     archs = {pair.arch: ArchConfig.read(pair.arch) for pair in config.pairs}
+    _check_names(source, archs)
     multipliers = {name: arch.array.multipliers for name, arch in archs.items()}
     if len(set(multipliers.values())) > 1:
         raise InputError(
@@ -276,6 +277,15 @@ def load(
                 source, "study.verify.layers", layer, f"must be one of: {', '.join(known)}"
             )
     return network, archs
+
+
+def _check_names(source: str, archs: dict[str, ArchConfig]) -> None:
+    """Refuse two designs of one name: figures and proofs are shown by it."""
+    digests: dict[str, str] = {}
+    for file, arch in archs.items():
+        if digests.setdefault(arch.name, arch.digest) != arch.digest:
+            rule = f"must not be another design of the name {arch.name}"
+            raise InputError(source, "study.archs", file, rule)
 
 
 def run(

@@ -28,7 +28,7 @@ from hwsim.rtl.emit.rtlil import design_rtlil, elaborated
 from hwsim.rtl.synth.targets import Target, target_of
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["Cells", "Multiplier", "synthesize_array", "synthesize_multiplier"]
+__all__ = ["Cells", "Multiplier", "synthesize_array", "synthesize_module", "synthesize_multiplier"]
 
 #: What a cell is, by the first pattern that its type matches; anything else is logic.
 KINDS = {
@@ -145,12 +145,34 @@ def synthesize_array(
     return array, pe, kinds.total()
 
 
-def _synthesize(text: str, top: str, name: str, cache: Path) -> Cells:
+def synthesize_module(
+    text: str, top: str, target: str, cache: Path, *, is_whole: bool = True
+) -> Cells:
+    """Cells of one module of RTLIL text, flattened.
+
+    Parameters
+    ----------
+    is_whole
+        Whether the text has all modules below it, too; else these count nothing.
+    """
+    return _synthesize(text, top, target, cache, is_flat=True, is_whole=is_whole)
+
+
+def _synthesize(
+    text: str,
+    top: str,
+    name: str,
+    cache: Path,
+    *,
+    is_flat: bool = False,
+    is_whole: bool = True,
+) -> Cells:
     """Synthesize one module of RTLIL text, or read the result of an earlier run."""
     target = target_of(name)
     script = [
         "read_rtlil design.il",
-        f"hierarchy -check -top {top}",
+        f"hierarchy {'-check ' if is_whole else ''}-top {top}",
+        *(["flatten"] if is_flat else []),
         "tee -q -o memory.json stat -json",
         *(step.format(top=top) for step in target.passes),
         f"tee -q -o cells.json stat -json{' -liberty cells.lib' if target.library else ''}",
@@ -163,7 +185,10 @@ def _synthesize(text: str, top: str, name: str, cache: Path) -> Cells:
     before, after = _run(text, top, target, script)
     # neither submodules, which are counted by what is in them, nor notes on the hierarchy
     others = {module.removeprefix("\\") for module in after["modules"]} | {"$scopeinfo"}
-    cells = sorted(after["design"]["num_cells_by_type"].items())
+    counts = after["design"]["num_cells_by_type"]
+    # a module that is absent is no cell either
+    others |= {cell for cell in counts if not is_whole and f"cell \\{cell} " in text}
+    cells = sorted(counts.items())
     result = Cells(
         {cell: count for cell, count in cells if cell not in others},
         before["design"]["num_memory_bits"],

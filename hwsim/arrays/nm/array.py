@@ -29,7 +29,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     """Compile a GEMM with both operands into stream contents.
 
     All-zero weights give a job without words, transfers or cycles. Activations beyond K are 0, or
-    where they are binary, +1 that the array puts to 0.
+    where they are binary, +1 that the array replaces by 0.
 
     Raises
     ------

@@ -103,7 +103,7 @@ def _runs(arch: ArchConfig, gemm: GEMM) -> tuple[int, list[Section]]:
 
 
 def _command(timing: tuple[int, int, int, int], folds: int, rows: int) -> tuple[int, int]:
-    """Clocks from a command's transfer to its last window, and those that wait for weights.
+    """Cycles from a command's transfer to its last window, and those that wait for weights.
 
     ``swap`` and ``feed`` are the cycles of a fold's swap and of its first window. Their distance
     decides all that follows, so the folds repeat as soon as it does.

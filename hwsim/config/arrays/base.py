@@ -13,6 +13,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable, cause_names
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part
 
 __all__ = ["ArrayConfig", "Count", "power_of_two", "wing"]
 
@@ -111,6 +112,14 @@ class ArrayConfig(Config):
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """Memories of the RTL, those of queues included."""
         return ()
+
+    def parts(self, numbers: NumberConfig) -> list[Part]:
+        """Logic of the array, memories apart; by default the array as one part."""
+        return [Part("array", "")]
+
+    def registers(self, numbers: NumberConfig) -> int:
+        """Bits of the registers with an enable that lie between the parts: skew and deskew."""
+        return 0
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part, linear
 
 __all__ = ["BitmaskConfig"]
 
@@ -112,6 +114,23 @@ class BitmaskConfig(DecodingConfig):
         banks = Strobe(bits=self.acc_banks)
         special = {"psum_reads": banks, "psum_writes": banks}
         return {event: special.get(event, Strobe()) for event in self.EVENTS}
+
+    def parts(self, numbers: NumberConfig) -> list[Part]:
+        """PEs, control, drain; the border grows with the PEs, the broadcast with the clusters."""
+        few = self.load_pes
+        probe = {"pes": few, "clusters": 1}
+        border = linear("border", "", {"pes": (self.pes, few, 2 * few)}, is_own=True)
+        broadcast = [
+            Part("broadcast", "broadcast", probe, 2 - self.clusters),
+            Part("broadcast", "broadcast", {"pes": 2 * few, "clusters": 2}, self.clusters - 1),
+        ]
+        return [
+            Part("pe", "pe_0", probe, self.pes),
+            Part("control", "control", probe),
+            Part("drain", "drain", probe),
+            *(replace(part, probe={**part.probe, "clusters": 1}) for part in border),
+            *(part for part in broadcast if part.count),
+        ]
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """Of each PE: masks and values of weights and of buffered activations, accumulators.

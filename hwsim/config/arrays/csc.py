@@ -14,6 +14,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part, linear
 
 __all__ = ["CSCConfig"]
 
@@ -130,6 +131,18 @@ class CSCConfig(DecodingConfig):
             for event in self.EVENTS
             if self.codebook_bits is not None or not event.startswith("codebook")
         }
+
+    def parts(self, numbers: NumberConfig) -> list[Part]:
+        """PEs, control, detector, drain, and the border, which grows with the PEs."""
+        few = self.load_pes
+        probe = {"pes": few}
+        return [
+            Part("pe", "pe_0", probe, self.pes),
+            Part("control", "control", probe),
+            Part("detector", "lnzd", probe),
+            Part("drain", "drain", probe),
+            *linear("border", "", {"pes": (self.pes, few, 2 * few)}, is_own=True),
+        ]
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """Of each PE: queue, pointers of even and of odd columns, entries, codebook, accumulators.

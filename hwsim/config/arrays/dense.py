@@ -13,6 +13,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part, linear
 
 __all__ = ["DenseConfig"]
 
@@ -65,6 +66,22 @@ class DenseConfig(SystolicConfig):
             return super().strobes
         banks = {name: Strobe(each=self.rows) for name in ("bank_writes", "bank_reads")}
         return super().strobes | banks | {"list_writes": Strobe(), "list_reads": Strobe()}
+
+    @property
+    def core_path(self) -> str:
+        """Mesh and control lie in a module of their own where a scratchpad is before them."""
+        return "" if self.gather_depth is None else "array."
+
+    def cell_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """A weight's code, and an activation; binary ones take two bits inside."""
+        return numbers.weight_width, max(numbers.act_width, 2)
+
+    def parts(self, numbers: NumberConfig) -> list[Part]:
+        """Those of every systolic array, and of the scratchpad where there is one."""
+        if self.gather_depth is None:
+            return super().parts(numbers)
+        sizes = {"rows": (self.rows, 2, 6)}
+        return super().parts(numbers) + linear("scratchpad", "gather", sizes)
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """The accumulator, and the banks and the list of a scratchpad."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from hwsim.config.arrays.base import power_of_two
 from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES, SystolicConfig
+from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable
 
 __all__ = ["NMConfig"]
@@ -56,6 +57,11 @@ class NMConfig(SystolicConfig):
     def position_width(self) -> int:
         """Bits of a weight's position in its block; with n = m its order gives it."""
         return 0 if self.n == self.m else (self.m - 1).bit_length()
+
+    def cell_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """``n`` codes, each with its position, and ``m`` activations of two bits at least."""
+        weight = numbers.weight_width + self.position_width
+        return self.n * weight, self.m * max(numbers.act_width, 2)
 
     @property
     def multipliers(self) -> int:

@@ -13,6 +13,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part, linear
 
 __all__ = ["PatternConfig"]
 
@@ -82,6 +83,15 @@ class PatternConfig(SystolicConfig):
         """Those of every weight-stationary array, of the library and of the two line buffers."""
         lines = {name: Strobe(each=2) for name in ("line_reads", "line_writes")}
         return super().strobes | {"library_writes": Strobe()} | lines
+
+    def cell_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """Four codes with four bits of their tap each, and a window of nine activations."""
+        return 4 * (numbers.weight_width + 4), 9 * numbers.act_width
+
+    def parts(self, numbers: NumberConfig) -> list[Part]:
+        """Those of every weight-stationary array, and the window unit."""
+        sizes = {"rows": (self.rows, 2, 6), "cols": (self.cols, 2, 6)}
+        return super().parts(numbers) + linear("window unit", "window", sizes)
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """The accumulator, and two line buffers."""

@@ -12,6 +12,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part, linear, places
 
 __all__ = ["SYSTOLIC_CAUSES", "SystolicConfig"]
 
@@ -87,6 +88,39 @@ class SystolicConfig(ArrayConfig):
             reads="psum_reads", writes="psum_writes",
         )  # fmt: skip
         return (accumulator,)
+
+    def parts(self, numbers: NumberConfig) -> list[Part]:
+        """PEs by their place in the grid, the control, and with ``ws`` the accumulator."""
+        grid = {"rows": min(self.rows, 3), "cols": min(self.cols, 3)}
+        prefix = self.core_path
+        pes = [
+            Part("pe", f"{prefix}mesh.pe_{row}_{col}", grid, times * more)
+            for row, times in places(self.rows).items()
+            for col, more in places(self.cols).items()
+        ]
+        sizes = {"rows": (self.rows, 2, 6), "cols": (self.cols, 2, 6)}
+        rest = ["control"] if self.dataflow == "os" else ["control", "accumulator"]
+        return pes + [part for name in rest for part in linear(name, f"{prefix}{name}", sizes)]
+
+    @property
+    def core_path(self) -> str:
+        """Path of the module that holds mesh and control, with its dot."""
+        return ""
+
+    def cell_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """Bits of the weights that a PE holds, and of the activations that it sees."""
+        raise NotImplementedError
+
+    def registers(self, numbers: NumberConfig) -> int:
+        """Skew of both operands and of the flags of each row, deskew of the sums."""
+        rows, cols = self.rows, self.cols
+        weight, act = self.cell_bits(numbers)
+        deskew = cols * (cols - 1) // 2 * numbers.psum_width
+        if self.dataflow == "os":
+            skew = rows * (rows - 1) // 2 * weight + cols * (cols - 1) // 2 * act
+            return skew + deskew + 5 * (rows - 1)
+        skew = rows * (rows - 1) // 2 * act + cols * (cols + 1) // 2 * weight
+        return skew + deskew + (rows - 1) * (2 + (rows - 1).bit_length())
 
     @property
     def extents(self) -> tuple[int, int, int]:

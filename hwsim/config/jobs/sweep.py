@@ -29,7 +29,7 @@ METRICS: dict[Metric, str] = {
     "cycles": "cycles of all layers",
     "time_us": "time of all layers (us)",
     "multipliers": "multipliers (count)",
-    "utilization": "utilization (useful MACs per multiplier and clock)",
+    "utilization": "utilization (useful MACs per multiplier and cycle)",
     "macs": "dense work (MACs)",
     "useful_macs": "MACs with both operands non-zero (MACs)",
     "nonzeros": "non-zero weights (count)",

@@ -7,6 +7,7 @@ import pytest
 from harness.study_cases import ARCHS, Case, study, write
 
 from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.config.catalog import CONFIGS
 from hwsim.cost import storage
 from hwsim.errors import InputError
 from hwsim.studies import compare, prove
@@ -213,3 +214,16 @@ def test_designs_differ_in_nothing_but_their_kind(tmp_path):
     config, _ = study(tmp_path, [Case("dense")], runs=runs)
     with pytest.raises(InputError, match="must have the same number of multipliers"):
         compare.load(config)
+
+
+def test_two_designs_of_one_name_are_refused(tmp_path):
+    """Figures, the baseline and the proof are found by a design's name."""
+    edited = tmp_path / "dense_8x8_ws.yaml"
+    text = (CONFIGS / "arch" / "dense_8x8_ws.yaml").read_text()
+    edited.write_text(text.replace("rows: 8, cols: 8", "rows: 16, cols: 4"))
+    assert edited.read_text() != text
+    checkpoint = str(tmp_path / "dense.safetensors")
+    runs = [{"checkpoints": [checkpoint], "archs": ["dense_8x8_ws", str(edited)]}]
+    config, path = study(tmp_path, [Case("dense")], runs=runs)
+    with pytest.raises(InputError, match="must not be another design of the name dense_8x8_ws"):
+        compare.run(config, str(path))

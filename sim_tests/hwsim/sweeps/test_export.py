@@ -82,7 +82,7 @@ def test_picture_names_axes_with_units_and_networks(tmp_path: Path) -> None:
     export(sweep, collect(sweep, points, rows), tmp_path)
     svg = (tmp_path / "pareto.svg").read_text()
     for text in (
-        "multipliers (count)", "utilization (useful MACs per multiplier and clock)", "lenet5",
+        "multipliers (count)", "utilization (useful MACs per multiplier and cycle)", "lenet5",
         "alexnet", "dense, on the front",
         "test: multipliers (minimized) against utilization (maximized)",
     ):  # fmt: skip

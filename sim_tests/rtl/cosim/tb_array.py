@@ -1,4 +1,4 @@
-"""cocotb testbench of a generated array, driven and watched in every clock, without any bench.
+"""cocotb testbench of a generated array, driven and watched in every cycle, without any bench.
 
 Run by test_array.py in a folder, ``DUT_CASES``, with ``cases.npz``: for case i the words of each
 input stream (``i.command``, ...), the stall patterns (``i.pause.act``, ...), and what must come
@@ -34,8 +34,8 @@ class Source:
         self.pattern = CASES[f"{case}.pause.{name}"].tolist()
         self.taken, self.held = 0, False
 
-    def drive(self, clock):
-        paused = bool(self.pattern) and self.pattern[clock % len(self.pattern)]
+    def drive(self, cycle):
+        paused = bool(self.pattern) and self.pattern[cycle % len(self.pattern)]
         offers = self.taken < len(self.words) and (self.held or not paused)
         self.valid.value = int(offers)
         # a payload that is not offered means nothing: the array must not look at it
@@ -47,14 +47,14 @@ class Source:
         self.taken += valid and ready
 
 
-async def reset(dut, clocks=2):
+async def reset(dut, cycles=2):
     """Reset with every input driven, then wait until a command would be taken."""
     for name in SOURCES:
         dut[f"{name}__valid"].value = 0
         dut[f"{name}__payload"].value = 0
     dut.ofmap__ready.value = 0
     dut.rst.value = 1
-    await ClockCycles(dut.clk, clocks)
+    await ClockCycles(dut.clk, cycles)
     dut.rst.value = 0
     for _ in range(1000):
         await RisingEdge(dut.clk)
@@ -63,8 +63,8 @@ async def reset(dut, clocks=2):
     raise AssertionError("the array takes no command after reset")
 
 
-async def play(dut, case, clocks=None):
-    """Play one case from t = 0 to its last transfer, or for some clocks; return what was seen."""
+async def play(dut, case, cycles=None):
+    """Play one case from t = 0 to its last transfer, or for some cycles; return what was seen."""
     sources = [Source(dut, case, name) for name in SOURCES]
     pattern = CASES[f"{case}.pause.ofmap"].tolist()
     expected = len(CASES[f"{case}.ofmap"])
@@ -73,12 +73,12 @@ async def play(dut, case, clocks=None):
         group: dict.fromkeys(range(len(entry["causes"])), 0)
         for group, entry in SIDECAR["status"]["groups"].items()
     }
-    seen, waiting, clock = [], None, 0
-    while len(seen) < expected and clock != clocks:
-        assert clock < limit, f"hung after {len(seen)} of {expected} transfers"
+    seen, waiting, cycle = [], None, 0
+    while len(seen) < expected and cycle != cycles:
+        assert cycle < limit, f"hung after {len(seen)} of {expected} transfers"
         for source in sources:
-            source.drive(clock)
-        dut.ofmap__ready.value = int(not (pattern and pattern[clock % len(pattern)]))
+            source.drive(cycle)
+        dut.ofmap__ready.value = int(not (pattern and pattern[cycle % len(pattern)]))
         await RisingEdge(dut.clk)
         for source in sources:
             source.sample()
@@ -93,12 +93,12 @@ async def play(dut, case, clocks=None):
         waiting = payload if valid and not ready else None
         if valid and ready:
             seen.append(payload)
-        clock += 1
+        cycle += 1
     for source in sources:
         source.valid.value = 0
-        assert clocks is not None or source.taken == len(source.words), "words are left over"
+        assert cycles is not None or source.taken == len(source.words), "words are left over"
     dut.ofmap__ready.value = 0
-    return seen, counts, clock
+    return seen, counts, cycle
 
 
 @cocotb.test()
@@ -114,10 +114,10 @@ async def cases_equal_the_model(dut):
 async def reset_in_a_run_leaves_the_array_clean(dut):
     Clock(dut.clk, 10, unit="ns").start()
     cycles = int(CASES["1.cycles"])
-    for clocks in (1, cycles // 3, cycles // 2, cycles - 2):
-        await reset(dut, clocks=1)
-        await play(dut, 1, max(1, clocks))
-        await reset(dut, clocks=1)
+    for stop in (1, cycles // 3, cycles // 2, cycles - 2):
+        await reset(dut, cycles=1)
+        await play(dut, 1, max(1, stop))
+        await reset(dut, cycles=1)
         await check(dut, 0)
 
 

@@ -1,7 +1,5 @@
 """Liberty files: measured into facts, written back, and refused in one line."""
 
-from __future__ import annotations
-
 import pytest
 
 from hwsim.config.tech import TechConfig

@@ -1,4 +1,4 @@
-"""Dense family: the clock-by-clock model against the product, the closed form against both."""
+"""Dense family: the cycle-by-cycle model against the product, the closed form against both."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def runs(draw):
 
 @given(runs())
 @settings(deadline=None, max_examples=150)
-def test_closed_form_equals_clocks(case):
+def test_closed_form_equals_cycles(case):
     arch, gemm, _ = case
     run = dense.simulate(arch, dense.compile(arch, gemm), {})
     assert run.counts == dense.count(arch, gemm)
@@ -82,13 +82,13 @@ def test_corner_shapes(dataflow, shape):
         (("ws", 4, 3, 8), (3, 4, 5), causes(idle=1, preload=5, compute=5, drain=8)),
         # 2 K folds of 5 pixels: the second one's weights load behind the first one's pixels
         (("ws", 4, 3, 8), (3, 8, 5), causes(idle=1, preload=5, compute=10, drain=8)),
-        # 2 K folds of 1 pixel: 3 clocks short of the 4 that loading takes
+        # 2 K folds of 1 pixel: 3 cycles short of the 4 that loading takes
         (("ws", 4, 3, 8), (3, 8, 1), causes(idle=1, preload=8, compute=2, drain=8)),
-        # 2 tiles of 2 and 1 pixels, 2 M folds: three gaps, of 2, 2 and 3 clocks
+        # 2 tiles of 2 and 1 pixels, 2 M folds: three gaps, of 2, 2 and 3 cycles
         (("ws", 4, 3, 2), (4, 4, 3), causes(idle=1, preload=12, compute=6, drain=8)),
         # 1 fold of 5 k: command; 5 k; 2 * 4 + 3 - 1 behind the last
         (("os", 4, 3), (4, 5, 3), causes(idle=1, compute=5, drain=10)),
-        # 4 folds of 3 k: each but the first waits a clock for the 4 rows before it to drain
+        # 4 folds of 3 k: each but the first waits a cycle for the 4 rows before it to drain
         (("os", 4, 3), (5, 3, 6), causes(idle=1, preload=3, compute=12, drain=10)),
         (("os", 1, 1), (1, 1, 1), causes(idle=1, compute=1, drain=2)),
         (("ws", 1, 1, 1), (1, 1, 1), causes(idle=1, preload=2, compute=1, drain=3)),

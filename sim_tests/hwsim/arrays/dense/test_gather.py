@@ -76,12 +76,12 @@ def test_second_tile_is_loaded_while_the_first_is_played():
     arch = gather_arch_of(2, 2, 4)
     weight, act = np.ones((8, 4), dtype=np.int64), np.ones((4, 8), dtype=np.int64)
     array = dense.count(arch, GEMM.of(weight, act)).causes["array"]
-    # two tiles of 4 pixels, 2 blocks each: the first is loaded in 8 clocks, all others are hidden
+    # two tiles of 4 pixels, 2 blocks each: the first is loaded in 8 cycles, all others are hidden
     assert array["act"] == 8 + 2 - (2 + 2)
     assert array["compute"] == 2 * 4 * 2 * 4
 
 
-def test_all_zero_weights_take_no_clock():
+def test_all_zero_weights_take_no_cycle():
     arch = gather_arch_of(2, 2, 4)
     gemm = GEMM.of(np.zeros((3, 3), np.int8), np.ones((3, 2), np.int8))
     job = dense.compile(arch, gemm)

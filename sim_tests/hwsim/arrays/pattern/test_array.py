@@ -1,4 +1,4 @@
-"""Pattern family: the clock-by-clock model against the product, the fast form against both."""
+"""Pattern family: the cycle-by-cycle model against the product, the fast form against both."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def runs(draw):
 
 @given(runs())
 @settings(deadline=None, max_examples=120)
-def test_fast_form_equals_clocks(case):
+def test_fast_form_equals_cycles(case):
     arch, gemm, _ = case
     run = pattern.simulate(arch, pattern.compile(arch, gemm), {})
     assert run.counts == pattern.count(arch, gemm)
@@ -103,7 +103,7 @@ def layer(arch, shape):
 @pytest.mark.parametrize(
     ("arch", "shape", "expected"),
     [
-        # a pattern, the command; windows from position 4 + 1: 6 positions and a clock, of which the
+        # a pattern, the command; windows from position 4 + 1: 6 positions and a cycle, of which the
         # 4 loads and the swap cover 5; 16 windows; 4 + 3 + 1 behind the last
         (
             (4, 3, 16), (3, 1, 4, 4, 4, 1, 1),
@@ -114,7 +114,7 @@ def layer(arch, shape):
             (4, 3, 16), (3, 1, 4, 4, 4, 1, 0),
             causes(library=1, idle=1, preload=5, window=6 + 2, compute=4, drain=8),
         ),
-        # two channel folds of 16: no clock between them
+        # two channel folds of 16: no cycle between them
         (
             (4, 3, 16), (3, 1, 8, 4, 4, 1, 1),
             causes(library=1, idle=1, preload=5, window=1, compute=32, drain=8),
@@ -170,7 +170,7 @@ def test_matrix_product_is_dense_with_four_k_a_row():
 
 
 def test_multipliers_reach_nine_fourths_of_dense():
-    """A layer of whole folds takes 4/9 of the MACs of its dense product, every clock."""
+    """A layer of whole folds takes 4/9 of the MACs of its dense product, every cycle."""
     arch = arch_of(4, 4, 64, 16)
     gemm = layer(arch, (8, 1, 64, 8, 8, 1, 1))
     counts = pattern.count(arch, gemm)

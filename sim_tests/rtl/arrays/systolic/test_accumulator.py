@@ -17,7 +17,7 @@ def accumulator(cols=2, psum_width=16, depth=4, delay=3):
 
 
 def tags(folds):
-    """Tags of tiles, each of ``folds`` folds of so many pixels."""
+    """Tags of tiles, of ``folds``: pairs of K folds and pixels."""
     for k_folds, pixels in folds:
         for k in range(k_folds):
             for pixel in range(pixels):
