@@ -332,9 +332,12 @@ def _layer(
         raise InputError(path, f"{key}.weight_bits", bits, rule)
     layer = LayerWeights(weight, bias, **values)
     # 0 is an absent weight where the code has none
-    wrong = ~np.isin(weight, codes.levels(layer.numbers)) & (weight != 0)
-    if wrong.any():
-        index = tuple(np.argwhere(wrong)[0].tolist())
+    levels = np.union1d(codes.levels(layer.numbers), [0])
+    least, most = int(levels[0]), int(levels[-1])
+    is_inside = least <= int(weight.min()) and int(weight.max()) <= most
+    has_gaps = len(levels) <= most - least
+    if not is_inside or (has_gaps and not np.isin(weight, levels).all()):
+        index = tuple(np.argwhere(~np.isin(weight, levels))[0].tolist())
         rule = f"must be 0 or a level of {bits}-bit {code}"
         raise InputError(path, f"{name}.weight{list(index)}", int(weight[index]), rule)
     return layer

@@ -13,6 +13,7 @@ from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.errors import InputError
+from hwsim.fixedpoint import check_range
 from hwsim.formats import measure, nonzeros, project
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
@@ -54,7 +55,7 @@ def simulate(
         if operands is None:
             layer = _synthetic(arch, shape, images, seed)
         elif name in operands:
-            layer = _checked(network, shape, operands[name], images)
+            layer = _checked(arch, network, shape, operands[name], images)
         else:
             raise InputError(network.name, f"layers.{name}", None, "has no operands")
         layers.append(simulate_layer(arch, layer))
@@ -84,13 +85,24 @@ def simulate_layer(arch: ArchConfig, layer: Layer) -> LayerResult:
     )
 
 
-def _checked(network: NetworkConfig, shape: LayerShape, layer: Layer, images: int) -> Layer:
-    """Layer with operands that are of the network and of ``images`` images."""
+def _checked(
+    arch: ArchConfig, network: NetworkConfig, shape: LayerShape, layer: Layer, images: int
+) -> Layer:
+    """Layer with operands that are of the network, of ``images`` images, and of the design's width.
+
+    What else a code may lack is found where the format encodes it.
+    """
     needed = (shape.M, shape.K, shape.pixels * images)
     if needed != (layer.M, layer.K, layer.N):
         rule = f"must have operands M, K, N = {needed} for {images} images"
         key = f"layers.{shape.layer.name}"
         raise InputError(network.name, key, (layer.M, layer.K, layer.N), rule)
+    numbers = arch.numbers
+    if layer.ifmap is not None and numbers.act_width > 1:
+        check_range(f"{arch.name}, {layer.name}", "ifmap", layer.ifmap, numbers.act_width)
+    if numbers.weight_code == "int":
+        for weight in layer.weights or ():
+            check_range(f"{arch.name}, {layer.name}", "weight", weight, numbers.weight_width)
     return layer
 
 

@@ -25,6 +25,11 @@ class OSControl(wiring.Component):
     The drain of a fold begins ``rows`` cycles after its last beat and takes ``rows`` cycles, so the
     last beats of two folds are at least ``rows`` cycles apart.
 
+    * Throughput: one beat of both operands per cycle.
+    * Latency: none from a transfer to ``act_row`` and ``mac``; the first beat is taken in the cycle
+      after the command.
+    * Stalls: by cause; the outputs hold while ``enable`` is 0.
+
     Members
     -------
     command, weight, act : ``In``

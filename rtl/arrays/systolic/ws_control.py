@@ -27,6 +27,12 @@ class WSControl(wiring.Component):
     Loading, swapping and feeding are those of
     :class:`~hwsim.rtl.arrays.systolic.fold_walk.FoldWalk`.
 
+    * Throughput: one row of weights and one beat of activations per cycle; a fold takes at least
+      ``rows`` cycles, for its successor is loaded meanwhile.
+    * Latency: none from a transfer to ``act_row``, ``load`` and ``tag``; the first activation is
+      taken ``rows`` + 2 cycles after the command.
+    * Stalls: by cause; the outputs hold while ``enable`` is 0.
+
     Members
     -------
     command, weight, act : ``In``

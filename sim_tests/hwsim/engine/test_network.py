@@ -172,3 +172,23 @@ def test_weights_that_a_design_cannot_hold_are_refused_by_layer(
     # which weight comes first is the checkpoint's business
     rule = re.escape(message).replace(r"\{place\}", r"\[\d+, \d+\]").replace(r"\{value\}", r"-?\d+")
     assert re.fullmatch(f"conv1: {rule}", str(error.value))
+
+
+@pytest.mark.parametrize("family", ["dense", "nm", "pattern", "csc", "bitmask"])
+def test_operands_wider_than_the_design_are_refused(lenet5, family):
+    """A design of four bits gets no eight-bit checkpoint, whatever its fast form looks at."""
+    name = {
+        "dense": "dense_8x8_ws", "nm": "nm_2x4_4x8_ws", "pattern": "pattern_4x4",
+        "csc": "csc_4x16", "bitmask": "bitmask_64_greedy",
+    }[family]  # fmt: skip
+    arch = ArchConfig.read(name)
+    operands = checkpoint_operands(lenet5, "lenet5_dense", 1)
+    narrow = {
+        "act_width": r"ifmap\[.*\] = -?\d+: must be within -8..7 \(4 bits\)",
+        "weight_width": r"weight\[.*\] = -?\d+: must be within -8..7 \(4 bits\)",
+    }
+    for key, line in narrow.items():
+        numbers = arch.numbers.model_copy(update={key: 4})
+        small = arch.model_copy(update={"numbers": numbers})
+        with pytest.raises(InputError, match=f"{name}, conv1: {line}"):
+            engine.simulate(small, lenet5, operands)

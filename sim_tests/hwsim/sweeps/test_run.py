@@ -22,7 +22,9 @@ from hwsim.sweeps.store import Row, Store
 
 PATIENCE_S = 60
 
-#: A sweep of 30 slow points on 2 processes, which logs every evaluation it starts.
+#: A sweep of 30 slow points on 2 processes, which logs every evaluation it starts. While there is a
+#: file ``hold``, evaluations wait from that on whose number is in it: however slow the machine, a
+#: signal then finds the sweep under way.
 SWEEPER = """
 import os, sys, time
 from pathlib import Path
@@ -34,10 +36,19 @@ from hwsim.sweeps.store import Store
 
 FOLDER = Path(__file__).parent
 
+def is_held(started):
+    try:
+        return started >= int((FOLDER / "hold").read_text())
+    except (FileNotFoundError, ValueError):
+        return False
+
 def slow(point):
     with (FOLDER / "log").open("a") as log:
         log.write(f"{point.key} {os.getpid()}\\n")
     time.sleep(0.04)
+    started = len((FOLDER / "log").read_text().splitlines())
+    while is_held(started):
+        time.sleep(0.01)
     return {"cycles": point.values["arch.array.rows"]}
 
 if __name__ == "__main__":
@@ -137,6 +148,7 @@ def test_killed_at_any_moment_and_resumed_every_point_is_recorded_once(folder: P
     points = expand(load(SweepConfig, folder / "sweep.yaml"), "sweep.yaml")
     kills = 0
     for target in (1, 9, 20):
+        (folder / "hold").write_text(str(len(evaluations(folder)) + target + 4))
         process = start(folder)
         wait_until(lambda target=target: len(stored(folder)) >= target)
         process.send_signal(signal.SIGKILL)
@@ -147,6 +159,7 @@ def test_killed_at_any_moment_and_resumed_every_point_is_recorded_once(folder: P
         workers = {pid for _, pid in evaluations(folder)}
         wait_until(lambda workers=workers: not any(map(is_running, workers)))
         assert stored(folder) == before
+        (folder / "hold").unlink()
     known = stored(folder)
     started_before = Counter(key for key, _ in evaluations(folder))
     assert finish(start(folder)) == 0
@@ -168,9 +181,12 @@ def test_killed_at_any_moment_and_resumed_every_point_is_recorded_once(folder: P
 
 
 def test_interrupt_stores_what_is_under_way(folder: Path) -> None:
+    (folder / "hold").write_text("6")
     process = start(folder)
-    wait_until(lambda: len(stored(folder)) >= 2)
+    wait_until(lambda: len(stored(folder)) >= 2 and len(evaluations(folder)) >= 6)
     process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    (folder / "hold").unlink()
     assert finish(process) != 0
     # each evaluation that began has its result: none is done again
     assert {key for key, _ in evaluations(folder)} == set(stored(folder))
