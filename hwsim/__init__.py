@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hwsim.api.area import area
     from hwsim.api.breakeven import breakeven
     from hwsim.api.compress import Compressed, compress
+    from hwsim.api.fit import fit
     from hwsim.api.generate import Verilog, generate
     from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
     from hwsim.api.simulate import simulate
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from hwsim.api.verify import verify
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.cost.area import Area
     from hwsim.cost.breakeven import BreakEvens
+    from hwsim.cost.fit import Fit
     from hwsim.cost.published_sizes import PublishedSizes
     from hwsim.cost.storage import Storage
     from hwsim.engine.results import LayerResult, NetworkResult
@@ -34,11 +38,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchConfig",
+    "Area",
     "BreakEvens",
     "Checkpoint",
     "Comparison",
     "ComparisonStudy",
     "Compressed",
+    "Fit",
     "Imported",
     "InputError",
     "LayerResult",
@@ -56,8 +62,10 @@ __all__ = [
     "Verification",
     "Verilog",
     "__version__",
+    "area",
     "breakeven",
     "compress",
+    "fit",
     "generate",
     "import_network",
     "published_sizes",
@@ -78,10 +86,12 @@ __version__ = "0.1.0"
 #: Module of each public name that is not in ``hwsim.api``.
 _MODULES = {
     "ArchConfig": "hwsim.config",
+    "Area": "hwsim.cost.area",
     "BreakEvens": "hwsim.cost.breakeven",
     "Checkpoint": "hwsim.checkpoints.checkpoint",
     "Comparison": "hwsim.verification.compare",
     "ComparisonStudy": "hwsim.studies.run",
+    "Fit": "hwsim.cost.fit",
     "InputError": "hwsim.errors",
     "LayerResult": "hwsim.engine.results",
     "NetworkConfig": "hwsim.config",

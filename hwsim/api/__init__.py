@@ -3,8 +3,10 @@
 Nothing heavy is imported before a function is called. The command line calls these and prints.
 """
 
+from hwsim.api.area import area
 from hwsim.api.breakeven import breakeven
 from hwsim.api.compress import Compressed, compress
+from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
 from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
 from hwsim.api.simulate import simulate
@@ -21,8 +23,10 @@ __all__ = [
     "Measured",
     "Synthesis",
     "Verilog",
+    "area",
     "breakeven",
     "compress",
+    "fit",
     "generate",
     "import_network",
     "published_sizes",

@@ -9,10 +9,12 @@ import sys
 
 import typer
 
+from hwsim.cli.area import area
 from hwsim.cli.breakeven import breakeven
 from hwsim.cli.compress import compress
 from hwsim.cli.data import data
 from hwsim.cli.doctor import doctor
+from hwsim.cli.fit import fit
 from hwsim.cli.generate import generate
 from hwsim.cli.import_ import import_
 from hwsim.cli.simulate import simulate
@@ -46,8 +48,8 @@ def _paragraphs(doc: str | None) -> str:
 
 
 for command in (
-    study, simulate, generate, verify, synth, tech, sweep, breakeven, compress, storage, data,
-    doctor,
+    study, simulate, generate, verify, synth, area, fit, tech, sweep, breakeven, compress, storage,
+    data, doctor,
 ):  # fmt: skip
     app.command(help=_paragraphs(command.__doc__))(command)
 app.command("import", help=_paragraphs(import_.__doc__))(import_)  # a keyword of Python

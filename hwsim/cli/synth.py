@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,11 @@ def synth(
         typer.Argument(help="Designs: names in configs/arch or YAML files."),
     ] = None,
     target: Annotated[
-        str, typer.Option(help="generic (gates and flip-flops), ecp5, ice40 or xilinx.")
+        str,
+        typer.Option(
+            help="generic (gates and flip-flops), ecp5, ice40, xilinx; a technology (sg13g2, 45nm, "
+            "a file of hwsim tech), or liberty=FILE."
+        ),
     ] = "generic",
     multipliers: Annotated[
         bool, typer.Option("--multipliers", help="PEs of all families in all weight codes.")
@@ -56,7 +61,7 @@ def synth(
         )  # fmt: skip
     designs = "_".join(design["arch"] for design in result.designs)
     name = "multipliers" if multipliers else designs
-    folder = out or Path("build/synth") / f"{name}_{target}"
+    folder = out or Path("build/synth") / f"{name}_{re.sub(r'[^A-Za-z0-9]+', '_', target)}"
     path = write_json(folder / "results.json", result.to_dict())
     write_csv(folder / "results.csv", result.to_rows())
     if json:
@@ -78,7 +83,12 @@ def _show(result: Synthesis, path: Path) -> None:
         }
         rows = [[name, *cells_by_kind(design[unit]).values()] for unit, name in names.items()]
         title = f"cells of {design['arch']}, target {result.target}"
-        console().print(table(title, ["unit", *titles], rows))
+        columns = ["unit", *titles]
+        if "area_um2" in design["array"]:
+            columns.append("um2 without memories")
+            for row, unit in zip(rows, names, strict=True):
+                row.append(round(design[unit]["area_um2"]))
+        console().print(table(title, columns, rows))
     if result.multipliers:
         _show_survey(result.multipliers, result.target)
     console().print(f"wrote {path} and {path.with_suffix('.csv')}")

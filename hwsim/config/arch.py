@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Self, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
+import yaml
 from pydantic import Field, field_validator, model_validator
 
 from hwsim.config.arrays import FAMILIES, AnyArray, ArrayConfig
@@ -69,14 +70,28 @@ class ArchConfig(Config):
     @property
     def digest(self) -> str:
         """Digest of the sections that determine the hardware: not of name, description, clock."""
-        hardware = self.model_dump(mode="json", include=set(SECTIONS))
-        text = json.dumps(hardware, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.hardware())
+
+    def hardware(self) -> dict[str, Any]:
+        """Sections that determine the hardware, as plain data with every default."""
+        return self.model_dump(mode="json", include=set(SECTIONS))
+
+    def to_yaml(self) -> str:
+        """Text of a file that :meth:`read` reads: what is not a default."""
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        text: str = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, width=100)
+        return text
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
         """Read a design by name (``configs/arch``) or path."""
         return load(cls, resolve(name, "arch"))
+
+
+def digest_of(hardware: dict[str, Any]) -> str:
+    """Digest of what :meth:`ArchConfig.hardware` gives."""
+    text = json.dumps(hardware, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def register(family: type[ArrayConfig]) -> None:

@@ -8,11 +8,11 @@ from itertools import product
 from math import ceil
 from typing import Any
 
-from hwsim.config.tech import CornerConfig, MacroConfig, PowerLawConfig, TechConfig
+from hwsim.config.tech import CellConfig, CornerConfig, MacroConfig, PowerLawConfig, TechConfig
 from hwsim.contract.memories import Memory
 from hwsim.errors import InputError
 
-__all__ = ["Silicon", "build", "logic"]
+__all__ = ["Logic", "Silicon", "build", "logic", "multiplexer", "process"]
 
 #: Gate that a multiplexer of two bits is, and one that an address bit's decoder takes per word.
 _MUX, _AND = "(!S*A0)+(S*A1)", "(A*B)"
@@ -71,6 +71,18 @@ class Logic:
 
 
 @lru_cache
+def process(technology: str) -> TechConfig:
+    """Technology by name or path; a file is read once.
+
+    Raises
+    ------
+    InputError
+        There is no such technology.
+    """
+    return TechConfig.read(technology)
+
+
+@lru_cache
 def logic(name: str, corner: str | None = None) -> Logic:
     """Cells of a technology by name or path, at one of its corners; the first if absent.
 
@@ -79,10 +91,10 @@ def logic(name: str, corner: str | None = None) -> Logic:
     InputError
         There is no such technology or corner.
     """
-    technology = TechConfig.read(name)
+    technology = process(name)
     scaled = technology.scaled
     if scaled is not None:
-        technology = TechConfig.read(scaled.base)
+        technology = process(scaled.base)
     corners = technology.corners
     if corner is not None and corner not in corners:
         raise InputError(name, "corner", corner, f"must be one of: {', '.join(corners)}")
@@ -103,22 +115,16 @@ def build(memory: Memory, technology: str) -> Silicon:
     InputError
         The technology has no memories that can hold it.
     """
-    process = _process(technology)
-    cells = logic(technology)
+    cells, sram = logic(technology), process(technology).sram
     ways = [_flip_flops(memory, cells)]
-    if process.sram is not None and not memory.combinational:
-        if process.sram.macros is not None:
-            ways += _macros(memory, process.sram.macros)
-        powers = process.sram.powers
+    if sram is not None and not memory.combinational:
+        if sram.macros is not None:
+            ways += _macros(memory, sram.macros)
+        powers = sram.powers
         if powers is not None and memory.depth * memory.width >= powers.smallest:
             ways.append(_power_law(memory, powers))
     best = min(ways, key=lambda way: way.area)
     return _with_bypass(best, memory, cells) if best.kind != "flip-flops" else best
-
-
-@lru_cache
-def _process(technology: str) -> TechConfig:
-    return TechConfig.read(technology)
 
 
 def _macros(memory: Memory, macros: dict[int, MacroConfig]) -> list[Silicon]:
@@ -224,7 +230,12 @@ def _with_bypass(silicon: Silicon, memory: Memory, cells: Logic) -> Silicon:
     )
 
 
-def _cell(corner: CornerConfig, function: str) -> Any:
+def multiplexer(corner: CornerConfig) -> CellConfig:
+    """Multiplexer of two bits."""
+    return _cell(corner, _MUX)
+
+
+def _cell(corner: CornerConfig, function: str) -> CellConfig:
     """Smallest cell with a function; a cell of as many inputs where none has just this one."""
     pins = 3 if function == _MUX else 2
     plain = function.replace(" ", "")
@@ -233,7 +244,7 @@ def _cell(corner: CornerConfig, function: str) -> Any:
     return min(same or alike or corner.cells.values(), key=lambda cell: cell.area)
 
 
-def _delay(cell: Any, load: float = 6.0, slew: float = 0.06) -> float:
+def _delay(cell: CellConfig, load: float = 6.0, slew: float = 0.06) -> float:
     """Delay of a cell in a chain of its like, ns."""
     planes = [plane for arc in cell.arcs for plane in (arc.rise, arc.fall)]
     return float(max(p[0] + p[1] * load + p[2] * slew + p[3] * load * slew for p in planes))

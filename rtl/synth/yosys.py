@@ -64,6 +64,9 @@ class Cells:
     flip_flop_area: float | None = None
     #: Cells that the target's library has as flip-flops.
     registers: tuple[str, ...] = ()
+    #: ns of the slowest path from a register or input to a register or output, as ABC has it:
+    #: without clock-to-output and setup. Of each module by itself where there are several.
+    delay: float | None = None
 
     def count(self, kind: str) -> int:
         """Cells of a kind: ``logic``, ``flip_flops``, ``dsp`` or ``memories``."""
@@ -72,7 +75,11 @@ class Cells:
     def to_dict(self) -> dict:
         """Plain data: cells by kind and by type, and areas where the target has them."""
         kinds = {kind: self.count(kind) for kind in ("logic", "flip_flops", "dsp", "memories")}
-        areas = {"area_um2": self.area, "flip_flop_area_um2": self.flip_flop_area}
+        areas = {
+            "area_um2": self.area,
+            "flip_flop_area_um2": self.flip_flop_area,
+            "delay_ns": self.delay,
+        }
         return (
             kinds
             | {"memory_bits": self.memory_bits}
@@ -177,12 +184,13 @@ def _synthesize(
         *(step.format(top=top) for step in target.passes),
         f"tee -q -o cells.json stat -json{' -liberty cells.lib' if target.library else ''}",
     ]
-    key = "\n".join([version("pyosys"), *script, target.library, text])
+    fields = ", ".join(Cells.__dataclass_fields__)
+    key = "\n".join([version("pyosys"), fields, *script, target.library, text])
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     if path.is_file():
         kept = json.loads(path.read_text())
         return Cells(**kept | {"registers": tuple(kept["registers"])})
-    before, after = _run(text, top, target, script)
+    before, after, log = _run(text, top, target, script)
     # neither submodules, which are counted by what is in them, nor notes on the hierarchy
     others = {module.removeprefix("\\") for module in after["modules"]} | {"$scopeinfo"}
     counts = after["design"]["num_cells_by_type"]
@@ -195,13 +203,22 @@ def _synthesize(
         after["design"].get("area") if target.library else None,
         after["design"].get("sequential_area") if target.library else None,
         target.registers,
+        _delay(log) if target.library else None,
     )
     write_text_atomic(path, json.dumps(vars(result)))
     return result
 
 
-def _run(text: str, top: str, target: Target, script: list[str]) -> tuple[dict, dict]:
-    """Run Yosys in a process of its own; return its counts before and after mapping."""
+def _delay(log: str) -> float | None:
+    """Delay of the slowest module in ns, from what ABC prints last of each."""
+    runs = log.split("Executing ABC pass")[-1].split("Running ABC script")[1:]
+    last = [re.findall(r"Delay = +([0-9.]+) ps", run)[-1:] for run in runs]
+    found = [float(delay) / 1000 for run in last for delay in run]
+    return max(found) if found else None
+
+
+def _run(text: str, top: str, target: Target, script: list[str]) -> tuple[dict, dict, str]:
+    """Run Yosys in a process of its own; return its counts before and after mapping, its log."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "design.il").write_text(text)
         (Path(folder) / "cells.lib").write_text(target.library)
@@ -222,4 +239,4 @@ def _run(text: str, top: str, target: Target, script: list[str]) -> tuple[dict, 
         before, after = (
             json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")
         )
-    return before, after
+    return before, after, yosys.stdout + yosys.stderr

@@ -53,6 +53,8 @@ class ArrayConfig(Config):
     EVENTS: ClassVar[Mapping[str, str]] = {}
     #: Kind of sparsity that the array is built for.
     SPARSITY: ClassVar[str]
+    #: Fields that are depths of memories which hold operands or sums: what ``hwsim fit`` shrinks.
+    DEPTHS: ClassVar[tuple[str, ...]] = ()
     #: Whether PEs find their operands by decoding stored indices.
     decodes_indices: ClassVar[bool] = False
     #: Whether the array takes binary activations, +1 and -1.

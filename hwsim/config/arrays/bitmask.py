@@ -70,6 +70,8 @@ class BitmaskConfig(DecodingConfig):
         },
     }  # fmt: skip
 
+    DEPTHS: ClassVar[tuple[str, ...]] = ("entry_depth", "mask_depth", "acc_depth")
+
     family: Literal["bitmask"]
     #: All PEs; each has one multiplier.
     clusters: Annotated[int, Field(ge=1, le=64)] = 1

@@ -69,6 +69,8 @@ class CSCConfig(DecodingConfig):
         },
     }  # fmt: skip
 
+    DEPTHS: ClassVar[tuple[str, ...]] = ("entry_depth", "acc_depth", "col_depth")
+
     family: Literal["csc"]
     lanes: Annotated[int, Field(ge=1, le=64)] = 1
     #: Bits of the relative index: zeros since the previous entry of the column.

@@ -33,6 +33,7 @@ class DenseConfig(SystolicConfig):
         "list_writes": "words of `rows` addresses written to the gather list",
         "list_reads": "words of `rows` addresses read from the gather list",
     }
+    DEPTHS: ClassVar[tuple[str, ...]] = ("gather_depth", "acc_depth")
     SPARSITY: ClassVar[str] = "dense"
     binary_acts: ClassVar[bool] = True
     stores_zeros: ClassVar[bool] = True

@@ -50,6 +50,7 @@ class PatternConfig(SystolicConfig):
         "line_reads": "words of `rows` pixels read from the line buffers",
         "line_writes": "words of `rows` pixels written to the line buffers",
     }
+    DEPTHS: ClassVar[tuple[str, ...]] = ("acc_depth", "line_depth")
     SPARSITY: ClassVar[str] = "pattern"
     stores_zeros: ClassVar[bool] = True
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -46,6 +46,8 @@ class SystolicConfig(ArrayConfig):
         "psum_writes": "words of `cols` partial sums written to the accumulator memory",
     }
 
+    DEPTHS: ClassVar[tuple[str, ...]] = ("acc_depth",)
+
     #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
     COUNT_WIDTH: ClassVar[int] = 24
 

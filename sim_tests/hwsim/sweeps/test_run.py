@@ -26,7 +26,7 @@ PATIENCE_S = 60
 #: file ``hold``, evaluations wait from that on whose number is in it: however slow the machine, a
 #: signal then finds the sweep under way.
 SWEEPER = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from hwsim.config.base import load
 from hwsim.config.jobs.sweep import SweepConfig
@@ -52,6 +52,8 @@ def slow(point):
     return {"cycles": point.values["arch.array.rows"]}
 
 if __name__ == "__main__":
+    # a shell that starts the tests in the background lets them ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     points = expand(load(SweepConfig, FOLDER / "sweep.yaml"), "sweep.yaml")
     with Store.open(FOLDER / "sweep.sqlite") as store:
         print("ready", flush=True)

@@ -1,0 +1,143 @@
+"""Logic of the parts of every design that ships, and how near the composed area comes.
+
+``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch``, synthesizes
+with Yosys what ``build/synth/cache`` lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is
+current when the command changes nothing. ``--check`` synthesizes a dozen designs whole, too, and
+writes ``benchmarks/results/parts.csv``: composed area against that of the whole, memories apart.
+``--liberty FILE`` maps the same designs' parts with the foundry's file, and writes
+``benchmarks/results/liberty.csv``: area from the facts against that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from common import ROOT
+
+from hwsim.config import ArchConfig
+from hwsim.config.catalog import CONFIGS
+from hwsim.config.parts import MeasuredPart, PartsConfig, keys_of, probe_of
+from hwsim.cost.area import area
+from hwsim.rtl.synth.parts import measure
+from hwsim.rtl.synth.yosys import synthesize_array
+from hwsim.system.files import write_text_atomic
+
+TECHNOLOGY = "sg13g2"
+PAGE = ROOT / "configs" / "parts" / f"{TECHNOLOGY}.yaml"
+CACHE = ROOT / "build" / "synth" / "cache"
+HEAD = f"""\
+# Logic of the parts of all designs that ship, as synthesized to {TECHNOLOGY} (typical; um2, ns),
+# memories apart. `python benchmarks/parts.py` writes this file. A part is a module of a small
+# design of the same kind: its key is that design's digest and the module's path.
+"""
+
+#: Designs that are synthesized whole: every family, dataflow and code, small ones where whole ones
+#: take minutes.
+CHECKED = (
+    "dense_8x8_ws", "dense_8x8_os", "dense_8x8_ws_w4", "dense_8x8_ws_binary",
+    "dense_8x8_ws_ternary", "dense_8x8_ws_gather", "nm_2x4_4x8_ws", "nm_2x4_4x8_os",
+    "nm_1x4_8x8_ws", "pattern_4x4", "csc_4x16", "csc_codebook_16x4", "bitmask_64_c64",
+)  # fmt: skip
+
+
+def designs() -> list[ArchConfig]:
+    """Every design that ships."""
+    return [ArchConfig.read(path) for path in sorted((CONFIGS / "arch").glob("*.yaml"))]
+
+
+def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:
+    """Measure the parts of designs."""
+    parts: dict[str, MeasuredPart] = {}
+    for arch in archs:
+        for part, key in keys_of(arch):
+            if key in parts:
+                continue
+            digest, cells = measure(probe_of(arch, part), part, target, CACHE)
+            assert cells.area is not None
+            assert cells.flip_flop_area is not None
+            parts[key] = MeasuredPart(
+                rtl=digest,
+                area=round(cells.area, 4),
+                flip_flop_area=round(cells.flip_flop_area, 4),
+                flip_flops=cells.count("flip_flops"),
+                delay=cells.delay,
+            )
+        print(f"{arch.name}: {len(parts)} parts", flush=True)
+    return PartsConfig(name=TECHNOLOGY, parts=parts)
+
+
+def check(parts: PartsConfig) -> list[dict[str, object]]:
+    """Composed area of a dozen designs against that of the whole, memories apart."""
+    rows = []
+    for name in CHECKED:
+        arch = ArchConfig.read(name)
+        composed = area(arch, TECHNOLOGY, lambda arch, part, key: parts.parts[key])
+        whole = synthesize_array(arch, TECHNOLOGY, CACHE)[0]
+        assert whole is not None
+        assert whole.area is not None
+        ours = composed.gates + composed.flip_flops
+        rows.append(
+            {
+                "design": name,
+                "composed_um2": round(ours),
+                "whole_um2": round(whole.area),
+                "error_percent": round(100 * (ours / whole.area - 1), 2),
+                "composed_flip_flops": round(sum(group.count for group in composed.groups)),
+                "whole_flip_flops": whole.count("flip_flops"),
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def against(liberty: Path, parts: PartsConfig) -> list[dict[str, object]]:
+    """Area of the same designs from the facts, against that with the foundry's own file."""
+    archs = [ArchConfig.read(name) for name in CHECKED]
+    foundry = record(archs, f"liberty={liberty}")
+    rows = []
+    for arch in archs:
+        facts, whole = (
+            area(arch, TECHNOLOGY, lambda arch, part, key, book=book: book.parts[key])
+            for book in (parts, foundry)
+        )
+        ours, theirs = (each.gates + each.flip_flops for each in (facts, whole))
+        rows.append(
+            {
+                "design": arch.name,
+                "facts_um2": round(ours),
+                "liberty_um2": round(theirs),
+                "error_percent": round(100 * (ours / theirs - 1), 2),
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def write(name: str, rows: list[dict[str, object]]) -> None:
+    """Write rows to ``benchmarks/results``."""
+    with (ROOT / "benchmarks" / "results" / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> int:
+    """Write the record; on demand check it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--check", action="store_true")
+    options.add_argument("--liberty", type=Path)
+    chosen = options.parse_args()
+    parts = record(designs())
+    write_text_atomic(PAGE, HEAD + parts.to_yaml())
+    if chosen.check:
+        write("parts.csv", check(parts))
+    if chosen.liberty is not None:
+        write("liberty.csv", against(chosen.liberty, parts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Parts of arrays that were synthesized, on record because that takes seconds for each.
+
+A part is found by the digest of its probe, a small design of the same kind, and by its path in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from hwsim.config.arch import ArchConfig, digest_of
+from hwsim.config.base import Config, load, parse
+from hwsim.config.catalog import resolve
+from hwsim.contract.parts import Part
+
+__all__ = ["MeasuredPart", "PartsConfig", "keys_of", "probe_of"]
+
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class MeasuredPart(Config):
+    """Logic of one part, memories apart."""
+
+    #: Digest of the RTL that was measured.
+    rtl: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    #: um2 of gates and flip-flops together, and of the flip-flops.
+    area: NonNegative
+    flip_flop_area: NonNegative
+    flip_flops: Annotated[int, Field(ge=0)]
+    #: ns of the slowest path through its gates; absent where it has none.
+    delay: NonNegative | None = None
+
+
+class PartsConfig(Config):
+    """Parts that were measured in a technology."""
+
+    #: The technology.
+    name: str
+    parts: dict[str, MeasuredPart] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, name: str | Path) -> Self:
+        """Read a record by name (``configs/parts``) or path."""
+        return load(cls, resolve(name, "parts"))
+
+    def to_yaml(self) -> str:
+        """Text of the file: one line per part, in the order of their keys."""
+        lines = [f"name: {self.name}", "parts:" if self.parts else "parts: {}"]
+        for key, part in sorted(self.parts.items()):
+            fields = ", ".join(
+                f"{name}: {_shown(value)}"
+                for name, value in part.model_dump(exclude_none=True).items()
+            )
+            lines.append(f'  "{key}": {{{fields}}}')
+        return "\n".join(lines) + "\n"
+
+
+def keys_of(arch: ArchConfig) -> list[tuple[Part, str]]:
+    """Parts of a design, each with its key in a record.
+
+    The probes' digests are made from plain data: no design is checked, which takes longer.
+    """
+    hardware, digests = arch.hardware(), dict[tuple[tuple[str, int], ...], str]()
+    found = []
+    for part in arch.array.parts(arch.numbers):
+        changes = tuple(sorted(part.probe.items()))
+        if changes not in digests:
+            digests[changes] = digest_of({**hardware, "array": part.fields(hardware["array"])})
+        own = ", own" if part.is_own else ""
+        found.append((part, f"{digests[changes]} {part.path or 'top'}{own}"))
+    return found
+
+
+def probe_of(arch: ArchConfig, part: Part) -> ArchConfig:
+    """Small design of the same kind whose module the part is."""
+    array = part.fields(arch.array.model_dump(exclude_none=True))
+    raw = {"name": "probe", "numbers": arch.numbers.model_dump(), "array": array}
+    return parse(ArchConfig, raw, f"probe of {arch.name}")
+
+
+def _shown(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}" if value == 0 else str(value)
