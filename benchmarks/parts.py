@@ -19,8 +19,17 @@ from common import ROOT
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.config.parts import MeasuredPart, PartsConfig, keys_of, probe_of
+from hwsim.config.parts import (
+    ClockConfig,
+    MeasuredPart,
+    PartsConfig,
+    clock_probe,
+    keys_of,
+    probe_of,
+)
 from hwsim.cost.area import area
+from hwsim.cost.memories import build, process
+from hwsim.rtl.synth.clock import measure_clock
 from hwsim.rtl.synth.parts import measure
 from hwsim.rtl.synth.yosys import synthesize_array
 from hwsim.system.files import write_text_atomic
@@ -67,6 +76,27 @@ def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:
             )
         print(f"{arch.name}: {len(parts)} parts", flush=True)
     return PartsConfig(name=TECHNOLOGY, parts=parts)
+
+
+def clocks(archs: list[ArchConfig]) -> dict[str, ClockConfig]:
+    """Slowest paths of a small design of each kind, at every corner."""
+    technology = process(TECHNOLOGY)
+    found: dict[str, ClockConfig] = {}
+    for arch in archs:
+        probe = clock_probe(arch)
+        if f"{probe.digest} {next(iter(technology.corners))}" in found:
+            continue
+        corners = measure_clock(
+            probe,
+            technology,
+            TECHNOLOGY,
+            lambda memory, corner: build(memory, TECHNOLOGY, corner).access,
+        )
+        found |= {f"{probe.digest} {corner}": clock for corner, clock in corners.items()}
+        print(
+            f"{arch.name}: " + ", ".join(f"{c.period:.2f} ns" for c in corners.values()), flush=True
+        )
+    return found
 
 
 def check(parts: PartsConfig) -> list[dict[str, object]]:
@@ -131,6 +161,7 @@ def main() -> int:
     options.add_argument("--liberty", type=Path)
     chosen = options.parse_args()
     parts = record(designs())
+    parts = parts.model_copy(update={"clocks": clocks(designs())})
     write_text_atomic(PAGE, HEAD + parts.to_yaml())
     if chosen.check:
         write("parts.csv", check(parts))

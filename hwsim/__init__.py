@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hwsim.api.area import area
     from hwsim.api.breakeven import breakeven
+    from hwsim.api.clock import clock
     from hwsim.api.compress import Compressed, compress
     from hwsim.api.fit import fit
     from hwsim.api.generate import Verilog, generate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hwsim.config import ArchConfig, NetworkConfig
     from hwsim.cost.area import Area
     from hwsim.cost.breakeven import BreakEvens
+    from hwsim.cost.clock import Clock
     from hwsim.cost.fit import Fit
     from hwsim.cost.published_sizes import PublishedSizes
     from hwsim.cost.storage import Storage
@@ -41,6 +43,7 @@ __all__ = [
     "Area",
     "BreakEvens",
     "Checkpoint",
+    "Clock",
     "Comparison",
     "ComparisonStudy",
     "Compressed",
@@ -64,6 +67,7 @@ __all__ = [
     "__version__",
     "area",
     "breakeven",
+    "clock",
     "compress",
     "fit",
     "generate",
@@ -89,6 +93,7 @@ _MODULES = {
     "Area": "hwsim.cost.area",
     "BreakEvens": "hwsim.cost.breakeven",
     "Checkpoint": "hwsim.checkpoints.checkpoint",
+    "Clock": "hwsim.cost.clock",
     "Comparison": "hwsim.verification.compare",
     "ComparisonStudy": "hwsim.studies.run",
     "Fit": "hwsim.cost.fit",

@@ -5,6 +5,7 @@ Nothing heavy is imported before a function is called. The command line calls th
 
 from hwsim.api.area import area
 from hwsim.api.breakeven import breakeven
+from hwsim.api.clock import clock
 from hwsim.api.compress import Compressed, compress
 from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
@@ -25,6 +26,7 @@ __all__ = [
     "Verilog",
     "area",
     "breakeven",
+    "clock",
     "compress",
     "fit",
     "generate",

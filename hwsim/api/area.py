@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
-    from hwsim.config.parts import MeasuredPart, PartsConfig
+    from hwsim.config.parts import ClockConfig, MeasuredPart, PartsConfig
     from hwsim.contract.parts import Part
     from hwsim.cost.area import Area
 
-__all__ = ["area"]
+__all__ = ["Book", "area", "logic_of"]
 
 #: Parts that were measured here, beside those that ship.
 _FOLDER = Path("build/parts")
@@ -63,11 +63,11 @@ def area(
 
     designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
     name = str(named("technology", technology))
-    book = _Book(_logic_of(name), progress)
+    book = Book(logic_of(name), progress)
     return [compose(design, name, book.find) for design in designs]
 
 
-class _Book:
+class Book:
     """Parts on record in one technology, and those that are measured when they are missing."""
 
     def __init__(self, technology: str, progress: Callable[[str], None]) -> None:
@@ -87,7 +87,6 @@ class _Book:
     def _measure(self, own: PartsConfig, arch: ArchConfig, part: Part, key: str) -> PartsConfig:
         from hwsim.config.parts import MeasuredPart, probe_of
         from hwsim.system import extras
-        from hwsim.system.files import write_text_atomic
 
         extras.require("rtl")
         extras.require("synth")
@@ -104,13 +103,49 @@ class _Book:
             flip_flops=cells.count("flip_flops"),
             delay=cells.delay,
         )
-        grown = own.model_copy(update={"parts": {**own.parts, key: found}})
+        return self._keep(own.model_copy(update={"parts": {**own.parts, key: found}}))
+
+    def clocks(self, arch: ArchConfig) -> dict[str, ClockConfig]:
+        """Slowest paths of a design's kind: corner -> paths, the typical one first."""
+        from hwsim.config.parts import clock_probe
+        from hwsim.cost.memories import process
+
+        probe = clock_probe(arch)
+        keys = {corner: f"{probe.digest} {corner}" for corner in process(self.technology).corners}
+        own = _own(self.path, self.technology)
+        for known in (self.shipped.clocks, own.clocks):
+            if all(key in known for key in keys.values()):
+                return {corner: known[key] for corner, key in keys.items()}
+        self.progress(f"mapping {arch.name}")
+        found = self._measure_clocks(probe)
+        grown = {**own.clocks, **{keys[corner]: clock for corner, clock in found.items()}}
+        self._keep(own.model_copy(update={"clocks": grown}))
+        return dict(found)
+
+    def _measure_clocks(self, probe: ArchConfig) -> Mapping[str, ClockConfig]:
+        from hwsim.cost.memories import build, process
+        from hwsim.system import extras
+
+        extras.require("rtl")
+        extras.require("synth")
+        from hwsim.rtl.synth.clock import measure_clock
+
+        return measure_clock(
+            probe,
+            process(self.technology),
+            self.technology,
+            lambda memory, corner: build(memory, self.technology, corner).access,
+        )
+
+    def _keep(self, grown: PartsConfig) -> PartsConfig:
+        from hwsim.system.files import write_text_atomic
+
         write_text_atomic(self.path, grown.to_yaml())
         _own.cache_clear()
         return grown
 
 
-def _logic_of(technology: str) -> str:
+def logic_of(technology: str) -> str:
     """Technology whose cells the logic is mapped to: the base where it is scaled."""
     from hwsim.cost.memories import process
 

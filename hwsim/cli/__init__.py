@@ -11,6 +11,7 @@ import typer
 
 from hwsim.cli.area import area
 from hwsim.cli.breakeven import breakeven
+from hwsim.cli.clock import clock
 from hwsim.cli.compress import compress
 from hwsim.cli.data import data
 from hwsim.cli.doctor import doctor
@@ -48,8 +49,8 @@ def _paragraphs(doc: str | None) -> str:
 
 
 for command in (
-    study, simulate, generate, verify, synth, area, fit, tech, sweep, breakeven, compress, storage,
-    data, doctor,
+    study, simulate, generate, verify, synth, area, clock, fit, tech, sweep, breakeven, compress,
+    storage, data, doctor,
 ):  # fmt: skip
     app.command(help=_paragraphs(command.__doc__))(command)
 app.command("import", help=_paragraphs(import_.__doc__))(import_)  # a keyword of Python

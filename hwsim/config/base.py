@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsim.errors import InputError
 
-__all__ = ["Config", "load", "parse", "read_yaml"]
+__all__ = ["Config", "flow", "load", "parse", "read_yaml"]
 
 C = TypeVar("C", bound="Config")
 
@@ -86,6 +86,12 @@ def _is_tag(part: object, loc: tuple[Any, ...], raw: Any) -> bool:
         elif step is part:
             return isinstance(node, dict) and part in node.values()
     return False
+
+
+def flow(value: Any) -> str:
+    """YAML of plain data on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1_000_000)
+    return text.strip().removesuffix("...").strip()
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -5,17 +5,27 @@ A part is found by the digest of its probe, a small design of the same kind, and
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field
 
 from hwsim.config.arch import ArchConfig, digest_of
-from hwsim.config.base import Config, load, parse
+from hwsim.config.base import Config, flow, load, parse
 from hwsim.config.catalog import resolve
 from hwsim.contract.parts import Part
 
-__all__ = ["MeasuredPart", "PartsConfig", "keys_of", "probe_of"]
+__all__ = [
+    "ClockConfig",
+    "MeasuredPart",
+    "PartsConfig",
+    "PathConfig",
+    "clock_probe",
+    "keys_of",
+    "probe_of",
+]
 
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -33,12 +43,41 @@ class MeasuredPart(Config):
     delay: NonNegative | None = None
 
 
+class PathConfig(Config):
+    """Slowest path of one kind, setup included."""
+
+    ns: NonNegative
+    #: ns of them that the access of a memory takes, where it starts at one.
+    access: NonNegative = 0.0
+    #: Where it starts and ends, by the names of the RTL.
+    start: str
+    end: str
+
+
+class ClockConfig(Config):
+    """Slowest paths of a probe at one corner."""
+
+    #: Digest of the RTL that was measured.
+    rtl: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    #: Between registers and ports.
+    logic: PathConfig
+    #: From or to a memory, its access included; absent without memories.
+    memory: PathConfig | None = None
+
+    @property
+    def period(self) -> float:
+        """Least clock period in ns."""
+        return max(self.logic.ns, self.memory.ns if self.memory is not None else 0.0)
+
+
 class PartsConfig(Config):
     """Parts that were measured in a technology."""
 
     #: The technology.
     name: str
     parts: dict[str, MeasuredPart] = Field(default_factory=dict)
+    #: Digest of a probe and corner -> its slowest paths.
+    clocks: dict[str, ClockConfig] = Field(default_factory=dict)
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
@@ -47,13 +86,14 @@ class PartsConfig(Config):
 
     def to_yaml(self) -> str:
         """Text of the file: one line per part, in the order of their keys."""
-        lines = [f"name: {self.name}", "parts:" if self.parts else "parts: {}"]
-        for key, part in sorted(self.parts.items()):
-            fields = ", ".join(
-                f"{name}: {_shown(value)}"
-                for name, value in part.model_dump(exclude_none=True).items()
-            )
-            lines.append(f'  "{key}": {{{fields}}}')
+        lines = [f"name: {self.name}"]
+        sections: dict[str, Mapping[str, Config]] = {"parts": self.parts, "clocks": self.clocks}
+        for section, entries in sections.items():
+            lines.append(f"{section}:" if entries else f"{section}: {{}}")
+            lines += [
+                f"  {json.dumps(key)}: {flow(entry.model_dump(exclude_defaults=True))}"
+                for key, entry in sorted(entries.items())
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -75,10 +115,15 @@ def keys_of(arch: ArchConfig) -> list[tuple[Part, str]]:
 
 def probe_of(arch: ArchConfig, part: Part) -> ArchConfig:
     """Small design of the same kind whose module the part is."""
-    array = part.fields(arch.array.model_dump(exclude_none=True))
+    return _probe(arch, part.probe)
+
+
+def clock_probe(arch: ArchConfig) -> ArchConfig:
+    """Small design of the same kind that has the same paths."""
+    return _probe(arch, arch.array.clock_probe)
+
+
+def _probe(arch: ArchConfig, changes: Mapping[str, int]) -> ArchConfig:
+    array = arch.array.model_dump(exclude_none=True) | dict(changes)
     raw = {"name": "probe", "numbers": arch.numbers.model_dump(), "array": array}
     return parse(ArchConfig, raw, f"probe of {arch.name}")
-
-
-def _shown(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}" if value == 0 else str(value)

@@ -7,12 +7,12 @@ place of tables, measured of a Liberty file by ``hwsim tech``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load
+from hwsim.config.base import Config, flow, load
 from hwsim.config.catalog import resolve
 
 __all__ = [
@@ -205,22 +205,16 @@ class TechConfig(Config):
         lines += ["corners:"] if corners else []
         for name, corner in corners.items():
             lines += [f"  {name}:"]
-            lines += [f"    {key}: {_flow(corner[key])}" for key in ("voltage", "temperature")]
-            lines += [f"    flip_flop: {_flow(corner['flip_flop'])}", "    cells:"]
+            lines += [f"    {key}: {flow(corner[key])}" for key in ("voltage", "temperature")]
+            lines += [f"    flip_flop: {flow(corner['flip_flop'])}", "    cells:"]
             for cell, facts in corner["cells"].items():
                 arcs = facts.pop("arcs")
                 lines += [f"      {cell}:"]
-                lines += [f"        {key}: {_flow(value)}" for key, value in facts.items()]
-                lines += ["        arcs:", *(f"          - {_flow(arc)}" for arc in arcs)]
+                lines += [f"        {key}: {flow(value)}" for key, value in facts.items()]
+                lines += ["        arcs:", *(f"          - {flow(arc)}" for arc in arcs)]
         return "\n".join(lines) + "\n"
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
         """Read a technology by name (``configs/tech``) or path."""
         return load(cls, resolve(name, "tech"))
-
-
-def _flow(value: Any) -> str:
-    """YAML on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1_000_000)
-    return text.strip().removesuffix("...").strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from math import ceil
@@ -107,15 +107,18 @@ def logic(name: str, corner: str | None = None) -> Logic:
 
 
 @lru_cache(maxsize=65536)
-def build(memory: Memory, technology: str) -> Silicon:
+def build(memory: Memory, technology: str, corner: str | None = None) -> Silicon:
     """Build one memory of a design in a technology: the smallest of what is possible.
+
+    Access times of macros and power laws are those of the typical corner; another ``corner`` scales
+    them as it does a flip-flop.
 
     Raises
     ------
     InputError
         The technology has no memories that can hold it.
     """
-    cells, sram = logic(technology), process(technology).sram
+    cells, sram = logic(technology, corner), process(technology).sram
     ways = [_flip_flops(memory, cells)]
     if sram is not None and not memory.combinational:
         if sram.macros is not None:
@@ -124,7 +127,10 @@ def build(memory: Memory, technology: str) -> Silicon:
         if powers is not None and memory.depth * memory.width >= powers.smallest:
             ways.append(_power_law(memory, powers))
     best = min(ways, key=lambda way: way.area)
-    return _with_bypass(best, memory, cells) if best.kind != "flip-flops" else best
+    if best.kind == "flip-flops":
+        return best
+    slower = _clock_to_q(cells.corner) / _clock_to_q(logic(technology).corner)
+    return _with_bypass(replace(best, access=best.access * slower), memory, cells)
 
 
 def _macros(memory: Memory, macros: dict[int, MacroConfig]) -> list[Silicon]:
@@ -218,15 +224,13 @@ def _with_bypass(silicon: Silicon, memory: Memory, cells: Logic) -> Silicon:
     corner, flip_flop = cells.corner, cells.corner.flip_flop
     mux = _cell(corner, _MUX)
     area = memory.width * (mux.area * cells.area + flip_flop.area * cells.flip_flop_area)
-    return Silicon(
-        **vars(silicon)
-        | {
-            "area": silicon.area + area,
-            "access": silicon.access + _delay(mux) * cells.delay,
-            "clock": silicon.clock + memory.width * flip_flop.clock_energy * cells.energy,
-            "leakage": silicon.leakage
-            + memory.width * (mux.leakage + flip_flop.leakage) * cells.leakage,
-        }
+    leakage = memory.width * (mux.leakage + flip_flop.leakage) * cells.leakage
+    return replace(
+        silicon,
+        area=silicon.area + area,
+        access=silicon.access + _delay(mux) * cells.delay,
+        clock=silicon.clock + memory.width * flip_flop.clock_energy * cells.energy,
+        leakage=silicon.leakage + leakage,
     )
 
 

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
@@ -28,7 +30,14 @@ from hwsim.rtl.emit.rtlil import design_rtlil, elaborated
 from hwsim.rtl.synth.targets import Target, target_of
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["Cells", "Multiplier", "synthesize_array", "synthesize_module", "synthesize_multiplier"]
+__all__ = [
+    "Cells",
+    "Multiplier",
+    "map_flat",
+    "synthesize_array",
+    "synthesize_module",
+    "synthesize_multiplier",
+]
 
 #: What a cell is, by the first pattern that its type matches; anything else is logic.
 KINDS = {
@@ -165,6 +174,27 @@ def synthesize_module(
     return _synthesize(text, top, target, cache, is_flat=True, is_whole=is_whole)
 
 
+def map_flat(text: str, top: str, target: str) -> dict[str, Any]:
+    """Netlist of a design mapped flat, as Yosys writes it in JSON: its one module."""
+    script = [
+        "read_rtlil design.il",
+        f"hierarchy -check -top {top}",
+        "flatten",
+        "tee -q -o memory.json stat -json",
+        *(step.format(top=top) for step in target_of(target).passes),
+        "tee -q -o cells.json stat -json",
+        "write_json netlist.json",
+    ]
+    netlist: dict[str, Any] = {}
+
+    def keep(folder: Path) -> None:
+        netlist.update(json.loads((folder / "netlist.json").read_text())["modules"])
+
+    _run(text, top, target_of(target), script, keep)
+    module: dict[str, Any] = netlist[top.removeprefix("\\")]
+    return module
+
+
 def _synthesize(
     text: str,
     top: str,
@@ -217,7 +247,13 @@ def _delay(log: str) -> float | None:
     return max(found) if found else None
 
 
-def _run(text: str, top: str, target: Target, script: list[str]) -> tuple[dict, dict, str]:
+def _run(
+    text: str,
+    top: str,
+    target: Target,
+    script: list[str],
+    keep: Callable[[Path], None] = lambda folder: None,
+) -> tuple[dict, dict, str]:
     """Run Yosys in a process of its own; return its counts before and after mapping, its log."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "design.il").write_text(text)
@@ -239,4 +275,5 @@ def _run(text: str, top: str, target: Target, script: list[str]) -> tuple[dict, 
         before, after = (
             json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")
         )
+        keep(Path(folder))
     return before, after, yosys.stdout + yosys.stderr

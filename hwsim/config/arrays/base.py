@@ -119,6 +119,11 @@ class ArrayConfig(Config):
         """Logic of the array, memories apart; by default the array as one part."""
         return [Part("array", "")]
 
+    @property
+    def clock_probe(self) -> dict[str, int]:
+        """Fields of a small array that has the same paths between registers and memories."""
+        return {}
+
     def registers(self, numbers: NumberConfig) -> int:
         """Bits of the registers with an enable that lie between the parts: skew and deskew."""
         return 0

@@ -117,6 +117,11 @@ class BitmaskConfig(DecodingConfig):
         special = {"psum_reads": banks, "psum_writes": banks}
         return {event: special.get(event, Strobe()) for event in self.EVENTS}
 
+    @property
+    def clock_probe(self) -> dict[str, int]:
+        """One cluster of the PEs that one beat loads."""
+        return {"pes": self.load_pes, "clusters": 1}
+
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """PEs, control, drain; the border grows with the PEs, the broadcast with the clusters."""
         few = self.load_pes

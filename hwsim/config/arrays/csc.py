@@ -134,6 +134,11 @@ class CSCConfig(DecodingConfig):
             if self.codebook_bits is not None or not event.startswith("codebook")
         }
 
+    @property
+    def clock_probe(self) -> dict[str, int]:
+        """The PEs that one beat loads."""
+        return {"pes": self.load_pes}
+
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """PEs, control, detector, drain, and the border, which grows with the PEs."""
         few = self.load_pes

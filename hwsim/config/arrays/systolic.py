@@ -105,6 +105,11 @@ class SystolicConfig(ArrayConfig):
         return pes + [part for name in rest for part in linear(name, f"{prefix}{name}", sizes)]
 
     @property
+    def clock_probe(self) -> dict[str, int]:
+        """Four rows and columns at most: every kind of PE has its neighbours."""
+        return {"rows": min(self.rows, 4), "cols": min(self.cols, 4)}
+
+    @property
     def core_path(self) -> str:
         """Path of the module that holds mesh and control, with its dot."""
         return ""
