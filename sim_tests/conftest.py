@@ -23,6 +23,8 @@ SLOW = (
     "models/networks/test_slim.py",
     "hwsim/arrays/*/test_array.py",
     "hwsim/cli",
+    "hwsim/cost/test_area.py",
+    "hwsim/cost/test_fit.py",
     "hwsim/config/test_fuzz.py",
     "hwsim/studies",
     "hwsim/sweeps/test_run.py",

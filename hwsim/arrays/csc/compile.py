@@ -109,8 +109,9 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
     table = _table(array, weight, name)
     words = 0 if table is None else len(table)
     num_rows, start = len(weight), 0
+    most = window = array.pes * array.acc_depth
     while start < num_rows:
-        stop = min(num_rows, start + array.pes * array.acc_depth)
+        stop = min(num_rows, start + window)
         entries, padding = count_entries(weight[start:stop], array.pes, run)
         if int(entries.sum(axis=1, dtype=np.int64).max()) > array.entry_depth:
             grown = np.cumsum(row_entries(weight[start:stop], array.pes, run), axis=0)
@@ -119,6 +120,11 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
                 raise _row_overflows(arch, name, int(grown[0].max()))
             stop = start + fit * array.pes
             entries, padding = count_entries(weight[start:stop], array.pes, run)
+            # the next tile will be about as high: no need to count all that is left
+            window = min(most, 2 * (stop - start))
+        elif window < most and stop < num_rows:
+            window = most
+            continue
         yield Tile(start, stop, entries, padding, words if start == 0 else 0)
         start = stop
 
