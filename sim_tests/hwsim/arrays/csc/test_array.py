@@ -37,7 +37,7 @@ def test_pauses_change_no_value_and_no_event_and_every_cycle_has_a_cause(case, s
     arch, gemm = case
     rng = np.random.default_rng(seed)
     streams = ("command", "weight", "act", "ofmap")
-    pauses = {stream: rng.random(61) < probability for stream in streams}
+    pauses = {stream: np.append(rng.random(60) < probability, False) for stream in streams}
     run = csc.simulate(arch, csc.compile(arch, gemm), pauses)
     assert (run.ofmap == product(arch, gemm)).all()
     control, pe = run.counts.causes["control"], run.counts.causes["pe"]

@@ -45,7 +45,7 @@ def test_pauses_change_the_time_alone(case):
     arch, gemm, rng = case
     pauses = {}
     for stream in ("command", "weight", "act", "ofmap"):
-        pauses[stream] = rng.random(23) < 0.5
+        pauses[stream] = np.append(rng.random(22) < 0.5, False)
         pauses[stream][7] = False
     run = dense.simulate(arch, dense.compile(arch, gemm), pauses)
     assert (run.ofmap == product(arch, gemm)).all()
