@@ -19,7 +19,7 @@ from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.contract.events import STREAM_EVENTS, STREAMS, stream_event
-from hwsim.rtl.cosim import toolchain
+from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.pack import pack, to_npz, unpack
 from hwsim.rtl.cosim.stream_bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
 from hwsim.rtl.emit.sidecar import describe
@@ -155,6 +155,8 @@ def build(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         control = [VerilatorControlFile(visible)] if simulator == "verilator" else []
+        if simulator == "verilator":
+            runtime.reuse(folder)
         with _explained(folder / "build.log", "build"):
             get_runner(simulator).build(
                 sources=[*control, verilog, bench],
@@ -165,6 +167,8 @@ def build(
                 always=True,
                 log_file=folder / "build.log",
             )
+        if simulator == "verilator":
+            runtime.keep(folder)
         write_text_atomic(stamp, content.hexdigest())
     return built
 
