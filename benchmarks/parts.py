@@ -60,20 +60,12 @@ def designs() -> list[ArchConfig]:
 def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:
     """Measure the parts of designs."""
     parts: dict[str, MeasuredPart] = {}
+    technology = process(TECHNOLOGY)
     for arch in archs:
         for part, key in keys_of(arch):
             if key in parts:
                 continue
-            digest, cells = measure(probe_of(arch, part), part, target, CACHE)
-            assert cells.area is not None
-            assert cells.flip_flop_area is not None
-            parts[key] = MeasuredPart(
-                rtl=digest,
-                area=round(cells.area, 4),
-                flip_flop_area=round(cells.flip_flop_area, 4),
-                flip_flops=cells.count("flip_flops"),
-                delay=cells.delay,
-            )
+            parts[key] = measure(probe_of(arch, part), part, target, CACHE, technology)
         print(f"{arch.name}: {len(parts)} parts", flush=True)
     return PartsConfig(name=TECHNOLOGY, parts=parts)
 

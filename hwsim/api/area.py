@@ -85,7 +85,8 @@ class Book:
         return own.parts[key]
 
     def _measure(self, own: PartsConfig, arch: ArchConfig, part: Part, key: str) -> PartsConfig:
-        from hwsim.config.parts import MeasuredPart, probe_of
+        from hwsim.config.parts import probe_of
+        from hwsim.cost.memories import process
         from hwsim.system import extras
 
         extras.require("rtl")
@@ -93,16 +94,8 @@ class Book:
         from hwsim.rtl.synth.parts import measure
 
         self.progress(f"synthesizing {part.group} {part.path}".strip())
-        digest, cells = measure(probe_of(arch, part), part, self.technology, _CACHE)
-        assert cells.area is not None
-        assert cells.flip_flop_area is not None
-        found = MeasuredPart(
-            rtl=digest,
-            area=round(cells.area, 4),
-            flip_flop_area=round(cells.flip_flop_area, 4),
-            flip_flops=cells.count("flip_flops"),
-            delay=cells.delay,
-        )
+        facts = process(self.technology)
+        found = measure(probe_of(arch, part), part, self.technology, _CACHE, facts)
         return self._keep(own.model_copy(update={"parts": {**own.parts, key: found}}))
 
     def clocks(self, arch: ArchConfig) -> dict[str, ClockConfig]:

@@ -41,6 +41,10 @@ class MeasuredPart(Config):
     flip_flops: Annotated[int, Field(ge=0)]
     #: ns of the slowest path through its gates; absent where it has none.
     delay: NonNegative | None = None
+    #: pJ when the output of every gate and flip-flop changes once.
+    switch: NonNegative
+    #: pW.
+    leakage: NonNegative
 
 
 class PathConfig(Config):

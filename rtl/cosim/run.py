@@ -26,10 +26,12 @@ from hwsim.rtl.emit.sidecar import describe
 from hwsim.rtl.emit.verilog import generate
 from hwsim.system.files import write_bytes_atomic, write_text_atomic
 
-__all__ = ["Build", "RTLRun", "SimulationError", "build", "simulate_rtl"]
+__all__ = ["SAIF", "Build", "RTLRun", "SimulationError", "build", "play_job", "simulate_rtl"]
 
 #: Words of the bench's memories, at least: one build then serves jobs of many sizes.
 MIN_DEPTH = {"verilator": 1 << 16, "icarus": 1 << 12}
+#: File that a traced run leaves in the folder of its build.
+SAIF = "dump.saif"
 #: Lines of a log that an error shows.
 TAIL = 15
 
@@ -54,6 +56,8 @@ class Build:
     folder: Path
     verilog: Path
     depth: int
+    #: Whether a run leaves how often each net changed (SAIF).
+    is_traced: bool = False
 
     @property
     def sidecar(self) -> dict[str, Any]:
@@ -121,18 +125,33 @@ def simulate_rtl(
     return runs
 
 
+def play_job(built: Build, job: Job) -> RTLRun:
+    """Run one job on a built simulation, without pauses; a traced one leaves its ``SAIF``."""
+    return _play(built, [_Plan(job, {}, _generous(job), -1)])[0]
+
+
 def build(
     arch: ArchConfig,
     build_dir: Path,
     *,
     simulator: str = "verilator",
     depth: int = 1,
+    gates: str = "",
     notify: Callable[[str], None] = lambda stage: None,
 ) -> Build:
     """Generate a design and build its bench, unless the very same was built there before.
 
-    ``depth`` is rounded up to a power of two, and to at least what serves most jobs. Two processes
-    may ask for the same build at once: the second waits and then uses the build of the first.
+    Two processes may ask for the same build at once: the second waits and then uses the build of
+    the first.
+
+    Parameters
+    ----------
+    depth
+        Words of the bench's memories; rounded up to a power of two, and to at least what serves
+        most jobs.
+    gates
+        Verilog of the design mapped to gates: it takes the place of the generated one, and its nets
+        are traced. Verilator only.
     """
     toolchain.require(simulator)
     depth = 1 << (max(depth, MIN_DEPTH[simulator]) - 1).bit_length()
@@ -141,9 +160,12 @@ def build(
     with _locked(build_dir), toolchain.active(simulator):
         notify("generate")
         verilog = generate(arch, build_dir)
-        built = Build(arch, simulator, folder, verilog, depth)
+        built = Build(arch, simulator, folder, verilog, depth, is_traced=bool(gates))
         bench, visible = write_bench(built.sidecar, depth, build_dir)
         arguments = toolchain.BUILD_ARGS[simulator]
+        if gates:
+            verilog = write_text_atomic(build_dir / f"{arch.name}.gates.v", gates)
+            arguments = [*arguments, "--trace-saif", "--trace-underscore"]
         content = hashlib.sha256()
         for part in (verilog, bench, visible):
             content.update(part.read_bytes())
@@ -155,7 +177,9 @@ def build(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         control = [VerilatorControlFile(visible)] if simulator == "verilator" else []
-        if simulator == "verilator":
+        # a traced design needs a runtime of its own
+        shares_runtime = simulator == "verilator" and not gates
+        if shares_runtime:
             runtime.reuse(folder)
         with _explained(folder / "build.log", "build"):
             get_runner(simulator).build(
@@ -165,9 +189,10 @@ def build(
                 build_dir=folder,
                 timescale=("1ns", "1ps"),
                 always=True,
+                waves=built.is_traced,
                 log_file=folder / "build.log",
             )
-        if simulator == "verilator":
+        if shares_runtime:
             runtime.keep(folder)
         write_text_atomic(stamp, content.hexdigest())
     return built
@@ -210,6 +235,7 @@ def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarra
             build_dir=built.folder,
             test_dir=folder,
             seed=1,
+            waves=built.is_traced,
             log_file=folder / "run.log",
             extra_env={
                 "HWSIM_RUN": str(folder),
@@ -221,6 +247,8 @@ def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarra
             raise RuntimeError(f"{failed} of {tests} testbenches failed")
     with np.load(folder / "results.npz") as file:
         results = dict(file)
+    if built.is_traced:
+        (folder / SAIF).replace(built.folder / SAIF)
     shutil.rmtree(folder)
     return results
 

@@ -6,15 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from hwsim.config import ArchConfig
+from hwsim.config.parts import MeasuredPart
+from hwsim.config.tech import CornerConfig, TechConfig
 from hwsim.contract.parts import Part
 from hwsim.errors import InputError
 from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
 from hwsim.rtl.synth.yosys import Cells, synthesize_module
 
-__all__ = ["Measured", "measure", "part_rtl"]
-
-#: Digest of the RTL, and its cells.
-Measured = tuple[str, Cells]
+__all__ = ["measure", "part_rtl"]
 
 _MODULE = re.compile(r"(?ms)(?:^attribute [^\n]*\n)*^module (\\\S+)\n.*?^end\n")
 
@@ -37,8 +36,19 @@ def part_rtl(probe: ArchConfig, part: Part) -> tuple[str, str]:
     return "\n".join(modules[each] for each in wanted), name
 
 
-def measure(probe: ArchConfig, part: Part, target: str, cache: Path) -> Measured:
+def measure(
+    probe: ArchConfig, part: Part, target: str, cache: Path, technology: TechConfig
+) -> MeasuredPart:
     """Synthesize a part, flattened; memories stay apart.
+
+    Parameters
+    ----------
+    target
+        What it is mapped to: cells that have an area.
+    cache
+        Folder of earlier results.
+    technology
+        Facts of these cells, from which energy and leakage are.
 
     Raises
     ------
@@ -46,8 +56,41 @@ def measure(probe: ArchConfig, part: Part, target: str, cache: Path) -> Measured
         The probe has no such module, or it cannot be mapped.
     """
     text, name = part_rtl(probe, part)
-    digest = rtl_digest(text, name.removeprefix("\\"))
-    return digest, synthesize_module(text, name, target, cache, is_whole=not part.is_own)
+    cells = synthesize_module(text, name, target, cache, is_whole=not part.is_own)
+    corner = next(iter(technology.corners.values()))
+    assert cells.area is not None
+    assert cells.flip_flop_area is not None
+    return MeasuredPart(
+        rtl=rtl_digest(text, name.removeprefix("\\")),
+        area=round(cells.area, 4),
+        flip_flop_area=round(cells.flip_flop_area, 4),
+        flip_flops=cells.count("flip_flops"),
+        delay=cells.delay,
+        switch=round(_switch(cells, corner, technology.wire_load), 5),
+        leakage=round(_leakage(cells, corner), 1),
+    )
+
+
+def _switch(cells: Cells, corner: CornerConfig, wire_load: float) -> float:
+    """pJ when the output of every cell changes once, its load charged or discharged."""
+    inside = load = 0.0
+    for name, count in cells.by_type.items():
+        if name == corner.flip_flop.name:
+            inside += count * corner.flip_flop.energy
+            pins = [corner.flip_flop.pins[corner.flip_flop.data]]
+        elif name in corner.cells:
+            inside += count * corner.cells[name].energy
+            pins = list(corner.cells[name].pins.values())
+        else:
+            continue
+        load += count * sum(pin + wire_load for pin in pins)
+    return inside + load * 1e-3 * corner.voltage**2 / 2
+
+
+def _leakage(cells: Cells, corner: CornerConfig) -> float:
+    """pW of all cells."""
+    facts = {**corner.cells, corner.flip_flop.name: corner.flip_flop}
+    return sum(n * facts[name].leakage for name, n in cells.by_type.items() if name in facts)
 
 
 @lru_cache(maxsize=8)

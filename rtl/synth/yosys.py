@@ -34,6 +34,7 @@ __all__ = [
     "Cells",
     "Multiplier",
     "map_flat",
+    "map_modules",
     "synthesize_array",
     "synthesize_module",
     "synthesize_multiplier",
@@ -193,6 +194,30 @@ def map_flat(text: str, top: str, target: str) -> dict[str, Any]:
     _run(text, top, target_of(target), script, keep)
     module: dict[str, Any] = netlist[top.removeprefix("\\")]
     return module
+
+
+def map_modules(text: str, top: str, target: str) -> tuple[dict[str, Any], str]:
+    """Netlist of a design mapped module by module: in JSON, and as Verilog with the same names."""
+    script = [
+        "read_rtlil design.il",
+        f"hierarchy -check -top {top}",
+        "tee -q -o memory.json stat -json",
+        *(step.format(top=top) for step in target_of(target).passes),
+        "tee -q -o cells.json stat -json",
+        # nets without a name get the same one in both files
+        "rename -enumerate",
+        "write_json netlist.json",
+        "write_verilog -noattr netlist.v",
+    ]
+    modules: dict[str, Any] = {}
+    verilog: list[str] = []
+
+    def keep(folder: Path) -> None:
+        modules.update(json.loads((folder / "netlist.json").read_text())["modules"])
+        verilog.append((folder / "netlist.v").read_text())
+
+    _run(text, top, target_of(target), script, keep)
+    return modules, verilog[0]
 
 
 def _synthesize(

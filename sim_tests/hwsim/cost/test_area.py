@@ -8,9 +8,10 @@ import hwsim
 from hwsim import InputError
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.config.parts import MeasuredPart, PartsConfig, keys_of, probe_of
+from hwsim.config.parts import PartsConfig, keys_of, probe_of
 from hwsim.contract.parts import Part, linear, places
 from hwsim.cost.area import area
+from hwsim.cost.memories import process
 
 RECORD = PartsConfig.read("sg13g2")
 
@@ -40,13 +41,7 @@ def test_composed_logic_is_that_of_the_whole(name, tmp_path):
     arch = ArchConfig.model_validate({"name": f"small_{name}", "array": SMALL[name]})
 
     def find(arch, part, key):
-        digest, cells = measure(probe_of(arch, part), part, "sg13g2", tmp_path)
-        return MeasuredPart(
-            rtl=digest,
-            area=cells.area,
-            flip_flop_area=cells.flip_flop_area,
-            flip_flops=cells.count("flip_flops"),
-        )
+        return measure(probe_of(arch, part), part, "sg13g2", tmp_path, process("sg13g2"))
 
     composed = area(arch, "sg13g2", find)
     whole = synthesize_array(arch, "sg13g2", tmp_path)[0]

@@ -152,7 +152,7 @@ def test_it_agrees_with_abc_on_a_pe(name, tmp_path):
     pytest.importorskip("pyosys", reason="netlists need pyosys: pip install 'hwsim[synth]'")
     from hwsim.config import ArchConfig
     from hwsim.config.parts import keys_of, probe_of
-    from hwsim.cost.memories import logic
+    from hwsim.cost.memories import logic, process
     from hwsim.rtl.synth.parts import measure, part_rtl
     from hwsim.rtl.synth.yosys import map_flat
 
@@ -161,6 +161,6 @@ def test_it_agrees_with_abc_on_a_pe(name, tmp_path):
     probe = probe_of(arch, part)
     corner = logic("sg13g2").corner
     found = analyze(map_flat(*part_rtl(probe, part), "sg13g2"), corner, 0.0, lambda *shape: 0.0)
-    abc = measure(probe, part, "sg13g2", tmp_path)[1].delay
+    abc = measure(probe, part, "sg13g2", tmp_path, process("sg13g2")).delay
     around = found.logic.begin + corner.flip_flop.setup
     assert found.logic.delay - around == pytest.approx(abc, rel=0.1)
