@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hwsim import __version__
 
-__all__ = ["ROOT", "append_log", "machine", "timed"]
+__all__ = ["ROOT", "append_log", "machine", "timed", "write_csv"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,3 +54,11 @@ def append_log(name: str, row: dict[str, object]) -> Path:
             writer.writeheader()
         writer.writerow(row)
     return path
+
+
+def write_csv(name: str, rows: list[dict[str, object]]) -> None:
+    """Write rows to ``benchmarks/results``, in place of those of an earlier run."""
+    with (ROOT / "benchmarks" / "results" / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -11,11 +11,10 @@ writes ``benchmarks/results/parts.csv``: composed area against that of the whole
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
-from common import ROOT
+from common import ROOT, write_csv
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
@@ -138,14 +137,6 @@ def against(liberty: Path, parts: PartsConfig) -> list[dict[str, object]]:
     return rows
 
 
-def write(name: str, rows: list[dict[str, object]]) -> None:
-    """Write rows to ``benchmarks/results``."""
-    with (ROOT / "benchmarks" / "results" / name).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> int:
     """Write the record; on demand check it."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -153,12 +144,13 @@ def main() -> int:
     options.add_argument("--liberty", type=Path)
     chosen = options.parse_args()
     parts = record(designs())
-    parts = parts.model_copy(update={"clocks": clocks(designs())})
+    kept = PartsConfig.read(PAGE).activities
+    parts = parts.model_copy(update={"clocks": clocks(designs()), "activities": kept})
     write_text_atomic(PAGE, HEAD + parts.to_yaml())
     if chosen.check:
-        write("parts.csv", check(parts))
+        write_csv("parts.csv", check(parts))
     if chosen.liberty is not None:
-        write("liberty.csv", against(chosen.liberty, parts))
+        write_csv("liberty.csv", against(chosen.liberty, parts))
     return 0
 
 

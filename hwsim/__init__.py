@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hwsim.api.breakeven import breakeven
     from hwsim.api.clock import clock
     from hwsim.api.compress import Compressed, compress
+    from hwsim.api.energy import energy
     from hwsim.api.fit import fit
     from hwsim.api.generate import Verilog, generate
     from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hwsim.cost.area import Area
     from hwsim.cost.breakeven import BreakEvens
     from hwsim.cost.clock import Clock
+    from hwsim.cost.energy import Energy
     from hwsim.cost.fit import Fit
     from hwsim.cost.published_sizes import PublishedSizes
     from hwsim.cost.storage import Storage
@@ -47,6 +49,7 @@ __all__ = [
     "Comparison",
     "ComparisonStudy",
     "Compressed",
+    "Energy",
     "Fit",
     "Imported",
     "InputError",
@@ -69,6 +72,7 @@ __all__ = [
     "breakeven",
     "clock",
     "compress",
+    "energy",
     "fit",
     "generate",
     "import_network",
@@ -96,6 +100,7 @@ _MODULES = {
     "Clock": "hwsim.cost.clock",
     "Comparison": "hwsim.verification.compare",
     "ComparisonStudy": "hwsim.studies.run",
+    "Energy": "hwsim.cost.energy",
     "Fit": "hwsim.cost.fit",
     "InputError": "hwsim.errors",
     "LayerResult": "hwsim.engine.results",

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from harness.study_cases import Case, study
 
-from hwsim.config import ArchConfig, CellsConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.report.page import table_lines
 from hwsim.studies import compare, verdict
@@ -24,7 +23,7 @@ def script(monkeypatch):
     """Import a script of benchmarks/ by name."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("results", "gates", "common"):
+    for name in ("results", "common"):
         sys.modules.pop(name, None)
 
 
@@ -84,26 +83,3 @@ def test_what_a_study_found_is_copied(script, tmp_path):
     for variant in comparison.variants:
         shown = f"`{variant.arch.name}` | {variant.model.accuracy:.2f} | {variant.model.nonzeros:,}"
         assert (shown in short) == (variant in comparison.best)
-
-
-def test_the_record_of_gates_is_of_designs_and_as_its_command_writes_it(script):
-    gates = script("gates")
-    record = CellsConfig.read("generic")
-    assert gates.written(record.designs, record.cells) == gates.PAGE.read_text()
-    for digest, design in record.designs.items():
-        assert ArchConfig.read(design.name).digest == digest
-        assert design.rtl in record.cells
-
-
-def test_the_record_is_what_synthesis_counts(script, tmp_path):
-    pytest.importorskip("pyosys", reason="cells need pyosys: pip install 'hwsim[synth]'")
-    from hwsim.rtl.synth.yosys import synthesize_array
-
-    # the smallest design stands for all
-    arch = ArchConfig.read("dense_8x8_ws_binary")
-    record = CellsConfig.read("generic").cells_of(arch)
-    assert record is not None
-    cells = synthesize_array(arch, "generic", tmp_path)[0]
-    assert cells is not None
-    counted = (cells.count("logic"), cells.count("flip_flops"), cells.memory_bits)
-    assert counted == (record.logic, record.flip_flops, record.memory_bits)

@@ -7,6 +7,7 @@ from hwsim.api.area import area
 from hwsim.api.breakeven import breakeven
 from hwsim.api.clock import clock
 from hwsim.api.compress import Compressed, compress
+from hwsim.api.energy import energy
 from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
 from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
@@ -28,6 +29,7 @@ __all__ = [
     "breakeven",
     "clock",
     "compress",
+    "energy",
     "fit",
     "generate",
     "import_network",

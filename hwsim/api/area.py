@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import named, several
 from hwsim.api.read import read_arch
-from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
-    from hwsim.config.parts import ClockConfig, MeasuredPart, PartsConfig
-    from hwsim.contract.parts import Part
     from hwsim.cost.area import Area
 
-__all__ = ["Book", "area", "logic_of"]
-
-#: Parts that were measured here, beside those that ship.
-_FOLDER = Path("build/parts")
-#: Results of earlier syntheses.
-_CACHE = Path("build/synth/cache")
+__all__ = ["area"]
 
 
 def area(
@@ -59,113 +50,8 @@ def area(
         missing.
     """
     from hwsim.config import ArchConfig
-    from hwsim.cost.area import area as compose
+    from hwsim.cost.book import Book
 
     designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
-    name = str(named("technology", technology))
-    book = Book(logic_of(name), progress)
-    return [compose(design, name, book.find) for design in designs]
-
-
-class Book:
-    """Parts on record in one technology, and those that are measured when they are missing."""
-
-    def __init__(self, technology: str, progress: Callable[[str], None]) -> None:
-        self.technology, self.progress = technology, progress
-        self.shipped = _record(technology)
-        self.path = _FOLDER / f"{Path(technology).stem}.yaml"
-
-    def find(self, arch: ArchConfig, part: Part, key: str) -> MeasuredPart:
-        """Logic of a part of a design, by its key."""
-        if key in self.shipped.parts:
-            return self.shipped.parts[key]
-        own = _own(self.path, self.technology)
-        if key not in own.parts:
-            own = self._measure(own, arch, part, key)
-        return own.parts[key]
-
-    def _measure(self, own: PartsConfig, arch: ArchConfig, part: Part, key: str) -> PartsConfig:
-        from hwsim.config.parts import probe_of
-        from hwsim.cost.memories import process
-        from hwsim.system import extras
-
-        extras.require("rtl")
-        extras.require("synth")
-        from hwsim.rtl.synth.parts import measure
-
-        self.progress(f"synthesizing {part.group} {part.path}".strip())
-        facts = process(self.technology)
-        found = measure(probe_of(arch, part), part, self.technology, _CACHE, facts)
-        return self._keep(own.model_copy(update={"parts": {**own.parts, key: found}}))
-
-    def clocks(self, arch: ArchConfig) -> dict[str, ClockConfig]:
-        """Slowest paths of a design's kind: corner -> paths, the typical one first."""
-        from hwsim.config.parts import clock_probe
-        from hwsim.cost.memories import process
-
-        probe = clock_probe(arch)
-        keys = {corner: f"{probe.digest} {corner}" for corner in process(self.technology).corners}
-        own = _own(self.path, self.technology)
-        for known in (self.shipped.clocks, own.clocks):
-            if all(key in known for key in keys.values()):
-                return {corner: known[key] for corner, key in keys.items()}
-        self.progress(f"mapping {arch.name}")
-        found = self._measure_clocks(probe)
-        grown = {**own.clocks, **{keys[corner]: clock for corner, clock in found.items()}}
-        self._keep(own.model_copy(update={"clocks": grown}))
-        return dict(found)
-
-    def _measure_clocks(self, probe: ArchConfig) -> Mapping[str, ClockConfig]:
-        from hwsim.cost.memories import build, process
-        from hwsim.system import extras
-
-        extras.require("rtl")
-        extras.require("synth")
-        from hwsim.rtl.synth.clock import measure_clock
-
-        return measure_clock(
-            probe,
-            process(self.technology),
-            self.technology,
-            lambda memory, corner: build(memory, self.technology, corner).access,
-        )
-
-    def _keep(self, grown: PartsConfig) -> PartsConfig:
-        from hwsim.system.files import write_text_atomic
-
-        write_text_atomic(self.path, grown.to_yaml())
-        _own.cache_clear()
-        return grown
-
-
-def logic_of(technology: str) -> str:
-    """Technology whose cells the logic is mapped to: the base where it is scaled."""
-    from hwsim.cost.memories import process
-
-    scaled = process(technology).scaled
-    return technology if scaled is None else scaled.base
-
-
-@lru_cache
-def _record(technology: str) -> PartsConfig:
-    """Parts that ship."""
-    from hwsim.config.parts import PartsConfig
-
-    try:
-        return PartsConfig.read(technology) if "/" not in technology else _none(technology)
-    except InputError:
-        return _none(technology)
-
-
-@lru_cache
-def _own(path: Path, technology: str) -> PartsConfig:
-    """Parts that were measured here."""
-    from hwsim.config.parts import PartsConfig
-
-    return PartsConfig.read(path) if path.is_file() else _none(technology)
-
-
-def _none(technology: str) -> PartsConfig:
-    from hwsim.config.parts import PartsConfig
-
-    return PartsConfig(name=Path(technology).stem)
+    book = Book(str(named("technology", technology)), progress)
+    return [book.area(design) for design in designs]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import fractions, several, whole
+from hwsim.api.arguments import fractions, named, several, whole
 from hwsim.api.read import read_arch, read_network, workload
 from hwsim.errors import InputError
 
@@ -28,6 +28,7 @@ def breakeven(
     dense: str | Path | ArchConfig | None = None,
     act_densities: Sequence[float] = (1.0, 0.4),
     area: float | None = None,
+    technology: str | Path | None = None,
     images: int = 1,
     seed: int = 0,
     progress: Callable[[str], None] = lambda what: None,
@@ -53,6 +54,9 @@ def breakeven(
     area
         Area of ``arch`` / area of the dense design: also find where ``arch`` is as fast at equal
         area.
+    technology
+        Process, name or path: also find where an array of the same total area is as fast, each at
+        its own clock. Both hold the layer's weights; their memory is paid first, PEs take the rest.
     images
         Batch.
     seed
@@ -70,7 +74,9 @@ def breakeven(
     InputError
         An argument cannot be read, the designs differ in multipliers, or a layer does not fit.
     """
+    from hwsim.cost.book import Book
     from hwsim.cost.breakeven import BreakEvens, dense_rival, measure
+    from hwsim.cost.equal_area import equal_area
 
     design, net, layers = read_arch(arch), read_network(network), several("layers", layers, (str,))
     images, seed = whole("images", images, 1), whole("seed", seed)
@@ -88,12 +94,16 @@ def breakeven(
             raise InputError("arguments", "layers", name, rule)
     names = list(layers) or known
     needed = (1.0,) if area is None else (1.0, area)
+    areas = None
+    if technology is not None:
+        areas = equal_area(Book(str(named("technology", technology)), progress), design, rival)
     rows = []
     for acts, operands in _operands(design, net, names, weights, act_densities, images, seed):
         for name, layer in operands.items():
             progress(f"counting {name}, {acts}")
-            rows.append(measure(design, rival, layer, acts, needed, seed=seed))
-    return BreakEvens(design, rival, images, area, rows)
+            rows.append(measure(design, rival, layer, acts, needed, seed=seed, areas=areas))
+    in_process = None if areas is None else areas.technology
+    return BreakEvens(design, rival, images, area, rows, in_process)
 
 
 def _operands(

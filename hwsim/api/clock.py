@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.area import Book, logic_of
 from hwsim.api.arguments import named, several
 from hwsim.api.read import read_arch
 
@@ -50,9 +49,8 @@ def clock(
         missing.
     """
     from hwsim.config import ArchConfig
-    from hwsim.cost.clock import clock as compose
+    from hwsim.cost.book import Book
 
     designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
-    name = str(named("technology", technology))
-    book = Book(logic_of(name), progress)
-    return [compose(design, name, book.clocks(design)) for design in designs]
+    book = Book(str(named("technology", technology)), progress)
+    return [book.clock(design) for design in designs]

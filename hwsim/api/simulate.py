@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import whole
+from hwsim.api.arguments import named, whole
 from hwsim.api.read import read_arch, workload
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def simulate(
     images: int = 1,
     inputs: str | Path | NDArray[Any] | None = None,
     seed: int = 0,
+    technology: str | Path = "sg13g2",
     progress: Callable[[str], None] = lambda what: None,
 ) -> NetworkResult:
     """Count a network's cycles by cause on a design, layer by layer, cycle-exact.
@@ -50,6 +51,8 @@ def simulate(
         default test images that ship where they fit the network, else random ones of ``seed``.
     seed
         Seed of synthetic operands and random images.
+    technology
+        Process whose clock turns cycles into time: name or path.
     progress
         Called with what begins, and with each layer when it is simulated.
 
@@ -57,7 +60,7 @@ def simulate(
     -------
     NetworkResult
         Cycles, cycles by cause and events of each layer, useful MACs, stored bits of the weights;
-        time in microseconds at the design's clock.
+        time in microseconds at the design's own clock, where that is on record (:func:`clock`).
 
     Raises
     ------
@@ -65,13 +68,15 @@ def simulate(
         An argument cannot be read, the batch is not that of the inputs, or a layer does not fit the
         design.
     """
+    from hwsim.cost.book import Book
     from hwsim.engine import network as engine
 
     design = read_arch(arch)
+    mhz = Book(str(named("technology", technology))).known_mhz(design)
     images, seed = whole("images", images, 1), whole("seed", seed)
     work = workload(network, weights, images, inputs, seed, progress)
     result = engine.simulate(
         design, work.network, work.layers, images=images, seed=seed,
         progress=lambda layer: progress(f"simulated {layer}"),
     )  # fmt: skip
-    return replace(result, origin=work.origin)
+    return replace(result, origin=work.origin, mhz=mhz)

@@ -23,6 +23,7 @@ def sweep(
     jobs: int = 1,
     fresh: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    notify: Callable[[str], None] = lambda what: None,
 ) -> Sweep:
     """Simulate every point of a grid over designs and networks; find each network's Pareto front.
 
@@ -42,6 +43,8 @@ def sweep(
         Delete the folder's results first.
     progress
         Called with the number of points that are finished, and the number of points.
+    notify
+        Called with each part that is synthesized, where the sweep names a technology.
 
     Returns
     -------
@@ -67,4 +70,4 @@ def sweep(
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/sweep") / plan.name)
     jobs = whole("jobs", jobs)
-    return execute(plan, source, folder, jobs=jobs, fresh=fresh, progress=progress)
+    return execute(plan, source, folder, jobs=jobs, fresh=fresh, progress=progress, notify=notify)

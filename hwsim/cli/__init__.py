@@ -15,6 +15,7 @@ from hwsim.cli.clock import clock
 from hwsim.cli.compress import compress
 from hwsim.cli.data import data
 from hwsim.cli.doctor import doctor
+from hwsim.cli.energy import energy
 from hwsim.cli.fit import fit
 from hwsim.cli.generate import generate
 from hwsim.cli.import_ import import_
@@ -49,8 +50,8 @@ def _paragraphs(doc: str | None) -> str:
 
 
 for command in (
-    study, simulate, generate, verify, synth, area, clock, fit, tech, sweep, breakeven, compress,
-    storage, data, doctor,
+    study, simulate, generate, verify, synth, area, clock, energy, fit, tech, sweep, breakeven,
+    compress, storage, data, doctor,
 ):  # fmt: skip
     app.command(help=_paragraphs(command.__doc__))(command)
 app.command("import", help=_paragraphs(import_.__doc__))(import_)  # a keyword of Python

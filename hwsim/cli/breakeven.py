@@ -53,8 +53,14 @@ def breakeven(
         float | None,
         typer.Option(
             min=0.01,
-            help="Area of ARCH / area of the dense design (gates: hwsim synth): also find "
-            "break-even at equal area.",
+            help="Area of ARCH / area of the dense design: also find break-even at that ratio.",
+        ),
+    ] = None,
+    tech: Annotated[
+        str | None,
+        typer.Option(
+            help="Technology (sg13g2, 45nm, a file): also find break-even at equal total area, "
+            "the weights' memory paid first, each design at its own clock."
         ),
     ] = None,
     images: Images = 1,
@@ -82,8 +88,8 @@ def breakeven(
     with log().status("counting") as status:
         result = api.breakeven(
             arch, name, checkpoint, layers=[layer] if layer else [], dense=dense,
-            act_densities=act_density or _ACTS, area=area, images=images, seed=seed,
-            progress=status.update,
+            act_densities=act_density or _ACTS, area=area, technology=tech, images=images,
+            seed=seed, progress=status.update,
         )  # fmt: skip
     folder = out or Path("build/breakeven") / f"{result.arch.name}-{network.replace(':', '-')}"
     write_json(folder / "results.json", result.to_dict())
@@ -103,6 +109,8 @@ def _show(result: BreakEvens) -> None:
     columns = ["layer", "activations", "dense cycles"]
     columns += [f"{portion:.0%}" for portion in _SHOWN]
     columns += ["break-even", "ratio"] + ([] if area is None else [f"at {area:g}x area"])
+    tech = result.technology
+    columns += [] if tech is None else [f"at equal area in {tech}", "ratio"]
     body = [
         [
             row.layer,
@@ -112,6 +120,7 @@ def _show(result: BreakEvens) -> None:
             _portion(row, 1.0),
             f"{1 / (1 - row.portion):.2f}x" if row.portion is not None else "",
             *([] if area is None else [_portion(row, area)]),
+            *([] if tech is None else _at_equal_area(row)),
         ]
         for row in result.layers
     ]
@@ -119,7 +128,15 @@ def _show(result: BreakEvens) -> None:
 
 
 def _portion(row: BreakEven, needed: float) -> str:
-    at = row.pruned[needed]
+    return _shown(row, row.pruned[needed])
+
+
+def _at_equal_area(row: BreakEven) -> list[str]:
+    at = row.pruned_at_equal_area
+    return [_shown(row, at), "" if at is None else f"{1 / (1 - at):.2f}x"]
+
+
+def _shown(row: BreakEven, at: float | None) -> str:
     if at is None:
         return f"above {row.points[-1].pruned:.0%}"
     return "at once" if at == 0 else f"{at:.1%}"

@@ -28,6 +28,9 @@ def simulate(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of synthetic operands and random images.")
     ] = 0,
+    tech: Annotated[
+        str, typer.Option(help="Technology of the clock: sg13g2, 45nm, or a file of hwsim tech.")
+    ] = "sg13g2",
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -54,7 +57,8 @@ def simulate(
     with log().status("reading") as status:
         result = api.simulate(
             arch, network, checkpoint if checkpoint is not None else weights,
-            images=images, inputs=inputs, seed=seed, progress=status.update,
+            images=images, inputs=inputs, seed=seed, technology=tech,
+            progress=status.update,
         )  # fmt: skip
     folder = out or Path("build/simulate") / f"{result.arch.name}-{result.network}"
     path = write_json(folder / "results.json", result.to_dict())
@@ -62,7 +66,10 @@ def simulate(
         emit_json(result.to_dict())
         return
     _show(result)
-    console().print(f"{result.microseconds:.1f} us at {result.arch.clock_mhz:g} MHz; wrote {path}")
+    time = f"its clock is not on record: hwsim clock {arch}"
+    if result.mhz is not None:
+        time = f"{result.microseconds:,.1f} us at {result.mhz:.0f} MHz ({tech})"
+    console().print(f"{time}; wrote {path}")
 
 
 def _show(result: NetworkResult) -> None:

@@ -13,7 +13,6 @@ from hwsim.config.arrays import (
     SystolicConfig,
     wing,
 )
-from hwsim.config.cells import CellsConfig
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
 from hwsim.config.numbers import NumberConfig
 
@@ -23,7 +22,6 @@ __all__ = [
     "ArrayConfig",
     "BitmaskConfig",
     "CSCConfig",
-    "CellsConfig",
     "DecodingConfig",
     "DenseConfig",
     "LayerConfig",

@@ -30,7 +30,9 @@ class ArchConfig(Config):
     #: Name of the design; becomes the Verilog module name.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     description: str = ""
-    clock_mhz: Annotated[float, Field(gt=0, le=10000)] = 800.0
+    #: Clock to assume, as of a published design. Absent: the design's own, which ``hwsim clock``
+    #: finds.
+    clock_mhz: Annotated[float, Field(gt=0, le=10000)] | None = None
     numbers: NumberConfig = NumberConfig()
     array: AnyArray
 

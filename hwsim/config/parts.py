@@ -27,6 +27,9 @@ __all__ = [
     "probe_of",
 ]
 
+#: Words of the memories of a small design whose clock is measured, at most.
+PROBE_DEPTH = 64
+
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -51,8 +54,9 @@ class PathConfig(Config):
     """Slowest path of one kind, setup included."""
 
     ns: NonNegative
-    #: ns of them that the access of a memory takes, where it starts at one.
+    #: ns of them that the access of a memory takes, where it starts at one, and which it is.
     access: NonNegative = 0.0
+    memory: str = ""
     #: Where it starts and ends, by the names of the RTL.
     start: str
     end: str
@@ -82,6 +86,8 @@ class PartsConfig(Config):
     parts: dict[str, MeasuredPart] = Field(default_factory=dict)
     #: Digest of a probe and corner -> its slowest paths.
     clocks: dict[str, ClockConfig] = Field(default_factory=dict)
+    #: Kind of design -> group of parts -> event -> share of the cells that switch in it.
+    activities: dict[str, dict[str, dict[str, NonNegative]]] = Field(default_factory=dict)
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
@@ -98,6 +104,10 @@ class PartsConfig(Config):
                 f"  {json.dumps(key)}: {flow(entry.model_dump(exclude_defaults=True))}"
                 for key, entry in sorted(entries.items())
             ]
+        lines.append("activities:" if self.activities else "activities: {}")
+        for kind, groups in sorted(self.activities.items()):
+            lines.append(f"  {kind}:")
+            lines += [f"    {group}: {flow(shares)}" for group, shares in groups.items()]
         return "\n".join(lines) + "\n"
 
 
@@ -123,8 +133,17 @@ def probe_of(arch: ArchConfig, part: Part) -> ArchConfig:
 
 
 def clock_probe(arch: ArchConfig) -> ArchConfig:
-    """Small design of the same kind that has the same paths."""
-    return _probe(arch, arch.array.clock_probe)
+    """Small design of the same kind that has the same paths, but for the access of memories.
+
+    Its memories are small ones: depths decide how long an access takes, and how wide an address is.
+    """
+    array = arch.array
+    depths = {
+        field: min(depth, PROBE_DEPTH)
+        for field in array.DEPTHS
+        if (depth := getattr(array, field)) is not None
+    }
+    return _probe(arch, {**depths, **array.clock_probe})
 
 
 def _probe(arch: ArchConfig, changes: Mapping[str, int]) -> ArchConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from hwsim.config import ArchConfig
 from hwsim.config.parts import MeasuredPart, keys_of
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
-from hwsim.cost.memories import Logic, Silicon, build, logic, multiplexer
+from hwsim.cost.memories import Logic, Silicon, build, logic, logic_of, multiplexer, process
 from hwsim.report.result import Result
 
 __all__ = ["Area", "Find", "Group", "area"]
@@ -30,6 +30,10 @@ class Group:
     flip_flops: float
     #: Flip-flops; fractional where parts are interpolated.
     count: float
+    #: pJ when the output of every gate and flip-flop changes once.
+    switch: float
+    #: pW.
+    leakage: float
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,9 @@ class Area(Result):
         return [*rows, total]
 
 
-def area(arch: ArchConfig, technology: str, find: Find) -> Area:
+def area(
+    arch: ArchConfig, technology: str, find: Find, memories: Sequence[Memory] | None = None
+) -> Area:
     """Compose the area of a design.
 
     Parameters
@@ -128,6 +134,8 @@ def area(arch: ArchConfig, technology: str, find: Find) -> Area:
         Name or path of a technology.
     find
         Gives the logic of a part in the technology, or in the one that it is scaled from.
+    memories
+        Memories in place of the design's own: fitted ones, to which its logic is as it was.
 
     Raises
     ------
@@ -140,23 +148,36 @@ def area(arch: ArchConfig, technology: str, find: Find) -> Area:
         measured = find(arch, part, key)
         gates = (measured.area - measured.flip_flop_area) * cells.area
         registers = measured.flip_flop_area * cells.flip_flop_area
-        before = groups.get(part.group, Group(part.group, 0.0, 0.0, 0.0))
+        before = groups.get(part.group, Group(part.group, 0.0, 0.0, 0.0, 0.0, 0.0))
         groups[part.group] = Group(
             part.group,
             before.gates + part.count * gates,
             before.flip_flops + part.count * registers,
             before.count + part.count * measured.flip_flops,
+            before.switch + part.count * measured.switch * cells.energy,
+            before.leakage + part.count * measured.leakage * cells.leakage,
         )
     if bits := arch.array.registers(arch.numbers):
-        groups["skew"] = _registers(bits, cells)
-    memories = [(m, build(m, technology)) for m in arch.array.memories(arch.numbers)]
-    return Area(arch, technology, list(groups.values()), memories)
+        groups["skew"] = _registers(bits, cells, process(logic_of(technology)).wire_load)
+    built = arch.array.memories(arch.numbers) if memories is None else memories
+    shapes = [(memory, build(memory, technology)) for memory in built]
+    return Area(arch, technology, list(groups.values()), shapes)
 
 
-def _registers(bits: int, cells: Logic) -> Group:
+def _registers(bits: int, cells: Logic, wire_load: float) -> Group:
     """Registers with an enable: a flip-flop and a multiplexer each."""
-    flip_flop = cells.corner.flip_flop.area * cells.flip_flop_area
-    return Group("skew", bits * multiplexer(cells.corner).area * cells.area, bits * flip_flop, bits)
+    flip_flop, mux = cells.corner.flip_flop, multiplexer(cells.corner)
+    # the multiplexer's pins and the flip-flop's data
+    loads = [*mux.pins.values(), flip_flop.pins[flip_flop.data]]
+    charge = sum(load + wire_load for load in loads) * 1e-3 * cells.corner.voltage**2 / 2
+    return Group(
+        "skew",
+        gates=bits * mux.area * cells.area,
+        flip_flops=bits * flip_flop.area * cells.flip_flop_area,
+        count=bits,
+        switch=bits * (flip_flop.energy + mux.energy + charge) * cells.energy,
+        leakage=bits * (flip_flop.leakage + mux.leakage) * cells.leakage,
+    )
 
 
 def _row(

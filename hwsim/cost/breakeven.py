@@ -8,7 +8,7 @@ Every portion prunes what the smaller ones prune, and cycles fall with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NumberConfig
+from hwsim.cost.equal_area import EqualArea
 from hwsim.cost.storage import designs_of
 from hwsim.errors import InputError
+from hwsim.formats import measure as stored
 from hwsim.report.result import Result
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
@@ -56,6 +58,8 @@ class Point:
     pruned: float
     cycles: int
     speedup: float
+    #: Speedup of an array of the same total area at its own clock, where areas are known.
+    at_equal_area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class BreakEven:
     dense_cycles: int
     points: list[Point]
     pruned: dict[float, float | None]
+    #: Smallest portion at which an array of the same total area is as fast.
+    pruned_at_equal_area: float | None = None
 
     @property
     def portion(self) -> float | None:
@@ -91,6 +97,7 @@ class BreakEven:
             "dense_cycles": self.dense_cycles,
             "break_even": self.portion,
             "break_even_by_speedup": {str(needed): at for needed, at in self.pruned.items()},
+            "break_even_at_equal_area": self.pruned_at_equal_area,
             "points": [vars(point) for point in self.points],
         }
 
@@ -106,6 +113,8 @@ class BreakEvens(Result):
     #: Area of ``arch`` / area of ``dense``, where it is given.
     area: float | None
     layers: list[BreakEven]
+    #: Process in which areas are equal, if any.
+    technology: str | None = None
 
     @property
     def title(self) -> str:
@@ -119,6 +128,7 @@ class BreakEvens(Result):
             "dense": self.dense.name,
             "images": self.images,
             "area": self.area,
+            "technology": self.technology,
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
@@ -132,6 +142,7 @@ class BreakEvens(Result):
                 "cycles": point.cycles,
                 "dense_cycles": layer.dense_cycles,
                 "speedup": point.speedup,
+                "at_equal_area": point.at_equal_area,
             }
             for layer in self.layers
             for point in layer.points
@@ -177,6 +188,7 @@ def measure(
     needed: tuple[float, ...] = (1.0,),
     portions: tuple[float, ...] = PORTIONS,
     seed: int = 0,
+    areas: EqualArea | None = None,
 ) -> BreakEven:
     """Sweep the pruned portion of one layer, and bisect where each ``needed`` speedup is reached.
 
@@ -190,6 +202,8 @@ def measure(
         Speedups; 1 is always among them.
     seed
         Of the order in which equal weights are pruned.
+    areas
+        Of the two designs, to compare them at equal total area as well.
 
     Raises
     ------
@@ -201,20 +215,38 @@ def measure(
         raise InputError(dense.name, "array", dense.array.multipliers, rule)
     gemms = layer.gemms()
     dense_cycles = sum(array_model(dense).count(dense, gemm).cycles for gemm in gemms)
-    cycles = _pruner(arch, gemms, seed)
-    points = []
-    for portion in portions:
-        count = cycles(portion)
-        points.append(Point(portion, count, dense_cycles / max(1, count)))
+    pruned = _pruner(gemms, seed)
+    dense_bits = sum(gemm.M * gemm.K for gemm in gemms) * arch.numbers.weight_width
+
+    def point(portion: float) -> Point:
+        left = pruned(portion)
+        count = sum(array_model(arch).count(arch, gemm).cycles for gemm in left)
+        speedup = dense_cycles / max(1, count)
+        if areas is None:
+            return Point(portion, count, speedup)
+        bits = sum(stored(arch, g.weight, (g.M, g.K), g.channels, layer.name).total for g in left)
+        return Point(portion, count, speedup, speedup * areas.gain(bits, dense_bits))
+
+    points = [point(portion) for portion in portions]
     at = {
-        speedup: _crossing(points, speedup, lambda p: dense_cycles / max(1, cycles(p)))
-        for speedup in sorted({1.0, *needed})
+        needed_: _crossing(
+            portions, [p.speedup for p in points], needed_, lambda p: point(p).speedup
+        )
+        for needed_ in sorted({1.0, *needed})
     }
-    return BreakEven(layer.name, arch.name, dense.name, acts, dense_cycles, points, at)
+    equal = None
+    if areas is not None:
+        equal = _crossing(
+            portions,
+            [p.at_equal_area or 0.0 for p in points],
+            1.0,
+            lambda p: point(p).at_equal_area or 0.0,
+        )
+    return BreakEven(layer.name, arch.name, dense.name, acts, dense_cycles, points, at, equal)
 
 
-def _pruner(arch: ArchConfig, gemms: list[GEMM], seed: int) -> Callable[[float], int]:
-    """Cycles of the layer with a portion of its weights pruned, as a function."""
+def _pruner(gemms: list[GEMM], seed: int) -> Callable[[float], list[GEMM]]:
+    """Layer with a portion of its weights pruned, as a function."""
     weights = [gemm.weight for gemm in gemms]
     flat = np.concatenate([np.abs(w.astype(np.int32)).ravel() for w in weights if w is not None])
     # rank of each weight in the order of pruning
@@ -224,26 +256,28 @@ def _pruner(arch: ArchConfig, gemms: list[GEMM], seed: int) -> Callable[[float],
     ends = np.cumsum([gemm.M * gemm.K for gemm in gemms])
     ranks: list[NDArray[np.int64]] = np.split(rank, ends[:-1])
 
-    def cycles(portion: float) -> int:
-        pruned_weights = round(portion * len(flat))
-        total = 0
-        for gemm, own in zip(gemms, ranks, strict=True):
-            assert gemm.weight is not None
-            pruned = gemm.weight * (own.reshape(gemm.M, gemm.K) >= pruned_weights)
-            total += array_model(arch).count(arch, replace(gemm, weight=pruned)).cycles
-        return total
+    def pruned(portion: float) -> list[GEMM]:
+        count = round(portion * len(flat))
+        return [
+            replace(gemm, weight=gemm.weight * (own.reshape(gemm.M, gemm.K) >= count))
+            for gemm, own in zip(gemms, ranks, strict=True)
+            if gemm.weight is not None
+        ]
 
-    return cycles
+    return pruned
 
 
 def _crossing(
-    points: list[Point], needed: float, speedup: Callable[[float], float]
+    portions: Sequence[float],
+    speedups: Sequence[float],
+    needed: float,
+    speedup: Callable[[float], float],
 ) -> float | None:
     """Smallest pruned portion that reaches a speedup, to :data:`_RESOLUTION`."""
-    reached = next((n for n, point in enumerate(points) if point.speedup >= needed), None)
+    reached = next((n for n, each in enumerate(speedups) if each >= needed), None)
     if reached is None or reached == 0:
-        return None if reached is None else points[0].pruned
-    low, high = points[reached - 1].pruned, points[reached].pruned
+        return None if reached is None else portions[0]
+    low, high = portions[reached - 1], portions[reached]
     while high - low > _RESOLUTION:
         middle = (low + high) / 2
         low, high = (low, middle) if speedup(middle) >= needed else (middle, high)

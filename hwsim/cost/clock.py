@@ -29,8 +29,9 @@ class Clock(Result):
 
     @property
     def mhz(self) -> float:
-        """Clock at the typical corner."""
-        return 1000 / next(iter(self.corners.values())).period
+        """Clock at the typical corner; that of the design's file where it names one."""
+        own = 1000 / next(iter(self.corners.values())).period
+        return own if self.arch.clock_mhz is None else self.arch.clock_mhz
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: paths of each corner."""
@@ -64,23 +65,24 @@ class Clock(Result):
 def clock(arch: ArchConfig, technology: str, measured: dict[str, ClockConfig]) -> Clock:
     """Clock from the paths that were measured in the technology, or in the one it is scaled from.
 
-    In a scaled technology logic is scaled; the access of the slowest memory takes the place of the
-    access on the measured path.
+    Logic is scaled where the technology is; the access of the design's own memory takes the place
+    of that of the probe's.
     """
     cells = logic(technology)
-    if cells.delay == 1.0:
-        return Clock(arch, technology, measured)
-    accesses = [build(m, technology).access for m in arch.array.memories(arch.numbers)]
-    scaled = {}
-    # other corners are measured in the base alone
-    name, paths = next(iter(measured.items()))
-    memory = paths.memory
-    if memory is not None:
-        rest = (memory.ns - memory.access) * cells.delay
-        access = max(accesses) if memory.access else 0.0
-        memory = memory.model_copy(
-            update={"ns": round(rest + access, 4), "access": round(access, 4)}
-        )
-    own = paths.logic.model_copy(update={"ns": round(paths.logic.ns * cells.delay, 4)})
-    scaled[name] = paths.model_copy(update={"logic": own, "memory": memory})
-    return Clock(arch, technology, scaled)
+    # a scaled technology has the typical corner alone
+    corners = measured if cells.delay == 1.0 else dict([next(iter(measured.items()))])
+    memories = {memory.name: memory for memory in arch.array.memories(arch.numbers)}
+    found = {}
+    for name, paths in corners.items():
+        own = paths.logic.model_copy(update={"ns": round(paths.logic.ns * cells.delay, 4)})
+        memory = paths.memory
+        if memory is not None:
+            rest, access = (memory.ns - memory.access) * cells.delay, 0.0
+            if memory.memory:
+                corner = name if cells.delay == 1.0 else None
+                access = build(memories[memory.memory], technology, corner).access
+            memory = memory.model_copy(
+                update={"ns": round(rest + access, 4), "access": round(access, 4)}
+            )
+        found[name] = paths.model_copy(update={"logic": own, "memory": memory})
+    return Clock(arch, technology, found)

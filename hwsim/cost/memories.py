@@ -12,7 +12,7 @@ from hwsim.config.tech import CellConfig, CornerConfig, MacroConfig, PowerLawCon
 from hwsim.contract.memories import Memory
 from hwsim.errors import InputError
 
-__all__ = ["Logic", "Silicon", "build", "logic", "multiplexer", "process"]
+__all__ = ["Logic", "Silicon", "build", "logic", "logic_of", "multiplexer", "process"]
 
 #: Gate that a multiplexer of two bits is, and one that an address bit's decoder takes per word.
 _MUX, _AND = "(!S*A0)+(S*A1)", "(A*B)"
@@ -80,6 +80,12 @@ def process(technology: str) -> TechConfig:
         There is no such technology.
     """
     return TechConfig.read(technology)
+
+
+def logic_of(technology: str) -> str:
+    """Technology whose cells the logic is mapped to: the base where it is scaled."""
+    scaled = process(technology).scaled
+    return technology if scaled is None else scaled.base
 
 
 @lru_cache

@@ -101,6 +101,8 @@ class NetworkResult(Result):
     layers: list[LayerResult]
     #: Where the operands come from, in words: ``operands`` and ``inputs``.
     origin: dict[str, str] = field(default_factory=dict)
+    #: Clock, where it is known.
+    mhz: float | None = None
 
     @property
     def title(self) -> str:
@@ -140,9 +142,9 @@ class NetworkResult(Result):
         return self.useful_macs / slots if slots else 0.0
 
     @property
-    def microseconds(self) -> float:
-        """Time of all layers at the design's clock."""
-        return self.cycles / self.arch.clock_mhz
+    def microseconds(self) -> float | None:
+        """Time of all layers, where the clock is known."""
+        return None if self.mhz is None else self.cycles / self.mhz
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""
@@ -152,6 +154,7 @@ class NetworkResult(Result):
             "images": self.images,
             "multipliers": self.arch.array.multipliers,
             "cycles": self.cycles,
+            "mhz": self.mhz,
             "microseconds": self.microseconds,
             "macs": self.macs,
             "useful_macs": self.useful_macs,

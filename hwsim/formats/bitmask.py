@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: Bits of a mask that one write of the weight stream carries.
-PIECE = 8
+PIECE = BitmaskConfig.PIECE
 
 
 @dataclass(frozen=True)

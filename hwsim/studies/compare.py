@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import numpy as np
 
 from hwsim.checkpoints import find as shipped
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.config import ArchConfig, CellsConfig, NetworkConfig
+from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
+from hwsim.cost.book import Book
+from hwsim.cost.silicon import Silicon, silicon
 from hwsim.engine import network as engine
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
@@ -105,8 +107,8 @@ class Variant:
     model: Model
     arch: ArchConfig
     result: NetworkResult
-    #: Two-input gates of the design without memories; ``None`` where they are not counted.
-    gates: int | None
+    #: Time, area and energy with fitted memories; ``None`` where the study names no technology.
+    silicon: Silicon | None
 
     @property
     def name(self) -> str:
@@ -128,11 +130,6 @@ class Variant:
         """Cycles that fill weight memories before a layer starts; 0 where weights stream."""
         control = self.result.counts.causes.get("control", {})
         return sum(control.get(cause, 0) for cause in LOADING)
-
-    @property
-    def gate_cycles(self) -> int | None:
-        """Cycles x gates."""
-        return None if self.gates is None else self.gates * self.result.cycles
 
 
 @dataclass(frozen=True)
@@ -246,7 +243,7 @@ class Comparison:
             "equal_accuracy": self.is_equal(variant.model),
             "speedup": self.speedup(variant),
             "load_cycles": variant.load_cycles,
-            "gates": variant.gates,
+            "silicon": None if variant.silicon is None else variant.silicon.to_dict(),
             **variant.result.to_dict(),
         }
 
@@ -321,8 +318,9 @@ def run(
             raise InputError(source, "study.runs", name, rule)
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
-    pixels = shipped_images(config.images, dataset)[0]
-    tech = CellsConfig.read("generic")
+    images = config.images
+    pixels = shipped_images(images, dataset)[0]
+    book = None if config.technology is None else Book(config.technology, progress)
     models: dict[str, Model] = {}
     variants = []
     # one checkpoint after the other: its operands are as large as all layers' activations
@@ -334,11 +332,11 @@ def run(
         for pair in pairs:
             arch = archs[pair.arch]
             progress(f"simulating {name} on {arch.name}")
-            result = engine.simulate(arch, network, operands, images=config.images)
-            cells = tech.cells_of(arch)
-            variants.append(
-                Variant(models[name], arch, result, None if cells is None else cells.logic)
-            )
+            count = partial(engine.simulate, network=network, operands=operands, images=images)
+            cost = None
+            if book is not None:
+                cost = silicon(book, arch, network, count, images=images)
+            variants.append(Variant(models[name], arch, count(arch), cost))
     return Comparison(network, config, dataset, variants)
 
 

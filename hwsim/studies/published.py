@@ -132,11 +132,14 @@ def run(config: PublishedConfig, progress: Callable[[str], None] = lambda what: 
     Raises
     ------
     InputError
-        The design is not of the family that the table is about.
+        The design is not of the family that the table is about, or has no clock.
     """
     arch = ArchConfig.read(config.arch)
     if not isinstance(arch.array, CSCConfig):
         raise InputError(config.arch, "array.family", arch.array.family, "must be csc")
+    mhz = arch.clock_mhz
+    if mhz is None:
+        raise InputError(config.arch, "clock_mhz", None, "must be given: that of the table's times")
     checks = []
     for layer in config.layers:
         progress(layer.name)
@@ -148,8 +151,8 @@ def run(config: PublishedConfig, progress: Callable[[str], None] = lambda what: 
         checks.append(
             LayerCheck(
                 layer=layer,
-                theoretical_us=entries / arch.array.pes / arch.clock_mhz,
-                actual_us=run_cycles / arch.clock_mhz,
+                theoretical_us=entries / arch.array.pes / mhz,
+                actual_us=run_cycles / mhz,
                 cycles=run_cycles,
                 entries=entries,
                 padding=pe["padding"],

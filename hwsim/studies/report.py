@@ -16,6 +16,7 @@ from hwsim.system.files import staged
 __all__ = [
     "cycles_table",
     "layer_rows",
+    "silicon_table",
     "storage_table",
     "to_dict",
     "verdict_table",
@@ -44,24 +45,44 @@ def cycles_table(comparison: Comparison, variants: list[Variant]) -> Table:
 
 
 def storage_table(comparison: Comparison, variants: list[Variant]) -> Table:
-    """Columns and rows on storage in KB and on gates: one row per variant."""
+    """Columns and rows on storage in KB: one row per variant."""
     kinds = ("values", "indices", "pointers", "padding")
-    columns = [
-        "checkpoint", "design", *kinds, "total", "smaller", "own bits", "as", "gates", "x cycles",
-    ]  # fmt: skip
+    columns = ["checkpoint", "design", *kinds, "total", "smaller", "own bits", "as"]
     baseline = comparison.baseline
     rows: list[list[object]] = []
     for v in variants:
         bits = v.result.bits.to_dict()
-        relative = None
-        if v.gate_cycles is not None and baseline.gate_cycles:
-            relative = f"{v.gate_cycles / baseline.gate_cycles:.3f}"
         rows.append(
             [
                 v.model.name, v.arch.name, *(f"{bits[kind] / 8000:.2f}" for kind in kinds),
                 f"{bits['total'] / 8000:.2f}",
                 f"{baseline.result.bits.total / max(1, bits['total']):.2f}x",
-                f"{v.model.own[1].total / 8000:.2f}", v.model.own[0], v.gates, relative,
+                f"{v.model.own[1].total / 8000:.2f}", v.model.own[0],
+            ]
+        )  # fmt: skip
+    return columns, rows
+
+
+def silicon_table(comparison: Comparison, variants: list[Variant]) -> Table:
+    """Columns and rows on time, area and energy per image: one row per variant."""
+    columns = [
+        "checkpoint", "design", "MHz", "us", "mm2", "memories", "us mm2", "uJ", "in the array",
+        "time x area", "energy",
+    ]  # fmt: skip
+    images, base = comparison.config.images, comparison.baseline.silicon
+    rows: list[list[object]] = []
+    for v in variants:
+        cost = v.silicon
+        if cost is None or base is None:
+            continue
+        rows.append(
+            [
+                v.model.name, v.arch.name, f"{cost.mhz:.0f}", f"{cost.microseconds / images:.1f}",
+                f"{cost.mm2:.3f}", f"{cost.area.memory / 1e6:.3f}",
+                f"{cost.time_area / images:.1f}", f"{cost.microjoules / images:.3f}",
+                f"{cost.energy.array / 1e6 / images:.3f}",
+                f"{cost.time_area / base.time_area:.3f}",
+                f"{cost.microjoules / base.microjoules:.3f}",
             ]
         )  # fmt: skip
     return columns, rows
@@ -123,6 +144,8 @@ def _report(
     )
     report.table(*cycles_table(comparison, comparison.short))
     report.table(*storage_table(comparison, comparison.short))
+    if comparison.config.technology is not None:
+        report.table(*silicon_table(comparison, comparison.short))
     report.heading("What the numbers support")
     report.text("\n".join(f"- {line}" for line in verdict.supports(comparison)))
     report.heading("What they do not")
@@ -149,6 +172,8 @@ def _report(
     report.heading("Every point")
     report.table(*cycles_table(comparison, comparison.variants))
     report.table(*storage_table(comparison, comparison.variants))
+    if comparison.config.technology is not None:
+        report.table(*silicon_table(comparison, comparison.variants))
     for variant in comparison.best:
         report.heading(variant.name)
         report.text(f"`{variant.arch.name}`: {variant.arch.description}.")
@@ -175,9 +200,20 @@ def _terms(comparison: Comparison) -> str:
         "its cycles contain. *Factor* is all weights over those left. Bits are those of the format "
         "that the design consumes, in KB of 1000 bytes; beside them (*own bits*) those of the "
         "smallest format with each layer in its own bits, which an array need not consume: dense "
-        "but for empty rows and columns, or with indices. *Gates* are the "
-        "design's as `hwsim synth` counts them, memories apart; times cycles, they are relative to "
-        "the baseline's."
+        "but for empty rows and columns, or with indices." + _silicon_terms(comparison)
+    )
+
+
+def _silicon_terms(comparison: Comparison) -> str:
+    """Explain the columns on silicon."""
+    if comparison.config.technology is None:
+        return ""
+    return (
+        f" Time, area and energy are per image in {comparison.config.technology}, each design at "
+        "its own clock (typical corner), its memories sized for the model; *us mm2* is time x area. "
+        "*uJ* has the array's energy, that of a buffer of 64 KiB through which its streams pass, "
+        "and of fetching weights, input and output from LPDDR4 once per batch; the last columns "
+        "are relative to the baseline."
     )
 
 
@@ -254,6 +290,8 @@ def layer_rows(comparison: Comparison) -> list[dict[str, Any]]:
                 "speedup": baseline[name] / max(1, item.cycles),
                 "utilization": item.utilization,
             }
+            if v.silicon is not None and name == "total":
+                row |= {key: n for key, n in v.silicon.to_dict().items() if isinstance(n, float)}
             row |= {f"bits_{kind}": n for kind, n in item.bits.to_dict().items()}
             for group, causes in item.counts.causes.items():
                 row |= {f"{group}_{cause}": n for cause, n in causes.items()}

@@ -64,6 +64,11 @@ class ComparisonStudy(Study):
         """Whether every RTL run is equal to the simulator."""
         return all(proof["equal"] for proof in self.proofs)
 
+    @property
+    def technology(self) -> str | None:
+        """Process that time, area and energy are in."""
+        return self.comparison.config.technology
+
     def answer(self) -> str:
         """Who is ahead, and by how much."""
         return answer(self.comparison)
@@ -71,14 +76,20 @@ class ComparisonStudy(Study):
     def tables(self) -> list[Table]:
         """Cycles and storage of the models at equal accuracy, and the verdicts."""
         short = self.comparison.short
+        costs = compare_report.silicon_table(self.comparison, short)
         return [
             (
                 f"{self.title}: the smallest models of equal accuracy",
                 *compare_report.cycles_table(self.comparison, short),
             ),
             (
-                "Their weights in KB of 1000 bytes, and the gates of the designs",
+                "Their weights in KB of 1000 bytes",
                 *compare_report.storage_table(self.comparison, short),
+            ),
+            *(
+                [(f"Their time, area and energy per image in {self.technology}", *costs)]
+                if costs[1]
+                else []
             ),
             (
                 "Non-structured against systolic",

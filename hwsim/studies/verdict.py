@@ -30,12 +30,17 @@ __all__ = [
 THESIS = "non-structured sparsity is not worth building hardware for"
 
 #: What the sides are compared by: name, unit, and cost of a variant (``None``: not known).
-MEASURES: dict[str, tuple[str, Callable[[Variant], int | None]]] = {
+MEASURES: dict[str, tuple[str, Callable[[Variant], float | None]]] = {
     "storage": ("KB", lambda v: v.result.bits.total),
     "storage, best format": ("KB", lambda v: v.smallest),
     "cycles": ("", lambda v: v.result.cycles),
-    "cycles x gates": ("G", lambda v: v.gate_cycles),
+    "time": ("us", lambda v: None if v.silicon is None else v.silicon.microseconds),
+    "time x area": ("us mm2", lambda v: None if v.silicon is None else v.silicon.time_area),
+    "energy": ("uJ", lambda v: None if v.silicon is None else v.silicon.microjoules),
 }
+
+#: What a cost is divided by to be shown in its unit; 1 where it is in it.
+SCALES = {"KB": 8e3}
 
 #: Other bounds on accuracy, in points, at which the verdicts are looked at.
 BOUNDS = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -55,7 +60,7 @@ class Verdict:
     systolic: Variant
 
     @property
-    def costs(self) -> tuple[int, int]:
+    def costs(self) -> tuple[float, float]:
         """Cost of the non-structured side and of the systolic side."""
         cost = MEASURES[self.measure][1]
         costs = cost(self.nonstructured), cost(self.systolic)
@@ -66,7 +71,7 @@ class Verdict:
     @property
     def factor(self) -> float:
         """Cost of the non-structured side / cost of the systolic side."""
-        return self.costs[0] / max(1, self.costs[1])
+        return self.costs[0] / max(1e-9, self.costs[1])
 
     @property
     def thesis(self) -> str:
@@ -83,7 +88,7 @@ class Verdict:
     def shown(self) -> tuple[str, str]:
         """Costs as text, with their unit."""
         unit = MEASURES[self.measure][0]
-        scale = {"KB": 8e3, "G": 1e9, "": 1}[unit]
+        scale = SCALES.get(unit, 1)
         digits = 0 if not unit else 2
         first, second = (f"{cost / scale:,.{digits}f}" for cost in self.costs)
         return f"{first} {unit}".strip(), f"{second} {unit}".strip()
@@ -287,16 +292,15 @@ def limits(comparison: Comparison) -> list[str]:
             f"error, in points: {', '.join(missed)}."
         )
     said += _flips(comparison)
-    uncounted = sorted({v.arch.name for v in comparison.variants if v.gates is None})
-    if uncounted:
+    if comparison.config.technology is not None:
         said.append(
-            f"Gates of these designs are not on record, cycles x gates is without them: "
-            f"{', '.join(uncounted)}."
+            "Area, clock and energy are those of netlists: a routed design is larger and slower. "
+            "An index-decoding array holds its weights, a systolic one streams them: the memory "
+            "that feeds it is in its energy, not in its area."
         )
     said.append(
-        "Gates are not area: memories, scratchpads and ports are not in them. Neither clock "
-        "frequency nor energy is measured, streams never wait for a memory, and the answer is one "
-        "network's on one data set at one size of array."
+        "Streams never wait for a memory, and the answer is one network's on one data set at one "
+        "size of array."
     )
     return said
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from hwsim.config import NetworkConfig
+from hwsim.cost.book import Book
+from hwsim.cost.energy import Supply, border_bits, energy
 from hwsim.engine.network import simulate
+from hwsim.engine.results import NetworkResult
 from hwsim.sweeps.grid import Point
 
 __all__ = ["evaluate"]
+
+#: Book of a technology, one in each process.
+_book = lru_cache(Book)
 
 
 def evaluate(point: Point) -> dict[str, float]:
@@ -19,7 +28,7 @@ def evaluate(point: Point) -> dict[str, float]:
     bits = result.bits
     return {
         "cycles": result.cycles,
-        "time_us": result.microseconds,
+        **({} if point.technology is None else _silicon(result, point.network, point.technology)),
         "multipliers": point.arch.array.multipliers,
         "utilization": result.utilization,
         "macs": result.macs,
@@ -35,4 +44,19 @@ def evaluate(point: Point) -> dict[str, float]:
             for group, causes in result.counts.causes.items()
             for cause, cycles in causes.items()
         },
+    }
+
+
+def _silicon(result: NetworkResult, network: NetworkConfig, technology: str) -> dict[str, float]:
+    """Columns of time, area and energy: memories are those of the point."""
+    book, arch = _book(technology), result.arch
+    area, mhz = book.area(arch), book.clock(arch).mhz
+    border = result.images * border_bits(network, arch.numbers.act_width)
+    spent = energy(result, area, book.activity(arch), mhz, supply=Supply(), border_bits=border)
+    return {
+        "time_us": spent.microseconds,
+        "area_mm2": area.total / 1e6,
+        "time_area": spent.microseconds * area.total / 1e6,
+        "energy_uj": spent.total / 1e6,
+        "mhz": mhz,
     }

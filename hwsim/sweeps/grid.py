@@ -41,6 +41,8 @@ class Point:
     network: NetworkConfig | None
     images: int
     seed: int
+    #: Process that time, area and energy are in, if they are measured.
+    technology: str | None = None
     error: str = ""
 
 
@@ -105,7 +107,7 @@ def _resolve(
         trees = [_plain(config.model_dump()) for config in configs if config is not None]
     decides = {
         "hwsim": __version__, "arch": trees[0], "network": trees[1],
-        "images": sweep.images, "seed": sweep.seed,
+        "images": sweep.images, "seed": sweep.seed, "technology": sweep.technology,
     }  # fmt: skip
     canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return Point(
@@ -116,6 +118,7 @@ def _resolve(
         network=configs[1] if isinstance(configs[1], NetworkConfig) else None,
         images=sweep.images,
         seed=sweep.seed,
+        technology=sweep.technology,
         error=error,
     )
 

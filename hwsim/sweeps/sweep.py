@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.config.jobs.sweep import SweepConfig
+from hwsim.cost.book import Book
 from hwsim.report.result import Result
 from hwsim.sweeps.evaluate import evaluate
 from hwsim.sweeps.export import PointResult, collect, export, result_rows
-from hwsim.sweeps.grid import expand
+from hwsim.sweeps.grid import Point, expand
 from hwsim.sweeps.run import pending, run
 from hwsim.sweeps.store import Row, Status, Store
 
@@ -73,6 +74,7 @@ def execute(
     jobs: int = 1,
     fresh: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    notify: Callable[[str], None] = lambda what: None,
 ) -> Sweep:
     """Run the points of a sweep that are missing, and export all: :func:`hwsim.api.sweep.sweep`."""
     points = expand(config, source)
@@ -88,7 +90,17 @@ def execute(
             finished += 1
             progress(finished, len(points))
 
+        if config.technology is not None:
+            _measure(config.technology, missing, notify)
         run(missing, store, evaluate, jobs or os.cpu_count() or 1, advance)
         results = collect(config, points, store.rows(point.key for point in points))
     files = [folder / "sweep.sqlite", *export(config, results, folder)]
     return Sweep(config, results, len(missing), files)
+
+
+def _measure(technology: str, points: list[Point], notify: Callable[[str], None]) -> None:
+    """Synthesize what is not on record, once and not in every worker."""
+    book = Book(technology, notify)
+    for arch in {point.arch.digest: point.arch for point in points if point.arch}.values():
+        book.area(arch)
+        book.clock(arch)

@@ -165,7 +165,7 @@ def build(
         arguments = toolchain.BUILD_ARGS[simulator]
         if gates:
             verilog = write_text_atomic(build_dir / f"{arch.name}.gates.v", gates)
-            arguments = [*arguments, "--trace-saif", "--trace-underscore"]
+            arguments = toolchain.TRACE_ARGS
         content = hashlib.sha256()
         for part in (verilog, bench, visible):
             content.update(part.read_bytes())

@@ -15,7 +15,17 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 
-__all__ = ["BUILD_ARGS", "SIMULATORS", "Tool", "active", "find", "require", "tools", "versions"]
+__all__ = [
+    "BUILD_ARGS",
+    "SIMULATORS",
+    "TRACE_ARGS",
+    "Tool",
+    "active",
+    "find",
+    "require",
+    "tools",
+    "versions",
+]
 
 #: Verilog simulators, the default first.
 SIMULATORS = ("verilator", "icarus")
@@ -23,15 +33,19 @@ SIMULATORS = ("verilator", "icarus")
 #: Programs each simulator's build and run need.
 _NEEDS = {"verilator": ("verilator", "g++", "make", "perl"), "icarus": ("iverilog",)}
 
+_VERILATOR = [
+    "-Wno-fatal",  # Amaranth's Verilog has width lint
+    "--no-public-flat-rw",  # the runner makes everything public, which forbids optimization
+    "-O3",
+    "--x-assign", "fast",
+    "--x-initial", "fast",
+    "--noassert",
+]  # fmt: skip
+
 #: Flags of each simulator's build.
 BUILD_ARGS = {
     "verilator": [
-        "-Wno-fatal",  # Amaranth's Verilog has width lint
-        "--no-public-flat-rw",  # the runner makes everything public, which forbids optimization
-        "-O3",
-        "--x-assign", "fast",
-        "--x-initial", "fast",
-        "--noassert",
+        *_VERILATOR,
         # compiling costs more than running: each kind of module once, in one C++ file without a
         # precompiled header, and no more than -O1
         "-fno-inline",
@@ -41,6 +55,15 @@ BUILD_ARGS = {
     # with SystemVerilog semantics Icarus 11 never starts an `always @*` without a changing input
     "icarus": ["-g2005"],
 }  # fmt: skip
+
+#: Flags of the build of gates whose nets are traced: large, and run for a short time.
+TRACE_ARGS = [
+    *_VERILATOR,
+    "--trace-saif",
+    "--trace-underscore",  # most nets of a netlist begin with one
+    "--output-split", "5000",
+    "-CFLAGS", "-O0",
+]  # fmt: skip
 
 _PIP = "pip install 'hwsim[rtl]'"
 _APT = "apt-get install {} (or your system's package of that name)"

@@ -39,7 +39,6 @@ def sidecar(arch: ArchConfig, component: wiring.Component, rtl: str) -> dict:
         "config": arch.model_dump(mode="json"),
         "derived": {
             "multipliers": arch.array.multipliers,
-            "peak_gmacs_per_s": arch.array.multipliers * arch.clock_mhz / 1000,
         },
         "streams": streams,
         "status": {

@@ -51,8 +51,13 @@ def measure_clock(
         )
         memory = None
         if timing.memory is not None:
-            starts = timing.memory.begin if timing.starts_at_memory else 0.0
-            memory = _path(timing.memory).model_copy(update={"access": round(starts, 4)})
+            memory = _path(timing.memory)
+            if timing.starts_at is not None:
+                facts = {
+                    "access": round(timing.memory.begin, 4),
+                    "memory": shapes[timing.starts_at].name,
+                }
+                memory = memory.model_copy(update=facts)
         found[name] = ClockConfig(rtl=digest, logic=_path(timing.logic), memory=memory)
     return found
 

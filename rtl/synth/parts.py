@@ -72,7 +72,7 @@ def measure(
 
 
 def _switch(cells: Cells, corner: CornerConfig, wire_load: float) -> float:
-    """pJ when the output of every cell changes once, its load charged or discharged."""
+    """Energy in pJ when the output of every cell changes once, its load included."""
     inside = load = 0.0
     for name, count in cells.by_type.items():
         if name == corner.flip_flop.name:
@@ -88,9 +88,10 @@ def _switch(cells: Cells, corner: CornerConfig, wire_load: float) -> float:
 
 
 def _leakage(cells: Cells, corner: CornerConfig) -> float:
-    """pW of all cells."""
-    facts = {**corner.cells, corner.flip_flop.name: corner.flip_flop}
-    return sum(n * facts[name].leakage for name, n in cells.by_type.items() if name in facts)
+    """Leakage of all cells, in pW."""
+    leakage = {name: cell.leakage for name, cell in corner.cells.items()}
+    leakage[corner.flip_flop.name] = corner.flip_flop.leakage
+    return sum(n * leakage[name] for name, n in cells.by_type.items() if name in leakage)
 
 
 @lru_cache(maxsize=8)

@@ -126,7 +126,7 @@ def _by_bit(module: dict[str, Any], toggles: dict[str, int]) -> dict[int, int]:
 def _costs(
     cell: dict[str, Any], corner: CornerConfig, wire_load: float
 ) -> list[tuple[Any, float]] | None:
-    """pJ per change of each net at a cell; ``None`` for what is no cell of the corner."""
+    """Energy in pJ per change of each net at a cell; ``None`` where the corner has no such cell."""
     kind, nets = cell["type"], cell["connections"]
     flip_flop = corner.flip_flop
     if kind == flip_flop.name:

@@ -41,8 +41,9 @@ class Timing:
     logic: Route
     #: From or to a memory; ``None`` without one.
     memory: Route | None
-    #: Whether that one starts at a memory's data.
-    starts_at_memory: bool = False
+    #: Depth and width of the memory at whose data that one starts, and whether it is read in the
+    #: cycle of its address; ``None`` where it ends at a memory alone.
+    starts_at: tuple[int, int, bool] | None = None
 
     @property
     def period(self) -> float:
@@ -119,7 +120,7 @@ class _Analysis:
         for each in self.flip_flops:
             (net,) = each["connections"][corner.flip_flop.output]
             self._clocked(net)
-        from_memory = set()
+        from_memory: dict[int, tuple[int, int, bool]] = {}
         for each in self.rams:
             from_memory |= self._read_starts(each)
         slowest: dict[bool, tuple[float, int, int, str]] = {}
@@ -149,7 +150,7 @@ class _Analysis:
         if True not in slowest:
             return Timing(logic, None)
         _, net, edge, _ = slowest[True]
-        return Timing(logic, self._path(slowest[True]), self._origin(net, edge) in from_memory)
+        return Timing(logic, self._path(slowest[True]), from_memory.get(self._origin(net, edge)))
 
     def _place(self, name: str, cell: dict[str, Any]) -> None:
         kind, connections = cell["type"], cell["connections"]
@@ -192,21 +193,21 @@ class _Analysis:
         times = [_on(plane, load, EDGE_NS) for plane in (flip_flop.rise, flip_flop.fall)]
         self.points[net] = _Point(times, [EDGE_NS, EDGE_NS], [-1, -1], [0, 0])
 
-    def _read_starts(self, cell: dict[str, Any]) -> set[int]:
-        """Start points of a memory's data; those of a combinational read have its address."""
+    def _read_starts(self, cell: dict[str, Any]) -> dict[int, tuple[int, int, bool]]:
+        """Start points of a memory's data -> its shape; a combinational read has its address."""
         parameters = cell["parameters"]
         depth, width = (int(parameters[key], 2) for key in ("SIZE", "WIDTH"))
         address = int(parameters["ABITS"], 2)
         ports = int(parameters["RD_PORTS"], 2)
         is_clocked = parameters["RD_CLK_ENABLE"][::-1]
-        nets = set()
+        nets = {}
         for port in range(ports):
             data = cell["connections"]["RD_DATA"][port * width : (port + 1) * width]
             access = self.memories(depth, width, is_clocked[port] != "1")
             for net in data:
                 if is_clocked[port] == "1":
                     self._start(net, access, EDGE_NS)
-                    nets.add(net)
+                    nets[net] = (depth, width, False)
                 else:
                     lines = cell["connections"]["RD_ADDR"][port * address : (port + 1) * address]
                     self.reads[net] = (lines, access)

@@ -51,6 +51,8 @@ class ArrayConfig(Config):
     CAUSES: ClassVar[CauseTable]
     #: Events of the family, apart from the transfers of its streams -> what they count.
     EVENTS: ClassVar[Mapping[str, str]] = {}
+    #: Events, beside multiplications, in which the logic of PEs switches.
+    SWITCHING: ClassVar[tuple[str, ...]] = ()
     #: Kind of sparsity that the array is built for.
     SPARSITY: ClassVar[str]
     #: Fields that are depths of memories which hold operands or sums: what ``hwsim fit`` shrinks.
@@ -127,6 +129,15 @@ class ArrayConfig(Config):
     def registers(self, numbers: NumberConfig) -> int:
         """Bits of the registers with an enable that lie between the parts: skew and deskew."""
         return 0
+
+    @property
+    def kind(self) -> str:
+        """What its logic switches as: designs of one kind differ in sizes alone."""
+        return self.family
+
+    def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
+        """Bits of data that each stream carries in a run: flags and addresses are left out."""
+        return {}
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

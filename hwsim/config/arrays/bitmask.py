@@ -71,6 +71,10 @@ class BitmaskConfig(DecodingConfig):
     }  # fmt: skip
 
     DEPTHS: ClassVar[tuple[str, ...]] = ("entry_depth", "mask_depth", "acc_depth")
+    SWITCHING: ClassVar[tuple[str, ...]] = ("joins",)
+
+    #: Bits of a mask that one word of the weight stream writes.
+    PIECE: ClassVar[int] = 8
 
     family: Literal["bitmask"]
     #: All PEs; each has one multiplier.
@@ -116,6 +120,19 @@ class BitmaskConfig(DecodingConfig):
         banks = Strobe(bits=self.acc_banks)
         special = {"psum_reads": banks, "psum_writes": banks}
         return {event: special.get(event, Strobe()) for event in self.EVENTS}
+
+    def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
+        """Masks and values, those of weights once for all clusters; beats of activations."""
+        chunks = events["buffer_mask_writes"] // self.cluster_pes
+        values = events["act_beats"] * self.window * self.clusters * numbers.act_width
+        return {
+            "weight": (
+                events["mask_writes"] * self.PIECE + events["value_writes"] * numbers.weight_width
+            )
+            // self.clusters,
+            "act": chunks * self.chunk + values,
+            "ofmap": events["ofmap_beats"] * self.pes * numbers.psum_width,
+        }
 
     @property
     def clock_probe(self) -> dict[str, int]:

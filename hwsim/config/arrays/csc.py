@@ -70,6 +70,7 @@ class CSCConfig(DecodingConfig):
     }  # fmt: skip
 
     DEPTHS: ClassVar[tuple[str, ...]] = ("entry_depth", "acc_depth", "col_depth")
+    SWITCHING: ClassVar[tuple[str, ...]] = ("queue_reads",)
 
     family: Literal["csc"]
     lanes: Annotated[int, Field(ge=1, le=64)] = 1
@@ -132,6 +133,20 @@ class CSCConfig(DecodingConfig):
             event: special.get(event, Strobe())
             for event in self.EVENTS
             if self.codebook_bits is not None or not event.startswith("codebook")
+        }
+
+    def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
+        """Words of the weight memories by their kind, words of the detector, rows of sums."""
+        code = self.codebook_bits or numbers.weight_width
+        weight = (
+            events["pointer_writes"] * self.pointer_width
+            + events["entry_writes"] * (code + self.index_bits)
+            + events.get("codebook_writes", 0) // self.pes * numbers.weight_width
+        )
+        return {
+            "weight": weight,
+            "act": events["act_beats"] * self.window * self.lanes * numbers.act_width,
+            "ofmap": events["ofmap_beats"] * self.pes * self.drain_lanes * numbers.psum_width,
         }
 
     @property

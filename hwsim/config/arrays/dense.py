@@ -77,6 +77,23 @@ class DenseConfig(SystolicConfig):
         """A weight's code, and an activation; binary ones take two bits inside."""
         return numbers.weight_width, max(numbers.act_width, 2)
 
+    @property
+    def kind(self) -> str:
+        """Family and dataflow, and whether it gathers."""
+        return super().kind if self.gather_depth is None else f"{super().kind} gather"
+
+    def stream_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """A weight's code, and an activation."""
+        return numbers.weight_width, numbers.act_width
+
+    def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
+        """As of every systolic array, and the words of the gather list."""
+        found = super().traffic(numbers, events)
+        if self.gather_depth is not None:
+            entry = (self.gather_depth - 1).bit_length()
+            found["act"] += events["list_writes"] * self.rows * entry
+        return found
+
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """Those of every systolic array, and of the scratchpad where there is one."""
         if self.gather_depth is None:

@@ -63,6 +63,10 @@ class NMConfig(SystolicConfig):
         weight = numbers.weight_width + self.position_width
         return self.n * weight, self.m * max(numbers.act_width, 2)
 
+    def stream_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """``n`` codes, each with its position, and ``m`` activations."""
+        return self.cell_bits(numbers)[0], self.m * numbers.act_width
+
     @property
     def multipliers(self) -> int:
         """Number of multipliers."""

@@ -89,6 +89,21 @@ class PatternConfig(SystolicConfig):
         """Four codes with four bits of their tap each, and a window of nine activations."""
         return 4 * (numbers.weight_width + 4), 9 * numbers.act_width
 
+    def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
+        """A kernel is four codes and its pattern; a beat has a pixel per row, or four taps.
+
+        Four where the window unit is passed by: the line buffers take all other beats.
+        """
+        found = super().traffic(numbers, events)
+        choices = self.patterns + (0 if numbers.has_zero else 1)
+        kernel = 4 * numbers.weight_width + max(1, (choices - 1).bit_length())
+        pixels = events["line_writes"] // 2
+        acts = pixels + 4 * (events["act_beats"] - pixels)
+        return found | {
+            "weight": events["weight_beats"] * self.cols * kernel,
+            "act": acts * self.rows * numbers.act_width,
+        }
+
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """Those of every weight-stationary array, and the window unit."""
         sizes = {"rows": (self.rows, 2, 6), "cols": (self.cols, 2, 6)}

@@ -47,6 +47,7 @@ class SystolicConfig(ArrayConfig):
     }
 
     DEPTHS: ClassVar[tuple[str, ...]] = ("acc_depth",)
+    SWITCHING: ClassVar[tuple[str, ...]] = ("weight_loads",)
 
     #: Bits of a command's counts: folds of each loop, K of an output-stationary fold.
     COUNT_WIDTH: ClassVar[int] = 24
@@ -128,6 +129,25 @@ class SystolicConfig(ArrayConfig):
             return skew + deskew + 5 * (rows - 1)
         skew = rows * (rows - 1) // 2 * act + cols * (cols + 1) // 2 * weight
         return skew + deskew + (rows - 1) * (2 + (rows - 1).bit_length())
+
+    @property
+    def kind(self) -> str:
+        """Family and dataflow."""
+        return f"{self.family} {self.dataflow}"
+
+    def stream_bits(self, numbers: NumberConfig) -> tuple[int, int]:
+        """Bits of the weights of one PE, and of its activations, in the streams."""
+        return self.cell_bits(numbers)
+
+    def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
+        """A beat holds the operands of a row or a column of PEs, and partial sums of a row."""
+        weight, act = self.stream_bits(numbers)
+        wide = self.dataflow == "ws"
+        return {
+            "weight": events["weight_beats"] * weight * (self.cols if wide else self.rows),
+            "act": events["act_beats"] * act * (self.rows if wide else self.cols),
+            "ofmap": events["ofmap_beats"] * self.cols * numbers.psum_width,
+        }
 
     @property
     def extents(self) -> tuple[int, int, int]:

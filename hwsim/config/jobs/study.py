@@ -65,6 +65,9 @@ class CompareConfig(Config):
     baseline: PairConfig
     #: Accuracy is equal where it is at most this far below the baseline's (points of per cent).
     accuracy_bound: Annotated[float, Field(gt=0, le=100)] = 0.2
+    #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. ``null``:
+    #: the study is about cycles and bits alone.
+    technology: str | None = "sg13g2"
     runs: Annotated[list[RunsConfig], Field(min_length=1)]
     verify: VerifyConfig
 

@@ -20,14 +20,19 @@ MAX_POINTS = 100_000
 MAX_NODES = 1000
 
 Metric = Literal[
-    "cycles", "time_us", "multipliers", "utilization", "macs", "useful_macs", "nonzeros",
-    "bits", "bits_values", "bits_indices", "bits_pointers", "bits_padding",
+    "cycles", "time_us", "area_mm2", "time_area", "energy_uj", "mhz", "multipliers",
+    "utilization", "macs", "useful_macs", "nonzeros", "bits", "bits_values", "bits_indices",
+    "bits_pointers", "bits_padding",
 ]  # fmt: skip
 
 #: What is measured at a point: column -> what it is, with its unit; the label of its axis.
 METRICS: dict[Metric, str] = {
     "cycles": "cycles of all layers",
     "time_us": "time of all layers (us)",
+    "area_mm2": "area with memories (mm2)",
+    "time_area": "time x area (us mm2)",
+    "energy_uj": "energy of all layers (uJ)",
+    "mhz": "clock (MHz)",
     "multipliers": "multipliers (count)",
     "utilization": "utilization (useful MACs per multiplier and cycle)",
     "macs": "dense work (MACs)",
@@ -39,6 +44,9 @@ METRICS: dict[Metric, str] = {
     "bits_pointers": "pointers (bits)",
     "bits_padding": "padding (bits)",
 }
+
+#: Metrics that need a technology.
+SILICON: tuple[Metric, ...] = ("time_us", "area_mm2", "time_area", "energy_uj", "mhz")
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -61,6 +69,9 @@ class SweepConfig(Config):
     images: Annotated[int, Field(ge=1, le=100_000)] = 1
     #: Seed of synthetic operands.
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. Absent: they
+    #: are not measured.
+    technology: str | None = None
     grid: Annotated[dict[str, list[Any]], Field(min_length=1)]
     #: Result columns that span each network's Pareto front; the first two are the axes of the plot.
     objectives: Annotated[dict[Metric, Literal["min", "max"]], Field(min_length=2)]
@@ -84,6 +95,9 @@ class SweepConfig(Config):
                     raise ValueError(f"grid.{key}: {name} must be given once")
                 seen.add(name)
             _check_values(key, len(fields), values)
+        for metric in self.objectives:
+            if metric in SILICON and self.technology is None:
+                raise ValueError(f"technology: must be given for the objective {metric}")
         for key in ("arch", "network"):
             if len(set(getattr(self, key))) < len(getattr(self, key)):
                 raise ValueError(f"{key}: must list each name once")

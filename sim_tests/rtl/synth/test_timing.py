@@ -113,11 +113,11 @@ def test_memories_are_starts_and_ends_of_their_own():
     found = timed(cells, names=[("data", 2), ("sum", 4)])
     assert found.memory.delay == pytest.approx(3.0 + 0.402 + 0.05, abs=1e-4)
     assert found.memory.points == ("data", "sum")
-    assert found.starts_at_memory
+    assert found.starts_at is not None
     assert found.memory.begin == 3.0
     # a fast memory: its write data is late
     fast = timed(cells, memories=lambda *shape: 0.0)
-    assert not fast.starts_at_memory
+    assert fast.starts_at is None
     assert fast.memory.delay == pytest.approx(0.162 + 0.402 + 0.05, abs=1e-4)
 
 

@@ -1,0 +1,128 @@
+"""Area, clock and energy of every design that ships, on LeNet-5 in each technology.
+
+``python benchmarks/silicon.py`` writes ``benchmarks/results/silicon.csv`` and the tables of
+``docs/silicon.md`` between its marks. Each design runs 16 images of MNIST with the weights that
+suit it, its memories as configured and fitted; a design without such weights runs synthetic ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from common import ROOT, write_csv
+from results import replaced
+
+import hwsim
+from hwsim.api.read import Workload, workload
+from hwsim.config import ArchConfig
+from hwsim.config.catalog import CONFIGS
+from hwsim.cost.book import Book
+from hwsim.cost.silicon import silicon
+from hwsim.engine import network as engine
+from hwsim.report.page import table_lines
+from hwsim.system.files import write_text_atomic
+
+PAGE = ROOT / "docs" / "silicon.md"
+TECHNOLOGIES = ("sg13g2", "45nm")
+IMAGES = 16
+#: Weights by the kind of sparsity of a design, tried in turn until one has its width and code.
+WEIGHTS = {
+    "dense": [
+        "lenet5_structured_40x", "lenet5_structured_40x_w4", "lenet5_dense_pow2",
+        "lenet5_dense_ternary", "lenet5_dense_binary",
+    ],
+    "nm": ["lenet5_nm_1x4", "lenet5_nm_2x4", "lenet5_nm_2x8"],
+    "pattern": ["lenet5_structured_40x", "lenet5_structured_40x_w4"],
+    "nonstructured": ["lenet5_nonstructured_85x", "lenet5_nonstructured_85x_w4"],
+}  # fmt: skip
+
+
+def suited(arch: ArchConfig, works: dict[str, Workload]) -> tuple[str, Workload]:
+    """Weights that a design can take, and their name; ``""`` for synthetic ones."""
+    for name in WEIGHTS[arch.array.SPARSITY]:
+        checkpoint = hwsim.read_checkpoint(name)
+        width = max(layer.weight_bits for layer in checkpoint.layers.values())
+        if width != arch.numbers.weight_width:
+            continue
+        work = works.setdefault(name, workload("lenet5", name, IMAGES, None, 0, lambda what: None))
+        try:
+            engine.simulate(arch, work.network, work.layers, images=IMAGES)
+        except hwsim.InputError:
+            continue
+        return name, work
+    return "", workload("lenet5", None, IMAGES, None, 0, lambda what: None)
+
+
+def rows() -> list[dict[str, object]]:
+    """One row per design and technology."""
+    found: list[dict[str, object]] = []
+    works: dict[str, Workload] = {}
+    books = {name: Book(name, print) for name in TECHNOLOGIES}
+    for path in sorted((CONFIGS / "arch").glob("*.yaml")):
+        arch = ArchConfig.read(path)
+        weights, work = suited(arch, works)
+        run = partial(engine.simulate, network=work.network, operands=work.layers, images=IMAGES)
+        for technology, book in books.items():
+            clock, area = book.clock(arch), book.area(arch)
+            cost = silicon(book, arch, work.network, run, images=IMAGES)
+            own = clock.to_rows()
+            found.append(
+                {
+                    "design": arch.name,
+                    "technology": technology,
+                    "multipliers": arch.array.multipliers,
+                    "gates_mm2": round(area.gates / 1e6, 4),
+                    "flip_flops_mm2": round(area.flip_flops / 1e6, 4),
+                    "memories_mm2": round(area.memory / 1e6, 4),
+                    "fitted_memories_mm2": round(cost.area.memory / 1e6, 4),
+                    "mhz": own[0]["mhz"],
+                    "slow_mhz": own[1]["mhz"] if len(own) > 1 else None,
+                    "from": own[0]["from"],
+                    "to": own[0]["to"],
+                    "weights": weights or "synthetic",
+                    "cycles_per_image": round(cost.result.cycles / IMAGES),
+                    "us_per_image": round(cost.microseconds / IMAGES, 2),
+                    "array_uj_per_image": round(cost.energy.array / IMAGES / 1e6, 4),
+                    "uj_per_image": round(cost.microjoules / IMAGES, 4),
+                }
+            )
+        print(*found[-2].values(), flush=True)
+    return found
+
+
+def tables(found: list[dict[str, object]]) -> str:
+    """Tables of the page, one for each technology."""
+    columns = [
+        "design", "gates", "flip-flops", "memories", "fitted", "MHz", "slow", "cycles", "us",
+        "uJ, array", "uJ",
+    ]  # fmt: skip
+    keys = [
+        "design", "gates_mm2", "flip_flops_mm2", "memories_mm2", "fitted_memories_mm2", "mhz",
+        "slow_mhz", "cycles_per_image", "us_per_image", "array_uj_per_image", "uj_per_image",
+    ]  # fmt: skip
+    parts = []
+    for technology in TECHNOLOGIES:
+        own = [[row[key] for key in keys] for row in found if row["technology"] == technology]
+        lines = table_lines(columns, [[f"`{row[0]}`", *row[1:]] for row in own])
+        parts.append(f"In `{technology}`, mm2, per image of LeNet-5:\n\n{lines}")
+    paths = [
+        [f"`{row['design']}`", row["mhz"], f"`{row['from']}`", f"`{row['to']}`"]
+        for row in found
+        if row["technology"] == TECHNOLOGIES[0]
+    ]
+    slowest = table_lines(["design", "MHz", "from", "to"], paths)
+    parts.append(f"Slowest paths in `{TECHNOLOGIES[0]}`, typical corner:\n\n{slowest}")
+    return "\n\n".join(parts)
+
+
+def main() -> int:
+    """Write the record and the page."""
+    found = rows()
+    write_csv("silicon.csv", found)
+    write_text_atomic(PAGE, replaced(PAGE.read_text(), "silicon", tables(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
