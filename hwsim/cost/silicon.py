@@ -14,6 +14,9 @@ from hwsim.engine.results import NetworkResult
 
 __all__ = ["Silicon", "silicon"]
 
+#: What feeds an array where nothing else is said.
+SUPPLY = Supply()
+
 
 @dataclass(frozen=True)
 class Silicon:
@@ -73,7 +76,7 @@ def silicon(
     run: Run,
     *,
     images: int,
-    supply: Supply = Supply(),
+    supply: Supply = SUPPLY,
 ) -> Silicon:
     """Fit a design's memories to a workload, and find what the workload costs on it.
 

@@ -210,7 +210,8 @@ def _silicon_terms(comparison: Comparison) -> str:
         return ""
     return (
         f" Time, area and energy are per image in {comparison.config.technology}, each design at "
-        "its own clock (typical corner), its memories sized for the model; *us mm2* is time x area. "
+        "its own clock (typical corner), its memories sized for the model; *us mm2* is time times "
+        "area. "
         "*uJ* has the array's energy, that of a buffer of 64 KiB through which its streams pass, "
         "and of fetching weights, input and output from LPDDR4 once per batch; the last columns "
         "are relative to the baseline."
