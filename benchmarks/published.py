@@ -95,7 +95,8 @@ def _loading(result: NetworkResult, area) -> dict[str, float]:
     """Energy of the words that fill the weight memories, by part."""
     events = result.counts.events
     return {
-        f"{memory.name} memory": events[memory.writes] * silicon.write
+        f"{memory.name} memory": events[memory.writes]
+        * silicon.write
         / sum(memory.writes == other.writes for other, _ in area.memories)
         for memory, silicon in area.memories
         if memory.ports == 1
@@ -142,7 +143,9 @@ def main() -> int:
     rows = [*eie(Book("45nm", print)), *pcnn(), *conv4("45nm"), *conv4("sg13g2")]
     rows.append(
         row(
-            "SCNN: break-even density against its dense variant", "0.85", "none",
+            "SCNN: break-even density against its dense variant",
+            "0.85",
+            "none",
             "its cartesian product of weights and activations is no array here",
         )
     )

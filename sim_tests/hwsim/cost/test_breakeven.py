@@ -9,7 +9,10 @@ import pytest
 
 from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig, NetworkConfig, NumberConfig
+from hwsim.cost.book import Book
 from hwsim.cost.breakeven import PUBLISHED, dense_rival, draw, measure
+from hwsim.cost.equal_area import EqualArea, equal_area
+from hwsim.cost.memories import build
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
@@ -107,3 +110,44 @@ def test_the_published_curve_crosses_one_where_the_paper_says():
     # 55 %: 2.22x pruning
     portions, speedups = np.array(list(PUBLISHED)), np.array(list(PUBLISHED.values()))
     assert np.interp(1.0, speedups, portions) == pytest.approx(0.55, abs=0.02)
+
+
+#: Areas in um2 and a ratio of clocks, chosen so that the memory of the weights matters.
+AREAS = EqualArea("sg13g2", array=3.0e6, dense=2.0e6, clock=0.8)
+
+
+def test_equal_area_pays_the_memory_of_the_weights_first():
+    none, half = AREAS.gain(0, 1 << 20), AREAS.gain(1 << 19, 1 << 20)
+    same = AREAS.gain(1 << 20, 1 << 20)
+    # the same memory on both sides: areas of the arrays and clocks alone decide
+    assert same == pytest.approx(0.8 * 2.0 / 3.0)
+    assert same < half < none
+    # indices that fill the area of the dense array leave no PE
+    assert AREAS.gain(1 << 24, 1 << 20) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_break_even_at_equal_area_is_where_that_speedup_is_one(seed):
+    result = measure(CSC, DENSE, whole(layer(seed=seed)), "all", seed=seed, areas=AREAS)
+    plain = measure(CSC, DENSE, whole(layer(seed=seed)), "all", seed=seed)
+    assert result.pruned == plain.pruned
+    shown = [point.at_equal_area for point in result.points]
+    assert shown == sorted(shown), f"seed {seed}"
+    at = result.pruned_at_equal_area
+    assert at is not None, f"seed {seed}"
+    assert at > result.portion, f"seed {seed}"
+    below = max(p.pruned for p in result.points if p.at_equal_area < 1)
+    above = min(p.pruned for p in result.points if p.at_equal_area >= 1)
+    assert below <= at <= above, f"seed {seed}"
+
+
+def test_areas_are_those_of_the_designs_without_memories_of_weights():
+    book = Book("sg13g2")
+    found = equal_area(book, CSC, DENSE)
+    held = [
+        m for m in CSC.array.memories(CSC.numbers) if m.name.startswith(("entries", "pointers"))
+    ]
+    weights = sum(m.count * build(m, "sg13g2").area for m in held)
+    assert found.array == pytest.approx(book.area(CSC).total - weights)
+    assert found.dense == book.area(DENSE).total
+    assert found.clock == book.clock(CSC).mhz / book.clock(DENSE).mhz
