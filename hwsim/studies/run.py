@@ -148,9 +148,15 @@ class SyntheticStudy(Study):
     def tables(self) -> list[Table]:
         """Cycles and storage of every variant."""
         stored = f"Stored weights of {mark(self.counted.config.network)}"
+        costs = synthetic_report.silicon_table(self.counted)
         return [
             (mark(self.title), *synthetic_report.cycles_table(self.counted)),
             (stored, *synthetic_report.storage_table(self.counted)),
+            *(
+                [(f"Time, area and energy in {technology}", *costs)]
+                if (technology := self.counted.config.technology) is not None
+                else []
+            ),
         ]
 
     def to_dict(self) -> dict[str, Any]:

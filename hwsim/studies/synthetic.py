@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -13,7 +13,11 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
+from hwsim.cost.area import Area
+from hwsim.cost.book import Book
+from hwsim.cost.energy import Energy, border_bits, energy
 from hwsim.cost.layer_costs import in_own_code
+from hwsim.cost.silicon import SUPPLY
 from hwsim.engine import network as engine
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
@@ -39,6 +43,10 @@ class Variant:
     results: dict[float, NetworkResult]
     #: Stored weights in the design's format, each layer in its own bits and code.
     bits: Bits
+    #: Area with memories as configured, and fraction of activations -> energy and time; absent
+    #: where the study names no technology.
+    area: Area | None = None
+    energies: dict[float, Energy] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -102,7 +110,9 @@ class SyntheticStudy:
                     "weights": v.nonzeros,
                     "stored_bits": v.bits.to_dict(),
                     "by_act_density": {
-                        str(density): {"speedup": self.speedup(v, density)} | result.to_dict()
+                        str(density): {"speedup": self.speedup(v, density)}
+                        | result.to_dict()
+                        | _silicon(v, density)
                         for density, result in v.results.items()
                     },
                 }
@@ -134,6 +144,18 @@ class SyntheticStudy:
         ]
 
 
+def _silicon(variant: Variant, density: float) -> dict[str, Any]:
+    if variant.area is None:
+        return {}
+    energy = variant.energies[density]
+    return {
+        "mhz": energy.mhz,
+        "microseconds": energy.microseconds,
+        "area_mm2": variant.area.total / 1e6,
+        "energy_uj": energy.total / 1e6,
+    }
+
+
 def run(
     config: SyntheticStudyConfig,
     source: str = "study",
@@ -162,6 +184,7 @@ def run(
         raise InputError(source, "study.variants", multipliers, rule)
     # in the order of the file, so that one checkpoint at a time is in memory
     held: tuple[str | None, Checkpoint | None] = None, None
+    book = None if config.technology is None else Book(config.technology, progress)
     variants = []
     for item in config.variants:
         if item.recipe is not None and held[0] != item.recipe:
@@ -169,7 +192,7 @@ def run(
             held = item.recipe, _checkpoint(source, item.recipe, network)
         progress(f"counting {item.name}")
         checkpoint = held[1] if item.recipe is not None else None
-        variants.append(_variant(config, network, archs[item.arch], item, checkpoint))
+        variants.append(_variant(config, network, archs[item.arch], item, checkpoint, book))
     return SyntheticStudy(network, config, variants)
 
 
@@ -188,6 +211,7 @@ def _variant(
     arch: ArchConfig,
     item: SyntheticVariantConfig,
     checkpoint: Checkpoint | None,
+    book: Book | None,
 ) -> Variant:
     results, bits = {}, Bits()
     for density in config.act_densities:
@@ -202,7 +226,16 @@ def _variant(
     note = f"All weights, {arch.numbers.weight_width} bits."
     if checkpoint is not None:
         note = str(checkpoint.info[synthetic.SYNTHETIC])
-    return Variant(item, arch, note, sum(row.nonzeros for row in first.layers), results, bits)
+    variant = Variant(item, arch, note, sum(row.nonzeros for row in first.layers), results, bits)
+    if book is None:
+        return variant
+    area, mhz = book.area(arch), book.clock(arch).mhz
+    border = config.images * border_bits(network, arch.numbers.act_width)
+    energies = {
+        density: energy(result, area, book.activity(arch), mhz, supply=SUPPLY, border_bits=border)
+        for density, result in results.items()
+    }
+    return replace(variant, area=area, energies=energies)
 
 
 def _shapes(network: NetworkConfig, images: int) -> dict[str, Layer]:

@@ -10,7 +10,7 @@ from hwsim.report.page import Report, write_csv, write_json
 from hwsim.studies import synthetic_pictures as plots
 from hwsim.studies.synthetic import SyntheticStudy
 
-__all__ = ["cycles_table", "storage_table", "write"]
+__all__ = ["cycles_table", "silicon_table", "storage_table", "write"]
 
 Table = tuple[list[str], list[list[object]]]
 
@@ -27,6 +27,30 @@ def cycles_table(study: SyntheticStudy) -> Table:
         for density in densities:
             result = v.results[density]
             row += [result.cycles, f"{study.speedup(v, density):.2f}x", result.utilization]
+        rows.append(row)
+    return columns, rows
+
+
+def silicon_table(study: SyntheticStudy) -> Table:
+    """Columns and rows of time, area and energy: one row per variant."""
+    densities = study.config.act_densities
+    columns = ["variant", "design", "MHz", "mm2"]
+    for density in densities:
+        columns += [f"ms, {density:.0%} act", "mJ", "time x area"]
+    base = study.baseline
+    rows: list[list[object]] = []
+    for v in study.variants:
+        if v.area is None or base.area is None:
+            continue
+        clock = v.energies[densities[0]].mhz
+        row: list[object] = [v.name, v.arch.name, f"{clock:.0f}", f"{v.area.total / 1e6:.2f}"]
+        for density in densities:
+            mine, other = v.energies[density], base.energies[density]
+            product = mine.microseconds * v.area.total
+            relative = product / (other.microseconds * base.area.total)
+            row += [
+                f"{mine.microseconds / 1e3:.2f}", f"{mine.total / 1e9:.3f}", f"{relative:.2f}"
+            ]  # fmt: skip
         rows.append(row)
     return columns, rows
 
@@ -66,6 +90,13 @@ def write(study: SyntheticStudy, title: str, command: str, folder: Path) -> Path
     )
     report.table(*cycles_table(study))
     report.table(*storage_table(study))
+    if study.config.technology is not None:
+        report.text(
+            f"Time, area and energy in {study.config.technology}, each design at its own clock, "
+            "memories as configured; *time x area* is relative to the baseline. Energy has that of "
+            "a buffer of 64 KiB and of fetching weights, input and output from LPDDR4 once."
+        )
+        report.table(*silicon_table(study))
     report.picture(plots.cycles_by_density(study, folder), mark("Cycles"))
     report.picture(plots.stored_by_kind(study, folder), mark("Stored bits by kind"))
     report.heading("Where the densities come from")

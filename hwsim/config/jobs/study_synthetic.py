@@ -39,6 +39,9 @@ class SyntheticStudyConfig(Config):
     act_densities: Annotated[
         list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1, max_length=8)
     ]
+    #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. ``null``:
+    #: the study is about cycles and bits alone.
+    technology: str | None = "sg13g2"
     #: Variant that speedups are relative to.
     baseline: str
     variants: Annotated[list[SyntheticVariantConfig], Field(min_length=1)]
