@@ -14,6 +14,8 @@ from hwsim.errors import InputError
 
 __all__ = ["Logic", "Silicon", "build", "logic", "logic_of", "multiplexer", "process"]
 
+#: Bits of a memory that may be built of flip-flops, at most.
+MOST_REGISTERS = 1 << 16
 #: Gate that a multiplexer of two bits is, and one that an address bit's decoder takes per word.
 _MUX, _AND = "(!S*A0)+(S*A1)", "(A*B)"
 
@@ -133,6 +135,10 @@ def build(memory: Memory, technology: str, corner: str | None = None) -> Silicon
         if powers is not None and memory.depth * memory.width >= powers.smallest:
             ways.append(_power_law(memory, powers))
     best = min(ways, key=lambda way: way.area)
+    if best.kind == "flip-flops" and memory.depth * memory.width > MOST_REGISTERS:
+        shape = f"{memory.depth} x {memory.width}, {memory.ports} port(s)"
+        rule = f"must have memories of this kind: {memory.name} is no matter of flip-flops"
+        raise InputError(technology, "sram", shape, rule)
     if best.kind == "flip-flops":
         return best
     slower = _clock_to_q(cells.corner) / _clock_to_q(logic(technology).corner)

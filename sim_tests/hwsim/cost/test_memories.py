@@ -107,3 +107,16 @@ def test_every_memory_of_every_shipped_design_can_be_built():
         for memory in arch.array.memories(arch.numbers):
             for tech in ("sg13g2", "45nm"):
                 assert build(memory, tech).area > 0
+
+
+def test_a_memory_that_nothing_can_build_is_one_line(tmp_path):
+    without = TechConfig.read("sg13g2").model_copy(update={"sram": None, "name": "bare"})
+    (path := tmp_path / "bare.yaml").write_text(without.to_yaml())
+    small, large = Memory("queue", 16, 64), Memory("entries", 8192, 16)
+    assert build(small, str(path)).kind == "flip-flops"
+    rule = r"sram = '8192 x 16, 2 port\(s\)': must have memories of this kind: entries is no matter"
+    with pytest.raises(InputError, match=rule):
+        build(large, str(path))
+    # nor one that is read in the cycle of its address, where macros are not
+    with pytest.raises(InputError, match="of flip-flops"):
+        build(replace(large, combinational=True), "sg13g2")
