@@ -121,6 +121,11 @@ class Variant:
         return Curve(self.model.kind, self.arch.array.family, self.arch.numbers.weight_width)
 
     @property
+    def hardware(self) -> ArchConfig:
+        """The design as it would be built: memories sized for the model, where areas are known."""
+        return self.arch if self.silicon is None else self.silicon.fitted
+
+    @property
     def smallest(self) -> int:
         """Bits of the weights in the design's format, or in another if less."""
         return min(self.result.bits.total, self.model.own[1].total)

@@ -20,13 +20,13 @@ def run(
 ) -> list[dict[str, Any]]:
     """Run the study's layers on the RTL of its designs to verify, with the models chosen for them.
 
-    Where no model on a design was chosen, the first one of the study is run. The models of one
-    design share one build and one simulation.
+    Where no model on a design was chosen, the first one of the study is run. Designs are those with
+    memories sized for their models; models that need the same share one build and one simulation.
 
     Parameters
     ----------
     folder
-        Gets one folder per design: its Verilog, and the build.
+        Gets one folder per design, with one per size of its memories: Verilog, and the build.
     progress
         Called with what begins.
 
@@ -42,7 +42,7 @@ def run(
         A tool is missing.
     """
     proofs = []
-    for name, variants in _wanted(comparison).items():
+    for (name, digest), variants in _wanted(comparison).items():
         cases, owners = [], []
         for variant in variants:
             operands = checkpoint_operands(
@@ -52,9 +52,9 @@ def run(
             cases += layers
             owners += [variant.name] * len(layers)
         results = verify(
-            variants[0].arch,
+            variants[0].hardware,
             cases,
-            folder / name,
+            folder / name / digest,
             notify=lambda stage, index, total, name=name: progress(f"{name}: {stage}"),  # type: ignore[misc]
         )
         proofs += [
@@ -64,11 +64,12 @@ def run(
     return proofs
 
 
-def _wanted(comparison: Comparison) -> dict[str, list[Variant]]:
-    names = [ArchConfig.read(arch).name for arch in comparison.config.verify.archs]
-    of_design = {name: [v for v in comparison.variants if v.arch.name == name] for name in names}
+def _wanted(comparison: Comparison) -> dict[tuple[str, str], list[Variant]]:
+    """Design by name, and digest of its hardware -> variants to be run on it."""
     chosen = {model.name for model in comparison.chosen.values()}
-    return {
-        name: [v for v in own if v.model.name in chosen] or own[:1]
-        for name, own in of_design.items()
-    }
+    wanted: dict[tuple[str, str], list[Variant]] = {}
+    for name in [ArchConfig.read(arch).name for arch in comparison.config.verify.archs]:
+        own = [v for v in comparison.variants if v.arch.name == name]
+        for variant in [v for v in own if v.model.name in chosen] or own[:1]:
+            wanted.setdefault((name, variant.hardware.digest), []).append(variant)
+    return wanted
