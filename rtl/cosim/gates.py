@@ -1,7 +1,5 @@
 """A design as gates: mapped to cells, simulated, and what each group of its parts switched."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
