@@ -1,6 +1,6 @@
 """Nested loop counter."""
 
-from amaranth import Module, Signal, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,6 +9,9 @@ __all__ = ["FoldCounter"]
 
 class FoldCounter(wiring.Component):
     """Walk through a nest of loops, the innermost (level 0) first.
+
+    A level counts down from its bound, which it reads in its first iteration: nothing is loaded at
+    the start of a nest, and what says that an iteration is the last is a comparison with 1.
 
     * Throughput: one step per cycle. After the last fold of the nest it is back at the first.
     * Latency: one cycle from ``step`` to the next fold; the outputs are combinational functions of
@@ -65,14 +68,15 @@ class FoldCounter(wiring.Component):
 
         carry: Value = self.step
         for level in range(self.levels):
-            index = Signal.like(Value.cast(self.bounds[level]), name=f"index_{level}")
-            m.d.comb += self.first[level].eq(index == 0)
-            m.d.comb += self.last[level].eq(index + 1 == self.bounds[level])
+            bound = Value.cast(self.bounds[level])
+            left = Signal.like(bound, name=f"left_{level}", reset_less=True)
+            first = Signal(init=1, name=f"first_{level}")
+            now = Signal.like(bound, name=f"now_{level}")
+            m.d.comb += now.eq(Mux(first, bound, left))
+            m.d.comb += self.first[level].eq(first)
+            m.d.comb += self.last[level].eq(now == 1)
             with m.If(carry):
-                with m.If(self.last[level]):
-                    m.d.sync += index.eq(0)
-                with m.Else():
-                    m.d.sync += index.eq(index + 1)
+                m.d.sync += [left.eq(now - 1), first.eq(self.last[level])]
             carry = carry & self.last[level]
         m.d.comb += self.done.eq(self.last.all())
 

@@ -1,7 +1,9 @@
 """Static timing of a mapped netlist: the slowest path between registers, memories and ports.
 
 Each gate's arcs are the planes of :mod:`hwsim.config.tech`: delay and slew of a rising and of a
-falling output over the load it drives and the slew at its input. Wires are a load per pin.
+falling output over the load it drives and the slew at its input. Wires are a load per pin. Mapping
+buffers what gates drive; a flip-flop of large fan-out, an enable, drives a tree of buffers here as
+it would when it is placed.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +17,8 @@ __all__ = ["MemoryTiming", "Route", "Timing", "analyze"]
 
 #: Slew of an input port and of a memory's output, ns.
 EDGE_NS = 0.05
+#: Levels of buffers behind a flip-flop at the most.
+LEVELS = 6
 #: Bits of Yosys that are no net.
 _CONSTANTS = frozenset({"0", "1", "x", "z"})
 
@@ -94,6 +98,7 @@ class _Analysis:
     ) -> None:
         self.corner, self.wire_load, self.memories = corner, wire_load, memories
         self.names = _names(module["netnames"])
+        self.buffers = [cell for cell in corner.cells.values() if cell.function == "A"]
         self.flip_flops: list[dict[str, Any]] = []
         self.rams: list[dict[str, Any]] = []
         #: Net -> gate that drives it.
@@ -190,8 +195,13 @@ class _Analysis:
 
     def _clocked(self, net: int) -> None:
         load, flip_flop = self.load.get(net, 0.0), self.corner.flip_flop
-        times = [_on(plane, load, EDGE_NS) for plane in (flip_flop.rise, flip_flop.fall)]
-        self.points[net] = _Point(times, [EDGE_NS, EDGE_NS], [-1, -1], [0, 0])
+        ways = [_on(plane, load, EDGE_NS) for plane in (flip_flop.rise, flip_flop.fall)]
+        for buffer in self.buffers:
+            first = next(iter(buffer.pins.values())) + self.wire_load
+            root = max(_on(plane, first, EDGE_NS) for plane in (flip_flop.rise, flip_flop.fall))
+            tree = root + _tree(buffer, first, load)
+            ways = [min(way, tree) for way in ways]
+        self.points[net] = _Point(ways, [EDGE_NS, EDGE_NS], [-1, -1], [0, 0])
 
     def _read_starts(self, cell: dict[str, Any]) -> dict[int, tuple[int, int, bool]]:
         """Start points of a memory's data -> its shape; a combinational read has its address."""
@@ -311,6 +321,19 @@ def _later(point: _Point, out: int, time: float, slew: float, source: int, edge:
 
 def _on(plane: Plane, load: float, slew: float) -> float:
     return plane[0] + plane[1] * load + plane[2] * slew + plane[3] * load * slew
+
+
+def _tree(buffer: CellConfig, first: float, load: float) -> float:
+    """Ns through the fastest balanced tree of buffers; ``first`` is the load of each, in fF."""
+    (arc,) = buffer.arcs
+    delays = []
+    for levels in range(1, LEVELS + 1):
+        drives, slew, time = first * (load / first) ** (1 / levels), EDGE_NS, 0.0
+        for _ in range(levels):
+            time += max(_on(plane, drives, slew) for plane in (arc.rise, arc.fall))
+            slew = max(_on(plane, drives, slew) for plane in (arc.rise_slew, arc.fall_slew))
+        delays.append(time)
+    return min(delays)
 
 
 def _names(netnames: dict[str, Any]) -> dict[int, str]:

@@ -138,6 +138,8 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, gather: Gather, n: int) 
     tiles, n_edge = split(n, array.acc_depth)
     each = folds * m_folds
     spent = {"idle": 1, "preload": 0, "compute": each * n, "act": 0, "drain": rows + array.cols + 1}
+    least = max(rows, array.reuse)
+    settles = max(0, array.reuse - array.acc_depth)  # of a tile's last fold, until the next swap
     loaded = 0  # cycle of the last beat loaded
     played = [0, 0]  # cycle of the last read of each half; the first is loaded next
     end = swap = 0  # cycle of the last activation taken, and of the last swap
@@ -145,17 +147,17 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, gather: Gather, n: int) 
         pixels = n_edge if tile == tiles - 1 else array.acc_depth
         loaded = max(loaded, played[0]) + blocks * pixels
         # the first swap waits for `rows` loads from cycle 1 on, each other for those since the last
-        ready = rows + 1 if tile == 0 else max(end, swap + rows)
+        ready = rows + 1 if tile == 0 else max(end + settles, swap + rows)
         read = max(loaded + 1, end)
         first = max(ready, read) + 1
         spent["preload"] += ready - end
         spent["act"] += first - ready - 1
         swap, end, before = ready, first + pixels - 1, read
         if each > 1:
-            again = max(end, swap + rows)
-            spent["preload"] += again - end + (each - 2) * max(0, rows - pixels)
-            swap = again + (each - 2) * max(rows, pixels)
-            before = end if each == 2 else swap - max(rows, pixels) + pixels
+            again = max(end + max(0, array.reuse - pixels), swap + rows)
+            spent["preload"] += again - end + (each - 2) * max(0, least - pixels)
+            swap = again + (each - 2) * max(least, pixels)
+            before = end if each == 2 else swap - max(least, pixels) + pixels
             end = swap + pixels
         # a word is read when the one before it is taken
         played = [played[1], end - 1 if pixels > 1 else before]

@@ -57,7 +57,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         folds = k_folds * section.groups
         for timing, times in alike.items():
             pixels, reads, first, span = timing
-            cycles, waits = _command(timing, folds, array.rows)
+            cycles, waits = _command(array, timing, folds)
             commands += times
             preload += times * waits
             busy += times * cycles
@@ -102,18 +102,21 @@ def _runs(arch: ArchConfig, gemm: GEMM) -> tuple[int, list[Section]]:
     return len(library_of(masks, array, gemm.channels, gemm.name)), sections(groups)
 
 
-def _command(timing: tuple[int, int, int, int], folds: int, rows: int) -> tuple[int, int]:
+def _command(
+    array: PatternConfig, timing: tuple[int, int, int, int], folds: int
+) -> tuple[int, int]:
     """Cycles from a command's transfer to its last window, and those that wait for weights.
 
     ``swap`` and ``feed`` are the cycles of a fold's swap and of its first window. Their distance
     decides all that follows, so the folds repeat as soon as it does.
     """
-    _, reads, first, span = timing
+    pixels, reads, first, span = timing
+    rows, settles = array.rows, max(0, array.reuse - pixels)
     swap, feed = rows + 1, max(first + 2, rows + 2)
     waits = rows + 1
     for fold in range(1, folds):
         last = feed + span
-        next_swap = max(last, swap + rows)
+        next_swap = max(last + settles, swap + rows)
         next_feed = max(feed + reads, next_swap + 1)
         waited, left = next_swap - last, folds - fold
         if next_feed - next_swap == feed - swap:

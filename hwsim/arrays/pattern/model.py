@@ -42,13 +42,12 @@ class PatternModel(WSModel):
         command_valid = self.command.valid(self.clock)
         weight_valid = self.weight_stream.valid(self.clock)
         act_valid = self.act_stream.valid(self.clock)
-        ofmap_ready = self.sink.ready(self.clock)
-        enable = not self.ofmap_valid or ofmap_ready
+        enable = self.offer(self.ofmap_valid, self.ofmap)
 
         unit = self.window
         feed = enable and self.busy and not self.waiting and unit.valid
         fold_end = feed and self.pixel == self.pixels - 1
-        swap = enable and self.full and (self.waiting or fold_end)
+        swap = enable and self.full and self._may_swap(fold_end)
         room = self.loading and (not self.full or swap)
         inject = self.load_fold.last(0) and self.load_row >= self.k_edge
         load = enable and room and (inject or weight_valid)
@@ -64,8 +63,6 @@ class PatternModel(WSModel):
         else:
             cause = "drain" if self.ofmap_valid or self.tag_valid.any() else "idle"
 
-        if self.ofmap_valid and ofmap_ready:
-            self.sink.take(self.ofmap)
         self.note(enable, feed, load)
         self.events["line_reads"] += 2 * advance
         self.events["line_writes"] += 2 * advance
@@ -81,7 +78,7 @@ class PatternModel(WSModel):
         elif feed:
             unit.valid = False
         if self.busy:
-            self._control(feed, fold_end, swap, load)
+            self._control(enable, feed, fold_end, swap, load)
         elif command_valid and not self._take_command() and enable:
             cause = "library"
         return cause

@@ -105,6 +105,8 @@ class SystolicModel(ABC):
         self.weight_stream = Source(decoded, "weight", pauses)
         self.act_stream = Source(decoded, "act", pauses)
         self.sink = Sink(decoded, pauses)
+        #: Whether the skid buffer is empty, and the last offer that it saw.
+        self.enable, self.held = True, np.zeros(self.cols, dtype=np.int64)
         self._job = decoded
         self.arch = arch
         #: Events of the run up to now.
@@ -126,6 +128,21 @@ class SystolicModel(ABC):
     @abstractmethod
     def step(self) -> str:
         """Pass one cycle; return its cause."""
+
+    def offer(self, valid: bool, psums: Ints) -> bool:
+        """Pass an offer of the array on through the skid buffer; return the cycle's ``enable``.
+
+        An offer that is not taken waits there, and stops the array from the next cycle on up to the
+        one in which it is taken.
+        """
+        enable, ready = self.enable, self.sink.ready(self.clock)
+        if enable:
+            self.held = psums
+        offered = valid or not enable
+        if offered and ready:
+            self.sink.take(self.held)
+        self.enable = ready or not offered
+        return enable
 
     def run(self) -> Run:
         """Run to the last transfer of the ``ofmap`` stream."""

@@ -137,9 +137,8 @@ class OSModel(SystolicModel):
         command_valid = self.command.valid(self.clock)
         weight_valid = self.weight_stream.valid(self.clock)
         act_valid = self.act_stream.valid(self.clock)
-        ofmap_ready = self.sink.ready(self.clock)
-        ofmap_valid = bool(self.valid[-1])
-        enable = not ofmap_valid or ofmap_ready
+        taps, _ = shifted(self.deskew, self.drain[-1])
+        enable = self.offer(bool(self.valid[-1]), diagonal(taps[:, ::-1]))
 
         last = self.k == self.k_size - 1
         blocked = last and self.drain_wait > 0
@@ -155,9 +154,6 @@ class OSModel(SystolicModel):
             cause = "drain" if in_flight else "idle"
 
         self.events["macs"] += self.multipliers * feed
-        if ofmap_valid and ofmap_ready:
-            taps, _ = shifted(self.deskew, self.drain[-1])
-            self.sink.take(diagonal(taps[:, ::-1]))
         if enable:
             weight = np.zeros((self.rows, self.block), np.int64)
             act = np.zeros((self.cols, self.block), np.int64)

@@ -35,7 +35,8 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
 
     * ``idle`` 1: the cycle that takes the command;
     * ``preload`` rows + 1 before the first fold (``rows`` loads and the swap's own cycle), and
-      max(0, rows - n_f) after every fold but the last: the next weights take ``rows`` cycles;
+      max(0, rows - n_f) after every fold but the last: the next weights take ``rows`` cycles, and
+      two where there is one row: a pixel's sum must be written before it is read again;
     * ``compute`` sum of n_f: one pixel per cycle;
     * ``drain`` rows + cols + 1: the last pixel's way through the skew, the PEs, the deskew, the
       accumulator and the output register.
@@ -44,8 +45,9 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     assert array.acc_depth is not None
     tiles, n_edge = split(n, array.acc_depth)
     folds = split(k, array.rows)[0] * split(m, array.cols)[0]  # of each tile
-    gaps = (tiles - 1) * folds * max(0, array.rows - array.acc_depth)
-    gaps += (folds - 1) * max(0, array.rows - n_edge)
+    least = max(array.rows, array.reuse)
+    gaps = (tiles - 1) * folds * max(0, least - array.acc_depth)
+    gaps += (folds - 1) * max(0, least - n_edge)
     cycles = {
         "idle": 1,
         "preload": array.rows + 1 + gaps,
@@ -148,10 +150,13 @@ class WSModel(SystolicModel):
         assert acc_depth is not None
         rows, cols = self.rows, self.cols
         pes, held = (rows, cols), (rows, cols, self.block)
+        self.reuse = arch.array_as(SystolicConfig).reuse
         # control: the fold being fed, and the loader, at most one fold ahead
         self.busy = self.waiting = self.loading = self.full = False
         self.fold, self.load_fold = FoldCounter(3), FoldCounter(3)
         self.k_edge = self.n_edge = self.block_edge = self.pixel = self.load_row = 0
+        #: Cycles until a swap cannot bring a pixel back to the accumulator too soon.
+        self.settling = 0
         self.acc_depth = acc_depth
         self.multipliers = arch.array.multipliers
         # skew: row r of act and of the flags is late by r, column c of weight by c + 1
@@ -169,8 +174,9 @@ class WSModel(SystolicModel):
             np.zeros(rows + cols, dtype=bool) for _ in range(4)
         )
         self.acc = np.zeros((acc_depth, cols), dtype=np.int64)
-        self.read_addr = self.write_addr = 0
-        self.read_data = np.zeros(cols, dtype=np.int64)
+        self.read_addr = 0
+        self.write_addr = [0, 0]
+        self.read_data, self.kept = (np.zeros(cols, dtype=np.int64) for _ in range(2))
         self.ofmap_valid, self.ofmap = False, np.zeros(cols, dtype=np.int64)
 
     def step(self) -> str:
@@ -178,13 +184,12 @@ class WSModel(SystolicModel):
         command_valid = self.command.valid(self.clock)
         weight_valid = self.weight_stream.valid(self.clock)
         act_valid = self.act_stream.valid(self.clock)
-        ofmap_ready = self.sink.ready(self.clock)
-        enable = not self.ofmap_valid or ofmap_ready
+        enable = self.offer(self.ofmap_valid, self.ofmap)
 
         pixels = self.n_edge if self.fold.last(2) else self.acc_depth
         feed = enable and self.busy and not self.waiting and act_valid
         fold_end = feed and self.pixel == pixels - 1
-        swap = enable and self.full and (self.waiting or fold_end)
+        swap = enable and self.full and self._may_swap(fold_end)
         room = self.loading and (not self.full or swap)
         inject = self.load_fold.last(0) and self.load_row >= self.k_edge
         load = enable and room and (inject or weight_valid)
@@ -198,8 +203,6 @@ class WSModel(SystolicModel):
         else:
             cause = "drain" if self.ofmap_valid or self.tag_valid.any() else "idle"
 
-        if self.ofmap_valid and ofmap_ready:
-            self.sink.take(self.ofmap)
         self.note(enable, feed, load)
         if enable:
             act = np.zeros((self.rows, self.block), np.int64)
@@ -211,7 +214,7 @@ class WSModel(SystolicModel):
             self._accumulate(feed, fold_end)
             self._move(act, weight, swap, self.load_row if load else -1)
         if self.busy:
-            self._control(feed, fold_end, swap, load)
+            self._control(enable, feed, fold_end, swap, load)
         elif command_valid:
             self._accept()
         return cause
@@ -223,6 +226,12 @@ class WSModel(SystolicModel):
         self.events["weight_loads"] += load
         self.events["psum_reads"] += uses_acc and not self.tag_first[-1]
         self.events["psum_writes"] += uses_acc and not self.tag_last[-1]
+
+    def _may_swap(self, fold_end: bool) -> bool:
+        """Whether the next fold's pixels may follow: the last one is fed, its sums are written."""
+        if fold_end:
+            return self.pixel + 1 >= self.reuse
+        return self.waiting and not self.settling
 
     def _gate(self, act: Ints) -> Ints:
         """Clear binary activations beyond K."""
@@ -241,7 +250,10 @@ class WSModel(SystolicModel):
         self.busy = self.waiting = self.loading = True
         self.pixel, self.load_row = 0, self.rows - 1
 
-    def _control(self, feed: bool, fold_end: bool, swap: bool, load: bool) -> None:
+    def _control(self, enable: bool, feed: bool, fold_end: bool, swap: bool, load: bool) -> None:
+        if enable:
+            self.settling = self.reuse - self.pixel - 2 if fold_end else self.settling - 1
+            self.settling = max(0, self.settling)
         if fold_end:
             self.pixel = 0
             self.busy = not self.fold.done
@@ -280,17 +292,22 @@ class WSModel(SystolicModel):
         """Move everything behind the PEs by one cycle: deskew, tags, accumulator, output."""
         taps, self.deskew = shifted(self.deskew, self.psum[-1])
         psum = diagonal(taps[:, ::-1])
-        kept = np.int64(0) if self.tag_first[-1] else self.read_data
-        total = wrap(kept + psum, self.psum_width)
+        total = wrap(self.kept + psum, self.psum_width)
         self.ofmap_valid = bool(self.tag_valid[-1] and self.tag_last[-1])
         if self.ofmap_valid:
             self.ofmap = total
-        elif self.tag_valid[-1]:
-            self.acc[self.write_addr] = total
-        self.read_data = self.acc[self.read_addr].copy()  # sees a write of this cycle
-        self.write_addr = self.read_addr
-        if self.tag_valid[-2]:
-            self.read_addr = 0 if self.tag_end[-2] else self.read_addr + 1
+        self.kept = np.where(self.tag_first[-2], 0, self.read_data)
+        before = self.acc[self.read_addr].copy()
+        if self.tag_valid[-1] and not self.tag_last[-1]:
+            self.acc[self.write_addr[-1]] = total
+        # sees a write of this cycle where a pixel may return so soon
+        self.read_data = self.acc[self.read_addr].copy() if self.reuse == 2 else before
+        self.write_addr = [self.read_addr, self.write_addr[0]]
+        early_valid, early_end = feed, fold_end
+        if len(self.tag_valid) > 2:
+            early_valid, early_end = self.tag_valid[-3], self.tag_end[-3]
+        if early_valid:
+            self.read_addr = 0 if early_end else self.read_addr + 1
         for tags, tag in (
             (self.tag_valid, feed),
             (self.tag_first, self.fold.first(0)),

@@ -75,6 +75,15 @@ class SystolicConfig(ArrayConfig):
         return self.rows * self.cols
 
     @property
+    def reuse(self) -> int:
+        """Cycles from a pixel to the same one of the next fold at the least (``ws``).
+
+        3: a sum is read, waits in a register and is written. Two rows are loaded in fewer cycles,
+        and so are given a memory whose read sees the write of its cycle.
+        """
+        return 3 if self.rows > 2 else 2
+
+    @property
     def strobes(self) -> dict[str, Strobe]:
         """One strobe per beat; an output-stationary array has no accumulator memory."""
         macs = {"macs": Strobe(each=self.multipliers)}
@@ -87,13 +96,13 @@ class SystolicConfig(ArrayConfig):
         if self.acc_depth is None:
             return ()
         accumulator = Memory(
-            "accumulator", self.acc_depth, self.cols * numbers.psum_width, transparent=True,
-            reads="psum_reads", writes="psum_writes",
+            "accumulator", self.acc_depth, self.cols * numbers.psum_width,
+            transparent=self.reuse == 2, reads="psum_reads", writes="psum_writes",
         )  # fmt: skip
         return (accumulator,)
 
     def parts(self, numbers: NumberConfig) -> list[Part]:
-        """PEs by their place in the grid, the control, and with ``ws`` the accumulator."""
+        """PEs by their place in the grid, the control, and the accumulator or the skid buffer."""
         grid = {"rows": min(self.rows, 3), "cols": min(self.cols, 3)}
         prefix = self.core_path
         pes = [
@@ -102,7 +111,7 @@ class SystolicConfig(ArrayConfig):
             for col, more in places(self.cols).items()
         ]
         sizes = {"rows": (self.rows, 2, 6), "cols": (self.cols, 2, 6)}
-        rest = ["control"] if self.dataflow == "os" else ["control", "accumulator"]
+        rest = ["control", "skid" if self.dataflow == "os" else "accumulator"]
         return pes + [part for name in rest for part in linear(name, f"{prefix}{name}", sizes)]
 
     @property

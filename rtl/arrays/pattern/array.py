@@ -23,9 +23,9 @@ class Array(ArrayComponent):
     * Latency: ``rows + 2`` cycles, or the first window's if they are more, from a command's
       transfer to its first window in the array; ``rows + cols + 1`` from there to its partial sum,
       in a last channel fold.
-    * Stalls: ``weight`` and ``act`` are not taken while ``ofmap`` is offered and not taken (their
-      ``ready`` is a combinational function of ``ofmap.ready``). Lack of weights stops the next
-      fold, lack of activations stops the window unit; what is under way moves on.
+    * Stalls: ``weight`` and ``act`` are not taken from the cycle after an offer of ``ofmap`` that
+      is not taken to that of its transfer. Lack of weights stops the next fold, lack of
+      activations stops the window unit; what is under way moves on.
     * The next command is taken when the last window is in.
 
     Members

@@ -92,14 +92,9 @@ class PatternControl(wiring.Component):
 
         layout = command_layout(self.arch)
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
-        walk = FoldWalk(m, self, job, [job.k_folds, job.m_folds], array.rows)
-        walk.feed(
-            m,
-            ready=self.ready,
-            valid=self.window,
-            pixel=Signal.like(job.pixels, name="pixel"),
-            pixels=job.pixels,
-        )
+        bounds = [job.k_folds, job.m_folds]
+        walk = FoldWalk(m, self, job, bounds, rows=array.rows, reuse=array.reuse)
+        walk.feed(m, ready=self.ready, valid=self.window, pixels=job.pixels)
         walk.load(m)
 
         taken, runs = self.command.ready & self.command.valid, self.command.p.run

@@ -7,7 +7,12 @@ from amaranth.lib import data, stream
 
 from hwsim.rtl.blocks.fold_counter import FoldCounter
 
-__all__ = ["FoldWalk", "WalkPorts"]
+__all__ = ["FoldWalk", "WalkPorts", "fold_layout"]
+
+
+def fold_layout() -> data.StructLayout:
+    """What a control must know of a fold: first, last along K; in the last tile; last of all."""
+    return data.StructLayout({"first": 1, "last": 1, "edge": 1, "done": 1})
 
 
 class WalkPorts(Protocol):
@@ -26,7 +31,11 @@ class FoldWalk:
     Loading takes ``rows`` cycles per fold: rows beyond ``k_edge`` in a last K fold are zeros
     injected without a word from the stream. The first load of a fold comes at the earliest with
     the swap of the fold before; a swap, at the earliest with that fold's last pixel and one cycle
-    after the last load.
+    after the last load. One counter walks the folds as they are loaded; what it says of a fold
+    follows the fold's weights, from ``loaded`` to ``fold`` with the swap.
+
+    A pixel must not return to the accumulator before ``reuse`` cycles, so the swap behind a fold of
+    n pixels comes ``reuse - n`` cycles after the last of them at the earliest.
 
     The three methods add their part to the control's module, in this order: :meth:`feed`,
     :meth:`load`, :meth:`step`.
@@ -40,14 +49,16 @@ class FoldWalk:
     job
         Register of the command, which has ``k_edge``.
     bounds
-        Lengths of the loops of folds, K innermost.
+        Lengths of the loops of folds, K innermost; of three, the last is that of tiles.
     rows : int
         Rows of the mesh.
+    reuse : int
+        Cycles, 2 or 3, from a pixel to the same one of the next fold at the least.
 
     Attributes
     ----------
-    fold
-        Counter of the fold that is fed.
+    loaded, fold : View
+        :func:`fold_layout` of the fold whose weights wait for the swap, and of the one that is fed.
     busy, waiting : Signal
         A command is under way; the fold to be fed waits for its swap.
     fed, fold_end : Signal
@@ -57,9 +68,16 @@ class FoldWalk:
     """
 
     def __init__(
-        self, m: Module, ports: WalkPorts, job: data.View, bounds: list[Value], rows: int
+        self,
+        m: Module,
+        ports: WalkPorts,
+        job: data.View,
+        bounds: list[Value],
+        *,
+        rows: int,
+        reuse: int,
     ) -> None:
-        self.ports, self.job, self.rows = ports, job, rows
+        self.ports, self.job, self.rows, self.reuse = ports, job, rows, reuse
         self.busy = Signal()
         self.waiting = Signal()
         self.loading = Signal()
@@ -70,35 +88,46 @@ class FoldWalk:
         self.room = Signal()
         self.inject = Signal()
         self.fold_loaded = Signal()
+        layout = fold_layout()
+        self.loaded, self.fold = (
+            data.View(layout, Signal(layout.size, name=name, reset_less=True))
+            for name in ("loaded", "fold")
+        )
         width = len(bounds[0])
-        m.submodules.fold = self.fold = FoldCounter(len(bounds), width)
         m.submodules.load_fold = self.load_fold = FoldCounter(len(bounds), width)
-        for counter in (self.fold, self.load_fold):
-            m.d.comb += Cat(counter.bounds).eq(Cat(*bounds))
+        m.d.comb += Cat(self.load_fold.bounds).eq(Cat(*bounds))
 
-    def feed(self, m: Module, *, ready: Value, valid: Value, pixel: Signal, pixels: Value) -> None:
+    def feed(self, m: Module, *, ready: Value, valid: Value, pixels: Value) -> None:
         """Take a pixel per cycle; swap and step to the next fold with the last one.
 
         Parameters
         ----------
         ready, valid
             Handshake of the pixels; ``ready`` is driven.
-        pixel
-            Register: pixels of the fold that have been fed.
         pixels
-            Pixels of the fold.
+            Pixels of the fold that is ``loaded``.
         """
         ports, fold = self.ports, self.fold
-        self.pixel = pixel
+        left = Signal.like(pixels, name="pixels_left", reset_less=True)
+        # at least k + 1 pixels of the fold have been fed; only one, and the cycle after it
+        some = Signal(self.reuse - 1, name="pixels_some", reset_less=True)
+        settling = Signal()
         m.d.comb += ready.eq(ports.enable & self.busy & ~self.waiting)
         m.d.comb += self.fed.eq(ready & valid)
-        m.d.comb += self.fold_end.eq(self.fed & (pixel + 1 == pixels))
-        m.d.comb += ports.swap.eq(ports.enable & self.full & (self.waiting | self.fold_end))
-        m.d.comb += fold.step.eq(self.fold_end)
+        m.d.comb += self.fold_end.eq(self.fed & (left == 1))
+        at_once, later = self.fold_end & some[-1], self.waiting & ~settling
+        m.d.comb += ports.swap.eq(ports.enable & self.full & (later | at_once))
         m.d.comb += ports.tag.valid.eq(self.fed)
-        m.d.comb += ports.tag.first.eq(fold.first[0])
-        m.d.comb += ports.tag.last.eq(fold.last[0])
+        m.d.comb += ports.tag.first.eq(fold.first)
+        m.d.comb += ports.tag.last.eq(fold.last)
         m.d.comb += ports.tag.end.eq(self.fold_end)
+        with m.If(self.fed):
+            m.d.sync += [left.eq(left - 1), some.eq(Cat(1, some))]
+        with m.If(ports.swap):
+            m.d.sync += [left.eq(pixels), some.eq(0), fold.eq(self.loaded)]
+        if self.reuse == 3:
+            with m.If(ports.enable):
+                m.d.sync += settling.eq(self.fold_end & ~some[0])
 
     def load(self, m: Module) -> None:
         """Load a row of weights per cycle, the bottom one first."""
@@ -113,21 +142,23 @@ class FoldWalk:
 
     def step(self, m: Module, *, start: Value, command: data.View) -> None:
         """Add the registers; a command is taken in the cycle in which ``start`` is 1."""
-        ports = self.ports
+        ports, load_fold = self.ports, self.load_fold
         with m.If(start):
             m.d.sync += [self.job.eq(command), self.busy.eq(1), self.loading.eq(1)]
             m.d.sync += self.waiting.eq(1)
-        with m.If(self.fed):
-            m.d.sync += self.pixel.eq(self.pixel + 1)
         with m.If(self.fold_end):
-            m.d.sync += [self.pixel.eq(0), self.waiting.eq(1), self.busy.eq(~self.fold.done)]
+            m.d.sync += [self.waiting.eq(1), self.busy.eq(~self.fold.done)]
         with m.If(ports.swap):
             m.d.sync += [self.waiting.eq(0), self.full.eq(0)]
         with m.If(ports.load.valid):
             m.d.sync += self.load_row.eq(self.load_row - 1)
         with m.If(self.fold_loaded):
             m.d.sync += [self.load_row.eq(self.rows - 1), self.full.eq(1)]
-            m.d.sync += self.loading.eq(~self.load_fold.done)
+            m.d.sync += self.loading.eq(~load_fold.done)
+            m.d.sync += self.loaded.first.eq(load_fold.first[0])
+            m.d.sync += self.loaded.last.eq(load_fold.last[0])
+            m.d.sync += self.loaded.edge.eq(load_fold.last[-1])
+            m.d.sync += self.loaded.done.eq(load_fold.done)
 
     @property
     def starved(self) -> Value:

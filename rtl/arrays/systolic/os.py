@@ -9,6 +9,7 @@ from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import array_members
 from hwsim.rtl.arrays.systolic.os_control import OSControl
 from hwsim.rtl.arrays.systolic.os_mesh import OSMesh
+from hwsim.rtl.blocks.skid import Skid
 
 __all__ = ["OSArray"]
 
@@ -21,9 +22,10 @@ class OSArray(ArrayComponent):
     * Throughput: a fold every max(K, ``rows``) cycles.
     * Latency: one cycle from the command's transfer to the first operands'; ``rows + cols`` from
       the last operands' of a fold to its first partial sums' (the bottom row's), ``rows`` beats.
-    * Stalls: ``weight`` and ``act`` are taken together. Neither is while ``ofmap`` is offered and
-      not taken (their ``ready`` is a combinational function of ``ofmap.ready`` and of each other's
-      ``valid``), and the last beat of a fold waits for the previous fold's drain.
+    * Stalls: ``weight`` and ``act`` are taken together (the ``ready`` of each is a combinational
+      function of the other's ``valid``). Neither is from the cycle after an offer of ``ofmap`` that
+      is not taken to that of its transfer, and the last beat of a fold waits for the previous
+      fold's drain.
     * The next command is taken when the last operands are in: its folds run into the last drain.
 
     Members
@@ -55,20 +57,23 @@ class OSArray(ArrayComponent):
             psum_width=self.arch.numbers.psum_width,
         )
 
+        m.submodules.skid = skid = Skid(self.ofmap.payload.shape())
+
         wiring.connect(m, wiring.flipped(self.command), control.command)
         wiring.connect(m, wiring.flipped(self.weight), control.weight)
         wiring.connect(m, wiring.flipped(self.act), control.act)
         m.d.comb += self.status.array[0].eq(control.cause)
         m.d.comb += self.events.macs.eq(control.mac.valid)
 
-        # one enable for everything: an offer that is not taken freezes the array
-        m.d.comb += control.enable.eq(~self.ofmap.valid | self.ofmap.ready)
+        # one enable for everything, a register: an offer that is not taken freezes the array
+        m.d.comb += control.enable.eq(skid.i.ready)
         m.d.comb += mesh.enable.eq(control.enable)
         m.d.comb += mesh.mac.eq(control.mac)
         cell.weights(m, mesh.weight, self.weight.p)
         m.d.comb += mesh.act.eq(control.act_row)
         m.d.comb += mesh.drain.eq(control.drain)
-        m.d.comb += self.ofmap.valid.eq(control.psum_valid)
-        m.d.comb += self.ofmap.p.psum.eq(mesh.psum)
+        m.d.comb += skid.i.valid.eq(control.psum_valid)
+        m.d.comb += skid.i.p.psum.eq(mesh.psum)
+        wiring.connect(m, skid.o, wiring.flipped(self.ofmap))
 
         return m

@@ -81,27 +81,26 @@ class OSControl(wiring.Component):
         layout = command_layout(self.arch)
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
         busy = Signal()
-        m.submodules.fold = fold = FoldCounter(2, array.COUNT_WIDTH)
-        m.d.comb += Cat(fold.bounds).eq(Cat(job.m_folds, job.n_folds))
+        m.submodules.fold = fold = FoldCounter(3, array.COUNT_WIDTH)
+        m.d.comb += Cat(fold.bounds).eq(Cat(job.k_size, job.m_folds, job.n_folds))
 
         # feeding
-        k = Signal.like(job.k_size, init=0)
         drain_wait = Signal(range(rows))
         last = Signal()
         blocked = Signal()
         able = Signal()
         feed = Signal()
         fold_end = Signal()
-        m.d.comb += last.eq(k + 1 == job.k_size)
+        m.d.comb += last.eq(fold.last[0])
         m.d.comb += blocked.eq(last & (drain_wait != 0))
         m.d.comb += able.eq(self.enable & busy & ~blocked)
         m.d.comb += self.weight.ready.eq(able & self.act.valid)
         m.d.comb += self.act.ready.eq(able & self.weight.valid)
         m.d.comb += feed.eq(able & self.weight.valid & self.act.valid)
         m.d.comb += fold_end.eq(feed & last)
-        m.d.comb += fold.step.eq(fold_end)
+        m.d.comb += fold.step.eq(feed)
         m.d.comb += self.mac.valid.eq(feed)
-        m.d.comb += self.mac.first.eq(k == 0)
+        m.d.comb += self.mac.first.eq(fold.first[0])
         m.d.comb += self.mac.last.eq(fold_end)
 
         def live(_, position: int):
@@ -114,12 +113,10 @@ class OSControl(wiring.Component):
             m.d.sync += [job.eq(self.command.payload), busy.eq(1)]
         with m.If(self.enable & (drain_wait != 0)):
             m.d.sync += drain_wait.eq(drain_wait - 1)
-        with m.If(feed):
-            m.d.sync += k.eq(k + 1)
         fold_rows = Signal(range(rows + 1), reset_less=True)
         with m.If(fold_end):
-            m.d.sync += [k.eq(0), busy.eq(~fold.done), drain_wait.eq(rows - 1)]
-            m.d.sync += fold_rows.eq(Mux(fold.last[0], job.m_edge, rows))
+            m.d.sync += [busy.eq(~fold.done), drain_wait.eq(rows - 1)]
+            m.d.sync += fold_rows.eq(Mux(fold.last[1], job.m_edge, rows))
 
         draining = self._drain(m, fold_end, fold_rows)
         with m.If(~self.enable):

@@ -17,12 +17,12 @@ class WSArray(ArrayComponent):
 
     The next fold's weights are loaded while the current fold's pixels are fed.
 
-    * Throughput: a fold of n pixels every max(n, ``rows``) cycles.
+    * Throughput: a fold of n pixels every max(n, ``rows``) cycles, at least 2.
     * Latency: ``rows + 2`` cycles from the command's transfer to the first activation's;
       ``rows + cols + 1`` from an activation's to its partial sum's, in a last K fold.
-    * Stalls: ``weight`` and ``act`` are not taken while ``ofmap`` is offered and not taken (their
-      ``ready`` is a combinational function of ``ofmap.ready``). Lack of weights stops the next
-      fold, lack of activations stops the current one; what is under way moves on.
+    * Stalls: ``weight`` and ``act`` are not taken from the cycle after an offer of ``ofmap`` that
+      is not taken to that of its transfer. Lack of weights stops the next fold, lack of
+      activations stops the current one; what is under way moves on.
     * The next command is taken when the last activation is in: its weights load while the last
       partial sums drain.
 

@@ -91,21 +91,19 @@ class WSControl(wiring.Component):
         layout = command_layout(self.arch)
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
         bounds = [job.k_folds, job.m_folds, job.n_tiles]
-        walk = FoldWalk(m, self, job, bounds, array.rows)
-        fold = walk.fold
+        walk = FoldWalk(m, self, job, bounds, rows=array.rows, reuse=array.reuse)
         walk.feed(
             m,
             ready=self.act.ready,
             valid=self.act.valid,
-            pixel=Signal(range(depth), name="pixel"),
-            pixels=Mux(fold.last[2], job.n_edge, depth),
+            pixels=Mux(walk.loaded.edge, job.n_edge, depth),
         )
 
         def live(lane: int, position: int):
             within = (lane + 1 < job.k_edge) | (
                 (lane + 1 == job.k_edge) & (position < getattr(job, "block_edge", cell.block))
             )
-            return ~fold.last[0] | within
+            return ~walk.fold.last | within
 
         cell.acts(m, self.act_row, self.act.p, live)
 

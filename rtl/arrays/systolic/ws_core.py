@@ -55,7 +55,11 @@ class WSCore:
         self.control = control
         self.mesh = WSMesh(rows=rows, cols=cols, cell=cell_of(arch), psum_width=psum_width)
         self.accumulator = accumulator = Accumulator(
-            cols=cols, psum_width=psum_width, depth=acc_depth(arch), delay=rows + cols
+            cols=cols,
+            psum_width=psum_width,
+            depth=acc_depth(arch),
+            delay=rows + cols,
+            reuse=config.reuse,
         )
         self.enable = accumulator.enable
         m.submodules.mesh, m.submodules.accumulator = self.mesh, accumulator

@@ -153,6 +153,26 @@ def test_next_command_loads_while_the_last_pixel_is_on_its_way(simulate):
     check_order(rows, jobs)
 
 
+@pytest.mark.parametrize("n_edge", [1, 2, 3])
+@pytest.mark.parametrize("rows_of_pes", [1, 2, 3])
+def test_a_pixel_returns_when_its_sum_is_written(simulate, rows_of_pes, n_edge):
+    """Weights wait for pixels that come late, so that nothing but the sums holds a swap back."""
+    arch = arch_of("ws", rows_of_pes, COLS, DEPTH)
+    reuse = arch.array.reuse
+    assert reuse == (3 if rows_of_pes == 3 else 2)
+    late = INPUTS | {"weight.valid": 1}
+    pixel = late | {"act.valid": 1, "act.p": {"act": [0] * rows_of_pes}}
+    command = job(k_folds=3, k_edge=rows_of_pes, n_edge=n_edge)
+    cycles = [late | {"command.valid": 1, "command.p": command}, *[late] * 20, *[pixel] * 20]
+    rows = play(simulate, WSControl(arch), cycles, OUTPUTS)
+    seen = feeds(rows)
+    assert len(seen) == 3 * n_edge
+    # the third fold is loaded while the second one is fed
+    assert [b - a for a, b in zip(seen, seen[n_edge:], strict=False)] == (
+        [max(n_edge, reuse)] * n_edge + [max(n_edge, rows_of_pes, reuse)] * n_edge
+    )
+
+
 PROBABILITY = {
     "none": {},
     "source": {"command": 0.3, "weight": 0.5, "act": 0.5},
