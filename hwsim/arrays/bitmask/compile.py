@@ -174,6 +174,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         "chunks": [chunks] * len(parts),
         "groups": [groups] * len(parts),
         "rows": [tile.rows for tile in parts],
+        "masks": [chunks * tile.rows for tile in parts],
     }
     writes = [_weight_words(arch, weight, tile) for tile in parts]
     return Job(
@@ -218,11 +219,11 @@ def _weight_words(arch: ArchConfig, weight: NDArray[np.integer], tile: Tile) -> 
 
 
 def _act_beats(arch: ArchConfig, act: NDArray[np.integer]) -> Words:
-    """Beats of every group: each chunk's non-zeros, ``window`` a beat, its mask in the last.
+    """Beats of every group: each chunk's mask, then its non-zeros, ``window`` a beat.
 
     The pixels of a group share their beats: a chunk takes as many as the densest of them needs.
     """
-    array = arch.array_as(BitmaskConfig)
+    array, width = arch.array_as(BitmaskConfig), arch.numbers.act_width
     (num_rows, pixels), chunk, window = act.shape, array.chunk, array.window
     chunks, groups = -(-num_rows // chunk), -(-pixels // array.clusters)
     padded = np.zeros((chunks * chunk, groups * array.clusters), dtype=np.int64)
@@ -231,27 +232,26 @@ def _act_beats(arch: ArchConfig, act: NDArray[np.integer]) -> Words:
     by_group = padded.reshape(chunks, chunk, groups, array.clusters).transpose(2, 0, 3, 1)
     lines = by_group.reshape(-1, array.clusters, chunk)
     mask = lines != 0
-    beats = np.maximum(1, -(-mask.sum(axis=2).max(axis=1) // window))
     order = np.argsort(~mask, axis=2, kind="stable")
-    packed = np.take_along_axis(lines, order, axis=2)
-    words = packed.reshape(-1, array.clusters, chunk // window, window)
+    packed = np.take_along_axis(lines, order, axis=2) & ((1 << width) - 1)
+    missing = -chunk % (window * width)
+    masks = mask_words(np.pad(mask, ((0, 0), (0, 0), (0, missing))), width)
+    words = np.concatenate([masks, packed], axis=2).reshape(len(lines), array.clusters, -1, window)
+    beats = array.mask_beats(arch.numbers) + -(-mask.sum(axis=2).max(axis=1) // window)
     line = np.repeat(np.arange(len(beats)), beats)
     ends = np.cumsum(beats)
     word = np.arange(ends[-1]) - np.repeat(ends - beats, beats)
-    last = word + 1 == beats[line]
-    masks = mask_words(mask, min(chunk, 32))[line]
     return {
-        "mask": np.where(last[:, None, None], masks, 0),
-        "act": words[line, :, word],
-        "last": last.astype(np.int64),
+        "data": words[line, :, word],
+        "last": (word + 1 == beats[line]).astype(np.int64),
     }
 
 
 def _ofmap_index(array: BitmaskConfig, tile: Tile, pixels: int) -> Ints:
-    """Flat index of each partial sum, ``(groups * rows, P)``, cluster after cluster."""
+    """Flat index of each partial sum: one row per beat, cluster after cluster."""
     groups = -(-pixels // array.clusters)
     group, row, cluster, pe = np.ogrid[:groups, : tile.rows, : array.clusters, : array.cluster_pes]
     pixel = group * array.clusters + cluster
     out = tile.filters[row, pe]
     index: Ints = np.where((out >= 0) & (pixel < pixels), out * pixels + pixel, -1)
-    return index.reshape(-1, array.pes)
+    return index.reshape(-1, array.pes // array.drain_slices)

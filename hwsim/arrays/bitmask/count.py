@@ -67,7 +67,14 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     # one more filter, without weights, for the PEs that have fewer than others
     filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
     groups = -(-gemm.N // array.clusters)
-    shape = Shape(array.clusters, array.window, array.buffer_depth, array.acc_banks)
+    shape = Shape(
+        array.clusters,
+        array.window,
+        array.mask_beats(arch.numbers),
+        array.buffer_depth,
+        array.acc_banks,
+        array.drain_slices,
+    )
 
     def counted(tile: Tile) -> Counts:
         local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
@@ -114,19 +121,16 @@ def _events(
     array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints
 ) -> dict[str, int]:
     """Events of one tile: those of its PEs, and the transfers of its streams."""
-    macs, broadcasts = int(total[MAC]), int(total[BROADCAST])
+    macs = int(total[MAC])
     joins = array.pes * groups * chunks * tile.rows
     psums = macs + array.pes * groups * tile.rows
     written = array.clusters * array.load_pes
     pe = {
         "mask_writes": written * tile.mask_beats(array, chunks),
-        "mask_reads": joins,
+        # one more is fetched ahead
+        "mask_reads": joins + array.pes,
         "value_writes": written * tile.value_beats(array),
         "value_reads": macs,
-        "buffer_writes": array.pes * broadcasts,
-        "buffer_reads": macs,
-        "buffer_mask_writes": array.pes * groups * chunks,
-        "buffer_mask_reads": joins,
         "joins": joins,
         "macs": macs,
         "psum_reads": psums,
@@ -135,6 +139,6 @@ def _events(
     return {event: pe[event] for event in array.pe_strobes} | {
         "command_beats": 1,
         "weight_beats": tile.weight_beats(array, chunks),
-        "act_beats": broadcasts,
-        "ofmap_beats": groups * tile.rows,
+        "act_beats": int(total[BROADCAST]),
+        "ofmap_beats": groups * tile.rows * array.drain_slices,
     }

@@ -9,7 +9,7 @@ from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.bitmask.pes import PEs
 from hwsim.arrays.decoding.tile_model import TileModel
 from hwsim.arrays.streams import Source
-from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.config import ArchConfig
 
 __all__ = ["simulate"]
 
@@ -65,12 +65,7 @@ class _Model(TileModel):
     @property
     def events(self) -> dict[str, int]:
         """How often each event happened so far."""
-        pes, drain, size = self.pes, self.drain, self.arch.array_as(BitmaskConfig).pes
-        psums = {
-            "psum_reads": pes.events["psum_reads"] + drain.reads * size,
-            "psum_writes": pes.events["psum_writes"] + drain.clears * size,
-        }
-        return pes.events | psums
+        return self.with_drain(self.pes.events)
 
     def load(self, beat: Words) -> None:
         """Write one beat of the weight stream."""
@@ -79,25 +74,21 @@ class _Model(TileModel):
     def start(self) -> None:
         """Begin to run ``command``."""
         self.broadcast.start(self.command["chunks"], self.command["groups"])
-        self.pes.start(self.command["rows"], self.command["chunks"])
+        self.pes.start(self.command["rows"], self.command["masks"])
 
     def run_cycle(self, ready: bool, act_valid: bool) -> str:
         """Pass one cycle of a running tile; give the cause of ``control``."""
-        broadcast, drain, pes = self.broadcast, self.drain, self.pes
+        broadcast, pes = self.broadcast, self.pes
         is_taken = broadcast.valid and pes.room
         if broadcast.valid:
             cause = "broadcast" if is_taken else "full"
         else:
             cause = "act" if broadcast.busy else "drain"
-        if drain.valid and ready:
-            self.sink.take(drain.psum())
-        is_drained = drain.drained(ready)
-        drain.step(ready, pes.finished(), pes.acc)
+        is_drained = self.pass_drain(ready, pes.finished(), pes.acc)
         pes.step(is_drained)
         if is_taken:
             pes.push(broadcast.beat)
         broadcast.step(is_taken, self.sources["act"], act_valid)
-        if is_drained and drain.groups_left == 0:
+        if self.state == "Idle":
             pes.stop()
-            self.state = "Idle"
         return cause

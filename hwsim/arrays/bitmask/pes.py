@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +25,20 @@ Masks = NDArray[np.uint8]
 CODE = {name: np.int64(code) for code, name in enumerate(cause_names(BitmaskConfig.CAUSES)["pe"])}
 
 
+class _Step(NamedTuple):
+    """One chunk of one local filter of every PE."""
+
+    valid: Bools
+    row: Ints
+    slot: Ints
+    ends_chunk: Bools
+    ends_pixel: Bools
+
+
 class PEs:
     """All PEs: mask walk, inner join, multiplier, accumulators; registers as in ``rtl``.
 
-    Every buffer of a cluster is given the same chunks, so one ring stands for all of them.
+    The buffers of all clusters are filled together, so one ring of slots stands for all of them.
     """
 
     def __init__(self, arch: ArchConfig) -> None:
@@ -36,40 +48,38 @@ class PEs:
         size, pieces = array.pes, array.chunk // PIECE
         self.pe = np.arange(size)
         self.cluster = self.pe // array.cluster_pes
-        self.rows = self.chunks = 0
+        self.rows = self.masks_of_pixel = 0
         self.weights: Masks = np.zeros((size, array.mask_depth, pieces), dtype=np.uint8)
         self.values = np.zeros((size, array.entry_depth), dtype=np.int64)
 
-        # buffer
+        # buffers, position by position: the mask of the chunk that is written tells the positions
         depth = array.buffer_depth
-        self.produce = self.word = 0
+        self.mask_beats = array.mask_beats(arch.numbers)
+        self.produce = self.beat = 0
         self.acts = np.zeros((array.clusters, depth, array.chunk), dtype=np.int64)
         self.masks: Masks = np.zeros((array.clusters, depth, pieces), dtype=np.uint8)
-        # walk
+        # walk: the mask that is fetched ahead, and the step that is offered
         self.walked, self.released = self._ints(), self._ints()
-        self.row, self.chunk, self.addr = self._ints(), self._ints(), self._ints()
-        self.step_valid = self._bools()
-        self.step_weight, self.step_act = self._masks(), self._masks()
-        self.step_row, self.step_slot = self._ints(), self._ints()
-        self.step_ends_chunk, self.step_ends_pixel = self._bools(), self._bools()
-        # join
+        self.row, self.addr = self._ints(), self._ints()
+        self.fetched, self.is_last = self._bools(), self._bools()
+        none = self._bools()
+        self.offered = _Step(none, self._ints(), self._ints(), none, none)
+        self.fetched_weight, self.offered_weight = self._masks(), self._masks()
+        # join: a byte of both masks, what is below it, and where its values and sums lie
+        self.left = np.ones((size, pieces), dtype=np.bool_)
         self.busy = self._bools()
-        self.pending, self.weight_q, self.act_q = self._masks(), self._masks(), self._masks()
+        self.pending, self.weight_byte = self._bytes(), self._bytes()
+        self.base, self.byte, self.total = self._ints(), self._ints(), self._ints()
         self.ends_chunk_q, self.ends_pixel_q = self._bools(), self._bools()
         self.start_addr, self.bank, self.ahead = self._ints(), self._ints(), self._ints()
-        self.route = np.zeros((4, size), dtype=np.int64)  # start, slot, row, bank
-        # rank
-        self.pair_valid = self._bools()
-        self.weight_below, self.act_below = self._masks(), self._masks()
-        self.rank_route = self.route
-        # fetch, select, multiply, add: valid, and (row, bank) of the pair
+        self.route = np.zeros((3, size), dtype=np.int64)  # slot, row, bank
+        # fetch, capture, multiply, add: valid, and (row, bank) of the pair
         self.valid = [self._bools() for _ in range(4)]
         self.target = [np.zeros((2, size), dtype=np.int64) for _ in range(4)]
-        self.value_addr, self.act_slot, self.act_rank = self._ints(), self._ints(), self._ints()
+        self.value_addr, self.act_slot, self.position = self._ints(), self._ints(), self._ints()
         self.value_data, self.act_data = self._ints(), self._ints()
         self.weight, self.act, self.product = self._ints(), self._ints(), self._ints()
-        self.release = [self._bools() for _ in range(2)]
-        self.finishes = [self._bools() for _ in range(5)]
+        self.finishes = [self._bools() for _ in range(4)]
         self.count = self._ints()
         self.acc = np.zeros((array.acc_banks, array.acc_depth, size, 1), dtype=np.int64)
 
@@ -78,6 +88,9 @@ class PEs:
 
     def _bools(self) -> Bools:
         return np.zeros(self.array.pes, dtype=np.bool_)
+
+    def _bytes(self) -> NDArray[np.uint8]:
+        return np.zeros(self.array.pes, dtype=np.uint8)
 
     def _masks(self) -> Masks:
         return np.zeros((self.array.pes, self.array.chunk // PIECE), dtype=np.uint8)
@@ -97,13 +110,14 @@ class PEs:
             else:
                 self.values[bank, addr] = codes.decode(word, self.numbers)
 
-    def start(self, rows: int, chunks: int) -> None:
+    def start(self, rows: int, masks: int) -> None:
         """Begin a layer."""
-        self.rows, self.chunks = rows, chunks
+        self.rows, self.masks_of_pixel = rows, masks
 
     def stop(self) -> None:
         """The layer is over: what the cycle after it finds."""
-        self.bank[:] = 0
+        self.bank[:] = self.addr[:] = 0
+        self.fetched[:] = False
 
     @property
     def room(self) -> bool:
@@ -118,13 +132,13 @@ class PEs:
         """Cause of the cycle to come, ``(P,)`` status codes."""
         if not run:
             return np.full(self.array.pes, CODE["idle"])
-        has_pair = self.pending.any(axis=1)
+        has_pair = self.pending != 0
         return np.select(
             [
                 self.busy & has_pair,
                 self.busy,
-                self.step_valid & (self.ahead == self.array.acc_banks),
-                self.step_valid | (self.walked != self.produce),
+                self.offered.valid & (self.ahead == self.array.acc_banks),
+                self.offered.valid | (self.walked != self.produce),
             ],
             [CODE["mac"], CODE["empty"], CODE["drain"], CODE["fetch"]],
             CODE["buffer"] if more else CODE["done"],
@@ -132,30 +146,42 @@ class PEs:
 
     def push(self, beat: Words) -> None:
         """Write a beat into every buffer; it is there from the next cycle on, so step first."""
-        window = self.array.window
-        slot = self.produce % self.array.buffer_depth
-        self.acts[:, slot, self.word * window : (self.word + 1) * window] = beat["act"]
-        self.word += 1
-        self.events["buffer_writes"] += self.array.pes
+        array = self.array
+        slot = self.produce % array.buffer_depth
+        if self.beat < self.mask_beats:
+            self._push_mask(slot, beat["data"])
+        else:
+            first = (self.beat - self.mask_beats) * array.window
+            values = wrap(beat["data"], self.numbers.act_width)
+            for cluster, mask in enumerate(self.masks[:, slot]):
+                positions = np.flatnonzero(np.unpackbits(mask, bitorder="little"))
+                here = positions[first : first + array.window]
+                self.acts[cluster, slot, here] = values[cluster, : len(here)]
+        self.beat += 1
         if beat["last"]:
-            self.events["buffer_mask_writes"] += self.array.pes
-            kind = f"<u{min(self.array.chunk, 32) // PIECE}"
-            self.masks[:, slot] = np.ascontiguousarray(beat["mask"], dtype=kind).view(np.uint8)
             self.produce += 1
-            self.word = 0
+            self.beat = 0
+
+    def _push_mask(self, slot: int, words: Ints) -> None:
+        """Write a part of the mask of every cluster."""
+        chunk, bits = self.array.chunk, self.array.window * self.numbers.act_width
+        mask = np.unpackbits(self.masks[:, slot], axis=1, bitorder="little")
+        first = self.beat * bits
+        part = (words[:, :, None] >> np.arange(self.numbers.act_width)) & 1
+        size = min(bits, chunk - first)
+        mask[:, first : first + size] = part.reshape(len(words), bits)[:, :size]
+        self.masks[:, slot] = np.packbits(mask, axis=1, bitorder="little")
 
     def step(self, is_drained: bool) -> None:
         """Pass one cycle of a running layer, the last stage first."""
         self.count += self.finishes[-1]
         self.count -= is_drained
-        self.released = self.released + self.release[-1]
         self._multiply()
         self._fetch()
-        self._rank()
         self._join(is_drained)
 
     def _multiply(self) -> None:
-        """Select, multiply and add."""
+        """Capture, multiply and add."""
         pe = np.flatnonzero(self.valid[3])
         self.events["psum_writes"] += len(pe)
         multiplies = int(np.count_nonzero(self.valid[2]))
@@ -171,74 +197,83 @@ class PEs:
         """Read both values of a pair."""
         pe = np.flatnonzero(self.valid[0])
         self.events["value_reads"] += len(pe)
-        self.events["buffer_reads"] += len(pe)
         self.value_data, self.act_data = self.value_data.copy(), self.act_data.copy()
         self.value_data[pe] = self.values[pe, self.value_addr[pe]]
-        self.act_data[pe] = self.acts[self.cluster[pe], self.act_slot[pe], self.act_rank[pe]]
-
-    def _rank(self) -> None:
-        """Add up the prefixes of both masks."""
-        start, slot, row, bank = self.rank_route
-        self.value_addr = start + np.bitwise_count(self.weight_below).sum(axis=1, dtype=np.int64)
-        self.act_rank = np.bitwise_count(self.act_below).sum(axis=1, dtype=np.int64)
-        self.act_slot = slot
-        self.valid = [self.pair_valid, *self.valid[:3]]
-        self.target = [np.stack((row, bank)), *self.target[:3]]
+        self.act_data[pe] = self.acts[self.cluster[pe], self.act_slot[pe], self.position[pe]]
 
     def _join(self, is_drained: bool) -> None:
-        """Encode the lowest pending position, and take the next masks after the last one."""
-        pending = self.pending
-        has_pair = self.busy & pending.any(axis=1)
-        piece = np.argmax(pending != 0, axis=1)
-        word = pending[self.pe, piece]
-        below = np.where(np.arange(pending.shape[1]) < piece[:, None], np.uint8(255), np.uint8(0))
-        below[self.pe, piece] = ~word & (word - np.uint8(1))
-        self.pair_valid, self.rank_route = has_pair, self.route
-        self.weight_below, self.act_below = self.weight_q & below, self.act_q & below
+        """Encode the lowest position of the byte, and take the next byte after its last one."""
+        slot, row, bank = self.route
+        has_pair = self.busy & (self.pending != 0)
+        below = ~self.pending & (self.pending - np.uint8(1))
+        remaining = self.pending & (self.pending - np.uint8(1))
+        rank = self.base + np.bitwise_count(self.weight_byte & below)
+        self.value_addr = self.start_addr + rank
+        self.act_slot, self.position = slot, self.byte * PIECE + np.bitwise_count(below)
+        self.valid = [has_pair, *self.valid[:3]]
+        self.target = [np.stack((row, bank)), *self.target[:3]]
 
-        remaining = pending.copy()
-        remaining[self.pe, piece] = word & (word - np.uint8(1))
-        ends = self.busy & ~remaining.any(axis=1)
-        self.release = [ends & self.ends_chunk_q, *self.release[:-1]]
+        ends = self.busy & (remaining == 0)
+        self.released = self.released + (ends & self.ends_chunk_q)
         self.finishes = [ends & self.ends_pixel_q, *self.finishes[:-1]]
+        self.pending = remaining
+        enters = self._pick(~self.busy | ends, is_drained)
+        self.busy = enters | (self.busy & ~ends)
 
-        is_ready = (~self.busy | ends) & (self.ahead != self.array.acc_banks)
-        loads = self.step_valid & is_ready
-        self.events["joins"] += int(np.count_nonzero(loads))
-        column = loads[:, None]
-        self.pending = np.where(column, self.step_weight & self.step_act, remaining)
-        self.weight_q = np.where(column, self.step_weight, self.weight_q)
-        self.act_q = np.where(column, self.step_act, self.act_q)
-        self.busy = loads | (self.busy & ~ends)
-        here = np.stack((self.start_addr, self.step_slot, self.step_row, self.bank))
-        self.route = np.where(loads, here, self.route)
-        self.ends_chunk_q = np.where(loads, self.step_ends_chunk, self.ends_chunk_q)
-        self.ends_pixel_q = np.where(loads, self.step_ends_pixel, self.ends_pixel_q)
-        ends_pixel = loads & self.step_ends_pixel
-        stored = np.bitwise_count(self.step_weight).sum(axis=1, dtype=np.int64)
-        self.start_addr = np.where(ends_pixel, 0, self.start_addr + loads * stored)
-        self.bank = (self.bank + ends_pixel) % self.array.acc_banks
+    def _pick(self, is_free: Bools, is_drained: bool) -> Bools:
+        """Bring the lowest byte with a pair into the join, or any if there is none."""
+        array, pe, step = self.array, self.pe, self.offered
+        enters: Bools = step.valid & is_free & (self.ahead != array.acc_banks)
+        acts = self.masks[self.cluster, step.slot]
+        common = (self.offered_weight & acts != 0) & self.left
+        byte = np.argmax(common, axis=1)
+        is_last = common.sum(axis=1) <= 1
+        counts = np.bitwise_count(self.offered_weight).astype(np.int64)
+        before = np.cumsum(counts, axis=1) - counts
+
+        is_first = enters & self.left.all(axis=1)
+        start = np.where(self.ends_pixel_q, 0, self.start_addr + self.total)
+        self.start_addr = np.where(is_first, start, self.start_addr)
+        self.total = np.where(enters, counts.sum(axis=1), self.total)
+        self.weight_byte = np.where(enters, self.offered_weight[pe, byte], self.weight_byte)
+        both = self.offered_weight[pe, byte] & acts[pe, byte]
+        self.pending = np.where(enters, both, self.pending)
+        self.base = np.where(enters, before[pe, byte], self.base)
+        self.byte = np.where(enters, byte, self.byte)
+        here = np.stack((step.slot, step.row, self.bank))
+        self.route = np.where(enters, here, self.route)
+        taken = enters & is_last
+        self.ends_chunk_q = np.where(enters, taken & step.ends_chunk, self.ends_chunk_q)
+        self.ends_pixel_q = np.where(enters, taken & step.ends_pixel, self.ends_pixel_q)
+        # the bytes above the one that enters are left; all, once the step is taken
+        above = np.arange(self.left.shape[1]) > byte[:, None]
+        self.left = np.where(enters[:, None], above | taken[:, None], self.left)
+
+        self.events["joins"] += int(np.count_nonzero(taken))
+        ends_pixel = taken & step.ends_pixel
+        self.bank = (self.bank + ends_pixel) % array.acc_banks
         self.ahead = self.ahead + ends_pixel - is_drained
-        self._walk(loads)
+        self._walk(taken)
+        return enters
 
-    def _walk(self, loads: Bools) -> None:
-        """Fetch the masks of the next step."""
-        fetches = (self.walked != self.produce) & (~self.step_valid | loads)
-        self.step_valid = fetches | (self.step_valid & ~loads)
-        reads = int(np.count_nonzero(fetches))
-        self.events["mask_reads"] += reads
-        self.events["buffer_mask_reads"] += reads
+    def _walk(self, taken: Bools) -> None:
+        """Offer the next step, and fetch the mask of weights of the one after it."""
+        offered, is_available = self.offered, self.walked != self.produce
+        moves = self.fetched & is_available & (~offered.valid | taken)
+        fetches = ~self.fetched | moves
+        self.events["mask_reads"] += int(np.count_nonzero(fetches))
+        ends_chunk = self.row + 1 == self.rows
         slot = self.walked % self.array.buffer_depth
-        ends_chunk = fetches & (self.row + 1 == self.rows)
-        ends_pixel = ends_chunk & (self.chunk + 1 == self.chunks)
-        column = fetches[:, None]
-        self.step_weight = np.where(column, self.weights[self.pe, self.addr], self.step_weight)
-        self.step_act = np.where(column, self.masks[self.cluster, slot], self.step_act)
-        self.step_row = np.where(fetches, self.row, self.step_row)
-        self.step_slot = np.where(fetches, slot, self.step_slot)
-        self.step_ends_chunk = np.where(fetches, ends_chunk, self.step_ends_chunk)
-        self.step_ends_pixel = np.where(fetches, ends_pixel, self.step_ends_pixel)
-        self.row = np.where(ends_chunk, 0, self.row + fetches)
-        self.chunk = np.where(ends_pixel, 0, self.chunk + ends_chunk)
-        self.addr = np.where(ends_pixel, 0, self.addr + fetches)
-        self.walked = self.walked + ends_chunk
+        here = (self.row, slot, ends_chunk, self.is_last)
+        kept = [np.where(moves, a, b) for a, b in zip(here, offered[1:], strict=True)]
+        self.offered = _Step(moves | (offered.valid & ~taken), *kept)
+        self.offered_weight = np.where(moves[:, None], self.fetched_weight, self.offered_weight)
+        self.row = np.where(moves, np.where(ends_chunk, 0, self.row + 1), self.row)
+        self.walked = self.walked + (moves & ends_chunk)
+
+        mask, column = self.weights[self.pe, self.addr], fetches[:, None]
+        ends_pixel = self.addr + 1 == self.masks_of_pixel
+        self.fetched_weight = np.where(column, mask, self.fetched_weight)
+        self.is_last = np.where(fetches, ends_pixel, self.is_last)
+        self.addr = np.where(fetches, np.where(ends_pixel, 0, self.addr + 1), self.addr)
+        self.fetched = self.fetched | fetches

@@ -42,8 +42,10 @@ class Shape(NamedTuple):
 
     clusters: int
     window: int
+    mask_beats: int
     depth: int
     banks: int
+    slices: int
     far: int = FAR
 
 
@@ -141,7 +143,7 @@ def _join(act, weight, missing, first, clusters, service, densest):  # type: ign
 def _pass(free, complete, drained, service, group, chunk):  # type: ignore[no-untyped-def]
     """Give a chunk to every PE: ``free`` moves to the last cycle of its last pair.
 
-    ``complete`` is the cycle of its last beat. A PE loads its first masks two cycles later, when
+    ``complete`` is the cycle of its last beat. A PE joins its first masks two cycles later, when
     the chunk before is joined, and after ``drained``. Returns the latest of ``free``, and the
     cycles that PEs waited for the beat and for the bank. Inlined: a call counts the references to
     its arrays, in atomic instructions.
@@ -172,22 +174,23 @@ def _run(  # type: ignore[no-untyped-def]
     room again; ``freed`` the last cycle of the drain of each bank.
     """
     window, depth, banks, far = shape.window, shape.depth, shape.banks, shape.far
+    mask_beats, drain = shape.mask_beats, num_rows * shape.slices
     broadcast, drained, slot, bank = state[SENT], state[DRAINED], state[SLOT], state[BANK]
     broadcasts = full = buffered = held = 0
     for group in range(groups):
         latest = 0
         for chunk in range(service.shape[1]):
-            beats = max(1, -(-densest[group, chunk] // window))
+            beats = mask_beats + -(-densest[group, chunk] // window)
             offered = broadcast + 1
             first = max(offered, room[slot])
             broadcast = first + beats - 1
             full += first - offered
             broadcasts += beats
             busy = freed[bank] if chunk == 0 else -far
-            latest, buffer, drain = _pass(free, broadcast, busy, service, group, chunk)
+            latest, buffer, waits = _pass(free, broadcast, busy, service, group, chunk)
             buffered += buffer
-            held += drain
-            room[slot] = latest + 3
+            held += waits
+            room[slot] = latest + 1
             slot = slot + 1 if slot + 1 < depth else 0
             if broadcast > far:
                 state[ORIGIN] += broadcast
@@ -198,7 +201,7 @@ def _run(  # type: ignore[no-untyped-def]
                 latest -= broadcast
                 drained -= broadcast
                 broadcast = 0
-        drained = max(latest + 6, drained) + num_rows
+        drained = max(latest + 5, drained) + drain
         freed[bank] = drained
         bank = bank + 1 if bank + 1 < banks else 0
     state[SENT], state[DRAINED], state[SLOT], state[BANK] = broadcast, drained, slot, bank

@@ -252,7 +252,7 @@ def _weight_words(
 def _ofmap_index(array: CSCConfig, tile: Tile, pixels: int) -> NDArray[np.int64]:
     """Flat index of each partial sum: one beat per group, local row and ``drain_lanes`` lanes.
 
-    ``(transfers, P * drain_lanes)``, PE after PE.
+    ``(transfers, drain_pes * drain_lanes)``, PE after PE.
     """
     groups, rows = -(-pixels // array.lanes), tile.rows(array.pes)
     beats = array.lanes // array.drain_lanes
@@ -261,4 +261,4 @@ def _ofmap_index(array: CSCConfig, tile: Tile, pixels: int) -> NDArray[np.int64]
     out = tile.start + row * array.pes + pe
     index = np.where((out < tile.stop) & (pixel < pixels), out * pixels + pixel, -1)
     used = np.broadcast_to(pixel < pixels, (groups, rows, beats, 1, array.drain_lanes)).any((3, 4))
-    return index[used].reshape(-1, array.pes * array.drain_lanes)
+    return index[used].reshape(-1, array.pes // array.drain_slices * array.drain_lanes)

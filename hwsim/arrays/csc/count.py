@@ -74,7 +74,7 @@ def _count_tile(arch: ArchConfig, tile: Tile, act: Positions, pixels: int) -> Co
         array.lanes,
         array.drain_lanes,
         array.fifo_depth,
-        tile.rows(array.pes),
+        tile.rows(array.pes) * array.drain_slices,
         FAR,
     )
     beats, nulls = tile.weight_beats(array), int(total[NULL])
@@ -129,7 +129,7 @@ def _events(array: CSCConfig, tile: Tile, pixels: int, total: Ints) -> dict[str,
         "command_beats": 1,
         "weight_beats": tile.weight_beats(array),
         "act_beats": groups * -(-len(tile.padding) // array.window),
-        "ofmap_beats": rows * drain_beats,
+        "ofmap_beats": rows * drain_beats * array.drain_slices,
     }
 
 

@@ -15,10 +15,10 @@ Ints = NDArray[np.int64]
 class Drain:
     """The row that the accumulators' output registers hold, and what is taken of it."""
 
-    def __init__(self, banks: Banks, pes: int) -> None:
-        self.banks = banks
+    def __init__(self, banks: Banks, pes: int, slices: int) -> None:
+        self.banks, self.slices = banks, slices
         self.valid = False
-        self.bank = self.row = self.beat = 0
+        self.bank = self.row = self.beat = self.slice = 0
         self.groups_left = self.rows = self.tail = 0
         # rows read and cleared so far, of every PE
         self.reads = self.clears = 0
@@ -30,15 +30,19 @@ class Drain:
         self.bank = 0
 
     def psum(self) -> Ints:
-        """Lanes of the current beat, PE after PE."""
-        lanes = self.banks.drain_lanes
-        first = self.beat * lanes
-        return self.shown[:, first : first + lanes].reshape(-1)
+        """Lanes of the current beat, PE after PE of the current slice."""
+        lanes, pes = self.banks.drain_lanes, len(self.shown) // self.slices
+        lane, pe = self.beat * lanes, self.slice * pes
+        return self.shown[pe : pe + pes, lane : lane + lanes].reshape(-1)
 
     def drained(self, ready: bool) -> bool:
         """Whether a group's last partial sums are taken in this cycle."""
-        beats = self.tail if self.groups_left == 1 else self.banks.beats
-        return self.valid and ready and self.row + 1 == self.rows and self.beat + 1 == beats
+        ends_row = self.slice + 1 == self.slices and self.beat + 1 == self._beats
+        return self.valid and ready and self.row + 1 == self.rows and ends_row
+
+    @property
+    def _beats(self) -> int:
+        return self.tail if self.groups_left == 1 else self.banks.beats
 
     def step(self, ready: bool, finished: int, acc: Ints) -> None:
         """Pass one cycle; ``finished`` groups, this one included, are ready to be drained."""
@@ -49,9 +53,12 @@ class Drain:
             return
         if not ready:
             return
-        beats = self.tail if self.groups_left == 1 else self.banks.beats
+        self.slice += 1
+        if self.slice < self.slices:
+            return
+        self.slice = 0
         self.beat += 1
-        if self.beat < beats:
+        if self.beat < self._beats:
             return
         acc[self.bank, self.row] = 0
         self.clears += 1

@@ -24,7 +24,7 @@ class TileModel(ABC):
         self.arch, self.job, self.num_pes = arch, job, array.pes
         self.sources = {name: Source(job, name, pauses) for name in job.inputs}
         self.sink = Sink(job, pauses)
-        self.drain = Drain(array.banks, array.pes)
+        self.drain = Drain(array.banks, array.pes, array.drain_slices)
         self.state = "Idle"
         self.weight_left = 0
         self.command: dict[str, int] = {}

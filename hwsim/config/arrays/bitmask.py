@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from math import gcd
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +14,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
-from hwsim.contract.parts import Part, linear
+from hwsim.contract.parts import Part
 
 __all__ = ["BitmaskConfig"]
 
@@ -33,8 +33,8 @@ class BitmaskConfig(DecodingConfig):
             Cause("idle", "no command yet"),
             Cause("load", "a beat of masks or values is written"),
             Cause("weight", "loading, but the weight stream is empty"),
-            Cause("broadcast", "a beat of activations entered the buffer of every PE"),
-            Cause("full", "a buffer is full: the broadcast stalls"),
+            Cause("broadcast", "a beat of activations entered the buffer of every cluster"),
+            Cause("full", "the buffers are full: the broadcast stalls"),
             Cause("act", "no beat is at hand: the activation stream is empty"),
             Cause("drain", "everything is broadcast; buffers, PEs and accumulators empty"),
         ),
@@ -54,10 +54,6 @@ class BitmaskConfig(DecodingConfig):
         "mask_reads": "masks read from the weight memories of PEs",
         "value_writes": "values written to the weight memories of PEs",
         "value_reads": "values read from the weight memories of PEs",
-        "buffer_writes": "words of `window` activations written to the buffers of PEs",
-        "buffer_reads": "words of `window` activations read from the buffers of PEs",
-        "buffer_mask_writes": "masks of activations written to the buffers of PEs",
-        "buffer_mask_reads": "masks of activations read from the buffers of PEs",
         "joins": "pairs of masks joined: one per chunk, local filter and PE",
         "macs": "multiplications: pairs of non-zeros",
         "psum_reads": "partial sums read from accumulators, to add or to drain",
@@ -82,9 +78,9 @@ class BitmaskConfig(DecodingConfig):
     #: Positions of K that one mask covers.
     chunk: Annotated[int, Field(ge=8, le=128)] = 128
     #: Non-zero activations of each cluster in one beat of the activation stream.
-    window: Count = 16
-    #: Activation chunks that each PE can hold.
-    buffer_depth: Annotated[int, Field(ge=1, le=64)] = 4
+    window: Count = 8
+    #: Activation chunks that the buffer of each cluster holds, which its PEs read.
+    buffer_depth: Annotated[int, Field(ge=1, le=64)] = 2
     #: PEs of every cluster whose weight memories one beat of the weight stream writes.
     load_pes: Count = 1
     #: Masks that the weight memory of a PE holds: local filters times chunks.
@@ -137,31 +133,39 @@ class BitmaskConfig(DecodingConfig):
     @property
     def clock_probe(self) -> dict[str, int]:
         """One cluster of the PEs that one beat loads."""
-        return {"pes": self.load_pes, "clusters": 1}
+        return self._probe(self.load_pes)
+
+    def _probe(self, pes: int, clusters: int = 1) -> dict[str, int]:
+        """Fewer PEs, of which as many are drained together as can be."""
+        drained = gcd(self.drain_pes or self.pes, pes)
+        return {"pes": pes, "clusters": clusters, "drain_pes": drained}
 
     def parts(self, numbers: NumberConfig) -> list[Part]:
-        """PEs, control, drain; the border grows with the PEs, the broadcast with the clusters."""
+        """PEs, buffers, control, drain; the border grows with PEs, the broadcast with clusters."""
         few = self.load_pes
-        probe = {"pes": few, "clusters": 1}
-        border = linear("border", "", {"pes": (self.pes, few, 2 * few)}, is_own=True)
+        probe, twice = self._probe(few), self._probe(2 * few)
+        more = self.pes / few - 1
+        border = [
+            Part("border", "", probe, 1 - more, is_own=True),
+            Part("border", "", twice, more, is_own=True),
+        ]
         broadcast = [
             Part("broadcast", "broadcast", probe, 2 - self.clusters),
-            Part("broadcast", "broadcast", {"pes": 2 * few, "clusters": 2}, self.clusters - 1),
+            Part("broadcast", "broadcast", self._probe(2 * few, 2), self.clusters - 1),
         ]
         return [
             Part("pe", "pe_0", probe, self.pes),
+            Part("buffer", "buffer_0", probe, self.clusters),
             Part("control", "control", probe),
             Part("drain", "drain", probe),
-            *(replace(part, probe={**part.probe, "clusters": 1}) for part in border),
-            *(part for part in broadcast if part.count),
+            *(part for part in border + broadcast if part.count),
         ]
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
-        """Of each PE: masks and values of weights and of buffered activations, accumulators.
+        """Of each PE: masks and values of weights, accumulators.
 
         Those of weights are written between runs and read during them.
         """
-        words = self.buffer_depth * self.chunk // self.window
         return (
             Memory(
                 "weight masks", self.mask_depth, self.chunk, self.pes, ports=1,
@@ -171,16 +175,12 @@ class BitmaskConfig(DecodingConfig):
                 "weight values", self.entry_depth, numbers.weight_width, self.pes, ports=1,
                 reads="value_reads", writes="value_writes",
             ),
-            Memory(
-                "activation masks", self.buffer_depth, self.chunk, self.pes,
-                reads="buffer_mask_reads", writes="buffer_mask_writes",
-            ),
-            Memory(
-                "activation values", words, self.window * numbers.act_width, self.pes,
-                reads="buffer_reads", writes="buffer_writes",
-            ),
             self.accumulators(numbers),
         )  # fmt: skip
+
+    def mask_beats(self, numbers: NumberConfig) -> int:
+        """Beats of the activation stream with the mask of a chunk."""
+        return -(-self.chunk // (self.window * numbers.act_width))
 
     @property
     def cluster_pes(self) -> int:

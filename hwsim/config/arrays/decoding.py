@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from hwsim.config.arrays.base import ArrayConfig, power_of_two
+from hwsim.config.arrays.base import ArrayConfig, Count, power_of_two
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
@@ -55,6 +55,19 @@ class DecodingConfig(ArrayConfig):
     entry_depth: Annotated[int, Field(ge=1, le=1048576)]
     #: Local filters of a PE: rows of its accumulator, in each of its banks.
     acc_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: PEs whose partial sums leave together, in one beat of the ofmap stream. Absent: all.
+    drain_pes: Count | None = None
+
+    @model_validator(mode="after")
+    def _drains_whole_beats(self) -> Self:
+        if self.pes % (self.drain_pes or self.pes):
+            raise ValueError(f"drain_pes must divide pes ({self.pes}), not {self.drain_pes}")
+        return self
+
+    @property
+    def drain_slices(self) -> int:
+        """Beats in which all PEs have sent the same of their partial sums."""
+        return self.pes // (self.drain_pes or self.pes)
 
     @property
     def banks(self) -> Banks:
@@ -71,7 +84,7 @@ class DecodingConfig(ArrayConfig):
         banks = self.banks
         return Memory(
             "accumulator", banks.depth, banks.lanes * numbers.psum_width, self.pes * banks.count,
-            transparent=True, reads="psum_reads", writes="psum_writes",
+            reads="psum_reads", writes="psum_writes",
         )  # fmt: skip
 
     @property

@@ -1,10 +1,11 @@
 """Index-decoding array (SparTen): every PE joins the masks of its filters and of a pixel."""
 
-from amaranth import Cat, Module, Mux
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.rtl.arrays.bitmask.broadcast import Broadcast
+from hwsim.rtl.arrays.bitmask.buffer import Buffer
 from hwsim.rtl.arrays.bitmask.layout import (
     PESizes,
     act_layout,
@@ -27,17 +28,17 @@ class Array(ArrayComponent):
     """Multiply a sparse matrix, resident in the PEs, by sparse activations, chunk by chunk.
 
     Each command loads one M tile, the same into every cluster, and runs all groups of ``clusters``
-    pixels through it, one pixel per cluster. A chunk enters the buffers of all PEs of its cluster,
-    all clusters in the same cycles; a PE joins its mask with that of each of its local filters, and
-    adds up a pixel in one bank of its accumulators while the banks of pixels before are drained.
+    pixels through it, one pixel per cluster. A chunk enters the buffers of all clusters in the same
+    cycles; a PE joins its mask with that of each of its local filters, and adds up a pixel in one
+    bank of its accumulators while the banks of pixels before are drained.
 
-    * Latency: from a command, one cycle, the weight beats, two cycles to the first broadcast,
-      three from the broadcast that completes a chunk to its first pair; from a group's last pair
-      seven cycles to its first ``ofmap.valid``.
-    * Throughput: a group takes the largest of its beats (max(1, non-zeros / window) per chunk), its
-      busiest PE's sum of max(1, pairs) over chunks and local filters, and its drain (local
-      filters), if the buffers are deep enough to even out the chunks. See
-      ``docs/timing/bitmask.md``.
+    * Latency: from a command, one cycle, the weight beats, two cycles to the first broadcast, three
+      from the broadcast that completes a chunk to its first pair; from a group's last pair six
+      cycles to its first ``ofmap.valid``.
+    * Throughput: a group takes the largest of its beats (those of the mask and non-zeros / window
+      per chunk), its busiest PE's sum of max(1, pairs) over chunks and local filters, and its drain
+      (local filters times slices of PEs), if the buffers are deep enough to even out the chunks.
+      See ``docs/timing/bitmask.md``.
     * Stalls: by cause in ``status``. After a reset ``command.ready`` stays low for ``acc_depth``
       cycles, in which the accumulators are zeroed.
 
@@ -56,7 +57,8 @@ class Array(ArrayComponent):
         Beats of activations: all chunks of a group, then the next group. Mask bits beyond K, and
         of clusters beyond the last pixel, must be clear.
     ofmap : ``Out(stream.Signature(ofmap_layout(arch)))``
-        For each group, for each local filter: the partial sums of all PEs, cluster by cluster.
+        For each group, for each local filter: the partial sums of all PEs, cluster by cluster,
+        ``drain_pes`` per beat.
     status : ``Out``
         Causes of the current cycle: ``control`` (one) and ``pe`` (P).
     events : ``Out``
@@ -81,13 +83,24 @@ class Array(ArrayComponent):
             command_layout(self.arch), acc_depth=self.array.acc_depth
         )
         sizes, load, events = PESizes.of(self.arch), load_layout(self.arch), pe_events(self.array)
+        array, numbers = self.array, self.arch.numbers
         broadcast = m.submodules.broadcast = Broadcast(
-            buffer_depth=sizes.buffer_depth,
-            words=sizes.words,
-            chunks=sizes.mask_depth,
+            buffer_depth=array.buffer_depth,
+            mask_beats=array.mask_beats(numbers),
+            value_beats=array.chunk // array.window,
+            chunks=array.mask_depth,
             act=act_layout(self.arch),
         )
-        drain = m.submodules.drain = Drain(self.array.banks)
+        buffers = [
+            Buffer(
+                chunk=array.chunk,
+                window=array.window,
+                buffer_depth=array.buffer_depth,
+                act_width=numbers.act_width,
+            )
+            for _ in range(array.clusters)
+        ]
+        drain = m.submodules.drain = Drain(array.banks, array.drain_slices)
         pes = [PE(sizes, load, events) for _ in range(self.array.pes)]
 
         connect_tiles(m, self, control, drain, pes)
@@ -102,29 +115,30 @@ class Array(ArrayComponent):
             drain.tail.eq(1),
             self.status.control[0].eq(self._cause(control, broadcast)),
         ]
+        beat, pushed = broadcast.beat, Signal()
+        m.d.comb += pushed.eq(beat.valid & beat.ready)
+        for cluster, buffer in enumerate(buffers):
+            m.submodules[f"buffer_{cluster}"] = buffer
+            m.d.comb += [
+                buffer.push_en.eq(pushed),
+                buffer.place.eq(broadcast.place),
+                buffer.word.eq(beat.p.data[cluster]),
+            ]
         for p, pe in enumerate(pes):
-            self._connect(m, p, pe, control, broadcast)
+            m.d.comb += [pe.more.eq(broadcast.busy), pe.push_en.eq(pushed & beat.p.last)]
+            self._connect(m, p, pe, control, buffers[p // array.cluster_pes])
         return m
 
-    def _connect(
-        self, m: Module, p: int, pe: PE, control: TileControl, broadcast: Broadcast
-    ) -> None:
+    def _connect(self, m: Module, p: int, pe: PE, control: TileControl, buffer: Buffer) -> None:
         """Bring weights and activations to one PE."""
-        cluster, local = divmod(p, self.array.cluster_pes)
-        bank, lane = divmod(local, self.array.load_pes)
-        beat = broadcast.beat
+        bank, lane = divmod(p % self.array.cluster_pes, self.array.load_pes)
         connect_load(m, self.weight, pe, bank=bank, lane=lane)
         m.d.comb += [
             pe.rows.eq(control.current.rows),
-            pe.chunks.eq(control.current.chunks),
+            pe.masks.eq(control.current.masks),
             pe.run.eq(control.run),
-            pe.more.eq(broadcast.busy),
-            pe.push_en.eq(beat.valid & beat.ready),
-            pe.push.slot.eq(beat.p.slot),
-            pe.push.word.eq(beat.p.word),
-            pe.push.last.eq(beat.p.beat.last),
-            pe.push.mask.eq(beat.p.beat.mask[cluster].as_value()),
-            pe.push.act.eq(beat.p.beat.act[cluster]),
+            pe.act_masks.eq(buffer.masks),
+            pe.acts.eq(buffer.acts),
         ]
 
     def _cause(self, control: TileControl, broadcast: Broadcast):

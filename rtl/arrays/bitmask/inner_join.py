@@ -1,18 +1,13 @@
-"""Inner join of two masks: the positions that both have, and the indices of their values."""
+"""Inner join of two masks: the positions that both have, and the rank of their weights."""
 
-from amaranth import Module, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["InnerJoin", "count_ones", "masks_layout", "ranks_layout"]
+from hwsim.formats.bitmask import PIECE
+from hwsim.rtl.arrays.bitmask.bits import count_ones, encode, lowest, prefix_sums, select
 
-
-def count_ones(bits: Value) -> Value:
-    """Sum of the bits of a value: a balanced tree of adders, combinational."""
-    if len(bits) == 1:
-        return bits
-    half = len(bits) // 2
-    return count_ones(bits[:half]) + count_ones(bits[half:])
+__all__ = ["InnerJoin", "masks_layout", "pair_layout"]
 
 
 def masks_layout(chunk: int) -> data.StructLayout:
@@ -20,96 +15,127 @@ def masks_layout(chunk: int) -> data.StructLayout:
     return data.StructLayout({"weight": unsigned(chunk), "act": unsigned(chunk)})
 
 
-def ranks_layout(chunk: int) -> data.StructLayout:
-    """Indices of a pair's values among the chunk's packed ones."""
-    rank = range(chunk)
-    return data.StructLayout({"weight": rank, "act": rank})
+def pair_layout(chunk: int) -> data.StructLayout:
+    """A position that both masks have, and the weights before it: the index of the packed one."""
+    return data.StructLayout({"rank": range(chunk), "position": range(chunk)})
 
 
 class InnerJoin(wiring.Component):
     """Give the pairs of two masks, one per cycle, lowest position first.
 
-    Two stages of a cycle each: **join** (the masks' AND is held; its lowest position is encoded and
-    leaves it) and **rank** (the prefix sums of both masks up to that position).
+    Two stages: in the first a byte is **picked** of the masks that are offered, the lowest that has
+    a pair; in the second the pairs of that byte are **joined**. Only a byte goes from the one to
+    the other, with the sum of the weights below it.
 
-    * Latency: two cycles from the masks' transfer to the first pair.
-    * Throughput: one pair per cycle. Masks with n pairs stay max(1, n) cycles in the join stage,
-      and the next ones are accepted in the last of them.
+    * Latency: one cycle from the offer of the masks to their first pair.
+    * Throughput: one pair per cycle. Masks with n pairs stay max(1, n) cycles in the join stage;
+      they are taken with their last byte, and the first byte of the next ones may follow.
     * Stalls: never by itself.
 
     Parameters
     ----------
     chunk : int
-        Bits of a mask.
+        Bits of a mask, whole bytes.
 
     Members
     -------
     masks : ``In(stream.Signature(masks_layout(chunk)))``
         Masks to join.
+    enters, is_first : ``Out(1)``
+        A byte enters the join stage in the next cycle; it is the first one of its masks.
     busy : ``Out(1)``
-        The join stage holds masks.
+        The join stage holds a byte.
     has_pair : ``Out(1)``
-        They have a pair left.
+        It has a pair left.
     ends : ``Out(1)``
-        It holds its masks for the last cycle.
-    pair : ``Out(stream.Signature(ranks_layout(chunk), always_ready=True))``
-        Pairs, a cycle after ``has_pair``.
+        It holds its byte for the last cycle.
+    pair : ``Out(pair_layout(chunk))``
+        Lowest pair of the byte, if it has one.
+    total : ``Out(range(chunk + 1))``
+        Weights of the masks whose byte it holds, or held last.
     """
 
     masks: stream.Interface
+    enters: Signal
+    is_first: Signal
     busy: Signal
     has_pair: Signal
     ends: Signal
-    pair: stream.Interface
+    pair: data.View
+    total: Signal
 
     def __init__(self, chunk: int) -> None:
-        if chunk < 2:
-            raise ValueError(f"chunk must be at least 2, not {chunk}")
+        if chunk < PIECE or chunk % PIECE:
+            raise ValueError(f"chunk must be whole bytes, not {chunk} bits")
         self.chunk = chunk
         super().__init__(
             {
                 "masks": In(stream.Signature(masks_layout(chunk))),
+                "enters": Out(1),
+                "is_first": Out(1),
                 "busy": Out(1),
                 "has_pair": Out(1),
                 "ends": Out(1),
-                "pair": Out(stream.Signature(ranks_layout(chunk), always_ready=True)),
+                "pair": Out(pair_layout(chunk)),
+                "total": Out(range(chunk + 1)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        pending = Signal(self.chunk, reset_less=True)
-        masks = data.View(
-            masks_layout(self.chunk),
-            Signal(masks_layout(self.chunk).size, name="masks_q", reset_less=True),
-        )
-        below = Signal(self.chunk)
-        remaining = Signal(self.chunk)
+        masks, size = self.masks, self.chunk // PIECE
+        both = Signal(self.chunk)
+        left = Signal(size, init=-1)  # bytes of the masks that may still be picked
+        common, above, line = Signal(size), Signal(size), Signal(size)
+        is_last, is_free = Signal(), Signal()
+        weights = [masks.p.weight.word_select(i, PIECE) for i in range(size)]
+        pairs = [both.word_select(i, PIECE) for i in range(size)]
         m.d.comb += [
-            # the bits under the lowest one: what a prefix sum adds up
+            both.eq(masks.p.weight & masks.p.act),
+            common.eq(Cat(pair.any() for pair in pairs) & left),
+            line.eq(lowest(common)),
+            above.eq(common & (common - 1)),
+            is_last.eq(above == 0),
+            self.enters.eq(masks.valid & is_free),
+            self.is_first.eq(left.all()),
+            masks.ready.eq(is_free & is_last),
+        ]
+
+        counts = [Signal(range(PIECE + 1), name=f"count_{i}") for i in range(size)]
+        m.d.comb += [
+            count.eq(count_ones(word)) for count, word in zip(counts, weights, strict=True)
+        ]
+        *sums, total = prefix_sums(m, counts, "sum")
+        pending = Signal(PIECE, reset_less=True)
+        weight = Signal(PIECE, reset_less=True)
+        base = Signal.like(self.pair.rank, reset_less=True)
+        byte = Signal(max(1, (size - 1).bit_length()), reset_less=True)
+        with m.If(self.enters):
+            m.d.sync += [
+                left.eq(Mux(is_last, -1, above)),
+                pending.eq(select(line, pairs)),
+                weight.eq(select(line, weights)),
+                base.eq(select(line, sums)),
+                byte.eq(encode(line)),
+                self.total.eq(total),
+            ]
+        self._join(m, pending, weight, base, byte)
+        m.d.comb += is_free.eq(~self.busy | self.ends)
+        with m.If(is_free):
+            m.d.sync += self.busy.eq(masks.valid)
+        return m
+
+    def _join(self, m: Module, pending: Signal, weight: Signal, base: Signal, byte: Signal) -> None:
+        """Give the lowest pair of the byte, and take it off."""
+        line, below, remaining = Signal(PIECE), Signal(PIECE), Signal(PIECE)
+        m.d.comb += [
+            line.eq(lowest(pending)),
             below.eq(~pending & (pending - 1)),
             remaining.eq(pending & (pending - 1)),
             self.has_pair.eq(self.busy & pending.any()),
             self.ends.eq(self.busy & (remaining == 0)),
-            self.masks.ready.eq(~self.busy | self.ends),
+            self.pair.rank.eq(base + count_ones(weight & below)),
+            self.pair.position.eq(Cat(encode(line), byte)),
         ]
-        m.d.sync += pending.eq(remaining)
-        with m.If(self.masks.ready):
-            m.d.sync += [
-                self.busy.eq(self.masks.valid),
-                pending.eq(self.masks.p.weight & self.masks.p.act),
-                masks.eq(self.masks.payload),
-            ]
-
-        weight_below = Signal(self.chunk, reset_less=True)
-        act_below = Signal(self.chunk, reset_less=True)
-        m.d.sync += [
-            self.pair.valid.eq(self.has_pair),
-            weight_below.eq(masks.weight & below),
-            act_below.eq(masks.act & below),
-        ]
-        m.d.comb += [
-            self.pair.p.weight.eq(count_ones(weight_below)),
-            self.pair.p.act.eq(count_ones(act_below)),
-        ]
-        return m
+        with m.If(~self.enters):
+            m.d.sync += pending.eq(remaining)

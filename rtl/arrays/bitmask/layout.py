@@ -16,11 +16,11 @@ from hwsim.rtl.arrays.decoding import tiles
 __all__ = [
     "PESizes",
     "act_layout",
-    "beat_layout",
+    "acts_layout",
     "command_layout",
     "load_layout",
-    "mask_word",
-    "push_layout",
+    "masks_layout",
+    "place_layout",
     "step_layout",
     "weight_layout",
 ]
@@ -34,10 +34,8 @@ class PESizes:
     ----------
     chunk
         Positions that one mask covers.
-    window
-        Activations of one word of the buffer.
     buffer_depth
-        Chunks of activations that the buffer holds.
+        Chunks of activations that the buffer of its cluster holds.
     mask_depth, entry_depth
         Masks and values that the weight memories hold.
     banks
@@ -47,7 +45,6 @@ class PESizes:
     """
 
     chunk: int
-    window: int
     buffer_depth: int
     mask_depth: int
     entry_depth: int
@@ -55,13 +52,10 @@ class PESizes:
     numbers: NumberConfig
 
     def __post_init__(self) -> None:
-        for key in ("chunk", "window", "buffer_depth", "mask_depth", "entry_depth"):
+        for key in ("chunk", "buffer_depth", "mask_depth", "entry_depth"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1, not {getattr(self, key)}")
-        for key in ("chunk", "window"):
-            power_of_two(getattr(self, key), key)
-        if self.window > self.chunk:
-            raise ValueError(f"window must be at most chunk ({self.chunk}), not {self.window}")
+        power_of_two(self.chunk, "chunk")
 
     @classmethod
     def of(cls, arch: ArchConfig) -> Self:
@@ -69,7 +63,6 @@ class PESizes:
         array = arch.array_as(BitmaskConfig)
         return cls(
             chunk=array.chunk,
-            window=array.window,
             buffer_depth=array.buffer_depth,
             mask_depth=array.mask_depth,
             entry_depth=array.entry_depth,
@@ -77,22 +70,13 @@ class PESizes:
             numbers=arch.numbers,
         )
 
-    @property
-    def words(self) -> int:
-        """Words of activations that a chunk may need."""
-        return self.chunk // self.window
-
-
-def mask_word(arch: ArchConfig) -> int:
-    """Bits of one of the words that a mask is cut into on the activation stream."""
-    return min(arch.array_as(BitmaskConfig).chunk, 32)
-
 
 def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
     ``weight_beats`` to load; then ``chunks`` chunks of activations for each of ``groups`` groups
-    of pixels, one per cluster; ``rows`` local filters come out of each group.
+    of pixels, one per cluster; ``rows`` local filters come out of each group. ``masks`` is
+    rows times chunks.
     """
     array = arch.array_as(BitmaskConfig)
     banks = array.cluster_pes // array.load_pes
@@ -103,6 +87,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "chunks": range(array.mask_depth + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
+            "masks": range(array.mask_depth + 1),
         }
     )
 
@@ -135,51 +120,39 @@ def load_layout(arch: ArchConfig) -> data.StructLayout:
 
 
 def act_layout(arch: ArchConfig) -> data.StructLayout:
-    """One beat of activations: ``window`` packed non-zeros of a chunk of each cluster's pixel.
+    """One beat of activations of a chunk of each cluster's pixel.
 
-    The chunk's mask comes with its ``last`` beat, lowest positions in the first word.
+    First comes the chunk's mask, lowest positions first, then its packed non-zeros; the ``last``
+    beat completes the chunk.
     """
     array = arch.array_as(BitmaskConfig)
-    word = mask_word(arch)
-    mask = data.ArrayLayout(unsigned(word), array.chunk // word)
-    values = data.ArrayLayout(signed(arch.numbers.act_width), array.window)
-    return data.StructLayout(
-        {
-            "mask": data.ArrayLayout(mask, array.clusters),
-            "act": data.ArrayLayout(values, array.clusters),
-            "last": unsigned(1),
-        }
-    )
+    word = data.ArrayLayout(unsigned(arch.numbers.act_width), array.window)
+    return data.StructLayout({"data": data.ArrayLayout(word, array.clusters), "last": unsigned(1)})
 
 
-def beat_layout(buffer_depth: int, words: int, beat: data.StructLayout) -> data.StructLayout:
-    """A ``beat`` of activations, and where in every buffer it goes.
+def place_layout(buffer_depth: int, words: int) -> data.StructLayout:
+    """Where in every buffer a beat goes.
 
-    That is word ``word``, of at most ``words``, of slot ``slot``.
+    It is word ``word``, of at most ``words``, of the mask (``is_mask``) or of the values of slot
+    ``slot``.
     """
     return data.StructLayout(
         {
             "slot": unsigned(index_width(buffer_depth)),
+            "is_mask": unsigned(1),
             "word": unsigned(index_width(words)),
-            "beat": beat,
         }
     )
 
 
-def push_layout(sizes: PESizes) -> data.StructLayout:
-    """What one PE sees of a beat: word ``word`` of slot ``slot`` of its buffer.
+def masks_layout(chunk: int, buffer_depth: int) -> data.ArrayLayout:
+    """Masks of a buffer, slot by slot."""
+    return data.ArrayLayout(unsigned(chunk), buffer_depth)
 
-    ``last`` completes the chunk, and ``mask`` is its mask.
-    """
-    return data.StructLayout(
-        {
-            "slot": unsigned(index_width(sizes.buffer_depth)),
-            "word": unsigned(index_width(sizes.words)),
-            "last": unsigned(1),
-            "mask": unsigned(sizes.chunk),
-            "act": data.ArrayLayout(signed(sizes.numbers.act_width), sizes.window),
-        }
-    )
+
+def acts_layout(chunk: int, buffer_depth: int, act_width: int) -> data.ArrayLayout:
+    """Activations of a buffer, slot by slot and position by position."""
+    return data.ArrayLayout(data.ArrayLayout(signed(act_width), chunk), buffer_depth)
 
 
 def step_layout(chunk: int, filters: int, buffer_depth: int) -> data.StructLayout:

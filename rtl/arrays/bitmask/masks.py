@@ -1,24 +1,26 @@
-"""Front of a bitmask PE: the masks of its filters and of the buffered activations."""
+"""Front of a bitmask PE: the masks of its filters, each with that of a buffered chunk."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.formats.base import index_width
 from hwsim.formats.bitmask import PIECE
-from hwsim.rtl.arrays.bitmask.layout import step_layout
+from hwsim.rtl.arrays.bitmask.layout import masks_layout, step_layout
 
 __all__ = ["MaskWalk"]
 
 
 class MaskWalk(wiring.Component):
-    """Walk the buffered chunks, and under each the local filters; fetch both masks of every step.
+    """Walk the buffered chunks, and under each the local filters: give both masks of every step.
 
     Masks of weights lie in the order of the walk: chunk by chunk, filter by filter, from address
-    0 for every pixel. The next step is fetched in the cycle in which the one before it is taken.
+    0 for every pixel, so they are fetched one ahead of the chunks. The memory is slow: what it
+    gives goes into a register, from which the step is offered.
 
-    * Latency: two cycles from the push that completes a chunk to ``step.valid``.
+    * Latency: two cycles from the push that completes a chunk to ``step.valid``; the first chunk of
+      a layer must not be completed in the first cycle of the run.
     * Throughput: one step per cycle.
     * Stalls: ``room`` is low while the buffer is full. It comes from a register: a chunk that is
       released in this cycle does not make room in this cycle.
@@ -38,30 +40,34 @@ class MaskWalk(wiring.Component):
     -------
     write_en, write_addr, write_data : ``In``
         Write a piece of a mask of weights; only while no layer runs.
-    rows, chunks : ``In``
-        Local filters, and chunks of a pixel; both hold while a layer runs.
-    push_en, push_slot, push_mask : ``In``
-        Complete the chunk in this slot of the buffer, of which this is the mask.
+    run : ``In(1)``
+        A layer is running.
+    rows, masks : ``In``
+        Local filters, and masks of all their chunks; both hold while a layer runs.
+    push_en : ``In(1)``
+        The next chunk is completed in the buffer.
+    acts : ``In(masks_layout(chunk, buffer_depth))``
+        Masks of the buffer.
     room : ``Out(1)``
-        The buffer can take a chunk.
+        As far as this PE goes, the buffer can take a chunk.
     available : ``Out(1)``
         A complete chunk is in the buffer, not yet walked.
     fetches : ``Out(1)``
-        Both masks of a step are fetched in this cycle.
+        A mask of weights is fetched in this cycle.
     step : ``Out(stream.Signature(step_layout(chunk, filters, buffer_depth)))``
         Pairs of masks.
     release : ``In(1)``
-        The oldest chunk's values are not needed any more.
+        The oldest chunk's values are not needed any more in the next cycle.
     """
 
     write_en: Signal
     write_addr: Signal
     write_data: Signal
+    run: Signal
     rows: Signal
-    chunks: Signal
+    masks: Signal
     push_en: Signal
-    push_slot: Signal
-    push_mask: Signal
+    acts: data.View
     room: Signal
     available: Signal
     fetches: Signal
@@ -82,11 +88,11 @@ class MaskWalk(wiring.Component):
                 "write_en": In(1),
                 "write_addr": In(index_width(mask_depth * pieces)),
                 "write_data": In(PIECE),
+                "run": In(1),
                 "rows": In(range(filters + 1)),
-                "chunks": In(range(mask_depth + 1)),
+                "masks": In(range(mask_depth + 1)),
                 "push_en": In(1),
-                "push_slot": In(index_width(buffer_depth)),
-                "push_mask": In(chunk),
+                "acts": In(masks_layout(chunk, buffer_depth)),
                 "room": Out(1),
                 "available": Out(1),
                 "fetches": Out(1),
@@ -101,47 +107,51 @@ class MaskWalk(wiring.Component):
 
         waiting = Signal(range(self.buffer_depth + 1))  # chunks that are not walked
         held = Signal.like(waiting)  # chunks that are not released
-        head = Signal.like(step.p.slot)
+        slot = Signal.like(step.p.slot)
         row = Signal.like(step.p.row)
-        chunk = Signal(range(self.mask_depth))
         addr = Signal(range(self.mask_depth))
-        ends_chunk = Signal()
-        ends_pixel = Signal()
+        fetched, is_last, moves = Signal(), Signal(reset_less=True), Signal()
+        ends_chunk, ends_pixel = Signal(), Signal()
         m.d.comb += [
             self.room.eq(held != self.buffer_depth),
             self.available.eq(waiting != 0),
-            fetches.eq(self.available & (~step.valid | step.ready)),
+            fetches.eq(self.run & (~fetched | moves)),
+            moves.eq(fetched & self.available & (~step.valid | step.ready)),
+            ends_pixel.eq(addr + 1 == self.masks),
             ends_chunk.eq(row + 1 == self.rows),
-            ends_pixel.eq(ends_chunk & (chunk + 1 == self.chunks)),
+            step.p.act.eq(Array(self.acts[i] for i in range(self.buffer_depth))[step.p.slot]),
         ]
         m.d.sync += [
-            waiting.eq(waiting + self.push_en - (fetches & ends_chunk)),
+            waiting.eq(waiting + self.push_en - (moves & ends_chunk)),
             held.eq(held + self.push_en - self.release),
         ]
-        with m.If(fetches | step.ready):
-            m.d.sync += step.valid.eq(fetches)
+        # Masks are fetched ahead of the chunks, the first of the layer in its first cycle.
         with m.If(fetches):
             m.d.sync += [
-                step.p.row.eq(row),
-                step.p.slot.eq(head),
-                step.p.ends_chunk.eq(ends_chunk),
-                step.p.ends_pixel.eq(ends_pixel),
-                row.eq(row + 1),
+                fetched.eq(1),
+                is_last.eq(ends_pixel),
                 addr.eq(Mux(ends_pixel, 0, addr + 1)),
             ]
+        with m.If(~self.run):
+            m.d.sync += [fetched.eq(0), addr.eq(0)]
+        weight = self._weights(m, addr)
+        with m.If(moves | step.ready):
+            m.d.sync += step.valid.eq(moves)
+        with m.If(moves):
+            m.d.sync += [
+                step.p.weight.eq(weight),
+                step.p.row.eq(row),
+                step.p.slot.eq(slot),
+                step.p.ends_chunk.eq(ends_chunk),
+                step.p.ends_pixel.eq(is_last),
+                row.eq(Mux(ends_chunk, 0, row + 1)),
+            ]
             with m.If(ends_chunk):
-                m.d.sync += [
-                    row.eq(0),
-                    chunk.eq(Mux(ends_pixel, 0, chunk + 1)),
-                    head.eq(Mux(head == self.buffer_depth - 1, 0, head + 1)),
-                ]
-
-        self._weights(m, addr)
-        self._acts(m, head)
+                m.d.sync += slot.eq(Mux(slot == self.buffer_depth - 1, 0, slot + 1))
         return m
 
-    def _weights(self, m: Module, addr: Signal) -> None:
-        """Masks of weights, which stay in the memory's output register while the step does."""
+    def _weights(self, m: Module, addr: Signal) -> Value:
+        """Masks of weights; give the one that was fetched."""
         pieces = self.chunk // PIECE
         memory: Memory = Memory(
             shape=data.ArrayLayout(PIECE, pieces), depth=self.mask_depth, init=[]
@@ -156,19 +166,5 @@ class MaskWalk(wiring.Component):
             *(write.data[i].eq(self.write_data) for i in range(pieces)),
             read.en.eq(self.fetches),
             read.addr.eq(addr),
-            self.step.p.weight.eq(read.data.as_value()),
         ]
-
-    def _acts(self, m: Module, head: Signal) -> None:
-        """Masks of activations, which stay as those of weights do."""
-        memory: Memory = Memory(shape=self.chunk, depth=self.buffer_depth, init=[])
-        m.submodules.acts = memory
-        write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            write.en.eq(self.push_en),
-            write.addr.eq(self.push_slot),
-            write.data.eq(self.push_mask),
-            read.en.eq(self.fetches),
-            read.addr.eq(head),
-            self.step.p.act.eq(read.data),
-        ]
+        return Value.cast(read.data)

@@ -7,8 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import BitmaskConfig
 from hwsim.formats.base import index_width
-from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin, count_ones
-from hwsim.rtl.arrays.bitmask.layout import PESizes, push_layout
+from hwsim.formats.bitmask import PIECE
+from hwsim.rtl.arrays.bitmask.bits import select
+from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin
+from hwsim.rtl.arrays.bitmask.layout import PESizes, acts_layout, masks_layout
 from hwsim.rtl.arrays.bitmask.masks import MaskWalk
 from hwsim.rtl.arrays.decoding.accumulator import Accumulator
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
@@ -35,15 +37,17 @@ def _route_layout(sizes: PESizes) -> data.StructLayout:
 class PE(wiring.Component):
     """Join the masks of every local filter with those of the buffered chunks; add up by filter.
 
-    The pipeline, one cycle per stage: **fetch** of both masks (:class:`MaskWalk`), **and**,
-    **join** and **rank** (:class:`InnerJoin`), **fetch** of both values, **select** of the
-    activation in its word, **multiply** (the accumulator is fetched) and **add**. Everything after
-    the join never stalls. A step of n pairs costs max(1, n) cycles of the join stage.
+    The pipeline, one cycle per stage: **offer** of a mask of weights with that of the chunk
+    (:class:`MaskWalk`), **pick** of a byte and **join** (:class:`InnerJoin`), **fetch** of both
+    values, **capture** of the weight, **multiply** (the accumulator is fetched) and **add**.
+    Everything after the join never stalls. A step of n pairs costs max(1, n) cycles of the join
+    stage.
 
     * Latency: three cycles from the push that completes a chunk to its first pair in the join
-      stage, five more to the sum being stored.
+      stage, four more to the sum being stored.
     * Throughput: one pair per cycle.
-    * Stalls: ``room`` is low while the buffer is full; a pixel waits for its bank.
+    * Stalls: ``room`` is low while the PE needs all chunks of the buffer; a pixel waits for its
+      bank.
 
     Parameters
     ----------
@@ -59,10 +63,12 @@ class PE(wiring.Component):
     -------
     load_en, load : ``In(1)``, ``In(load)``
         Write a piece of a mask (``kind`` 0) or a value (1); only while no layer runs.
-    rows, chunks, room
+    rows, masks, room
         As of :class:`MaskWalk`.
-    push_en, push : ``In(1)``, ``In(push_layout(sizes))``
-        A beat of activations.
+    push_en : ``In(1)``
+        The next chunk is completed in the buffer.
+    act_masks, acts : ``In(masks_layout)``, ``In(acts_layout)``
+        The buffer of the cluster.
     run : ``In(1)``
         A layer is running.
     more : ``In(1)``
@@ -84,11 +90,12 @@ class PE(wiring.Component):
     load_en: Signal
     load: data.View
     rows: Signal
-    chunks: Signal
+    masks: Signal
     run: Signal
     more: Signal
     push_en: Signal
-    push: data.View
+    act_masks: data.View
+    acts: data.View
     room: Signal
     drain: data.View
     drained: Signal
@@ -99,17 +106,18 @@ class PE(wiring.Component):
     events: data.View
 
     def __init__(self, sizes: PESizes, load: data.StructLayout, events: data.StructLayout) -> None:
-        self.sizes, banks = sizes, sizes.banks
+        self.sizes, banks, depth = sizes, sizes.banks, sizes.buffer_depth
         super().__init__(
             {
                 "load_en": In(1),
                 "load": In(load),
                 "rows": In(range(banks.depth + 1)),
-                "chunks": In(range(sizes.mask_depth + 1)),
+                "masks": In(range(sizes.mask_depth + 1)),
                 "run": In(1),
                 "more": In(1),
                 "push_en": In(1),
-                "push": In(push_layout(sizes)),
+                "act_masks": In(masks_layout(sizes.chunk, depth)),
+                "acts": In(acts_layout(sizes.chunk, depth, sizes.numbers.act_width)),
                 "room": Out(1),
                 "drain": In(drain_layout(banks)),
                 "drained": In(1),
@@ -136,30 +144,24 @@ class PE(wiring.Component):
             walk.write_addr.eq(self.load.addr),
             walk.write_data.eq(self.load.data),
             walk.rows.eq(self.rows),
-            walk.chunks.eq(self.chunks),
-            walk.push_en.eq(self.push_en & self.push.last),
-            walk.push_slot.eq(self.push.slot),
-            walk.push_mask.eq(self.push.mask),
+            walk.masks.eq(self.masks),
+            walk.run.eq(self.run),
+            walk.push_en.eq(self.push_en),
+            walk.acts.eq(self.act_masks),
             self.room.eq(walk.room),
         ]
-        ends_chunk, ends_pixel, route = self._join(m, walk, join)
+        ends_pixel, route = self._join(m, walk, join)
         strobes = self._multiply(m, join, route)
         strobes |= {
             "mask_writes": walk.write_en,
             "mask_reads": walk.fetches,
-            "buffer_mask_writes": walk.push_en,
-            "buffer_mask_reads": walk.fetches,
             "joins": walk.step.valid & walk.step.ready,
         }
         m.d.comb += [self.events[name].eq(strobe) for name, strobe in strobes.items()]
 
-        # The values of a chunk are fetched two cycles after its last pair leaves the join.
-        always = Const(1)
-        m.d.comb += walk.release.eq(
-            delayed(m, ends_chunk, 2, enable=always, name="release", reset_less=False)
-        )
         # Pixels added up and not drained. One counts from the cycle after its last write.
-        finishes = delayed(m, ends_pixel, 5, enable=always, name="finishes", reset_less=False)
+        always = Const(1)
+        finishes = delayed(m, ends_pixel, 4, enable=always, name="finishes", reset_less=False)
         finished = m.submodules.finished = GroupCount(sizes.banks.count)
         m.d.comb += [
             finished.enters.eq(finishes),
@@ -170,17 +172,18 @@ class PE(wiring.Component):
         return m
 
     def _join(self, m: Module, walk: MaskWalk, join: InnerJoin):
-        """Bring masks into the join stage; give its last cycles, and the route of its pairs."""
-        step = walk.step
-        layout = _route_layout(self.sizes)
-        route = data.View(layout, Signal(layout.size, name="route", reset_less=True))
-        start = Signal.like(route.start)  # of the values of the step to come
-        bank = Signal.like(route.bank)
+        """Bring masks into the join; give the last cycle of a pixel, and the route of its pairs."""
+        step, sizes = walk.step, self.sizes
+        layout = _route_layout(sizes)
+        route = data.View(layout, Signal(layout.size, name="route"))
+        bank = Signal.like(route.bank, name="bank")
         # pixels joined and not drained: each holds a bank
-        ahead = m.submodules.ahead = GroupCount(self.sizes.banks.count)
-        is_free = Signal()
-        loads = Signal()
-        ends_pixel = Signal()
+        ahead = m.submodules.ahead = GroupCount(sizes.banks.count)
+        is_free, loads = Signal(), Signal()
+        ends_chunk, ends_pixel = (
+            Signal(),
+            Signal(),
+        )  # the byte that enters ends the chunk, the pixel
         m.d.comb += [
             ahead.enters.eq(ends_pixel),
             ahead.drained.eq(self.drained),
@@ -190,23 +193,27 @@ class PE(wiring.Component):
             join.masks.p.act.eq(step.p.act),
             step.ready.eq(join.masks.ready & is_free),
             loads.eq(step.valid & step.ready),
+            ends_chunk.eq(loads & step.p.ends_chunk),
             ends_pixel.eq(loads & step.p.ends_pixel),
         ]
-        ends_chunk_q = Signal(reset_less=True)
-        ends_pixel_q = Signal(reset_less=True)
+        ends_chunk_q, ends_pixel_q = Signal(), Signal()
         m.d.sync += bank.eq(Mux(self.run, bank + ends_pixel, 0))
-        with m.If(loads):
+        with m.If(join.enters):
             m.d.sync += [
-                route.start.eq(start),
                 route.slot.eq(step.p.slot),
                 route.row.eq(step.p.row),
                 route.bank.eq(bank),
-                ends_chunk_q.eq(step.p.ends_chunk),
-                ends_pixel_q.eq(step.p.ends_pixel),
-                start.eq(Mux(ends_pixel, 0, start + count_ones(step.p.weight))),
+                ends_chunk_q.eq(ends_chunk),
+                ends_pixel_q.eq(ends_pixel),
             ]
-        m.d.comb += self.cause.eq(self._cause(walk, join, is_free))
-        return join.ends & ends_chunk_q, join.ends & ends_pixel_q, route
+            # the values of a step follow those of the one before
+            with m.If(join.is_first):
+                m.d.sync += route.start.eq(Mux(ends_pixel_q, 0, route.start + join.total))
+        m.d.comb += [
+            walk.release.eq(join.ends & ends_chunk_q),
+            self.cause.eq(self._cause(walk, join, is_free)),
+        ]
+        return join.ends & ends_pixel_q, route
 
     def _cause(self, walk: MaskWalk, join: InnerJoin, is_free: Signal) -> Value:
         code = status_codes(BitmaskConfig.CAUSES, "pe")
@@ -217,55 +224,38 @@ class PE(wiring.Component):
         return Mux(self.run, Mux(join.busy, joining, waiting), code["idle"])
 
     def _multiply(self, m: Module, join: InnerJoin, route: data.View) -> dict[str, Value]:
-        """Fetch, select, multiply and add the pairs; give the strobes of the memories."""
-        sizes, numbers = self.sizes, self.sizes.numbers
-        always, shift = Const(1), sizes.window.bit_length() - 1
-        word = data.ArrayLayout(act_shape(numbers), sizes.window)
-
+        """Fetch, multiply and add the pairs; give the strobes of the memories."""
+        sizes, numbers, always = self.sizes, self.sizes.numbers, Const(1)
         values: Memory = Memory(shape=code_shape(numbers), depth=sizes.entry_depth, init=[])
         m.submodules.values = values
-        acts: Memory = Memory(shape=word, depth=sizes.buffer_depth * sizes.words, init=[])
-        m.submodules.acts = acts
-        value_write, value_read = values.write_port(), values.read_port()
-        act_write, act_read = acts.write_port(), acts.read_port()
-        m.d.comb += [
-            value_write.en.eq(self.load_en & (self.load.kind == 1)),
-            value_write.addr.eq(self.load.addr),
-            value_write.data.eq(self.load.data),
-            act_write.en.eq(self.push_en),
-            act_write.addr.eq(self._word_addr(self.push.slot, self.push.word)),
-            act_write.data.eq(self.push.act),
-        ]
-
-        # rank: the pair's addresses in both memories
-        rank = delayed(m, route, 1, enable=always, name="route")
+        write, read = values.write_port(), values.read_port()
         fetch = Signal()
-        lane = Signal(max(shift, 1), reset_less=True)
-        value_addr = Signal.like(value_read.addr, reset_less=True)
-        act_addr = Signal.like(act_read.addr, reset_less=True)
+        value_addr = Signal.like(read.addr, reset_less=True)
+        slot = Signal.like(route.slot, name="slot", reset_less=True)
+        position = Signal.like(join.pair.position, name="position", reset_less=True)
         m.d.sync += [
-            fetch.eq(join.pair.valid),
-            value_addr.eq(rank.start + join.pair.p.weight),
-            act_addr.eq(self._word_addr(rank.slot, join.pair.p.act >> shift)),
-            lane.eq(join.pair.p.act[:shift]),
+            fetch.eq(join.has_pair),
+            value_addr.eq(route.start + join.pair.rank),
+            slot.eq(route.slot),
+            position.eq(join.pair.position),
         ]
-        # fetch, then select
         m.d.comb += [
-            value_read.en.eq(fetch),
-            value_read.addr.eq(value_addr),
-            act_read.en.eq(fetch),
-            act_read.addr.eq(act_addr),
+            write.en.eq(self.load_en & (self.load.kind == 1)),
+            write.addr.eq(self.load.addr),
+            write.data.eq(self.load.data),
+            read.en.eq(fetch),
+            read.addr.eq(value_addr),
         ]
-        lane_q = delayed(m, lane, 1, enable=always, name="lane")
         code = Signal(code_shape(numbers), reset_less=True)
         act = Signal(act_shape(numbers), reset_less=True)
-        m.d.sync += [code.eq(value_read.data), act.eq(act_read.data[lane_q])]
+        m.d.sync += [code.eq(read.data), act.eq(self._act(m, slot, position).as_signed())]
+        act_q = delayed(m, act, 1, enable=always, name="act")
 
         accumulator = m.submodules.accumulator = Accumulator(
             sizes.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
         )
-        target = delayed(m, Cat(rank.row, rank.bank), 3, enable=always, name="target")
-        m.d.sync += accumulator.product[0].eq(product(act, code, numbers))
+        target = delayed(m, Cat(route.row, route.bank), 3, enable=always, name="target")
+        m.d.sync += accumulator.product[0].eq(product(act_q, code, numbers))
         m.d.comb += [
             accumulator.add.eq(delayed(m, fetch, 2, enable=always, name="pair", reset_less=False)),
             Cat(accumulator.row, accumulator.bank).eq(target),
@@ -273,16 +263,27 @@ class PE(wiring.Component):
             self.psum.eq(accumulator.psum),
         ]
         return {
-            "value_writes": value_write.en,
-            "value_reads": value_read.en,
-            "buffer_writes": act_write.en,
-            "buffer_reads": act_read.en,
+            "value_writes": write.en,
+            "value_reads": read.en,
             "macs": accumulator.add,
             "psum_reads": accumulator.reads,
             "psum_writes": accumulator.writes,
         }
 
-    def _word_addr(self, slot: Value, word: Value) -> Value:
-        """Address of a word of a slot of the buffer."""
-        width = (self.sizes.words - 1).bit_length()
-        return Cat(word[:width], slot) if width else slot
+    def _act(self, m: Module, slot: Signal, position: Signal) -> Value:
+        """Select an activation of the buffer: in every byte of positions, then among the bytes."""
+        size = self.sizes.chunk // PIECE
+        low = Signal(PIECE, name="position_line")
+        high = Signal(size * self.sizes.buffer_depth, name="byte_line")
+        bytes_of_slot = size.bit_length() - 1
+        m.d.comb += [
+            low.eq(1 << position[:3]),
+            high.eq(1 << Cat(position[3:][:bytes_of_slot], slot)),
+        ]
+        parts = []
+        for index in range(len(high)):
+            acts, first = self.acts[index // size], index % size * PIECE
+            part = Signal(self.sizes.numbers.act_width, name=f"act_of_{index}")
+            m.d.comb += part.eq(select(low, [acts[first + i].as_unsigned() for i in range(PIECE)]))
+            parts.append(part)
+        return select(high, parts)

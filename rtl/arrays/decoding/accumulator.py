@@ -16,8 +16,9 @@ class Accumulator(wiring.Component):
     """Banks of rows of partial sums, one per lane: one bank adds up while another is drained.
 
     A bank is one memory with a read and a write port, shared by the two users in turn: the PE
-    never adds to a bank that is being drained. The memories are transparent, so a row may be
-    addressed in every cycle.
+    never adds to a bank that is being drained, nor is a sum drained in the cycle in which it is
+    stored. One adder per lane serves all banks. It takes the sum of the cycle before from a
+    register if that is of the same row, so a row may be addressed in every cycle.
 
     * Latency: two cycles from ``add`` to the sum being stored: fetch, then add ``product`` (which
       arrives one cycle after ``add``) and write. One cycle from ``drain.read`` to ``psum``.
@@ -83,12 +84,21 @@ class Accumulator(wiring.Component):
         row_q = Signal.like(self.row, reset_less=True)
         m.d.sync += [add_q.eq(self.add), bank_q.eq(self.bank), row_q.eq(self.row)]
 
-        psum, reads, writes = [], [], []
+        # the row that is added to now is that of the cycle before, and not yet in the memory
+        is_same = Signal()
+        total = data.View(psums, Signal(psums.size, name="total"))
+        total_q = data.View(psums, Signal(psums.size, name="total_q", reset_less=True))
+        m.d.sync += [
+            is_same.eq(add_q & (self.bank == bank_q) & (self.row == row_q)),
+            total_q.eq(total),
+        ]
+
+        fetched, psum, reads, writes = [], [], [], []
         for index in range(banks.count):
             bank: Memory = Memory(shape=psums, depth=banks.depth, init=[])
             m.submodules[f"bank_{index}"] = bank
             write = bank.write_port()
-            read = bank.read_port(transparent_for=(write,))
+            read = bank.read_port()
             is_fetching = self.add & (self.bank == index)
             is_adding = add_q & (bank_q == index)
             m.d.comb += [
@@ -97,14 +107,15 @@ class Accumulator(wiring.Component):
                 write.en.eq(is_adding | (drain.zero & (drain.bank == index)) | drain.clear),
                 write.addr.eq(Mux(is_adding, row_q, drain.row)),
             ]
-            for lane in range(banks.lanes):
-                total = read.data[lane] + self.product[lane]
-                m.d.comb += write.data[lane].eq(Mux(is_adding, total, 0))
+            m.d.comb += write.data.as_value().eq(Mux(is_adding, total, 0))
+            fetched.append(read.data.as_value())
             psum.append(data.View(beats, read.data.as_value())[drain.beat].as_value())
             reads.append(read.en)
             writes.append(write.en)
 
+        before = data.View(psums, Mux(is_same, total_q.as_value(), Array(fetched)[bank_q]))
         m.d.comb += [
+            *(total[lane].eq(before[lane] + self.product[lane]) for lane in range(banks.lanes)),
             self.psum.as_value().eq(Array(psum)[drain.bank]),
             self.reads.eq(Cat(reads)),
             self.writes.eq(Cat(writes)),

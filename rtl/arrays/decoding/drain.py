@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config.arrays.decoding import Banks
+from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout
 
 __all__ = ["Drain"]
@@ -14,18 +15,20 @@ class Drain(wiring.Component):
     """Walk a finished accumulator bank, row by row, and leave zeros behind.
 
     A group is drained once every PE has finished it. A row is fetched once, stays in the memories'
-    output registers while its lanes go out, ``drain_lanes`` per beat, and is cleared when the last
-    beat is taken; the next row is fetched in that same cycle.
+    output registers while its lanes go out, ``drain_lanes`` of one slice of the PEs per beat, and
+    is cleared when the last beat is taken; the next row is fetched in that same cycle.
 
     * Latency: one cycle from ``finished`` to ``valid``.
-    * Throughput: ``drain_lanes`` lanes of one row per cycle; no bubble between rows, nor between
-      groups when the next one is finished in time.
+    * Throughput: one beat per cycle; no bubble between rows, nor between groups when the next one
+      is finished in time.
     * Stalls while ``ready`` is low, or no group is finished.
 
     Parameters
     ----------
     banks : :class:`~hwsim.config.arrays.decoding.Banks`
         Number and size of the banks.
+    slices : int
+        Slices of the PEs, one after the other for each beat of lanes.
 
     Members
     -------
@@ -40,6 +43,8 @@ class Drain(wiring.Component):
         Handshake of the row and beat that ``drain`` shows.
     drain : ``Out(drain_layout(banks))``
         What every PE's accumulators do.
+    slice : ``Out(index_width(slices))``
+        Slice of the PEs whose turn it is.
     drained : ``Out(1)``
         Last transfer of the group.
     done : ``Out(1)``
@@ -57,11 +62,14 @@ class Drain(wiring.Component):
     valid: Signal
     ready: Signal
     drain: data.View
+    slice: Signal
     drained: Signal
     done: Signal
 
-    def __init__(self, banks: Banks) -> None:
-        self.banks = banks
+    def __init__(self, banks: Banks, slices: int = 1) -> None:
+        if slices < 1:
+            raise ValueError(f"slices must be at least 1, not {slices}")
+        self.banks, self.slices = banks, slices
         super().__init__(
             {
                 "start": In(1),
@@ -75,6 +83,7 @@ class Drain(wiring.Component):
                 "valid": Out(1),
                 "ready": In(1),
                 "drain": Out(drain_layout(banks)),
+                "slice": Out(index_width(slices)),
                 "drained": Out(1),
                 "done": Out(1),
             }
@@ -92,10 +101,12 @@ class Drain(wiring.Component):
 
         is_last_group = groups_left == 1
         beats = Mux(is_last_group, self.tail, self.banks.beats)
+        ends_beat = Signal()
         ends_row = Signal()
         ends_group = Signal()
         m.d.comb += [
-            ends_row.eq(beat + 1 == beats),
+            ends_beat.eq(self.slice == self.slices - 1),
+            ends_row.eq(ends_beat & (beat + 1 == beats)),
             ends_group.eq(row + 1 == self.rows),
             self.valid.eq(valid),
             drain.bank.eq(bank),
@@ -107,7 +118,9 @@ class Drain(wiring.Component):
             drain.read_row.eq(Mux(valid & ~ends_group, row + 1, 0)),
         ]
         with m.If(valid & self.ready):
-            m.d.sync += beat.eq(beat + 1)
+            m.d.sync += self.slice.eq(Mux(ends_beat, 0, self.slice + 1))
+            with m.If(ends_beat):
+                m.d.sync += beat.eq(beat + 1)
             with m.If(ends_row):
                 m.d.comb += drain.zero.eq(1)
                 m.d.sync += beat.eq(0)

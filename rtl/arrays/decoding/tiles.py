@@ -1,9 +1,11 @@
 """Connections that the index-decoding arrays share: from streams to PEs, and back."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth import Cat, Module, Value, unsigned
+from amaranth import Cat, Module, Mux, Value, unsigned
 from amaranth.lib import data, wiring
 
 from hwsim.config import DecodingConfig
@@ -49,6 +51,14 @@ def connect_load(
     ]
 
 
+def _slice(pes: Sequence[Any], drain: Drain) -> Value:
+    """Partial sums of the slice of the PEs whose turn it is."""
+    psums, size = [pe.psum for pe in pes], len(pes) // drain.slices
+    slices = [Cat(psums[first : first + size]) for first in range(0, len(pes), size)]
+    line = [drain.slice == index for index in range(len(slices))]
+    return reduce(or_, (Mux(on, psum, 0) for on, psum in zip(line, slices, strict=True)))
+
+
 def connect_tiles(
     m: Module, array: ArrayComponent, control: TileControl, drain: Drain, pes: Sequence[Any]
 ) -> None:
@@ -71,7 +81,7 @@ def connect_tiles(
         drain.finished_two.eq(Cat(pe.finished_two for pe in pes).all()),
         drain.ready.eq(array.ofmap.ready),
         array.ofmap.valid.eq(drain.valid),
-        array.ofmap.p.psum.as_value().eq(Cat(pe.psum for pe in pes)),
+        array.ofmap.p.psum.as_value().eq(_slice(pes, drain)),
     ]
     for p, pe in enumerate(pes):
         m.submodules[f"pe_{p}"] = pe

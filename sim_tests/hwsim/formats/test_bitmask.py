@@ -56,7 +56,7 @@ def test_size_of_the_documented_example():
 
 def test_measure_takes_the_design_s_chunk():
     arch = ArchConfig.read("bitmask_64_c64")
-    assert measure(arch, EXAMPLE, (4, 6)) == Bits(values=56, indices=24, padding=4 * 58)
+    assert measure(arch, EXAMPLE, (4, 6)) == Bits(values=56, indices=24, padding=4 * 26)
 
 
 @given(WEIGHTS, st.sampled_from(["bitmask_64", "bitmask_64_c64"]))

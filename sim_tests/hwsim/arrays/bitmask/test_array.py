@@ -66,8 +66,13 @@ def cases(draw):
         buffer_depth=draw(st.sampled_from([1, 2, 3, 8])),
         acc_depth=draw(st.sampled_from([1, 2, 8])),
         acc_banks=draw(st.sampled_from([2, 4])),
+        drain_pes=draw(st.sampled_from([None, 1, local])),
         balance=draw(st.sampled_from(["none", "greedy"])),
-        numbers={"weight_code": "levels", "weight_width": draw(st.sampled_from([1, 4]))},
+        numbers={
+            "weight_code": "levels",
+            "weight_width": draw(st.sampled_from([1, 4])),
+            "act_width": draw(st.sampled_from([2, 5, 8])),
+        },
     )
     density = st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0])
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -140,9 +145,37 @@ def test_activations_come_packed():
     act[[1, 3, 6], 0] = 1, 2, 3
     act[[7, 9], 1] = 4, 5
     beats = bitmask.compile(arch, GEMM.of(np.ones((1, 16), np.int8), act)).inputs["act"]
-    assert beats["last"].tolist() == [0, 1, 1]
-    assert beats["act"].tolist() == [[[1, 2], [4, 0]], [[3, 0], [0, 0]], [[0, 0], [5, 0]]]
-    assert beats["mask"][1:, :, 0].tolist() == [[0b1001010, 0b10000000], [0, 0b10]]
+    assert beats["last"].tolist() == [0, 0, 1, 0, 1]
+    assert beats["data"].tolist() == [
+        [[0b1001010, 0], [0b10000000, 0]],  # masks of both pixels, then their values
+        [[1, 2], [4, 0]],
+        [[3, 0], [0, 0]],
+        [[0, 0], [0b10, 0]],
+        [[0, 0], [5, 0]],
+    ]
+
+
+def test_a_mask_takes_as_many_beats_as_it_fills():
+    act = np.zeros((32, 1), np.int64)
+    act[[0, 9, 31], 0] = -1, 1, 2
+    arch = design(chunk=32, window=2, numbers={"act_width": 5})
+    beats = bitmask.compile(arch, GEMM.of(np.ones((1, 32), np.int8), act)).inputs["act"]
+    masks = [[1, 16], [0, 0], [0, 0], [2, 0]]  # words of 5 bits
+    assert beats["data"][:, 0].tolist() == [*masks, [31, 1], [2, 0]]
+    empty = bitmask.compile(arch, GEMM.of(np.ones((1, 32), np.int8), 0 * act)).inputs["act"]
+    assert empty["last"].tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("drain_pes", [1, 2, 4])
+def test_partial_sums_leave_a_few_pes_at_a_time(drain_pes):
+    arch = design(clusters=2, drain_pes=drain_pes)
+    gemm = draw_gemm(np.random.default_rng(1), arch, (5, 20, 4), 0.5, 0.5)
+    job = bitmask.compile(arch, gemm)
+    # 2 groups of 2 pixels, 3 local filters, of which a PE without a pixel or filter sends nothing
+    assert job.ofmap_index.shape == (2 * 3 * 4 // drain_pes, drain_pes)
+    run = bitmask.simulate(arch, job, {})
+    assert (run.ofmap == product(arch, gemm)).all()
+    assert bitmask.count(arch, gemm) == run.counts
 
 
 def test_greedy_balancing_evens_out_the_work():
@@ -191,10 +224,11 @@ def test_moving_the_origin_of_time_changes_nothing():
     act = column_masks(rng.random((40, 60)) < 0.6, 8, 0)
     filters = column_masks(rng.random((40, 12)) < 0.5, 8, 0)
     weight = np.ascontiguousarray(filters.reshape(5, 1, 3, 4).transpose(0, 2, 1, 3))
-    near, far = (recur(act, weight, Shape(2, 2, 2, 4, far)) for far in (50, 1 << 29))
+    near, far = (recur(act, weight, Shape(2, 2, 1, 2, 4, 2, far)) for far in (50, 1 << 29))
     assert (near == far).all()
     near, far = (
-        recur_alike(act[:, :, :4], 1000, weight, Shape(2, 2, 2, 4, far)) for far in (50, 1 << 29)
+        recur_alike(act[:, :, :4], 1000, weight, Shape(2, 2, 1, 2, 4, 2, far))
+        for far in (50, 1 << 29)
     )
     assert (near == far).all()
 
@@ -362,6 +396,7 @@ def test_shapes_that_do_not_fit_are_named():
         ({"window": 16}, r"window must be at most chunk \(8\), not 16"),
         ({"clusters": 3}, r"clusters must divide pes \(4\), not 3"),
         ({"clusters": 2, "load_pes": 4}, r"load_pes must divide pes / clusters \(2\), not 4"),
+        ({"drain_pes": 3}, r"drain_pes must divide pes \(4\), not 3"),
     ],
 )
 def test_bad_designs_are_refused(changes, rule):
@@ -379,21 +414,19 @@ def test_pinned_layer():
     rng = np.random.default_rng(0)
     arch = ArchConfig.read("bitmask_64_c64")
     counts = bitmask.count(arch, draw_gemm(rng, arch, (50, 500, 64), 0.1, 0.4))
-    control = {"idle": 1, "load": 892, "broadcast": 520, "full": 838, "act": 1, "drain": 55}
+    control = {"idle": 1, "load": 892, "broadcast": 2544, "act": 1, "drain": 46}
     pe = {
-        "idle": 57152, "mac": 64707, "empty": 9205, "fetch": 6100, "buffer": 7807, "done": 2677
+        "idle": 57152, "mac": 64707, "empty": 28597, "fetch": 30398, "buffer": 39616, "done": 2506
     }  # fmt: skip
-    zeros = {"control": {"weight": 0}, "pe": {"drain": 0}}
+    zeros = {"control": {"weight": 0, "full": 0}, "pe": {"drain": 0}}
     causes = {"control": control | zeros["control"], "pe": pe | zeros["pe"]}
-    # 16 groups, 8 chunks, 4 local filters; 892 beats: 512 pieces of masks, and values
-    joins = 64 * 16 * 8 * 4
+    # 16 groups, 16 chunks, 4 local filters; 892 beats: 512 pieces of masks, and values
+    joins = 64 * 16 * 16 * 4
     psums = 64707 + 64 * 16 * 4
     events = {
-        "mask_writes": 32 * 512, "mask_reads": joins,
+        "mask_writes": 32 * 512, "mask_reads": joins + 64,
         "value_writes": 32 * 380, "value_reads": 64707,
-        "buffer_writes": 64 * 520, "buffer_reads": 64707,
-        "buffer_mask_writes": 64 * 16 * 8, "buffer_mask_reads": joins,
         "joins": joins, "macs": 64707, "psum_reads": psums, "psum_writes": psums,
-        "command_beats": 1, "weight_beats": 892, "act_beats": 520, "ofmap_beats": 16 * 4,
+        "command_beats": 1, "weight_beats": 892, "act_beats": 2544, "ofmap_beats": 16 * 4 * 8,
     }  # fmt: skip
-    assert counts == Counts(2307, causes, events)
+    assert counts == Counts(3484, causes, events)

@@ -34,6 +34,8 @@ DESIGNS = {
     "wide_chunk": {"chunk": 64, "window": 8, "mask_depth": 4, "load_pes": 1},
     "greedy": {"clusters": 1, "balance": "greedy", "buffer_depth": 4, "window": 2, "acc_banks": 8},
     "one_filter": {"acc_depth": 1, "acc_banks": 4, "pes": 6, "clusters": 3, "load_pes": 1},
+    "one_psum_per_beat": {"drain_pes": 1, "chunk": 16, "mask_depth": 8},
+    "narrow_ports": {"drain_pes": 2, "chunk": 32, "window": 1, "mask_depth": 4, "buffer_depth": 3},
     "smallest": {
         "pes": 1, "clusters": 1, "load_pes": 1, "buffer_depth": 1, "window": 8, "acc_depth": 1,
         "mask_depth": 1, "entry_depth": 8,

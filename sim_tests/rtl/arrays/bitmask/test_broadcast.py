@@ -9,11 +9,17 @@ from harness.component import play, seeded
 from hwsim.rtl.arrays.bitmask.broadcast import Broadcast
 
 ACT = data.StructLayout({"act": signed(8), "last": unsigned(1)})
-OUTPUTS = ["act.ready", "beat.valid", "beat.p", "busy"]
+OUTPUTS = ["act.ready", "beat.valid", "beat.p", "place", "busy"]
 
 
-def broadcast(buffer_depth=3, words=4, chunks=8):
-    return Broadcast(buffer_depth=buffer_depth, words=words, chunks=chunks, act=ACT)
+def broadcast(buffer_depth=3, mask_beats=2, value_beats=4, chunks=8):
+    return Broadcast(
+        buffer_depth=buffer_depth,
+        mask_beats=mask_beats,
+        value_beats=value_beats,
+        chunks=chunks,
+        act=ACT,
+    )
 
 
 def begin(groups, chunks):
@@ -21,7 +27,7 @@ def begin(groups, chunks):
 
 
 def draw_beats(rng, sizes):
-    """Beats of chunks of these sizes."""
+    """Beats of chunks of these sizes, masks included."""
     return [
         {"act": int(rng.integers(-128, 128)), "last": int(word + 1 == size)}
         for size in sizes
@@ -29,22 +35,24 @@ def draw_beats(rng, sizes):
     ]
 
 
-def expected(beats, buffer_depth):
-    """Slot, word and content of each beat."""
-    seen, slot, word = [], 0, 0
+def expected(beats, buffer_depth, mask_beats=2):
+    """Slot, part and content of each beat: the mask's first, then the values'."""
+    seen, slot, index = [], 0, 0
     for beat in beats:
-        seen.append((slot, word, beat["act"], beat["last"]))
-        slot, word = ((slot + 1) % buffer_depth, 0) if beat["last"] else (slot, word + 1)
+        is_mask = index < mask_beats
+        word = index if is_mask else index - mask_beats
+        seen.append((slot, is_mask, word, beat["act"], beat["last"]))
+        slot, index = ((slot + 1) % buffer_depth, 0) if beat["last"] else (slot, index + 1)
     return seen
 
 
 def seen(row):
-    p = row["beat.p"]
-    return p.slot, p.word, p.beat.act, p.beat.last
+    place, beat = row["place"], row["beat.p"]
+    return place.slot, place.is_mask, place.word, beat.act, beat.last
 
 
 def test_one_cycle_to_a_broadcast_and_one_beat_per_cycle(simulate):
-    beats = draw_beats(seeded(0), [1, 3, 2, 1])
+    beats = draw_beats(seeded(0), [2, 4, 3, 2])
     cycles = [begin(2, 2)]
     cycles += [{"start": 0, "act.valid": 1, "act.p": b, "beat.ready": 1} for b in beats]
     cycles += [{}, {}]  # one more beat is offered, and not taken
@@ -60,7 +68,8 @@ def test_one_cycle_to_a_broadcast_and_one_beat_per_cycle(simulate):
 def test_beats_wait_and_none_is_lost(simulate, buffer_depth):
     rng = seeded(buffer_depth)
     groups, chunks = 5, 3
-    beats = draw_beats(rng, rng.integers(1, 5, groups * chunks))
+    mask_beats = 1 + buffer_depth % 2
+    beats = draw_beats(rng, mask_beats + rng.integers(0, 5, groups * chunks))
     sent = []
 
     def stimuli(rows):
@@ -83,11 +92,11 @@ def test_beats_wait_and_none_is_lost(simulate, buffer_depth):
         assert not rows[-1]["busy"]
         assert not rows[-1]["act.ready"]
 
-    play(simulate, broadcast(buffer_depth), stimuli, OUTPUTS)
-    assert sent == expected(beats, buffer_depth)
+    play(simulate, broadcast(buffer_depth, mask_beats), stimuli, OUTPUTS)
+    assert sent == expected(beats, buffer_depth, mask_beats)
 
 
-@pytest.mark.parametrize("key", ["buffer_depth", "words", "chunks"])
+@pytest.mark.parametrize("key", ["buffer_depth", "mask_beats", "value_beats", "chunks"])
 def test_nothing_to_broadcast_is_refused(key):
     with pytest.raises(ValueError, match=f"{key} must be at least 1, not 0"):
         broadcast(**{key: 0})

@@ -6,7 +6,7 @@ from harness.component import play, seeded
 
 from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin
 
-OUTPUTS = ["masks.ready", "busy", "has_pair", "ends", "pair.valid", "pair.p"]
+OUTPUTS = ["masks.ready", "enters", "is_first", "busy", "has_pair", "ends", "pair", "total"]
 
 
 def join(simulate, chunk, masks, probability=1.0, rng=None):
@@ -28,53 +28,56 @@ def join(simulate, chunk, masks, probability=1.0, rng=None):
 
 
 def pairs(rows):
-    return [(int(r["pair.p"].weight), int(r["pair.p"].act)) for r in rows if r["pair.valid"]]
+    return [(int(r["pair"].rank), int(r["pair"].position)) for r in rows if r["has_pair"]]
 
 
 def expected(weight, act):
-    both, ranks = weight & act, []
+    both, found = weight & act, []
     while both:
-        below = (both & -both) - 1
-        ranks.append(((weight & below).bit_count(), (act & below).bit_count()))
+        lowest = both & -both
+        found.append(((weight & (lowest - 1)).bit_count(), lowest.bit_length() - 1))
         both &= both - 1
-    return ranks
+    return found
 
 
 def draw_mask(rng, chunk, density):
     return sum(1 << k for k in range(chunk) if rng.random() < density)
 
 
-@pytest.mark.parametrize("chunk", [2, 8, 16, 128])
+@pytest.mark.parametrize("chunk", [8, 16, 32, 128])
 @pytest.mark.parametrize("probability", [1.0, 0.4])
-def test_ranks_of_every_pair(simulate, chunk, probability):
+def test_rank_and_position_of_every_pair(simulate, chunk, probability):
     rng = seeded(chunk)
     full = (1 << chunk) - 1
     masks = [(full, full), (0, full), (full, 0), (1, 1), (1 << chunk - 1, full), (1, 2)]
     masks += [tuple(draw_mask(rng, chunk, density) for density in rng.random(2)) for _ in range(8)]
     rows = join(simulate, chunk, masks, probability, rng)
     assert pairs(rows) == [pair for weight, act in masks for pair in expected(weight, act)]
-    assert [r["pair.valid"] for r in rows[1:]] == [r["has_pair"] for r in rows[:-1]]
     # max(1, n) cycles for n pairs, whatever the pauses between them
     assert sum(r["busy"] for r in rows) == sum(max(1, (w & a).bit_count()) for w, a in masks)
+    # what the weights of the masks before are known by when the next ones enter
+    firsts = [index for index, r in enumerate(rows) if r["enters"] and r["is_first"]]
+    assert [rows[i + 1]["total"] for i in firsts] == [w.bit_count() for w, _ in masks]
 
 
-def test_two_cycles_to_a_pair_and_no_bubble_between_masks(simulate):
-    masks = [(0b101, 0b111), (0b1, 0b10), (0, 0), (0b11, 0b11)]
-    rows = join(simulate, 8, masks)
-    names = ("masks.ready", "busy", "has_pair", "ends", "pair.valid")
+def test_a_cycle_to_a_pair_and_no_bubble_between_bytes_or_masks(simulate):
+    masks = [(0x0100_0005, 0x0100_0007), (0b1, 0b10), (0, 0), (0x30000, 0x30000)]
+    rows = join(simulate, 32, masks)
+    names = ("masks.ready", "is_first", "busy", "has_pair", "ends")
     assert [tuple(row[name] for name in names) for row in rows[:8]] == [
-        (1, 0, 0, 0, 0),  # the transfer of the first masks
-        (0, 1, 1, 0, 0),
-        (1, 1, 1, 1, 1),  # its last cycle takes the next masks
-        (1, 1, 0, 1, 1),  # without a pair: one cycle
-        (1, 1, 0, 1, 0),
-        (0, 1, 1, 0, 0),
+        (0, 1, 0, 0, 0),  # a byte of the first masks is picked, and they have another
+        (0, 0, 1, 1, 0),
+        (1, 0, 1, 1, 1),  # the other byte takes the masks
         (1, 1, 1, 1, 1),
-        (1, 0, 0, 0, 1),
+        (1, 1, 1, 0, 1),  # without a pair: one cycle
+        (1, 1, 1, 0, 1),
+        (0, 1, 1, 1, 0),
+        (1, 1, 1, 1, 1),
     ]
-    assert pairs(rows) == [(0, 0), (1, 2), (0, 0), (1, 1)]
+    assert pairs(rows) == [(0, 0), (1, 2), (2, 24), (0, 16), (1, 17)]
 
 
-def test_a_mask_of_one_bit_is_refused():
-    with pytest.raises(ValueError, match="chunk must be at least 2, not 1"):
-        InnerJoin(1)
+@pytest.mark.parametrize("chunk", [0, 4, 12])
+def test_a_mask_that_is_no_bytes_is_refused(chunk):
+    with pytest.raises(ValueError, match=f"chunk must be whole bytes, not {chunk} bits"):
+        InnerJoin(chunk)

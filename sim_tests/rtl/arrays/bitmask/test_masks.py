@@ -27,6 +27,12 @@ def load(masks, chunk):
     ]
 
 
+def masks_of(acts, buffer_depth):
+    """Masks of the buffer that holds the last of these chunks."""
+    return [next((a for i, a in reversed(list(enumerate(acts))) if i % buffer_depth == slot), 0)
+            for slot in range(buffer_depth)]  # fmt: skip
+
+
 def expected(weights, acts, rows, chunks, buffer_depth):
     """Steps of the pushed chunks, in the order of the walk."""
     return [
@@ -53,21 +59,30 @@ def test_two_cycles_to_a_step_and_one_step_per_cycle(simulate, chunk):
     rng = seeded(chunk)
     weights, acts = draw_masks(rng, 6, chunk), draw_masks(rng, 2, chunk)
     writes = load(weights, chunk)
-    begin = {"write_en": 0, "rows": 3, "chunks": 2, "step.ready": 1}
-    cycles = writes + [
-        begin | {"push_en": 1, "push_slot": slot, "push_mask": act} for slot, act in enumerate(acts)
-    ]
-    cycles += [{"push_en": 0}] * 7
+    begin = {"write_en": 0, "run": 1, "rows": 3, "masks": 6, "step.ready": 1}
+    cycles = [*writes, begin]
+    cycles += [{"push_en": 1}, {"push_en": 1, "acts": acts}] + [{"push_en": 0}] * 7
     rows = play(simulate, walk(chunk), cycles, OUTPUTS)[len(writes) :]
-    assert [row["available"] for row in rows] == [0] + [1] * 6 + [0] * 2
-    assert [row["fetches"] for row in rows] == [0] + [1] * 6 + [0] * 2
-    assert [row["step.valid"] for row in rows] == [0, 0] + [1] * 6 + [0]
-    assert [row["room"] for row in rows] == [1, 1] + [0] * 7
-    assert [seen(row) for row in rows[2:8]] == expected(weights, acts, 3, 2, 2)
+    assert [row["available"] for row in rows] == [0] * 2 + [1] * 6 + [0] * 2
+    # the first mask is fetched before there is a chunk, the last one for the next pixel
+    assert [row["fetches"] for row in rows] == [1, 0] + [1] * 6 + [0] * 2
+    assert [row["step.valid"] for row in rows] == [0, 0, 0] + [1] * 6 + [0]
+    assert [row["room"] for row in rows] == [1, 1, 1] + [0] * 7
+    assert [seen(row) for row in rows[3:9]] == expected(weights, acts, 3, 2, 2)
+
+
+def test_a_layer_begins_at_the_first_mask(simulate):
+    weights = [3, 5, 7]
+    writes = load(weights, 8)
+    layer = [{"write_en": 0, "run": 1, "rows": 1, "masks": 3, "acts": [255, 255]}, {"push_en": 1}]
+    layer += [{"push_en": 0, "step.ready": 1}] * 3 + [{"run": 0, "step.ready": 0}]
+    rows = play(simulate, walk(8), writes + layer + layer, OUTPUTS)
+    # one chunk of three is all that either layer gets
+    assert [row["step.p"].weight for row in rows if row["step.valid"]] == [3, 3]
 
 
 def test_a_release_makes_room_in_the_next_cycle(simulate):
-    push = {"rows": 1, "chunks": 1, "push_en": 1}
+    push = {"rows": 1, "masks": 1, "push_en": 1}
     cycles = [push, {"push_en": 0}, {"release": 1}, {"release": 0}]
     rows = play(simulate, walk(buffer_depth=1), cycles, OUTPUTS)
     assert [row["room"] for row in rows] == [1, 0, 0, 1]
@@ -83,14 +98,13 @@ def test_steps_wait_and_none_is_lost(simulate, buffer_depth, filters, chunks):
     def stimuli(rows):
         """Push while there is room, take steps with pauses, release a chunk after its last."""
         yield from load(weights, 8)
-        yield {"write_en": 0, "rows": filters, "chunks": chunks}
+        yield {"write_en": 0, "run": 1, "rows": filters, "masks": filters * chunks}
         pushed = walked = released = 0
         while len(steps) < len(acts) * filters:
             ready, releases = bool(rng.random() < 0.6), released < walked and rng.random() < 0.5
             has_room = pushed - released < buffer_depth
             pushes = pushed < len(acts) and has_room and rng.random() < 0.7
-            mask = acts[pushed] if pushes else 0
-            push = {"push_en": pushes, "push_slot": pushed % buffer_depth, "push_mask": mask}
+            push = {"push_en": pushes, "acts": masks_of(acts[:pushed], buffer_depth)}
             yield push | {"step.ready": ready, "release": releases}
             row = rows[-1]
             assert row["room"] == has_room
@@ -101,7 +115,7 @@ def test_steps_wait_and_none_is_lost(simulate, buffer_depth, filters, chunks):
 
     rows = play(simulate, walk(8, 12, buffer_depth), stimuli, OUTPUTS)
     assert steps == expected(weights, acts, filters, chunks, buffer_depth)
-    assert sum(row["fetches"] for row in rows) == len(steps)
+    assert sum(row["fetches"] for row in rows) == len(steps) + 1
 
 
 @pytest.mark.parametrize("key", ["mask_depth", "buffer_depth", "filters"])

@@ -36,6 +36,7 @@ DESIGNS = {
     "odd_sizes": {"pes": 2, "lanes": 3, "load_pes": 1, "fifo_depth": 3, "window": 3},
     "wide_drain": {"pes": 2, "lanes": 6, "load_pes": 2, "drain_lanes": 3, "window": 2},
     "whole_drain": {"pes": 2, "lanes": 4, "load_pes": 1, "drain_lanes": 4, "acc_depth": 2},
+    "narrow_drain": {"lanes": 4, "drain_lanes": 2, "drain_pes": 2},
     "deep_queue": {
         "pes": 8, "lanes": 1, "load_pes": 8, "fifo_depth": 8, "window": 8, "acc_depth": 2,
     },

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Drain of the accumulator banks: against the cycle model, its latency and its throughput."""
 
 import numpy as np
@@ -8,18 +9,19 @@ from hwsim.arrays.decoding.drain import Drain as DrainModel
 from hwsim.config.arrays.decoding import Banks
 from hwsim.rtl.arrays.decoding.drain import Drain
 
-OUTPUTS = ["valid", "drain", "drained", "done"]
+OUTPUTS = ["valid", "drain", "slice", "drained", "done"]
 
 
 def start(groups, rows, tail):
     return {"start": 1, "groups": groups, "rows": rows, "tail": tail}
 
 
+@pytest.mark.parametrize("slices", [1, 2, 3])
 @pytest.mark.parametrize("banks", [Banks(2, 4), Banks(4, 2, 6, 2), Banks(2, 1, 3, 3)], ids=str)
-def test_equals_the_cycle_model(simulate, banks):
+def test_equals_the_cycle_model(simulate, banks, slices):
     rng = seeded(banks.depth)
-    model = DrainModel(banks, 1)
-    acc = np.zeros((banks.count, banks.depth, 1, banks.lanes), dtype=np.int64)
+    model = DrainModel(banks, slices, slices)
+    acc = np.zeros((banks.count, banks.depth, slices, banks.lanes), dtype=np.int64)
     cycles, expected = [], []
     for _ in range(8):
         groups = int(rng.integers(1, 6))
@@ -37,15 +39,15 @@ def test_equals_the_cycle_model(simulate, banks):
             is_drained = model.drained(ready)
             expected.append((model.valid, is_drained, is_drained and model.groups_left == 1))
             if model.valid:
-                expected[-1] += (model.bank, model.row, model.beat)
+                expected[-1] += (model.bank, model.row, model.beat, model.slice)
             model.step(ready, held, acc)
             held, entered = held + enters - is_drained, entered + enters
-    rows = play(simulate, Drain(banks), cycles, OUTPUTS)
-    seen = [
-        (row["valid"], row["drained"], row["done"])
-        + ((row["drain"].bank, row["drain"].row, row["drain"].beat) if row["valid"] else ())
-        for row in rows
-    ]
+    rows = play(simulate, Drain(banks, slices), cycles, OUTPUTS)
+    seen = []
+    for row in rows:
+        drain = row["drain"]
+        shown = (drain.bank, drain.row, drain.beat, row["slice"]) if row["valid"] else ()
+        seen.append((row["valid"], row["drained"], row["done"], *shown))
     assert seen == expected
 
 
@@ -63,6 +65,20 @@ def test_valid_one_cycle_after_finished_and_no_bubble(simulate):
     assert [row["drain"].zero for row in rows] == [0, 0] + [0, 1] * 6
     banks_read = [row["drain"].read_bank for row in rows if row["drain"].read]
     assert banks_read == [0, 0, 0, 1, 1, 1]
+
+
+def test_every_slice_of_a_row_before_the_next_row(simulate):
+    cycles = [start(1, 2, 1), {"start": 0, "ready": 1, "finished": 1}] + [{}] * 6
+    rows = play(simulate, Drain(Banks(2, 4), 3), cycles, OUTPUTS)
+    shown = [(row["drain"].row, row["slice"]) for row in rows if row["valid"]]
+    assert shown == [(row, part) for row in range(2) for part in range(3)]
+    assert [row["drain"].zero for row in rows] == [0, 0] + [0, 0, 1] * 2
+    assert [row["done"] for row in rows] == [0] * 7 + [1]
+
+
+def test_no_slice_is_refused():
+    with pytest.raises(ValueError, match="slices must be at least 1, not 0"):
+        Drain(Banks(2, 4), 0)
 
 
 def test_offer_holds_while_ready_is_low(simulate):
