@@ -61,7 +61,7 @@ TRACE_ARGS = [
     *_VERILATOR,
     "--trace-saif",
     "--trace-underscore",  # most nets of a netlist begin with one
-    "--output-split", "5000",
+    "--output-split", "40000",
     "-CFLAGS", "-O0",
 ]  # fmt: skip
 

@@ -114,8 +114,9 @@ def _instances(modules: dict[str, Any], top: str, path: str = "") -> Iterator[tu
 def _by_bit(module: dict[str, Any], toggles: dict[str, int]) -> dict[int, int]:
     """Changes of each bit of a module's netlist."""
     found: dict[int, int] = {}
-    for name, net in module["netnames"].items():
-        bits = net["bits"]
+    for written, net in module["netnames"].items():
+        # a name that begins with a dollar is escaped
+        name, bits = written.replace("\\", ""), net["bits"]
         for index, bit in enumerate(bits):
             label = name if len(bits) == 1 else f"{name}[{index}]"
             if label in toggles:

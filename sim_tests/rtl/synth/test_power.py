@@ -164,7 +164,7 @@ def test_gates_are_equal_to_the_simulator(array, tmp_path):
         gemm = GEMM.of(weight, act * scale)
         model = array_model(arch)
         job = model.compile(arch, gemm)
-        simulated = model.simulate(arch, job)
+        simulated = model.simulate(arch, job, {})
         run, groups = run_gates(gates, job)
         assert run.fault == ""
         assert np.array_equal(run.ofmap, simulated.ofmap)
