@@ -27,9 +27,13 @@ class Source:
         self._held = self._held or not is_paused(self._pauses, self._stream, cycle)
         return self._held
 
+    def peek(self) -> dict[str, NDArray[np.int64]]:
+        """The word offered: each field as the array (or scalar) it is in the job."""
+        return {field: values[self._taken] for field, values in self._words.items()}
+
     def take(self) -> dict[str, NDArray[np.int64]]:
-        """Transfer the word offered: each field as the array (or scalar) it is in the job."""
-        word = {field: values[self._taken] for field, values in self._words.items()}
+        """Transfer the word offered."""
+        word = self.peek()
         self._taken += 1
         self._held = False
         return word

@@ -224,4 +224,4 @@ def occupancy(
 def blocks(weight: NDArray[Any], m: int) -> NDArray[Any]:
     """Matrix ``(M, K)`` as blocks ``(M, B, m)``, zeros behind K."""
     rows, k = weight.shape
-    return np.pad(weight, [(0, 0), (0, -k % m)]).reshape(rows, -1, m)
+    return np.pad(weight, [(0, 0), (0, -k % m)]).reshape(rows, -(-k // m), m)

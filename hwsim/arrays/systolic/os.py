@@ -140,7 +140,8 @@ class OSModel(SystolicModel):
         taps, _ = shifted(self.deskew, self.drain[-1])
         enable = self.offer(bool(self.valid[-1]), diagonal(taps[:, ::-1]))
 
-        last = self.k == self.k_size - 1
+        opens, closes = self.spans()
+        last = closes and self.k == self.k_size - 1
         blocked = last and self.drain_wait > 0
         feed = enable and self.busy and not blocked and weight_valid and act_valid
         if not enable:
@@ -158,19 +159,25 @@ class OSModel(SystolicModel):
             weight = np.zeros((self.rows, self.block), np.int64)
             act = np.zeros((self.cols, self.block), np.int64)
             if feed:
-                weight = self.weight_stream.take()["weight"]
+                weight = self.weight_stream.peek()["weight"]
                 act = self.act_stream.take()["act"]
                 if self.gated and last:  # beyond K
                     act = np.where(np.arange(self.block) < self.block_edge, act, 0)
             shift_in = self._drain(feed and last)
-            self._move(weight, act, feed, self.k == 0, feed and last, shift_in)
+            self._move(weight, act, feed, opens and self.k == 0, feed and last, shift_in)
+        if feed and closes:
+            self.weight_stream.take()
         if self.busy:
-            self._control(feed, last)
+            self._control(feed and closes, last)
         elif command_valid:
             self._accept()
         if enable and not (feed and last):
             self.drain_wait = max(0, self.drain_wait - 1)
         return cause
+
+    def spans(self) -> tuple[bool, bool]:
+        """Whether the activations on offer are the first, the last that their weights meet."""
+        return True, True
 
     def _accept(self) -> None:
         command = {field: int(value) for field, value in self.command.take().items()}
@@ -179,14 +186,14 @@ class OSModel(SystolicModel):
         self.block_edge = command.get("block_edge", self.block)
         self.busy, self.k = True, 0
 
-    def _control(self, feed: bool, last: bool) -> None:
-        if feed and last:
+    def _control(self, step: bool, last: bool) -> None:
+        if step and last:
             self.k = 0
             self.drain_wait = self.rows - 1
             self.fold_rows = self.m_edge if self.fold.last(0) else self.rows
             self.busy = not self.fold.done
             self.fold.advance()
-        elif feed:
+        elif step:
             self.k += 1
 
     def _drain(self, fold_end: bool) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from hwsim.config.arrays.base import ArrayConfig, wing
 from hwsim.config.arrays.bitmask import BitmaskConfig
 from hwsim.config.arrays.csc import CSCConfig
+from hwsim.config.arrays.dbb import DBBConfig
 from hwsim.config.arrays.decoding import DecodingConfig
 from hwsim.config.arrays.dense import DenseConfig
 from hwsim.config.arrays.nm import NMConfig
@@ -16,6 +17,7 @@ __all__ = [
     "ArrayConfig",
     "BitmaskConfig",
     "CSCConfig",
+    "DBBConfig",
     "DecodingConfig",
     "DenseConfig",
     "NMConfig",

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 from hwsim.config.arrays.base import ArrayConfig
 from hwsim.config.arrays.bitmask import BitmaskConfig
 from hwsim.config.arrays.csc import CSCConfig
+from hwsim.config.arrays.dbb import DBBConfig
 from hwsim.config.arrays.dense import DenseConfig
 from hwsim.config.arrays.nm import NMConfig
 from hwsim.config.arrays.pattern import PatternConfig
@@ -21,6 +22,7 @@ FAMILIES: dict[str, type[ArrayConfig]] = {
     "dense": DenseConfig,
     "nm": NMConfig,
     "pattern": PatternConfig,
+    "dbb": DBBConfig,
     "csc": CSCConfig,
     "bitmask": BitmaskConfig,
 }

@@ -58,6 +58,10 @@ class StreamedCell(Cell):
         """
         raise NotImplementedError
 
+    def spans(self, act) -> tuple[Value, Value]:
+        """Whether what the stream ``act`` offers is the first, the last that its weights meet."""
+        return Const(1), Const(1)
+
     def act_code(self) -> Shape:
         """Shape of an activation in the stream."""
         width = self.numbers.act_width
