@@ -1,6 +1,6 @@
 """Nested loop counter."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,12 +10,11 @@ __all__ = ["FoldCounter"]
 class FoldCounter(wiring.Component):
     """Walk through a nest of loops, the innermost (level 0) first.
 
-    A level counts down from its bound, which it reads in its first iteration: nothing is loaded at
-    the start of a nest, and what says that an iteration is the last is a comparison with 1.
+    Each level counts down from its bound, and has a register that says whether its iteration is the
+    last: what depends on ``first``, ``last`` and ``done`` waits for no comparison.
 
-    * Throughput: one step per cycle. After the last fold of the nest it is back at the first.
-    * Latency: one cycle from ``step`` to the next fold; the outputs are combinational functions of
-      the registers and of ``bounds``.
+    * Throughput: one step per cycle.
+    * Latency: one cycle from ``start`` to the first fold, one from ``step`` to the next.
 
     Parameters
     ----------
@@ -27,9 +26,9 @@ class FoldCounter(wiring.Component):
     Members
     -------
     bounds : ``In(ArrayLayout(width, levels))``
-        Lengths of the loops, at least 1; they hold still while the nest is walked.
-    step : ``In(1)``
-        Go to the next fold.
+        Lengths of the loops, at least 1; taken with ``start``.
+    start, step : ``In(1)``
+        Go to the first, to the next fold.
     first, last : ``Out(levels)``
         Bit i: loop i is in its first, its last iteration.
     done : ``Out(1)``
@@ -42,6 +41,7 @@ class FoldCounter(wiring.Component):
     """
 
     bounds: data.View
+    start: Signal
     step: Signal
     first: Signal
     last: Signal
@@ -56,6 +56,7 @@ class FoldCounter(wiring.Component):
         super().__init__(
             {
                 "bounds": In(data.ArrayLayout(width, levels)),
+                "start": In(1),
                 "step": In(1),
                 "first": Out(levels),
                 "last": Out(levels),
@@ -68,16 +69,23 @@ class FoldCounter(wiring.Component):
 
         carry: Value = self.step
         for level in range(self.levels):
-            bound = Value.cast(self.bounds[level])
-            left = Signal.like(bound, name=f"left_{level}", reset_less=True)
-            first = Signal(init=1, name=f"first_{level}")
-            now = Signal.like(bound, name=f"now_{level}")
-            m.d.comb += now.eq(Mux(first, bound, left))
-            m.d.comb += self.first[level].eq(first)
-            m.d.comb += self.last[level].eq(now == 1)
-            with m.If(carry):
-                m.d.sync += [left.eq(now - 1), first.eq(self.last[level])]
-            carry = carry & self.last[level]
+            length = Value.cast(self.bounds[level])
+            bound = Signal.like(length, name=f"bound_{level}", reset_less=True)
+            left = Signal.like(length, name=f"left_{level}", reset_less=True)
+            only = Signal(name=f"only_{level}", reset_less=True)
+            first = Signal(name=f"first_{level}", reset_less=True)
+            last = Signal(name=f"last_{level}", reset_less=True)
+            m.d.comb += [self.first[level].eq(first), self.last[level].eq(last)]
+            with m.If(self.start):
+                m.d.sync += [bound.eq(length), left.eq(length), first.eq(1)]
+                m.d.sync += [only.eq(length == 1), last.eq(length == 1)]
+            with m.Elif(carry):
+                m.d.sync += first.eq(last)
+                with m.If(last):
+                    m.d.sync += [left.eq(bound), last.eq(only)]
+                with m.Else():
+                    m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
+            carry = carry & last
         m.d.comb += self.done.eq(self.last.all())
 
         return m

@@ -1,6 +1,6 @@
 """Products of activations and coded weights: a multiplier no wider than its code needs."""
 
-from amaranth import Const, Mux, Signal, Value, signed, unsigned
+from amaranth import Const, Mux, Value, signed, unsigned
 
 from hwsim.config import NumberConfig
 
@@ -22,7 +22,7 @@ def product_shape(numbers: NumberConfig):
     return signed(numbers.product_width)
 
 
-def product(act: Value, code: Signal, numbers: NumberConfig) -> Value:
+def product(act: Value, code: Value, numbers: NumberConfig) -> Value:
     """Product of an activation and the weight that a code stands for, combinational.
 
     ``int`` is one signed multiplier of ``act_width x weight_width``; ``levels`` multiplies by the

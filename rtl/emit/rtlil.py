@@ -20,13 +20,17 @@ __all__ = ["TOPS", "design_rtlil", "elaborated", "rtl_digest"]
 TOPS: Mapping[str, Callable[[ArchConfig], wiring.Component]] = {"array": build}
 
 
-def design_rtlil(arch: ArchConfig, top: str = "array") -> tuple[wiring.Component, str]:
+def design_rtlil(
+    arch: ArchConfig, top: str = "array", platform: str | None = None
+) -> tuple[wiring.Component, str]:
     """Component of a design, and its RTLIL: each kind of module once.
 
     Parameters
     ----------
     top
         One of :data:`TOPS`. The top module is called as the design.
+    platform
+        What it is elaborated for: a target of synthesis whose blocks it may instantiate.
 
     Raises
     ------
@@ -37,12 +41,12 @@ def design_rtlil(arch: ArchConfig, top: str = "array") -> tuple[wiring.Component
         raise InputError(arch.name, "top", top, f"must be one of: {', '.join(TOPS)}")
     with _uncollected():
         component = TOPS[top](arch)
-        return component, elaborated(component, arch.name)
+        return component, elaborated(component, arch.name, platform)
 
 
-def elaborated(component: wiring.Component, name: str) -> str:
+def elaborated(component: wiring.Component, name: str, platform: str | None = None) -> str:
     """RTLIL of a component, each kind of module once; the top module is called ``name``."""
-    return share_modules(rtlil.convert(component, name=name, emit_src=False))
+    return share_modules(rtlil.convert(component, name=name, platform=platform, emit_src=False))
 
 
 def rtl_digest(text: str, name: str) -> str:

@@ -324,7 +324,7 @@ def _on(plane: Plane, load: float, slew: float) -> float:
 
 
 def _tree(buffer: CellConfig, first: float, load: float) -> float:
-    """Ns through the fastest balanced tree of buffers; ``first`` is the load of each, in fF."""
+    """Delay of the fastest balanced tree of buffers; ``first`` is the load of each, in fF."""
     (arc,) = buffer.arcs
     delays = []
     for levels in range(1, LEVELS + 1):

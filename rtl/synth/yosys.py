@@ -27,7 +27,7 @@ from hwsim.config import ArchConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product, product_shape
 from hwsim.rtl.emit.rtlil import design_rtlil, elaborated
-from hwsim.rtl.synth.targets import Target, target_of
+from hwsim.rtl.synth.targets import FPGAS, Target, target_of
 from hwsim.system.files import write_text_atomic
 
 __all__ = [
@@ -155,7 +155,7 @@ def synthesize_array(
     whole
         Whether to synthesize more than the PE; else the first of the three is ``None``.
     """
-    _, text = design_rtlil(arch)
+    _, text = design_rtlil(arch, platform=target)
     kinds = Counter(_PE.findall(text))
     pe = _synthesize(text, kinds.most_common(1)[0][0], target, cache)
     array = _synthesize(text, f"\\{arch.name}", target, cache) if whole else None
@@ -233,7 +233,8 @@ def _synthesize(
     target = target_of(name)
     script = [
         "read_rtlil design.il",
-        f"hierarchy {'-check ' if is_whole else ''}-top {top}",
+        # the blocks of an FPGA are known to its own passes, which check
+        f"hierarchy {'-check ' if is_whole and name not in FPGAS else ''}-top {top}",
         *(["flatten"] if is_flat else []),
         "tee -q -o memory.json stat -json",
         *(step.format(top=top) for step in target.passes),

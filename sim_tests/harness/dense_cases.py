@@ -21,9 +21,12 @@ SHAPES = [
 ]
 
 
-def arch_of(dataflow: str, rows: int, cols: int, acc_depth: int = 8, **numbers: int) -> ArchConfig:
+def arch_of(
+    dataflow: str, rows: int, cols: int, acc_depth: int = 8, mac_latency: int = 1, **numbers: int
+) -> ArchConfig:
     """Small design; ``acc_depth`` is for ``ws`` alone."""
     array = {"family": "dense", "dataflow": dataflow, "rows": rows, "cols": cols}
+    array["mac_latency"] = mac_latency
     if dataflow == "ws":
         array["acc_depth"] = acc_depth
     return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
@@ -51,10 +54,12 @@ def product(arch: ArchConfig, gemm: GEMM) -> np.ndarray:
     return ((exact + half) % (2 * half) - half).astype(np.int64)
 
 
-def gather_arch_of(rows: int, cols: int, acc_depth: int, gather_depth: int = 32) -> ArchConfig:
+def gather_arch_of(
+    rows: int, cols: int, acc_depth: int, gather_depth: int = 32, mac_latency: int = 1
+) -> ArchConfig:
     """Small weight-stationary design that gathers its activations from banks."""
     array = {
         "family": "dense", "dataflow": "ws", "rows": rows, "cols": cols, "acc_depth": acc_depth,
-        "gather_depth": gather_depth,
+        "gather_depth": gather_depth, "mac_latency": mac_latency,
     }  # fmt: skip
     return parse(ArchConfig, {"name": "dut", "array": array}, "test")

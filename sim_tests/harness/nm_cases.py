@@ -30,10 +30,18 @@ SHAPES = [(1, 1, 1), (5, 27, 5), (2, 3, 9), (7, 12, 2), (3, 48, 4)]
 
 
 def arch_of(
-    dataflow: str, rows: int, cols: int, n: int, m: int, acc_depth: int = 4, **numbers: object
+    dataflow: str,
+    rows: int,
+    cols: int,
+    n: int,
+    m: int,
+    acc_depth: int = 4,
+    mac_latency: int = 1,
+    **numbers: object,
 ) -> ArchConfig:
     """Small design; ``acc_depth`` is for ``ws`` alone."""
     array = {"family": "nm", "dataflow": dataflow, "rows": rows, "cols": cols, "n": n, "m": m}
+    array["mac_latency"] = mac_latency
     if dataflow == "ws":
         array["acc_depth"] = acc_depth
     return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
@@ -63,6 +71,7 @@ def designs(draw) -> tuple[ArchConfig, int]:
         n,
         m,
         1 << draw(st.integers(0, 4)),
+        draw(st.integers(1, 3)),
         **draw(st.sampled_from(NUMBERS)),
         psum_width=draw(st.sampled_from([17, 32])),
     )

@@ -29,12 +29,13 @@ def arch_of(
     acc_depth: int = 8,
     line_depth: int = 8,
     patterns: int = 8,
+    mac_latency: int = 1,
     **numbers: int | str,
 ) -> ArchConfig:
     """Small design."""
     array = {
         "family": "pattern", "rows": rows, "cols": cols, "acc_depth": acc_depth,
-        "line_depth": line_depth, "patterns": patterns,
+        "line_depth": line_depth, "patterns": patterns, "mac_latency": mac_latency,
     }  # fmt: skip
     return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
 

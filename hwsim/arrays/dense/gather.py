@@ -137,7 +137,13 @@ def count_cycles(arch: ArchConfig, m: int, blocks: int, gather: Gather, n: int) 
     rows, m_folds = array.rows, split(m, array.cols)[0]
     tiles, n_edge = split(n, array.acc_depth)
     each = folds * m_folds
-    spent = {"idle": 1, "preload": 0, "compute": each * n, "act": 0, "drain": rows + array.cols + 1}
+    spent = {
+        "idle": 1,
+        "preload": 0,
+        "compute": each * n,
+        "act": 0,
+        "drain": rows + array.cols + array.mac_latency,
+    }
     least = max(rows, array.reuse)
     settles = max(0, array.reuse - array.acc_depth)  # of a tile's last fold, until the next swap
     loaded = 0  # cycle of the last beat loaded

@@ -80,7 +80,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         "preload": preload,
         "window": busy - compute - preload,
         # the next command is taken while the last partial sums of this one are on their way
-        "drain": commands - 1 + array.rows + array.cols + 1,
+        "drain": commands - 1 + array.rows + array.cols + array.mac_latency,
     }
     return counts(arch, cycles_by_cause, events)
 

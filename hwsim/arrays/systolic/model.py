@@ -27,6 +27,7 @@ __all__ = [
     "SystolicModel",
     "counts",
     "diagonal",
+    "late",
     "padded",
     "shifted",
     "split",
@@ -163,6 +164,12 @@ def shifted(line: Ints, value: Ints) -> tuple[Ints, Ints]:
     """
     taps = np.concatenate((value[:, None], line), axis=1)
     return taps, taps[:, :-1]
+
+
+def late(line: Ints, value: Ints) -> tuple[Ints, Ints]:
+    """Put ``value`` into a delay line ``(registers, ...)``; return it and what leaves it."""
+    line = np.concatenate((value[None], line))
+    return line[:-1], line[-1]
 
 
 def diagonal(taps: Ints) -> Ints:

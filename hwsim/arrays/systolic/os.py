@@ -18,6 +18,7 @@ from hwsim.arrays.systolic.model import (
     SystolicModel,
     counts,
     diagonal,
+    late,
     padded,
     shifted,
     split,
@@ -36,8 +37,8 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     * ``idle`` 1: the cycle that takes the command;
     * ``compute`` F * K: one k per cycle;
     * ``preload`` (F - 1) * max(0, rows - K): the previous fold's drain takes ``rows`` cycles;
-    * ``drain`` 2 * rows + cols - 1: the last k's way through the skew and the PE, then ``rows``
-      partial sums of each column through the drain registers and the deskew.
+    * ``drain`` 2 * rows + cols + mac_latency - 2: the last k's way through the skew and the PE,
+      then ``rows`` partial sums of each column through the drain registers and the deskew.
     """
     array = arch.array_as(SystolicConfig)
     folds = split(m, array.rows)[0] * split(n, array.cols)[0]
@@ -45,7 +46,7 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
         "idle": 1,
         "compute": folds * k,
         "preload": (folds - 1) * max(0, array.rows - k),
-        "drain": 2 * array.rows + array.cols - 1,
+        "drain": 2 * array.rows + array.cols + array.mac_latency - 2,
     }
     events = {
         "command_beats": 1,
@@ -125,8 +126,13 @@ class OSModel(SystolicModel):
         self.act, self.weight = (np.zeros(held, np.int64) for _ in range(2))
         self.acc, self.drain = (np.zeros(pes, np.int64) for _ in range(2))
         self.mac, self.first, self.last, self.shift = (np.zeros(pes, bool) for _ in range(4))
+        # as late as the products are: these, and the flags of what is added to ``acc``
+        lag = arch.array_as(SystolicConfig).mac_latency - 1
+        self.products = np.zeros((lag, *pes), np.int64)
+        self.adds, self.begins, self.ends = (np.zeros((lag, *pes), bool) for _ in range(3))
+        self.rows_late = np.zeros(lag, np.int64)
         # drain of a fold: its start, a line behind the last k; rows that shift; rows left to offer
-        self.start = np.zeros(rows, dtype=bool)
+        self.start = np.zeros(rows + lag, dtype=bool)
         self.shifting, self.stop = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
         self.fold_rows = self.drain_rows = self.drain_left = 0
         self.valid = np.zeros(cols, dtype=bool)
@@ -200,7 +206,8 @@ class OSModel(SystolicModel):
         """Move the drain's control by one cycle; return the rows that are told to shift."""
         begin = bool(self.start[-1])
         left = self.rows if begin else self.drain_left
-        self.drain_rows = self.fold_rows if begin else self.drain_rows
+        self.rows_late, fold_rows = late(self.rows_late, np.array(self.fold_rows))
+        self.drain_rows = int(fold_rows) if begin else self.drain_rows
         self.drain_left = max(0, left - 1)
         self.valid = np.append(0 < left <= self.drain_rows, self.valid[:-1])
         self.start = np.append(fold_end, self.start[:-1])
@@ -234,11 +241,14 @@ class OSModel(SystolicModel):
         last_in, self.last_skew = shifted(self.last_skew, np.array([last], np.int64))
         _, self.deskew = shifted(self.deskew, self.drain[-1])
 
-        kept = np.where(self.first, 0, self.acc)
-        total = wrap(kept + (self.weight * self.act).sum(axis=-1), self.psum_width)
+        self.products, dot = late(self.products, (self.weight * self.act).sum(axis=-1))
+        self.adds, adds = late(self.adds, self.mac)
+        self.begins, begins = late(self.begins, self.first)
+        self.ends, ends = late(self.ends, self.last)
+        total = wrap(np.where(begins, 0, self.acc) + dot, self.psum_width)
         drain_above = np.vstack((np.zeros(self.cols, np.int64), self.drain[:-1]))
-        self.acc = np.where(self.mac, total, self.acc)
-        self.drain = np.where(self.last, total, np.where(self.shift, drain_above, self.drain))
+        self.acc = np.where(adds, total, self.acc)
+        self.drain = np.where(ends, total, np.where(self.shift, drain_above, self.drain))
         self.act = np.concatenate((act_in[None], self.act[:-1]))
         self.weight = np.concatenate((weight_in[:, None], self.weight[:, :-1]), axis=1)
         self.mac = np.column_stack((mac_in[0] != 0, self.mac[:, :-1]))

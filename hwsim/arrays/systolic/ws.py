@@ -18,6 +18,7 @@ from hwsim.arrays.systolic.model import (
     SystolicModel,
     counts,
     diagonal,
+    late,
     padded,
     shifted,
     split,
@@ -38,8 +39,8 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
       max(0, rows - n_f) after every fold but the last: the next weights take ``rows`` cycles, and
       two where there is one row: a pixel's sum must be written before it is read again;
     * ``compute`` sum of n_f: one pixel per cycle;
-    * ``drain`` rows + cols + 1: the last pixel's way through the skew, the PEs, the deskew, the
-      accumulator and the output register.
+    * ``drain`` rows + cols + mac_latency: the last pixel's way through the skew, the PEs, the
+      deskew, the accumulator and the output register.
     """
     array = arch.array_as(SystolicConfig)
     assert array.acc_depth is not None
@@ -52,7 +53,7 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
         "idle": 1,
         "preload": array.rows + 1 + gaps,
         "compute": folds * n,
-        "drain": array.rows + array.cols + 1,
+        "drain": array.rows + array.cols + array.mac_latency,
     }
     m_folds = split(m, array.cols)[0]
     beats = {
@@ -166,12 +167,14 @@ class WSModel(SystolicModel):
         self.load_skew = np.full((1, rows - 1), -1, dtype=np.int64)  # destination row; -1: no load
         # PEs
         self.act, self.active, self.shadow = (np.zeros(held, np.int64) for _ in range(3))
+        mac_latency = arch.array_as(SystolicConfig).mac_latency
+        self.products = np.zeros((mac_latency - 1, *pes), np.int64)
         self.psum = np.zeros(pes, np.int64)
         self.swap, self.load = np.zeros(pes, dtype=bool), np.zeros(pes, dtype=bool)
         # what leaves them: deskew, tags of the pixels in flight, accumulator, output register
         self.deskew = np.zeros((cols, cols - 1), dtype=np.int64)
         self.tag_valid, self.tag_first, self.tag_last, self.tag_end = (
-            np.zeros(rows + cols, dtype=bool) for _ in range(4)
+            np.zeros(rows + cols + mac_latency - 1, dtype=bool) for _ in range(4)
         )
         self.acc = np.zeros((acc_depth, cols), dtype=np.int64)
         self.read_addr = 0
@@ -281,7 +284,8 @@ class WSModel(SystolicModel):
 
         psum_above = np.vstack((np.zeros(self.cols, np.int64), self.psum[:-1]))
         shadow_above = np.concatenate((weight_in[None], self.shadow[:-1]))
-        self.psum = psum_above + (self.act * self.active).sum(axis=-1)
+        self.products, dot = late(self.products, (self.act * self.active).sum(axis=-1))
+        self.psum = psum_above + dot
         self.active = np.where(self.swap[..., None], self.shadow, self.active)
         self.shadow = np.where(self.load[..., None], shadow_above, self.shadow)
         self.act = np.concatenate((act_in[:, None], self.act[:, :-1]), axis=1)

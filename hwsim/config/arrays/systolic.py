@@ -58,6 +58,9 @@ class SystolicConfig(ArrayConfig):
     cols: Annotated[int, Field(ge=1, le=256)]
     #: ``ws``: pixels of one tile, the depth of the accumulator memory. ``os`` has none.
     acc_depth: Annotated[int, Field(ge=1, le=65536)] | None = None
+    #: Cycles from a PE's operands to its sum. 1: product and sum in one; 2: products in registers;
+    #: 3: also what the multipliers take, of several activations the one that is chosen.
+    mac_latency: Annotated[int, Field(ge=1, le=3)] = 1
 
     @model_validator(mode="after")
     def _accumulator_fits_the_dataflow(self) -> Self:

@@ -5,7 +5,7 @@ from amaranth.lib import data
 
 from hwsim.config import ArchConfig, NumberConfig
 from hwsim.rtl.arrays.systolic.cell import Live, StreamedCell
-from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape
 
 __all__ = ["DenseCell", "cell"]
 
@@ -19,9 +19,9 @@ class DenseCell(StreamedCell):
         self.numbers = numbers
         self.weight, self.act = code_shape(numbers), act_shape(numbers)
 
-    def dot(self, act, weight) -> Value:
-        """Product of the two."""
-        return product(act, weight, self.numbers)
+    def operands(self, act, weight) -> list[tuple[Value, Value]]:
+        """Both as they are."""
+        return [(act, weight)]
 
     def weight_stream(self, lanes: int) -> data.StructLayout:
         """One code per PE."""

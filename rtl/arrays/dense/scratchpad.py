@@ -88,6 +88,8 @@ class Gather(wiring.Component):
         pixels, blocks = self.pixels, self.depth
         layout = self.command.payload.shape()
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
+        command, start = self.command.payload, Signal()
+        m.d.comb += start.eq(self.command.ready & self.command.valid)
         loading = Signal()
         playing = Signal()
         full = Signal(2)
@@ -100,8 +102,9 @@ class Gather(wiring.Component):
         block_end = Signal()
         tile_loaded = Signal()
         m.submodules.load_fold = load_fold = FoldCounter(2, len(job.k_folds))
-        m.d.comb += load_fold.bounds[0].eq(job.k_blocks)
-        m.d.comb += load_fold.bounds[1].eq(job.n_tiles)
+        m.d.comb += load_fold.bounds[0].eq(command.k_blocks)
+        m.d.comb += load_fold.bounds[1].eq(command.n_tiles)
+        m.d.comb += load_fold.start.eq(start)
         m.d.comb += load_fold.step.eq(block_end)
         load_pixels = Mux(load_fold.last[1], job.n_edge, pixels)
         m.d.comb += self.load.ready.eq(loading & ~full.bit_select(load_half, 1))
@@ -124,7 +127,8 @@ class Gather(wiring.Component):
         tile_played = Signal()
         issue = self.issue
         m.submodules.fold = fold = FoldCounter(3, len(job.k_folds))
-        m.d.comb += Cat(fold.bounds).eq(Cat(job.k_folds, job.m_folds, job.n_tiles))
+        m.d.comb += Cat(fold.bounds).eq(Cat(command.k_folds, command.m_folds, command.n_tiles))
+        m.d.comb += fold.start.eq(start)
         m.d.comb += fold.step.eq(fold_end)
         last_pixel = pixel + 1 == Mux(fold.last[2], job.n_edge, pixels)
         ready = ~offered | self.act.ready
@@ -143,8 +147,8 @@ class Gather(wiring.Component):
         m.d.sync += full.eq((full | (tile_loaded << load_half)) & ~(tile_played << half))
 
         m.d.comb += self.command.ready.eq(~loading & ~playing)
-        with m.If(self.command.ready & self.command.valid):
-            m.d.sync += [job.eq(self.command.payload), loading.eq(1), playing.eq(1)]
+        with m.If(start):
+            m.d.sync += [job.eq(command), loading.eq(1), playing.eq(1)]
 
         entries = self.load.payload.shape()["entry"].shape
         memory: Memory = Memory(shape=entries, depth=blocks, init=[])

@@ -4,8 +4,8 @@ from amaranth import Value, unsigned
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, NMConfig, NumberConfig
-from hwsim.rtl.arrays.systolic.cell import Live, StreamedCell, tree
-from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
+from hwsim.rtl.arrays.systolic.cell import Live, StreamedCell
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape
 
 __all__ = ["NMCell", "cell"]
 
@@ -23,13 +23,12 @@ class NMCell(StreamedCell):
         )
         self.act = data.ArrayLayout(act_shape(numbers), array.m)
 
-    def dot(self, act, weight) -> Value:
-        """Tree of the products of each weight and the activation at its position."""
-        terms = []
-        for slot in range(self.array.n):
-            chosen = act[weight.position[slot] if self.array.position_width else slot]
-            terms.append(product(chosen, weight.weight[slot], self.numbers))
-        return tree(terms)
+    def operands(self, act, weight) -> list[tuple[Value, Value]]:
+        """Each weight with the activation at its position."""
+        return [
+            (act[weight.position[slot] if self.array.position_width else slot], weight.weight[slot])
+            for slot in range(self.array.n)
+        ]
 
     def weight_stream(self, lanes: int) -> data.StructLayout:
         """``n`` codes and ``n`` positions per PE."""

@@ -21,8 +21,8 @@ class Array(ArrayComponent):
 
     * Throughput: a fold of n windows from t pixels every max(t, ``rows``) cycles.
     * Latency: ``rows + 2`` cycles, or the first window's if they are more, from a command's
-      transfer to its first window in the array; ``rows + cols + 1`` from there to its partial sum,
-      in a last channel fold.
+      transfer to its first window in the array; ``rows + cols + mac_latency`` from there to its
+      partial sum, in a last channel fold.
     * Stalls: ``weight`` and ``act`` are not taken from the cycle after an offer of ``ofmap`` that
       is not taken to that of its transfer. Lack of weights stops the next fold, lack of
       activations stops the window unit; what is under way moves on.

@@ -5,8 +5,8 @@ from amaranth.lib import data
 
 from hwsim.config import ArchConfig, NumberConfig
 from hwsim.formats.pattern import TAPS, WINDOW
-from hwsim.rtl.arrays.systolic.cell import Cell, tree
-from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
+from hwsim.rtl.arrays.systolic.cell import Cell
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape
 
 __all__ = ["PatternCell", "cell"]
 
@@ -26,16 +26,16 @@ class PatternCell(Cell):
         )
         self.act = data.ArrayLayout(act_shape(numbers), WINDOW)
 
-    def dot(self, act, weight) -> Value:
-        """Tree of the products of each weight and its tap; a tap past the last counts as 0."""
-        terms = []
+    def operands(self, act, weight) -> list[tuple[Value, Value]]:
+        """Each weight with its tap; a tap past the last counts as 0."""
+        pairs = []
         for tap, code in zip(weight.tap, weight.code, strict=True):
             taps = [act[position] for position in range(WINDOW)]
             taps += [Const(0, act_shape(self.numbers))] * ((1 << len(tap)) - WINDOW)
             for bit in tap:
                 taps = [Mux(bit, b, a) for a, b in zip(taps[::2], taps[1::2], strict=True)]
-            terms.append(product(taps[0], code, self.numbers))
-        return tree(terms)
+            pairs.append((taps[0], code))
+        return pairs
 
 
 def cell(arch: ArchConfig) -> PatternCell:

@@ -92,7 +92,7 @@ class PatternControl(wiring.Component):
 
         layout = command_layout(self.arch)
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
-        bounds = [job.k_folds, job.m_folds]
+        bounds = ("k_folds", "m_folds")
         walk = FoldWalk(m, self, job, bounds, rows=array.rows, reuse=array.reuse)
         walk.feed(m, ready=self.ready, valid=self.window, pixels=job.pixels)
         walk.load(m)

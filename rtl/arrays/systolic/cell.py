@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from amaranth import Const, Mux, Shape, Value, signed, unsigned
+from amaranth import Const, Module, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, NumberConfig, SystolicConfig, wing
 from hwsim.rtl.blocks.multiplier import act_shape
+from hwsim.rtl.blocks.registered_product import registered_product
 
 __all__ = ["Cell", "Live", "StreamedCell", "cell_of", "streamed_cell_of", "tree"]
 
@@ -30,9 +31,33 @@ class Cell:
     weight: object
     act: object
 
-    def dot(self, act, weight) -> Value:
-        """Sum of a PE's products, combinational."""
+    def operands(self, act, weight) -> list[tuple[Value, Value]]:
+        """Activation and code of each multiplier."""
         raise NotImplementedError
+
+    def dot(
+        self, m: Module, act, weight, *, latency: int = 1, enable: Value, platform: object
+    ) -> Value:
+        """Sum of a PE's products, ``latency - 1`` enabled cycles after its operands.
+
+        2 registers the products, 3 what the multipliers take, too: of several activations the one
+        that is chosen.
+        """
+        return tree(
+            [
+                registered_product(
+                    m,
+                    chosen,
+                    code,
+                    self.numbers,
+                    stages=latency - 1,
+                    enable=enable,
+                    name=f"product_{index}",
+                    platform=platform,
+                )
+                for index, (chosen, code) in enumerate(self.operands(act, weight))
+            ]
+        )
 
 
 class StreamedCell(Cell):

@@ -47,9 +47,10 @@ class FoldWalk:
     ports
         The control; ``swap``, ``load``, ``tag`` and ``weight.ready`` are driven.
     job
-        Register of the command, which has ``k_edge``.
+        Register of the command.
     bounds
-        Lengths of the loops of folds, K innermost; of three, the last is that of tiles.
+        Fields of the command: lengths of the loops of folds, K innermost; of three, the last is
+        that of tiles.
     rows : int
         Rows of the mesh.
     reuse : int
@@ -60,7 +61,7 @@ class FoldWalk:
     loaded, fold : View
         :func:`fold_layout` of the fold whose weights wait for the swap, and of the one that is fed.
     busy, waiting : Signal
-        A command is under way; the fold to be fed waits for its swap.
+        A command is under way; no pixel can be fed, for the fold waits for its swap.
     fed, fold_end : Signal
         A pixel is fed; it is the fold's last.
     inject : Signal
@@ -72,19 +73,22 @@ class FoldWalk:
         m: Module,
         ports: WalkPorts,
         job: data.View,
-        bounds: list[Value],
+        bounds: tuple[str, ...],
         *,
         rows: int,
         reuse: int,
     ) -> None:
         self.ports, self.job, self.rows, self.reuse = ports, job, rows, reuse
+        self.bounds = bounds
         self.busy = Signal()
-        self.waiting = Signal()
+        self.waiting = Signal(init=1)
         self.loading = Signal()
         self.full = Signal()
         self.fed = Signal()
         self.fold_end = Signal()
         self.load_row = Signal(range(rows), init=rows - 1)
+        self.last_row = Signal(init=rows == 1)
+        self.beyond = Signal(reset_less=True)
         self.room = Signal()
         self.inject = Signal()
         self.fold_loaded = Signal()
@@ -93,9 +97,7 @@ class FoldWalk:
             data.View(layout, Signal(layout.size, name=name, reset_less=True))
             for name in ("loaded", "fold")
         )
-        width = len(bounds[0])
-        m.submodules.load_fold = self.load_fold = FoldCounter(len(bounds), width)
-        m.d.comb += Cat(self.load_fold.bounds).eq(Cat(*bounds))
+        m.submodules.load_fold = self.load_fold = FoldCounter(len(bounds), len(job[bounds[0]]))
 
     def feed(self, m: Module, *, ready: Value, valid: Value, pixels: Value) -> None:
         """Take a pixel per cycle; swap and step to the next fold with the last one.
@@ -109,12 +111,13 @@ class FoldWalk:
         """
         ports, fold = self.ports, self.fold
         left = Signal.like(pixels, name="pixels_left", reset_less=True)
+        final = Signal(name="pixel_is_last", reset_less=True)
         # at least k + 1 pixels of the fold have been fed; only one, and the cycle after it
         some = Signal(self.reuse - 1, name="pixels_some", reset_less=True)
         settling = Signal()
-        m.d.comb += ready.eq(ports.enable & self.busy & ~self.waiting)
+        m.d.comb += ready.eq(ports.enable & ~self.waiting)
         m.d.comb += self.fed.eq(ready & valid)
-        m.d.comb += self.fold_end.eq(self.fed & (left == 1))
+        m.d.comb += self.fold_end.eq(self.fed & final)
         at_once, later = self.fold_end & some[-1], self.waiting & ~settling
         m.d.comb += ports.swap.eq(ports.enable & self.full & (later | at_once))
         m.d.comb += ports.tag.valid.eq(self.fed)
@@ -122,9 +125,10 @@ class FoldWalk:
         m.d.comb += ports.tag.last.eq(fold.last)
         m.d.comb += ports.tag.end.eq(self.fold_end)
         with m.If(self.fed):
-            m.d.sync += [left.eq(left - 1), some.eq(Cat(1, some))]
+            m.d.sync += [left.eq(left - 1), final.eq(left == 2), some.eq(Cat(1, some))]
         with m.If(ports.swap):
-            m.d.sync += [left.eq(pixels), some.eq(0), fold.eq(self.loaded)]
+            m.d.sync += [left.eq(pixels), final.eq(pixels == 1), some.eq(0)]
+            m.d.sync += fold.eq(self.loaded)
         if self.reuse == 3:
             with m.If(ports.enable):
                 m.d.sync += settling.eq(self.fold_end & ~some[0])
@@ -133,28 +137,32 @@ class FoldWalk:
         """Load a row of weights per cycle, the bottom one first."""
         ports, load_fold, inject = self.ports, self.load_fold, self.inject
         m.d.comb += self.room.eq(self.loading & (~self.full | ports.swap))
-        m.d.comb += inject.eq(load_fold.last[0] & (self.load_row >= self.job.k_edge))
+        m.d.comb += inject.eq(load_fold.last[0] & self.beyond)
         m.d.comb += ports.weight.ready.eq(ports.enable & self.room & ~inject)
         m.d.comb += ports.load.valid.eq(ports.enable & self.room & (inject | ports.weight.valid))
         m.d.comb += ports.load.row.eq(self.load_row)
-        m.d.comb += self.fold_loaded.eq(ports.load.valid & (self.load_row == 0))
+        m.d.comb += self.fold_loaded.eq(ports.load.valid & self.last_row)
         m.d.comb += load_fold.step.eq(self.fold_loaded)
 
     def step(self, m: Module, *, start: Value, command: data.View) -> None:
         """Add the registers; a command is taken in the cycle in which ``start`` is 1."""
-        ports, load_fold = self.ports, self.load_fold
+        ports, load_fold, bottom = self.ports, self.load_fold, self.rows - 1
+        m.d.comb += load_fold.start.eq(start)
+        m.d.comb += Cat(load_fold.bounds).eq(Cat(*(command[name] for name in self.bounds)))
         with m.If(start):
             m.d.sync += [self.job.eq(command), self.busy.eq(1), self.loading.eq(1)]
-            m.d.sync += self.waiting.eq(1)
+            m.d.sync += self.beyond.eq(command.k_edge <= bottom)
         with m.If(self.fold_end):
             m.d.sync += [self.waiting.eq(1), self.busy.eq(~self.fold.done)]
         with m.If(ports.swap):
             m.d.sync += [self.waiting.eq(0), self.full.eq(0)]
         with m.If(ports.load.valid):
-            m.d.sync += self.load_row.eq(self.load_row - 1)
+            m.d.sync += [self.load_row.eq(self.load_row - 1), self.last_row.eq(self.load_row == 1)]
+            m.d.sync += self.beyond.eq(self.load_row > self.job.k_edge)
         with m.If(self.fold_loaded):
-            m.d.sync += [self.load_row.eq(self.rows - 1), self.full.eq(1)]
-            m.d.sync += self.loading.eq(~load_fold.done)
+            m.d.sync += [self.load_row.eq(bottom), self.last_row.eq(self.rows == 1)]
+            m.d.sync += self.beyond.eq(self.job.k_edge <= bottom)
+            m.d.sync += [self.full.eq(1), self.loading.eq(~load_fold.done)]
             m.d.sync += self.loaded.first.eq(load_fold.first[0])
             m.d.sync += self.loaded.last.eq(load_fold.last[0])
             m.d.sync += self.loaded.edge.eq(load_fold.last[-1])

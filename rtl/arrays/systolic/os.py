@@ -20,8 +20,9 @@ class OSArray(ArrayComponent):
     A fold's partial sums drain while the next fold's products are accumulated.
 
     * Throughput: a fold every max(K, ``rows``) cycles.
-    * Latency: one cycle from the command's transfer to the first operands'; ``rows + cols`` from
-      the last operands' of a fold to its first partial sums' (the bottom row's), ``rows`` beats.
+    * Latency: one cycle from the command's transfer to the first operands'; ``rows + cols +
+      mac_latency - 1`` from the last operands' of a fold to its first partial sums' (the bottom
+      row's), ``rows`` beats.
     * Stalls: ``weight`` and ``act`` are taken together (the ``ready`` of each is a combinational
       function of the other's ``valid``). Neither is from the cycle after an offer of ``ofmap`` that
       is not taken to that of its transfer, and the last beat of a fold waits for the previous
@@ -55,6 +56,7 @@ class OSArray(ArrayComponent):
             cols=array.cols,
             cell=cell,
             psum_width=self.arch.numbers.psum_width,
+            mac_latency=array.mac_latency,
         )
 
         m.submodules.skid = skid = Skid(self.ofmap.payload.shape())

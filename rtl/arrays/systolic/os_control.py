@@ -22,8 +22,8 @@ __all__ = ["OSControl"]
 class OSControl(wiring.Component):
     """Walk through the folds of a command; behind it, drain each fold.
 
-    The drain of a fold begins ``rows`` cycles after its last beat and takes ``rows`` cycles, so the
-    last beats of two folds are at least ``rows`` cycles apart.
+    The drain of a fold begins ``rows + mac_latency - 1`` cycles after its last beat and takes
+    ``rows`` cycles, so the last beats of two folds are at least ``rows`` cycles apart.
 
     * Throughput: one beat of both operands per cycle.
     * Latency: none from a transfer to ``act_row`` and ``mac``; the first beat is taken in the cycle
@@ -82,7 +82,9 @@ class OSControl(wiring.Component):
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
         busy = Signal()
         m.submodules.fold = fold = FoldCounter(3, array.COUNT_WIDTH)
-        m.d.comb += Cat(fold.bounds).eq(Cat(job.k_size, job.m_folds, job.n_folds))
+        start, command = self.command.ready & self.command.valid, self.command.payload
+        m.d.comb += fold.start.eq(start)
+        m.d.comb += Cat(fold.bounds).eq(Cat(command.k_size, command.m_folds, command.n_folds))
 
         # feeding
         drain_wait = Signal(range(rows))
@@ -110,8 +112,8 @@ class OSControl(wiring.Component):
         cell.acts(m, self.act_row, self.act.p, live)
 
         m.d.comb += self.command.ready.eq(~busy)
-        with m.If(self.command.ready & self.command.valid):
-            m.d.sync += [job.eq(self.command.payload), busy.eq(1)]
+        with m.If(start):
+            m.d.sync += [job.eq(command), busy.eq(1)]
         with m.If(self.enable & (drain_wait != 0)):
             m.d.sync += drain_wait.eq(drain_wait - 1)
         fold_rows = Signal(range(rows + 1), reset_less=True)
@@ -119,6 +121,9 @@ class OSControl(wiring.Component):
             m.d.sync += [busy.eq(~fold.done), drain_wait.eq(rows - 1)]
             m.d.sync += fold_rows.eq(Mux(fold.last[1], job.m_edge, rows))
 
+        # as late as the sums
+        late = array.mac_latency - 1
+        fold_rows = delayed(m, fold_rows, late, enable=self.enable, name="fold_rows")
         draining = self._drain(m, fold_end, fold_rows)
         with m.If(~self.enable):
             m.d.comb += self.cause.eq(cause("ofmap"))
@@ -139,14 +144,11 @@ class OSControl(wiring.Component):
         ``fold_rows`` may belong to the next fold from the cycle after ``drain`` on, so the count
         keeps its own copy.
         """
-        rows, cols, enable = (
-            self.arch.array_as(SystolicConfig).rows,
-            self.arch.array_as(SystolicConfig).cols,
-            self.enable,
-        )
+        array, enable = self.arch.array_as(SystolicConfig), self.enable
+        rows, cols = array.rows, array.cols
 
         start, starting = fold_end, 0
-        for stage in range(rows):
+        for stage in range(rows + array.mac_latency - 1):
             start = delayed(m, start, 1, enable=enable, name=f"start_{stage}", reset_less=False)
             starting = starting | start
         m.d.comb += self.drain.eq(start)

@@ -21,8 +21,8 @@ class OSMesh(wiring.Component):
 
     * Throughput: one beat of weights and activations per cycle; a fold's drain takes ``rows``
       cycles.
-    * Latency: ``rows`` cycles from the last beat of a fold to ``drain``, ``cols`` more to the first
-      row in ``psum``.
+    * Latency: ``rows + mac_latency - 1`` cycles from the last beat of a fold to ``drain``, ``cols``
+      more to the first row in ``psum``.
     * Stalls while ``enable`` is 0.
 
     Parameters
@@ -33,6 +33,8 @@ class OSMesh(wiring.Component):
         What a PE holds and sees.
     psum_width : int
         Bits of a partial sum.
+    mac_latency : int
+        Of a PE.
 
     Members
     -------
@@ -43,7 +45,7 @@ class OSMesh(wiring.Component):
     act : ``In(ArrayLayout(cell.act, cols))``
         Activations of one PE per column.
     drain : ``In(1)``
-        Begin to drain a fold, ``rows`` cycles after its last beat.
+        Begin to drain a fold, ``rows + mac_latency - 1`` cycles after its last beat.
     psum : ``Out(psum_lanes(cols, psum_width))``
         One row of partial sums.
 
@@ -60,11 +62,14 @@ class OSMesh(wiring.Component):
     drain: Signal
     psum: data.View
 
-    def __init__(self, *, rows: int, cols: int, cell: Cell, psum_width: int) -> None:
+    def __init__(
+        self, *, rows: int, cols: int, cell: Cell, psum_width: int, mac_latency: int = 1
+    ) -> None:
         for name, value in (("rows", rows), ("cols", cols)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         self.rows, self.cols, self.cell, self.psum_width = rows, cols, cell, psum_width
+        self.mac_latency = mac_latency
         super().__init__(
             {
                 "enable": In(1),
@@ -80,7 +85,8 @@ class OSMesh(wiring.Component):
         m = Module()
         rows, cols, enable = self.rows, self.cols, self.enable
 
-        pes = [[OSPE(self.cell, self.psum_width) for _ in range(cols)] for _ in range(rows)]
+        pe_of = (self.cell, self.psum_width, self.mac_latency)
+        pes = [[OSPE(*pe_of) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
             for c, pe in enumerate(row):
                 m.submodules[f"pe_{r}_{c}"] = pe
@@ -105,7 +111,7 @@ class OSMesh(wiring.Component):
             m.d.comb += row[0].mac_in.eq(mac.valid)
             m.d.comb += row[0].first_in.eq(mac.first)
             m.d.comb += row[0].last_in.eq(mac.last)
-            mac = delayed(m, mac, 1, enable=enable, name=f"mac_{r}", reset_less=False)
+            mac = delayed(m, mac, 1, enable=enable, name=f"mac_{r}")
 
         # all rows but the top one begin to shift together; a token that moves down a row per cycle
         # stops row r after r shifts, before the next fold's sum comes to rest in it

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.rtl.arrays.systolic.cell import Cell
+from hwsim.rtl.blocks.delay import delayed
 
 __all__ = ["OSPE"]
 
@@ -16,8 +17,8 @@ class OSPE(wiring.Component):
     column while ``acc`` already takes the next fold, whose ``first`` product replaces what it held.
 
     * Throughput: one ``cell.dot`` per cycle.
-    * Latency: one cycle from the inputs to ``act`` and ``weight``; from there, with ``last``, one
-      to ``drain``.
+    * Latency: one cycle from the inputs to ``act`` and ``weight``; from there, with ``last``,
+      ``mac_latency`` to ``drain``.
     * Stalls while ``enable`` is 0: every register holds.
 
     Parameters
@@ -26,6 +27,8 @@ class OSPE(wiring.Component):
         What the PE sees, and the products of it.
     psum_width : int
         The sum wraps modulo ``2**psum_width``.
+    mac_latency : int
+        1; 2 with products in registers; 3 with what the multipliers take in registers, too.
 
     Members
     -------
@@ -59,13 +62,13 @@ class OSPE(wiring.Component):
     shift: Signal
     drain: Signal
 
-    def __init__(self, cell: Cell, psum_width: int) -> None:
+    def __init__(self, cell: Cell, psum_width: int, mac_latency: int = 1) -> None:
         if psum_width < cell.numbers.product_width:
             raise ValueError(
                 f"psum_width must hold one product ({cell.numbers.product_width} bits), "
                 f"not {psum_width}"
             )
-        self.cell = cell
+        self.cell, self.mac_latency = cell, mac_latency
         act, weight, psum = cell.act, cell.weight, signed(psum_width)
         super().__init__(
             {
@@ -90,26 +93,38 @@ class OSPE(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # data needs no reset: the flags guard it
+        # nothing needs a reset: a fold's first product replaces what is there
         act = Signal.like(self.act, name="act_q", reset_less=True)
         weight = Signal.like(self.weight, name="weight_q", reset_less=True)
         acc = Signal.like(self.drain, name="acc_q", reset_less=True)
         drain = Signal.like(self.drain, name="drain_q", reset_less=True)
+        mac = Signal(name="mac_q", reset_less=True)
+        first = Signal(name="first_q", reset_less=True)
+        last = Signal(name="last_q", reset_less=True)
+        shift = Signal(name="shift_q", reset_less=True)
         m.d.comb += [self.act.eq(act), self.weight.eq(weight), self.drain.eq(drain)]
+        m.d.comb += [self.mac.eq(mac), self.first.eq(first), self.last.eq(last)]
+        m.d.comb += self.shift.eq(shift)
         total = Signal.like(self.drain)
-        m.d.comb += total.eq(Mux(self.first, 0, acc) + self.cell.dot(act, weight))
+        dot = self.cell.dot(
+            m, act, weight, latency=self.mac_latency, enable=self.enable, platform=platform
+        )
+        # the flags of what is added
+        adds, begins, ends = (
+            delayed(m, flag, self.mac_latency - 1, enable=self.enable, name=name)
+            for flag, name in ((mac, "adds"), (first, "begins"), (last, "ends"))
+        )
+        m.d.comb += total.eq(Mux(begins, 0, acc) + dot)
         with m.If(self.enable):
             m.d.sync += act.eq(self.act_in)
             m.d.sync += weight.eq(self.weight_in)
-            m.d.sync += self.mac.eq(self.mac_in)
-            m.d.sync += self.first.eq(self.first_in)
-            m.d.sync += self.last.eq(self.last_in)
-            m.d.sync += self.shift.eq(self.shift_in)
-            with m.If(self.mac):
+            m.d.sync += [mac.eq(self.mac_in), first.eq(self.first_in), last.eq(self.last_in)]
+            m.d.sync += shift.eq(self.shift_in)
+            with m.If(adds):
                 m.d.sync += acc.eq(total)
-            with m.If(self.last):
+            with m.If(ends):
                 m.d.sync += drain.eq(total)
-            with m.Elif(self.shift):
+            with m.Elif(shift):
                 m.d.sync += drain.eq(self.drain_in)
 
         return m

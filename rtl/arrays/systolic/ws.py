@@ -19,7 +19,7 @@ class WSArray(ArrayComponent):
 
     * Throughput: a fold of n pixels every max(n, ``rows``) cycles, at least 2.
     * Latency: ``rows + 2`` cycles from the command's transfer to the first activation's;
-      ``rows + cols + 1`` from an activation's to its partial sum's, in a last K fold.
+      ``rows + cols + mac_latency`` from an activation's to its partial sum's, in a last K fold.
     * Stalls: ``weight`` and ``act`` are not taken from the cycle after an offer of ``ofmap`` that
       is not taken to that of its transfer. Lack of weights stops the next fold, lack of
       activations stops the current one; what is under way moves on.

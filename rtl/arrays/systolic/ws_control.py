@@ -90,7 +90,7 @@ class WSControl(wiring.Component):
 
         layout = command_layout(self.arch)
         job = data.View(layout, Signal(layout.size, name="job", reset_less=True))
-        bounds = [job.k_folds, job.m_folds, job.n_tiles]
+        bounds = ("k_folds", "m_folds", "n_tiles")
         walk = FoldWalk(m, self, job, bounds, rows=array.rows, reuse=array.reuse)
         walk.feed(
             m,

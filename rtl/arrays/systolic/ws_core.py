@@ -53,12 +53,18 @@ class WSCore:
         config, psum_width = arch.array_as(SystolicConfig), arch.numbers.psum_width
         rows, cols = config.rows, config.cols
         self.control = control
-        self.mesh = WSMesh(rows=rows, cols=cols, cell=cell_of(arch), psum_width=psum_width)
+        self.mesh = WSMesh(
+            rows=rows,
+            cols=cols,
+            cell=cell_of(arch),
+            psum_width=psum_width,
+            mac_latency=config.mac_latency,
+        )
         self.accumulator = accumulator = Accumulator(
             cols=cols,
             psum_width=psum_width,
             depth=acc_depth(arch),
-            delay=rows + cols,
+            delay=rows + cols + config.mac_latency - 1,
             reuse=config.reuse,
         )
         self.enable = accumulator.enable

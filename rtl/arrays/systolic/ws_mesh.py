@@ -19,8 +19,8 @@ class WSMesh(wiring.Component):
     are delayed on their way in like the activations, so outside the mesh a beat is one cycle.
 
     * Throughput: one beat of activations and one row of weights per cycle.
-    * Latency: ``rows + cols`` cycles from ``act`` to its sums in ``psum``; ``swap`` works on the
-      activations from the next cycle on.
+    * Latency: ``rows + cols + mac_latency - 1`` cycles from ``act`` to its sums in ``psum``;
+      ``swap`` works on the activations from the next cycle on.
     * Stalls while ``enable`` is 0.
 
     Parameters
@@ -31,6 +31,8 @@ class WSMesh(wiring.Component):
         What a PE holds and sees.
     psum_width : int
         Bits of a partial sum.
+    mac_latency : int
+        Of a PE.
 
     Members
     -------
@@ -58,11 +60,14 @@ class WSMesh(wiring.Component):
     weight: data.View
     psum: data.View
 
-    def __init__(self, *, rows: int, cols: int, cell: Cell, psum_width: int) -> None:
+    def __init__(
+        self, *, rows: int, cols: int, cell: Cell, psum_width: int, mac_latency: int = 1
+    ) -> None:
         for name, value in (("rows", rows), ("cols", cols)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         self.rows, self.cols, self.cell, self.psum_width = rows, cols, cell, psum_width
+        self.mac_latency = mac_latency
         super().__init__(
             {
                 "enable": In(1),
@@ -78,7 +83,8 @@ class WSMesh(wiring.Component):
         m = Module()
         rows, cols, enable = self.rows, self.cols, self.enable
 
-        pes = [[WSPE(self.cell, self.psum_width) for _ in range(cols)] for _ in range(rows)]
+        pe_of = (self.cell, self.psum_width, self.mac_latency)
+        pes = [[WSPE(*pe_of) for _ in range(cols)] for _ in range(rows)]
         for r, row in enumerate(pes):
             for c, pe in enumerate(row):
                 m.submodules[f"pe_{r}_{c}"] = pe
@@ -100,8 +106,8 @@ class WSMesh(wiring.Component):
             m.d.comb += row[0].act_in.eq(act)
             m.d.comb += row[0].swap_in.eq(swap)
             m.d.comb += row[0].load_in.eq(valid & (last_row >= r))
-            swap = delayed(m, swap, 1, enable=enable, name=f"swap_{r}", reset_less=False)
-            valid = delayed(m, valid, 1, enable=enable, name=f"load_{r}", reset_less=False)
+            swap = delayed(m, swap, 1, enable=enable, name=f"swap_{r}")
+            valid = delayed(m, valid, 1, enable=enable, name=f"load_{r}")
             last_row = delayed(m, last_row, 1, enable=enable, name=f"load_row_{r}")
 
         # top edge: a row of weights is as late as the load flag's register in each column

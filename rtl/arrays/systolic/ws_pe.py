@@ -16,7 +16,8 @@ class WSPE(wiring.Component):
     copies one into the other, one cycle before the first activation of the fold is in ``act``.
 
     * Throughput: one ``cell.dot`` per cycle.
-    * Latency: one cycle from ``act_in`` to ``act``, one from ``act`` and ``psum_in`` to ``psum``.
+    * Latency: one cycle from ``act_in`` to ``act``, ``mac_latency`` from ``act`` and one from
+      ``psum_in`` to ``psum``.
     * Stalls while ``enable`` is 0: every register holds.
 
     Parameters
@@ -25,6 +26,8 @@ class WSPE(wiring.Component):
         What the PE holds and sees, and the products of both.
     psum_width : int
         The sum wraps modulo ``2**psum_width``.
+    mac_latency : int
+        1; 2 with products in registers; 3 with what the multipliers take in registers, too.
 
     Members
     -------
@@ -54,13 +57,13 @@ class WSPE(wiring.Component):
     shadow: Signal
     psum: Signal
 
-    def __init__(self, cell: Cell, psum_width: int) -> None:
+    def __init__(self, cell: Cell, psum_width: int, mac_latency: int = 1) -> None:
         if psum_width < cell.numbers.product_width:
             raise ValueError(
                 f"psum_width must hold one product ({cell.numbers.product_width} bits), "
                 f"not {psum_width}"
             )
-        self.cell = cell
+        self.cell, self.mac_latency = cell, mac_latency
         act, weight, psum = cell.act, cell.weight, signed(psum_width)
         super().__init__(
             {
@@ -81,20 +84,27 @@ class WSPE(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # data needs no reset: the flags and the tags of the pixels guard it
+        # data needs no reset: the tags of the pixels guard it
         act = Signal.like(self.act, name="act_q", reset_less=True)
         shadow = Signal.like(self.shadow, name="shadow_q", reset_less=True)
         active = Signal.like(self.shadow, name="active_q", reset_less=True)
         psum = Signal.like(self.psum, name="psum_q", reset_less=True)
+        # neither do flags: what they do before the first fold's weights come, these undo
+        swap = Signal(name="swap_q", reset_less=True)
+        load = Signal(name="load_q", reset_less=True)
         m.d.comb += [self.act.eq(act), self.shadow.eq(shadow), self.psum.eq(psum)]
+        m.d.comb += [self.swap.eq(swap), self.load.eq(load)]
+        dot = self.cell.dot(
+            m, act, active, latency=self.mac_latency, enable=self.enable, platform=platform
+        )
         with m.If(self.enable):
             m.d.sync += act.eq(self.act_in)
-            m.d.sync += self.swap.eq(self.swap_in)
-            m.d.sync += self.load.eq(self.load_in)
-            m.d.sync += psum.eq(self.psum_in + self.cell.dot(act, active))
-            with m.If(self.swap):
+            m.d.sync += swap.eq(self.swap_in)
+            m.d.sync += load.eq(self.load_in)
+            m.d.sync += psum.eq(self.psum_in + dot)
+            with m.If(swap):
                 m.d.sync += active.eq(shadow)
-            with m.If(self.load):
+            with m.If(load):
                 m.d.sync += shadow.eq(self.shadow_in)
 
         return m

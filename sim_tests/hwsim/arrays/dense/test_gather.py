@@ -24,7 +24,10 @@ def cases(draw):
     """Draw a design and operands, half of the time pruned."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     arch = gather_arch_of(
-        draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.sampled_from([1, 2, 4, 8]))
+        draw(st.integers(1, 5)),
+        draw(st.integers(1, 4)),
+        draw(st.sampled_from([1, 2, 4, 8])),
+        mac_latency=draw(st.integers(1, 3)),
     )
     shape = tuple(draw(st.integers(1, 20)) for _ in range(3))
     return arch, gemm_of(rng, arch, shape, draw(st.sampled_from([0.4, 0.8, 1.0]))), rng

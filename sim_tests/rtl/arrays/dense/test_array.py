@@ -23,6 +23,8 @@ DESIGNS = [
     ("os", 4, 1),
     ("os", 2, 3),
     ("os", 4, 3),
+    *(("ws", 3, 2, 4, latency) for latency in (2, 3)),
+    *(("os", 3, 2, 1, latency) for latency in (2, 3)),
 ]
 
 
@@ -43,7 +45,9 @@ def test_equals_the_model(drive, design, factor):
 
 
 @pytest.mark.parametrize("factor", ["none", "both"])
-@pytest.mark.parametrize("design", [("ws", 3, 2, 4), ("ws", 1, 2, 1), ("os", 3, 2)], ids=str)
+@pytest.mark.parametrize(
+    "design", [("ws", 3, 2, 4), ("ws", 1, 2, 1), ("os", 3, 2), ("os", 3, 2, 1, 3)], ids=str
+)
 def test_commands_follow_each_other(drive, design, factor):
     arch = arch_of(*design)
     rng = np.random.default_rng(7)
@@ -61,6 +65,7 @@ def test_random_operands_and_pauses(drive, dataflow, seed):
         rows,
         cols,
         1 << int(rng.integers(0, 4)),
+        1 + seed % 3,
         act_width=int(rng.integers(2, 17)),
         weight_width=int(rng.integers(2, 9)),
         psum_width=int(rng.integers(25, 49)),
@@ -125,7 +130,7 @@ def test_narrowest_psum_wraps(drive, dataflow):
 @pytest.mark.parametrize("reset_at", [0, 1, 3, 6, 9, 14, 22])
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
 def test_reset_leaves_the_array_clean(drive, dataflow, reset_at):
-    arch = arch_of(dataflow, 3, 3, 4)
+    arch = arch_of(dataflow, 3, 3, 4, 1 + reset_at % 3)
     rng = np.random.default_rng(12)
     jobs = [dense.compile(arch, gemm_of(rng, arch, shape)) for shape in [(7, 7, 7), (2, 5, 3)]]
     check(drive, arch, jobs, {}, reset_at=reset_at)

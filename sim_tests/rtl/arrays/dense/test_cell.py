@@ -9,6 +9,7 @@ from harness.component import play, seeded
 
 from hwsim.config import NumberConfig
 from hwsim.rtl.arrays.dense.cell import DenseCell
+from hwsim.rtl.blocks.multiplier import product
 
 LANES = 3
 
@@ -35,7 +36,8 @@ class Operands(wiring.Component):
         self.cell.weights(m, weights, self.weight)
         self.cell.acts(m, self.taken, self.act, lambda lane, position: self.live[lane])
         for lane in range(LANES):
-            m.d.comb += self.dots[lane].eq(self.cell.dot(self.taken[lane], weights[lane]))
+            ((act, weight),) = self.cell.operands(self.taken[lane], weights[lane])
+            m.d.comb += self.dots[lane].eq(product(act, weight, self.cell.numbers))
         return m
 
 

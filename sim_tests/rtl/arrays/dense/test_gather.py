@@ -52,7 +52,8 @@ def test_commands_follow_each_other(drive, design, factor):
 def test_random_operands_pruning_and_pauses(drive, seed):
     rng = np.random.default_rng([9, seed])
     rows, cols = rng.integers(1, 5, 2).tolist()
-    arch = gather_arch_of(rows, cols, 1 << int(rng.integers(0, 4)), gather_depth=16)
+    depth = 1 << int(rng.integers(0, 4))
+    arch = gather_arch_of(rows, cols, depth, gather_depth=16, mac_latency=1 + seed % 3)
     shapes = [tuple(rng.integers(1, 14, 3).tolist()) for _ in range(4)]
     pauses = pause_factors(seed, int(rng.integers(2, 60)), 0.6)["both"]
     for pattern in pauses.values():

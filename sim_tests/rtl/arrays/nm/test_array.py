@@ -25,7 +25,7 @@ def check(drive, arch, jobs, pauses, **options):
 @pytest.mark.parametrize("kind", [(1, 2), (2, 4), (1, 4), (1, 1), (4, 4), (3, 4)], ids=str)
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 def test_equals_the_model(drive, dataflow, kind, factor):
-    arch = arch_of(dataflow, 3, 2, *kind)
+    arch = arch_of(dataflow, 3, 2, *kind, mac_latency=1 + kind[1] % 3)
     rng = np.random.default_rng(5)
     gemms = [gemm_of(rng, arch, shape, 0.7) for shape in SHAPES]
     gemms = [gemm for gemm in gemms if gemm.weight.any()]

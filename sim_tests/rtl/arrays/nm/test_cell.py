@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from amaranth import ClockDomain, Module, Signal
+from amaranth import ClockDomain, Const, Module, Signal
 from harness.component import seeded
 from harness.nm_cases import NUMBERS, arch_of
 
@@ -23,7 +23,7 @@ def test_cell_adds_up_what_it_selects(simulate, kind, numbers):
     top = Module()
     top.domains.sync = ClockDomain()
     act, weight, total = Signal(cell.act), Signal(cell.weight), Signal(32)
-    top.d.comb += total.eq(cell.dot(act, weight))
+    top.d.comb += total.eq(cell.dot(top, act, weight, enable=Const(1), platform=None))
 
     async def testbench(ctx):
         for _ in range(20):

@@ -73,7 +73,8 @@ def test_codes_and_widths(drive, numbers):
 def test_random_designs_and_shapes(drive, seed):
     rng = np.random.default_rng([11, seed])
     rows, cols = rng.integers(1, 5, 2).tolist()
-    arch = arch_of(rows, cols, 1 << int(rng.integers(0, 5)), 4, int(rng.integers(1, 17)))
+    depth, patterns = 1 << int(rng.integers(0, 5)), int(rng.integers(1, 17))
+    arch = arch_of(rows, cols, depth, 4, patterns, 1 + seed % 3)
     shape = (*rng.integers(1, [9, 3, 9]).tolist(), *rng.integers(3, 7, 2).tolist(), seed % 2 + 1, 1)
     jobs = [pattern.compile(arch, conv_gemm(rng, arch, shape, 1.0))]
     jobs += [pattern.compile(arch, gemm_of(rng, arch, tuple(rng.integers(1, 14, 3)), 1.0))]

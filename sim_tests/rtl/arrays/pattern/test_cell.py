@@ -2,7 +2,7 @@
 """Cell of the pattern family: four products of taps that its weights choose."""
 
 import pytest
-from amaranth import Module, Signal
+from amaranth import Const, Module, Signal
 from harness.pattern_cases import arch_of
 
 from hwsim.rtl.arrays.pattern.cell import PatternCell
@@ -15,7 +15,7 @@ def test_cell_chooses_its_taps(simulate, code):
     cell = PatternCell(numbers)
     act, weight, out = Signal(cell.act), Signal(cell.weight), Signal(range(-4096, 4096))
     m = Module()
-    m.d.comb += out.eq(cell.dot(act, weight))
+    m.d.comb += out.eq(cell.dot(m, act, weight, enable=Const(1), platform=None))
     m.d.sync += Signal().eq(0)
     acts = [3, -5, 7, -11, 13, -17, 19, -23, 29]
     taps = [[position] * 4 for position in range(10)] + [[0, 3, 4, 8], [8, 2, 9, 5]]

@@ -14,8 +14,8 @@ OUTPUTS = ["act", "weight", *FLAGS, "drain"]
 IDLE = {"enable": 1, "mac_in": 0, "first_in": 0, "last_in": 0, "shift_in": 0}
 
 
-def pe(psum_width=32):
-    return OSPE(DenseCell(NumberConfig()), psum_width)
+def pe(psum_width=32, mac_latency=1):
+    return OSPE(DenseCell(NumberConfig()), psum_width, mac_latency)
 
 
 def pair(weight, act, **flags):
@@ -41,11 +41,13 @@ def test_sum_drains_one_cycle_after_its_last_pair(simulate):
     assert [row["act"] for row in rows[1:5]] == [3, 5, 7, 1]
 
 
-def test_fold_of_one_pair_per_cycle(simulate):
+@pytest.mark.parametrize("mac_latency", [1, 2, 3])
+def test_fold_of_one_pair_per_cycle(simulate, mac_latency):
     acts = [1, -2, 3, -4]
-    cycles = [pair(10, act, first=1, last=1) for act in acts] + [IDLE, IDLE]
-    rows = play(simulate, pe(), cycles, OUTPUTS)
-    assert [row["drain"] for row in rows] == [0, 0, 10, -20, 30, -40]
+    cycles = [pair(10, act, first=1, last=1) for act in acts] + [IDLE] * (mac_latency + 1)
+    rows = play(simulate, pe(mac_latency=mac_latency), cycles, OUTPUTS)
+    assert [row["drain"] for row in rows] == [0] * (mac_latency + 1) + [10, -20, 30, -40]
+    assert [row["act"] for row in rows[1:5]] == acts
 
 
 @pytest.mark.parametrize("psum_width", [16, 32])

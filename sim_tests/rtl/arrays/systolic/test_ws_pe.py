@@ -13,8 +13,8 @@ OUTPUTS = ["act", "swap", "load", "shadow", "psum"]
 IDLE = {"enable": 1, "act_in": 0, "swap_in": 0, "load_in": 0, "shadow_in": 0, "psum_in": 0}
 
 
-def pe(psum_width=32):
-    return WSPE(DenseCell(NumberConfig()), psum_width)
+def pe(psum_width=32, mac_latency=1):
+    return WSPE(DenseCell(NumberConfig()), psum_width, mac_latency)
 
 
 def code(weight):
@@ -37,6 +37,22 @@ def test_weight_is_loaded_swapped_and_multiplied(simulate):
     assert [row["act"] for row in rows] == [0, 0, 0, 5, 6, 0]
     assert [row["shadow"] for row in rows] == [0, 0] + [code(-7)] * 4
     assert [row["psum"] for row in rows] == [0, 0, 0, 0, 100 - 35, 200 - 42]
+
+
+@pytest.mark.parametrize("mac_latency", [1, 2, 3])
+def test_product_meets_the_sum_from_above_mac_latency_later(simulate, mac_latency):
+    """A product behind a swap is of the old weight, however late it is added."""
+    cycles = [IDLE | {"load_in": 1}, IDLE | {"swap_in": 1, "shadow_in": code(-7)}]
+    cycles += [IDLE | {"load_in": 1, "act_in": 9}, IDLE | {"shadow_in": 3, "act_in": 5}]
+    cycles += [IDLE | {"swap_in": 1, "act_in": 6}, IDLE | {"act_in": 4}, *[IDLE] * 4]
+    for cycle in range(4, 10):
+        cycles[cycle] = cycles[cycle] | {"psum_in": 100 * cycle}
+    rows = play(simulate, pe(mac_latency=mac_latency), cycles, OUTPUTS)
+    # by the cycle in which one is in ``psum`` with latency 1
+    products = {4: -63, 5: -35, 6: -42, 7: 12}
+    for cycle in range(6, 10):
+        expected = 100 * (cycle - 1) + products.get(cycle - mac_latency + 1, 0)
+        assert rows[cycle]["psum"] == expected
 
 
 def test_load_and_swap_in_one_cycle(simulate):

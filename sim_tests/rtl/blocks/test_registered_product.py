@@ -1,0 +1,98 @@
+# amaranth: UnusedElaboratable=no
+"""Products behind registers: latency, enable, and the blocks of an ECP5."""
+
+import re
+
+import pytest
+from amaranth import Module, Signal
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from harness.component import play, seeded
+
+from hwsim.config import NumberConfig
+from hwsim.formats.codes import decode
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product_shape
+from hwsim.rtl.blocks.registered_product import registered_product
+
+CODES = [("int", 8), ("int", 4), ("levels", 4), ("ternary", 2), ("pow2", 4)]
+
+
+class Product(wiring.Component):
+    """A registered product between ports."""
+
+    def __init__(self, numbers, stages):
+        self.numbers, self.stages = numbers, stages
+        super().__init__(
+            {
+                "enable": In(1),
+                "act": In(act_shape(numbers)),
+                "code": In(code_shape(numbers)),
+                "product": Out(product_shape(numbers)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        late = registered_product(
+            m, self.act, self.code, self.numbers,
+            stages=self.stages, enable=self.enable, name="late", platform=platform,
+        )  # fmt: skip
+        m.d.comb += self.product.eq(late)
+        m.d.sync += Signal().eq(0)
+        return m
+
+
+@pytest.mark.parametrize("stages", [0, 1, 2])
+@pytest.mark.parametrize(("code", "width"), CODES)
+def test_product_of_so_many_enabled_cycles_before(simulate, code, width, stages):
+    numbers = NumberConfig(weight_code=code, weight_width=width)
+    rng = seeded(10 * width + stages)
+    codes = rng.choice([c for c in range(1 << width) if (code, c) != ("ternary", 2)], 80)
+    acts, enables = rng.integers(-128, 128, 80), rng.random(80) < 0.7
+    cycles = [
+        {"act": int(a), "code": int(c), "enable": int(e)}
+        for a, c, e in zip(acts, codes, enables, strict=True)
+    ]
+    rows = play(simulate, Product(numbers, stages), cycles, ["product"])
+    line = [0] * stages
+    for row, product, enable in zip(rows, acts * decode(codes, numbers), enables, strict=True):
+        taps = [int(product), *line]
+        assert row["product"] == taps[-1]
+        if enable:
+            line = taps[:stages]
+
+
+def instances(numbers, stages, platform):
+    text = rtlil.convert(Product(numbers, stages), platform=platform, emit_src=False)
+    return re.findall(r"(?ms)^  cell \\MULT18X18D \\(\S+)\n(.*?)^  end$", text)
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+@pytest.mark.parametrize("width", [2, 8])
+def test_an_ecp5_has_both_registers_in_its_block(width, stages):
+    ((name, cell),) = instances(NumberConfig(weight_width=width), stages, "ecp5")
+    assert name == "late"
+    clocks = dict(re.findall(r'parameter \\REG_(\w+)_CLK "(\w+)"', cell))
+    inputs = {"INPUTA": "CLK0", "INPUTB": "CLK0"}
+    assert clocks == {"OUTPUT": "CLK0"} | (inputs if stages == 2 else {})
+    assert len(re.findall(r"connect \\[AB]\d+ ", cell)) == 36
+    # signed operands are extended with their sign
+    ends = {f"{a}{bit}": value for a, bit, value in re.findall(r"connect \\([AB])(\d+) (.*)", cell)}
+    assert {ends[f"A{bit}"] for bit in range(7, 18)} == {ends["A7"]}
+    assert {ends[f"B{bit}"] for bit in range(width - 1, 18)} == {ends[f"B{width - 1}"]}
+    assert ends["A6"] != ends["A7"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stages", "platform"),
+    [
+        ({}, 1, None),
+        ({}, 0, "ecp5"),
+        ({"weight_code": "levels", "weight_width": 4}, 1, "ecp5"),
+        ({}, 2, "sg13g2"),
+    ],
+    ids=str,
+)
+def test_no_block_anywhere_else(numbers, stages, platform):
+    assert instances(NumberConfig(**numbers), stages, platform) == []
