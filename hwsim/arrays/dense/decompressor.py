@@ -92,7 +92,7 @@ def count_compressed(arch: ArchConfig, stored: Ints | None, m: int, k: int, n: i
         passes, n_edge = split(n, array.acc_depth)
         pixels = np.full(passes, array.acc_depth, dtype=np.int64)
         pixels[-1] = n_edge
-        preload, weight = recurrence.ws(np.ascontiguousarray(by_row), pixels, stream)
+        preload, weight = recurrence.ws(np.ascontiguousarray(by_row), pixels, array.reuse, stream)
     else:
         passes, _ = split(n, array.cols)
         preload, weight = recurrence.os(slots, passes, array.rows, stream)
@@ -184,7 +184,7 @@ class _Compressed(SystolicModel):
 
     def step(self) -> str:
         """Pass one cycle; return its cause."""
-        cause = super().step()
+        cause = super().step()  # type: ignore[safe-super]  # that of the dataflow
         self.decompressor.step()
         return cause
 

@@ -68,7 +68,7 @@ def _end_pass(stream, state, ring):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def ws(slots: Ints, pixels: Ints, stream: Stream) -> tuple[int, int]:
+def ws(slots: Ints, pixels: Ints, reuse: int, stream: Stream) -> tuple[int, int]:
     """Cycles ``preload`` and ``weight`` of a weight-stationary array.
 
     Parameters
@@ -78,11 +78,14 @@ def ws(slots: Ints, pixels: Ints, stream: Stream) -> tuple[int, int]:
         from the stream.
     pixels
         Of the folds of each pass.
+    reuse
+        Cycles from a pixel to the same one of the next fold at the least.
     """
     state, ring = _start(stream)
     preload = weight = 0
-    # cycles of the last load, of the last swap, of the last pixel; whether that swap was waited for
-    loaded = end = 0
+    # cycles of the last load, of the last pixel, of the last swap; whether that one was waited for,
+    # and the first cycle in which the next one may come
+    loaded = end = settled = 0
     swap, waited = 1, False
     free = 1
     for tile in range(len(pixels)):
@@ -95,10 +98,11 @@ def ws(slots: Ints, pixels: Ints, stream: Stream) -> tuple[int, int]:
                     # a lack of weights shows where no pixel is fed, the cycle of a swap included
                     weight += max(0, loaded - max(able, end + 1))
                     weight += waited and able == swap and loaded > able and able <= end
-            swap = max(loaded + 1, end)
+            swap = max(loaded + 1, settled)
             waited = swap > end
             preload += swap - end
             end = swap + pixels[tile]
+            settled = swap + max(reuse, pixels[tile])
         _end_pass(stream, state, ring)
     return preload - weight, weight
 
