@@ -35,6 +35,13 @@ TRAINED = (
         "family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16,
         "gather_depth": 16,
     },
+    {
+        "family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16,
+        "weight_stream": "bitmask",
+    },
+    {
+        "family": "dense", "dataflow": "os", "rows": 4, "cols": 4, "weight_stream": "bitmask",
+    },
     {"family": "nm", "dataflow": "ws", "rows": 3, "cols": 4, "n": 2, "m": 4, "acc_depth": 16},
     {"family": "nm", "dataflow": "os", "rows": 3, "cols": 4, "n": 2, "m": 4},
     {"family": "pattern", "rows": 3, "cols": 3, "acc_depth": 16, "line_depth": 16},

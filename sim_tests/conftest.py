@@ -12,6 +12,7 @@ os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
 SLOW = (
     "rtl/arrays/*/test_array.py",
     "rtl/arrays/dense/test_gather.py",
+    "rtl/arrays/dense/test_compressed.py",
     "rtl/synth",
     "rtl/emit",
     "models/checkpoints",

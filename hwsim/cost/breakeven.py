@@ -163,6 +163,7 @@ def dense_rival(arch: ArchConfig) -> ArchConfig:
         if isinstance(design.array, DenseConfig)
         and design.array.dataflow == "ws"
         and design.array.gather_depth is None
+        and not design.array.decompresses
         and design.numbers == arch.numbers
     ]
     if len(rivals) != 1:

@@ -3,7 +3,8 @@
 A filter (row of ``weight[M, K]``) or a column (one K of every filter) that is all zero is not
 stored and not computed. What is left is a smaller dense matrix and at most two gather lists, one
 for the filters and one for the columns, shared by the whole array. A zero that is left is stored
-like any other weight, so its code must have one.
+like any other weight, so its code must have one; a design that decompresses its weights
+(:mod:`hwsim.formats.weight_stream`) stores a mask bit in its place.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import ArchConfig, NumberConfig
+from hwsim.config import ArchConfig, DenseConfig, NumberConfig
 from hwsim.errors import InputError
-from hwsim.formats import codes
+from hwsim.formats import codes, weight_stream
 from hwsim.formats.base import Bits, gather_bits
 
 __all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure", "nonzeros", "size"]
@@ -149,11 +150,16 @@ def measure(
     name: str = "dense format",
 ) -> Bits:
     """Size of a weight matrix for a design; where only the shape is known, nothing is removed."""
-    numbers = arch.numbers
-    if weight is None:
-        return _size(shape, shape, numbers.weight_width)
-    rows, cols = _stored(weight, numbers, name)
-    return _size(shape, (len(rows), len(cols)), numbers.weight_width)
+    numbers, left = arch.numbers, shape
+    if weight is not None:
+        rows, cols = _stored(weight, numbers, name)
+        left = (len(rows), len(cols))
+    plain = _size(shape, left, numbers.weight_width)
+    if not arch.array_as(DenseConfig).decompresses:
+        return plain
+    lists = Bits(indices=plain.indices)
+    stored = left[0] * left[1] if weight is None else int(np.count_nonzero(weight))
+    return lists + weight_stream.bits(weight_stream.Packing.of(arch), left, stored)
 
 
 def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:

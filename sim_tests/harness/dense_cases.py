@@ -4,9 +4,11 @@ import numpy as np
 
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
+from hwsim.formats import codes
 from hwsim.workload.gemm import GEMM
+from hwsim.workload.random import act_levels
 
-__all__ = ["SHAPES", "arch_of", "gather_arch_of", "gemm_of", "product"]
+__all__ = ["SHAPES", "arch_of", "bitmask_arch_of", "gather_arch_of", "gemm_of", "product", "pruned"]
 
 #: (M, K, N) on arrays of up to 4 x 4: smallest, primes, larger in each dimension, whole folds.
 SHAPES = [
@@ -63,3 +65,22 @@ def gather_arch_of(
         "gather_depth": gather_depth, "mac_latency": mac_latency,
     }  # fmt: skip
     return parse(ArchConfig, {"name": "dut", "array": array}, "test")
+
+
+def bitmask_arch_of(dataflow: str, rows: int, cols: int, acc_depth: int = 8, **more) -> ArchConfig:
+    """Small design behind a decompressor; ``more`` is ``port``, and numbers."""
+    array = arch_of(dataflow, rows, cols, acc_depth).array.model_dump(exclude_none=True)
+    array |= {"weight_stream": "bitmask"}
+    if "port" in more:
+        array["weight_port"] = more.pop("port")
+    return parse(ArchConfig, {"name": "dut", "numbers": more, "array": array}, "test")
+
+
+def pruned(rng: np.random.Generator, arch: ArchConfig, shape: tuple[int, int, int]) -> GEMM:
+    """Random operands whose weights are pruned one by one, each row and column more or less."""
+    m, k, n = shape
+    levels = codes.levels(arch.numbers)
+    act = rng.choice(act_levels(arch.numbers), (k, n))
+    density = rng.choice([0, 0.2, 0.6, 1], (m, 1)) * rng.choice([0.1, 0.7, 1], (1, k))
+    weight = np.where(rng.random((m, k)) < density, rng.choice(levels[levels != 0], (m, k)), 0)
+    return GEMM.of(weight, act)

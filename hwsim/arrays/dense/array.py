@@ -12,6 +12,12 @@ import numpy as np
 from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.dense import gather as dense_gather
+from hwsim.arrays.dense.decompressor import (
+    COMPRESSED_MODELS,
+    count_compressed,
+    decompresses,
+    with_decompressor,
+)
 from hwsim.arrays.systolic.compile import MODELS, compile_words, count_shape, operands
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.formats.dense import encode, kept
@@ -38,7 +44,8 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     acts = act_codes(gemm.name, act, arch.numbers)
     rows, cols = matrix.row_list(), matrix.col_list()
     if not dense_gather.gathers(arch):
-        return compile_words(arch, gemm, rows, {"weight": matrix.codes}, acts[cols])
+        job = compile_words(arch, gemm, rows, {"weight": matrix.codes}, acts[cols])
+        return with_decompressor(arch, job, gemm.name) if decompresses(arch) else job
     gather = dense_gather.plan(arch, gemm, cols)
     words = dense_gather.spread(matrix.codes, cols, gather)
     streamed = np.zeros((words.shape[1], gemm.N), dtype=np.int64)
@@ -50,7 +57,8 @@ def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
     """Run a job cycle by cycle."""
     if dense_gather.gathers(arch):
         return dense_gather.GatherModel(arch, job, pauses).run()
-    return MODELS[arch.array_as(SystolicConfig).dataflow](arch, job, pauses).run()
+    models = COMPRESSED_MODELS if decompresses(arch) else MODELS
+    return models[arch.array_as(SystolicConfig).dataflow](arch, job, pauses).run()
 
 
 def count(arch: ArchConfig, gemm: GEMM) -> Counts:
@@ -65,4 +73,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         gather = dense_gather.plan(arch, gemm, cols)
         blocks = -(-gemm.K // arch.array_as(SystolicConfig).rows)
         return dense_gather.count_cycles(arch, len(rows), blocks, gather, gemm.N)
+    if decompresses(arch):
+        stored = None if gemm.weight is None else gemm.weight[np.ix_(rows, cols)] != 0
+        return count_compressed(arch, stored, len(rows), len(cols), gemm.N)
     return count_shape(arch, len(rows), len(cols), gemm.N)

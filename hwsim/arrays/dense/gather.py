@@ -15,6 +15,7 @@ import numpy as np
 
 from hwsim.arrays.base import Job, Pauses, Words
 from hwsim.arrays.counts import Counts
+from hwsim.arrays.dense.fork import Fork
 from hwsim.arrays.streams import Source
 from hwsim.arrays.systolic.model import FoldCounter, Ints, counts, padded, split
 from hwsim.arrays.systolic.ws import WSModel, ws_events
@@ -187,7 +188,7 @@ class GatherModel(WSModel):
         super().__init__(arch, job, pauses)
         self.scratchpad = _Scratchpad(arch, self._job, pauses)
         self.act_stream = self.scratchpad
-        self.command = _Fork(self._job, pauses, self.scratchpad)
+        self.command = Fork(self._job, pauses, self.scratchpad)
 
     def decoded(self, arch: ArchConfig, job: Job) -> dict[str, Words]:
         """Contents of the streams in integers; the list stays as it is."""
@@ -299,21 +300,3 @@ class _Scratchpad(Source):
             return None
         self.half, self.playing = 1 - half, not job_end
         return half
-
-
-class _Fork(Source):
-    """The ``command`` stream, taken by the array and the scratchpad together."""
-
-    def __init__(self, job: Job, pauses: Pauses, scratchpad: _Scratchpad) -> None:
-        super().__init__(job, "command", pauses)
-        self._scratchpad = scratchpad
-
-    def valid(self, cycle: int) -> bool:
-        """Whether a command is offered and the scratchpad would take it."""
-        return super().valid(cycle) and self._scratchpad.ready
-
-    def take(self) -> dict[str, Ints]:
-        """Transfer the command to both."""
-        command = super().take()
-        self._scratchpad.accept(command)
-        return command

@@ -42,6 +42,9 @@ class DenseConfig(SystolicConfig):
         "dense os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 4},
     }
 
+    #: Bits of a command's count of the weight rows of one pass.
+    ROWS_WIDTH: ClassVar[int] = 32
+
     family: Literal["dense"]
     #: Depth of each of the ``rows`` activation banks, in K indices. Unset: the host streams
     #: activations already gathered.
@@ -49,6 +52,12 @@ class DenseConfig(SystolicConfig):
     #: Bank of an activation: ``k`` mod rows of the lowered layer, or ``channel`` mod rows, for
     #: which the host pads the channels of each tap to whole rows.
     gather_banks: Literal["k", "channel"] = "k"
+    #: Words of the weight stream. ``plain``: a weight for each lane. ``bitmask``: masks with packed
+    #: non-zeros, which a decompressor before the array unpacks.
+    weight_stream: Literal["plain", "bitmask"] = "plain"
+    #: Weights that a compressed word is as wide as. Unset: those of a plain word, rounded up to a
+    #: power of two.
+    weight_port: Annotated[int, Field(ge=1, le=256)] | None = None
 
     @model_validator(mode="after")
     def _gathers_where_k_is_on_rows(self) -> Self:
@@ -60,6 +69,31 @@ class DenseConfig(SystolicConfig):
                 raise ValueError("gather_depth must be absent for dataflow os: rows hold filters")
         return self
 
+    @model_validator(mode="after")
+    def _decompresses_alone(self) -> Self:
+        if self.weight_port is not None:
+            power_of_two(self.weight_port, "weight_port")
+            if not self.decompresses:
+                raise ValueError("weight_port must be absent where weight_stream is plain")
+        if self.decompresses and self.gather_depth is not None:
+            raise ValueError("weight_stream must be plain with gather_depth")
+        return self
+
+    @property
+    def decompresses(self) -> bool:
+        """Whether a decompressor unpacks the weight stream."""
+        return self.weight_stream == "bitmask"
+
+    @property
+    def weight_lanes(self) -> int:
+        """Weights that the array takes in one cycle: one of each filter of a fold."""
+        return self.cols if self.dataflow == "ws" else self.rows
+
+    @property
+    def word_weights(self) -> int:
+        """Weights that a compressed word is as wide as."""
+        return self.weight_port or 1 << (self.weight_lanes - 1).bit_length()
+
     @property
     def strobes(self) -> dict[str, Strobe]:
         """Those of every systolic array, and of the scratchpad where there is one."""
@@ -70,8 +104,8 @@ class DenseConfig(SystolicConfig):
 
     @property
     def core_path(self) -> str:
-        """Mesh and control lie in a module of their own where a scratchpad is before them."""
-        return "" if self.gather_depth is None else "array."
+        """Mesh and control lie in a module of their own where something is before them."""
+        return "array." if self.decompresses or self.gather_depth is not None else ""
 
     def cell_bits(self, numbers: NumberConfig) -> tuple[int, int]:
         """A weight's code, and an activation; binary ones take two bits inside."""
@@ -79,7 +113,9 @@ class DenseConfig(SystolicConfig):
 
     @property
     def kind(self) -> str:
-        """Family and dataflow, and whether it gathers."""
+        """Family and dataflow, and what is before the array."""
+        if self.decompresses:
+            return f"{super().kind} bitmask"
         return super().kind if self.gather_depth is None else f"{super().kind} gather"
 
     def stream_bits(self, numbers: NumberConfig) -> tuple[int, int]:
@@ -87,19 +123,34 @@ class DenseConfig(SystolicConfig):
         return numbers.weight_width, numbers.act_width
 
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
-        """As of every systolic array, and the words of the gather list."""
+        """As of every systolic array; compressed words, and the words of the gather list."""
         found = super().traffic(numbers, events)
+        if self.decompresses:
+            found["weight"] = events["weight_beats"] * self.word_weights * numbers.weight_width
         if self.gather_depth is not None:
             entry = (self.gather_depth - 1).bit_length()
             found["act"] += events["list_writes"] * self.rows * entry
         return found
 
     def parts(self, numbers: NumberConfig) -> list[Part]:
-        """Those of every systolic array, and of the scratchpad where there is one."""
+        """Those of every systolic array, and the decompressor or the scratchpad before it."""
+        if self.decompresses:
+            # its size depends on the lanes alone, and not as a line
+            other = "rows" if self.dataflow == "ws" else "cols"
+            probe = {other: min(getattr(self, other), 2)}
+            return [*super().parts(numbers), Part("decompressor", "decompressor", probe)]
         if self.gather_depth is None:
             return super().parts(numbers)
         sizes = {"rows": (self.rows, 2, 6)}
         return super().parts(numbers) + linear("scratchpad", "gather", sizes)
+
+    @property
+    def clock_probe(self) -> dict[str, int]:
+        """As of every systolic array; paths of a decompressor grow with the lanes."""
+        probe = super().clock_probe
+        if self.decompresses:
+            del probe["cols" if self.dataflow == "ws" else "rows"]
+        return probe
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """The accumulator, and the banks and the list of a scratchpad."""
@@ -117,7 +168,12 @@ class DenseConfig(SystolicConfig):
         return (*super().memories(numbers), banks, entries)
 
     def check_numbers(self, numbers: NumberConfig) -> None:
-        """Refuse gathered rows where weights or activations have no zero."""
+        """Refuse masks without zeros, and gathered rows where operands have no zero."""
+        if self.decompresses and not numbers.has_zero:
+            raise ValueError(
+                f"weight_stream must be plain for weight_code {numbers.weight_code}: "
+                "no weight is zero"
+            )
         has_zeros = numbers.act_width > 1 and numbers.has_zero
         if self.gather_depth is not None and not has_zeros:
             raise ValueError(

@@ -1,1 +1,1 @@
-"""Dense array in RTL: the systolic core, optionally behind a gathering scratchpad."""
+"""Dense array in RTL: the systolic core, optionally behind a scratchpad or a decompressor."""

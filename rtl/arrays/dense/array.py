@@ -3,6 +3,7 @@
 from amaranth.lib import wiring
 
 from hwsim.config import ArchConfig, DenseConfig
+from hwsim.rtl.arrays.dense.compressed import CompressedArray
 from hwsim.rtl.arrays.dense.gather import GatherArray
 from hwsim.rtl.arrays.systolic.array import Array as SystolicArray
 
@@ -10,6 +11,8 @@ __all__ = ["Array"]
 
 
 def Array(arch: ArchConfig) -> wiring.Component:
-    """Array of a design's dataflow, behind a scratchpad where the design has one."""
-    gathers = arch.array_as(DenseConfig).gather_depth is not None
-    return GatherArray(arch) if gathers else SystolicArray(arch)
+    """Array of a design's dataflow, behind a decompressor or a scratchpad where it has one."""
+    config = arch.array_as(DenseConfig)
+    if config.decompresses:
+        return CompressedArray(arch)
+    return SystolicArray(arch) if config.gather_depth is None else GatherArray(arch)

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from hwsim.config import ArchConfig
+from hwsim.rtl.arrays.dense.fork import fork
 from hwsim.rtl.arrays.dense.layout import (
     act_layout,
     bank_depth,
@@ -13,7 +14,7 @@ from hwsim.rtl.arrays.dense.layout import (
 )
 from hwsim.rtl.arrays.dense.scratchpad import Gather
 from hwsim.rtl.arrays.interface import ArrayComponent
-from hwsim.rtl.arrays.systolic.layout import acc_depth, array_members, command_layout
+from hwsim.rtl.arrays.systolic.layout import acc_depth, array_members
 from hwsim.rtl.arrays.systolic.ws import WSArray
 
 __all__ = ["GatherArray"]
@@ -57,13 +58,7 @@ class GatherArray(ArrayComponent):
         )
         m.submodules.array = array = WSArray(self.arch)
 
-        m.d.comb += self.command.ready.eq(gather.command.ready & array.command.ready)
-        m.d.comb += gather.command.valid.eq(self.command.valid & array.command.ready)
-        m.d.comb += array.command.valid.eq(self.command.valid & gather.command.ready)
-        m.d.comb += gather.command.payload.eq(self.command.payload)
-        for name, _ in command_layout(self.arch):
-            m.d.comb += array.command.payload[name].eq(self.command.payload[name])
-
+        fork(m, self.command, gather.command, array.command)
         wiring.connect(m, wiring.flipped(self.act), gather.load)
         wiring.connect(m, gather.act, array.act)
         wiring.connect(m, wiring.flipped(self.weight), array.weight)

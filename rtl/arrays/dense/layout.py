@@ -1,14 +1,24 @@
-"""Words of the gathering array: its command, and the beats that load its banks."""
+"""Words of what may be before the array: a gathering scratchpad, a decompressor of weights."""
 
 from amaranth import unsigned
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, DenseConfig
 from hwsim.formats.base import index_width
+from hwsim.formats.weight_stream import Packing
 from hwsim.rtl.arrays.systolic.cell import streamed_cell_of
 from hwsim.rtl.arrays.systolic.layout import command_layout
 
-__all__ = ["act_layout", "bank_depth", "gather_command_layout", "load_layout"]
+__all__ = [
+    "act_layout",
+    "bank_depth",
+    "compressed_command_layout",
+    "gather_command_layout",
+    "load_layout",
+    "row_layout",
+    "walk_layout",
+    "word_layout",
+]
 
 
 def bank_depth(arch: ArchConfig) -> int:
@@ -34,3 +44,25 @@ def load_layout(act: data.StructLayout, depth: int) -> data.StructLayout:
     acts = {name: field.shape for name, field in act}
     entry = data.ArrayLayout(unsigned(index_width(depth)), act["act"].shape.length)
     return data.StructLayout(acts | {"entry": entry})
+
+
+def word_layout(packing: Packing) -> data.StructLayout:
+    """Word of a compressed weight stream."""
+    return data.StructLayout({"slots": data.ArrayLayout(unsigned(packing.width), packing.port)})
+
+
+def row_layout(packing: Packing) -> data.StructLayout:
+    """Row of weights, one code per lane: what the array takes."""
+    return data.StructLayout({"weight": data.ArrayLayout(unsigned(packing.width), packing.lanes)})
+
+
+def walk_layout() -> data.StructLayout:
+    """How often a compressed stream is sent, and the rows of one pass."""
+    rows, passes = unsigned(DenseConfig.ROWS_WIDTH), unsigned(DenseConfig.COUNT_WIDTH)
+    return data.StructLayout({"weight_rows": rows, "passes": passes})
+
+
+def compressed_command_layout(arch: ArchConfig) -> data.StructLayout:
+    """One job: the array's command, and ``weight_rows``, the rows of weights of one pass."""
+    fields = {name: field.shape for name, field in command_layout(arch)}
+    return data.StructLayout(fields | {"weight_rows": walk_layout()["weight_rows"].shape})

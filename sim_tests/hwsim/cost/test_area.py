@@ -19,6 +19,10 @@ RECORD = PartsConfig.read("sg13g2")
 SMALL = {
     "ws": {"family": "dense", "dataflow": "ws", "rows": 5, "cols": 7, "acc_depth": 16},
     "os": {"family": "dense", "dataflow": "os", "rows": 7, "cols": 4},
+    "bitmask_weights": {
+        "family": "dense", "dataflow": "ws", "rows": 5, "cols": 6, "acc_depth": 16,
+        "weight_stream": "bitmask",
+    },
     "nm": {"family": "nm", "dataflow": "ws", "rows": 4, "cols": 5, "n": 2, "m": 4, "acc_depth": 8},
     "pattern": {"family": "pattern", "rows": 4, "cols": 4, "acc_depth": 8, "line_depth": 8},
     "csc": {

@@ -24,6 +24,9 @@ DESIGNS = {
         "family": "dense", "dataflow": "ws", "rows": 4, "cols": 3, "acc_depth": 8,
         "gather_depth": 4,
     },
+    "bitmask_weights": {
+        "family": "dense", "dataflow": "os", "rows": 4, "cols": 3, "weight_stream": "bitmask",
+    },
     "codebook": {
         "family": "csc", "pes": 2, "lanes": 2, "col_depth": 8, "entry_depth": 16, "acc_depth": 4,
         "codebook_bits": 3, "fifo_depth": 3,
