@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import numpy as np
 from common import ROOT, write_csv
@@ -28,23 +29,24 @@ from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
 
 BUILD = ROOT / "build" / "activity"
-TRAINED = (
-    {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16},
-    {"family": "dense", "dataflow": "os", "rows": 4, "cols": 4},
+WS = {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16, "mac_latency": 2}
+OS = {"family": "dense", "dataflow": "os", "rows": 4, "cols": 4, "mac_latency": 2}
+NM = {"family": "nm", "rows": 3, "cols": 4, "n": 2, "m": 4, "mac_latency": 2}
+TRAINED: tuple[dict[str, Any], ...] = (
+    WS,
+    OS,
+    WS | {"gather_depth": 16},
+    WS | {"weight_stream": "bitmask"},
+    OS | {"weight_stream": "bitmask"},
+    WS | {"mac_latency": 3, "zero_gating": True},
+    OS | {"mac_latency": 3, "zero_gating": True},
+    NM | {"dataflow": "ws", "acc_depth": 16},
+    NM | {"dataflow": "os"},
     {
-        "family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16,
-        "gather_depth": 16,
+        "family": "pattern", "rows": 3, "cols": 3, "acc_depth": 16, "line_depth": 16,
+        "mac_latency": 2,
     },
-    {
-        "family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16,
-        "weight_stream": "bitmask",
-    },
-    {
-        "family": "dense", "dataflow": "os", "rows": 4, "cols": 4, "weight_stream": "bitmask",
-    },
-    {"family": "nm", "dataflow": "ws", "rows": 3, "cols": 4, "n": 2, "m": 4, "acc_depth": 16},
-    {"family": "nm", "dataflow": "os", "rows": 3, "cols": 4, "n": 2, "m": 4},
-    {"family": "pattern", "rows": 3, "cols": 3, "acc_depth": 16, "line_depth": 16},
+    {"family": "dbb", "rows": 3, "cols": 3, "n": 2, "m": 8},
     {
         "family": "csc", "pes": 2, "lanes": 8, "col_depth": 64, "entry_depth": 256, "acc_depth": 8,
         "drain_lanes": 4,
@@ -54,9 +56,9 @@ TRAINED = (
         "entry_depth": 256, "acc_depth": 8,
     },
 )  # fmt: skip
-CHECKED = (
-    {"family": "dense", "dataflow": "ws", "rows": 5, "cols": 3, "acc_depth": 32},
-    {"family": "nm", "dataflow": "ws", "rows": 2, "cols": 3, "n": 2, "m": 4, "acc_depth": 32},
+CHECKED: tuple[dict[str, Any], ...] = (
+    WS | {"rows": 5, "cols": 3, "acc_depth": 32},
+    NM | {"dataflow": "ws", "rows": 2, "cols": 3, "acc_depth": 32},
     {
         "family": "csc", "pes": 4, "lanes": 4, "col_depth": 128, "entry_depth": 512, "acc_depth": 8,
     },
@@ -123,16 +125,16 @@ def useful(gemm: GEMM) -> int:
     return int(np.count_nonzero(gemm.weight, axis=0) @ gemm.nonzero_acts())
 
 
-def trained() -> dict[str, dict[str, dict[str, float]]]:
-    """Shares of each kind of design."""
-    found = {}
-    for array in TRAINED:
-        gates = gates_of(array, "trained")
-        samples = [sample(gates, product(gates.arch, *each)) for each in DENSITIES]
-        events = ("useful", "zero", *gates.arch.array.SWITCHING)
-        found[gates.arch.array.kind] = fit(samples, events)
-        print(f"{gates.arch.array.kind}: {found[gates.arch.array.kind]}", flush=True)
-    return found
+def train(array: dict[str, Any]) -> None:
+    """Measure the shares of one kind of design, and file them."""
+    gates = gates_of(array, "trained")
+    kind = gates.arch.array.kind
+    samples = [sample(gates, product(gates.arch, *each)) for each in DENSITIES]
+    shares = fit(samples, ("useful", "zero", *gates.arch.array.SWITCHING))
+    print(f"{kind}: {shares}", flush=True)
+    record = PartsConfig.read(PAGE)
+    activities = record.activities | {kind: shares}
+    write_text_atomic(PAGE, HEAD + record.model_copy(update={"activities": activities}).to_yaml())
 
 
 def real_layer() -> tuple[np.ndarray, np.ndarray, Conv]:
@@ -193,13 +195,14 @@ def check(record: PartsConfig) -> list[dict[str, object]]:
 def main() -> int:
     """Measure the shares; on demand check them."""
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("families", nargs="*", help="families to measure; all if absent")
     options.add_argument("--check", action="store_true")
     chosen = options.parse_args()
-    record = PartsConfig.read(PAGE)
-    record = record.model_copy(update={"activities": trained()})
-    write_text_atomic(PAGE, HEAD + record.to_yaml())
+    for array in TRAINED:
+        if not chosen.families or array["family"] in chosen.families:
+            train(array)
     if chosen.check:
-        write_csv("activity.csv", check(record))
+        write_csv("activity.csv", check(PartsConfig.read(PAGE)))
     return 0
 
 

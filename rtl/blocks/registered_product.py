@@ -1,6 +1,6 @@
 """Products behind registers: gates and flip-flops, or a multiplier block of an ECP5."""
 
-from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 
 from hwsim.config import NumberConfig
 from hwsim.rtl.blocks.delay import delayed
@@ -22,12 +22,16 @@ def registered_product(
     enable: Value,
     name: str,
     platform: object,
+    gates_zeros: bool = False,
 ) -> Value:
     """Product of an activation and a coded weight, ``stages`` enabled cycles later.
 
     One stage registers the product, a second one the operands, too. An ECP5 has both registers in
     its multiplier blocks, where synthesis does not put them by itself: for the platform ``"ecp5"``
     a block is instantiated wherever the weight is an integer that fits.
+
+    Where zeros are gated, the operands' registers hold still for a pair with a zero, so that
+    nothing switches in the multiplier, and the product that they leave there is masked.
 
     * Throughput: one product per cycle.
     * Latency: ``stages`` enabled cycles; none is :func:`~hwsim.rtl.blocks.multiplier.product`.
@@ -42,23 +46,38 @@ def registered_product(
         Prefix of the names.
     platform
         As ``elaborate`` has it.
+    gates_zeros
+        Needs two stages.
+
+    Raises
+    ------
+    ValueError
+        Zeros are to be gated without registers before the multiplier.
     """
+    if gates_zeros and stages < 2:
+        raise ValueError(f"stages must be 2 to gate zeros, not {stages}")
     act, code = Value.cast(act), Value.cast(code)
     fits = numbers.weight_code == "int" and max(len(act), len(code)) <= _WIDTH
-    if platform == "ecp5" and stages and fits:
+    if platform == "ecp5" and stages and fits and not gates_zeros:
         return _block(m, act, code.as_signed(), numbers, stages=stages, enable=enable, name=name)
+    counts = Signal(name=f"{name}_counts")
+    if gates_zeros:
+        m.d.comb += counts.eq(act.any() & (code.any() if numbers.has_zero else 1))
     if stages == 2:
         act = _named(m, act, f"{name}_act")
         code = _named(m, code, f"{name}_code")
-        act = delayed(m, act, 1, enable=enable, name=f"{name}_act")
-        code = delayed(m, code, 1, enable=enable, name=f"{name}_code")
+        moves = enable & counts if gates_zeros else enable
+        act = delayed(m, act, 1, enable=moves, name=f"{name}_act")
+        code = delayed(m, code, 1, enable=moves, name=f"{name}_code")
     result = product(act, code, numbers)
     if stages == 0:
         return result
     made = Signal(product_shape(numbers), name=name)
     m.d.comb += made.eq(result)
     late: Value = delayed(m, made, 1, enable=enable, name=name)
-    return late
+    if not gates_zeros:
+        return late
+    return Mux(delayed(m, counts, 2, enable=enable, name=f"{name}_counts"), late, 0)
 
 
 def _named(m: Module, value: Value, name: str) -> Signal:

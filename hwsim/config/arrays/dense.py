@@ -58,6 +58,9 @@ class DenseConfig(SystolicConfig):
     #: Weights that a compressed word is as wide as. Unset: those of a plain word, rounded up to a
     #: power of two.
     weight_port: Annotated[int, Field(ge=1, le=256)] | None = None
+    #: Whether nothing switches in the multiplier of a PE where an operand is zero: the registers
+    #: before it hold still. Saves energy, no cycle.
+    zero_gating: bool = False
 
     @model_validator(mode="after")
     def _gathers_where_k_is_on_rows(self) -> Self:
@@ -75,6 +78,8 @@ class DenseConfig(SystolicConfig):
             power_of_two(self.weight_port, "weight_port")
             if not self.decompresses:
                 raise ValueError("weight_port must be absent where weight_stream is plain")
+        if self.zero_gating and self.mac_latency < 3:
+            raise ValueError(f"zero_gating needs mac_latency 3, not {self.mac_latency}")
         if self.decompresses and self.gather_depth is not None:
             raise ValueError("weight_stream must be plain with gather_depth")
         return self
@@ -113,10 +118,13 @@ class DenseConfig(SystolicConfig):
 
     @property
     def kind(self) -> str:
-        """Family and dataflow, and what is before the array."""
-        if self.decompresses:
-            return f"{super().kind} bitmask"
-        return super().kind if self.gather_depth is None else f"{super().kind} gather"
+        """Family and dataflow, what is before the array, and whether zeros are gated."""
+        options = {
+            "bitmask": self.decompresses,
+            "gather": self.gather_depth is not None,
+            "zero-gated": self.zero_gating,
+        }
+        return " ".join([super().kind, *(name for name, chosen in options.items() if chosen)])
 
     def stream_bits(self, numbers: NumberConfig) -> tuple[int, int]:
         """A weight's code, and an activation."""
@@ -168,7 +176,9 @@ class DenseConfig(SystolicConfig):
         return (*super().memories(numbers), banks, entries)
 
     def check_numbers(self, numbers: NumberConfig) -> None:
-        """Refuse masks without zeros, and gathered rows where operands have no zero."""
+        """Refuse masks without zeros, gathered rows and gated zeros where operands have none."""
+        if self.zero_gating and numbers.act_width == 1:
+            raise ValueError("zero_gating must be off for act_width 1: no activation is zero")
         if self.decompresses and not numbers.has_zero:
             raise ValueError(
                 f"weight_stream must be plain for weight_code {numbers.weight_code}: "

@@ -3,7 +3,7 @@
 from amaranth import Value
 from amaranth.lib import data
 
-from hwsim.config import ArchConfig, NumberConfig
+from hwsim.config import ArchConfig, DenseConfig, NumberConfig
 from hwsim.rtl.arrays.systolic.cell import Live, StreamedCell
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape
 
@@ -15,8 +15,8 @@ class DenseCell(StreamedCell):
 
     block = 1
 
-    def __init__(self, numbers: NumberConfig) -> None:
-        self.numbers = numbers
+    def __init__(self, numbers: NumberConfig, *, gates_zeros: bool = False) -> None:
+        self.numbers, self.gates_zeros = numbers, gates_zeros
         self.weight, self.act = code_shape(numbers), act_shape(numbers)
 
     def operands(self, act, weight) -> list[tuple[Value, Value]]:
@@ -43,4 +43,5 @@ class DenseCell(StreamedCell):
 
 def cell(arch: ArchConfig) -> DenseCell:
     """Cell of a design."""
-    return DenseCell(arch.numbers)
+    array = arch.array_as(DenseConfig)
+    return DenseCell(arch.numbers, gates_zeros=array.zero_gating)

@@ -113,7 +113,8 @@ class Accumulator(wiring.Component):
 
         # two cycles before the partial sum
         read_addr = Signal.like(read.addr)
-        m.d.comb += [read.addr.eq(read_addr), read.en.eq(enable)]
+        m.d.comb += read.addr.eq(read_addr)
+        m.d.comb += read.en.eq(enable & early.valid & ~early.first)
         with m.If(enable & early.valid):
             m.d.sync += read_addr.eq(Mux(early.end, 0, read_addr + 1))
 

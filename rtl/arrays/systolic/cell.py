@@ -24,12 +24,15 @@ class Cell:
         Shapes of the weights that a PE holds and of the activations that it sees in a cycle.
     block : int
         Positions of K in ``act``.
+    gates_zeros : bool
+        Whether nothing switches in the multiplier where an operand is zero.
     """
 
     numbers: NumberConfig
     block: int
     weight: object
     act: object
+    gates_zeros: bool = False
 
     def operands(self, act, weight) -> list[tuple[Value, Value]]:
         """Activation and code of each multiplier."""
@@ -54,6 +57,7 @@ class Cell:
                     enable=enable,
                     name=f"product_{index}",
                     platform=platform,
+                    gates_zeros=self.gates_zeros,
                 )
                 for index, (chosen, code) in enumerate(self.operands(act, weight))
             ]

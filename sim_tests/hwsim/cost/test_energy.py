@@ -189,3 +189,9 @@ def test_a_scaled_technology_takes_less():
     assert there.parts["pe"] == pytest.approx(0.163 * here.parts["pe"])
     assert there.mhz > here.mhz
     assert there.array < 0.3 * here.array
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_gated_zeros_switch_less_in_a_pe(dataflow):
+    plain, gated = (RECORD.activities[f"dense {dataflow}{k}"]["pe"] for k in ("", " zero-gated"))
+    assert gated["zero"] < 0.7 * plain["zero"]

@@ -21,8 +21,8 @@ CODES = [("int", 8), ("int", 4), ("levels", 4), ("ternary", 2), ("pow2", 4)]
 class Product(wiring.Component):
     """A registered product between ports."""
 
-    def __init__(self, numbers, stages):
-        self.numbers, self.stages = numbers, stages
+    def __init__(self, numbers, stages, *, gates_zeros=False):
+        self.numbers, self.stages, self.gates_zeros = numbers, stages, gates_zeros
         super().__init__(
             {
                 "enable": In(1),
@@ -37,24 +37,26 @@ class Product(wiring.Component):
         late = registered_product(
             m, self.act, self.code, self.numbers,
             stages=self.stages, enable=self.enable, name="late", platform=platform,
+            gates_zeros=self.gates_zeros,
         )  # fmt: skip
         m.d.comb += self.product.eq(late)
         m.d.sync += Signal().eq(0)
         return m
 
 
-@pytest.mark.parametrize("stages", [0, 1, 2])
+@pytest.mark.parametrize(("stages", "gates_zeros"), [(0, False), (1, False), (2, False), (2, True)])
 @pytest.mark.parametrize(("code", "width"), CODES)
-def test_product_of_so_many_enabled_cycles_before(simulate, code, width, stages):
+def test_product_of_so_many_enabled_cycles_before(simulate, code, width, stages, gates_zeros):
     numbers = NumberConfig(weight_code=code, weight_width=width)
     rng = seeded(10 * width + stages)
     codes = rng.choice([c for c in range(1 << width) if (code, c) != ("ternary", 2)], 80)
-    acts, enables = rng.integers(-128, 128, 80), rng.random(80) < 0.7
+    acts, enables = rng.integers(-128, 128, 80) * (rng.random(80) < 0.6), rng.random(80) < 0.7
     cycles = [
         {"act": int(a), "code": int(c), "enable": int(e)}
         for a, c, e in zip(acts, codes, enables, strict=True)
     ]
-    rows = play(simulate, Product(numbers, stages), cycles, ["product"])
+    component = Product(numbers, stages, gates_zeros=gates_zeros)
+    rows = play(simulate, component, cycles, ["product"])
     line = [0] * stages
     for row, product, enable in zip(rows, acts * decode(codes, numbers), enables, strict=True):
         taps = [int(product), *line]
@@ -96,3 +98,9 @@ def test_an_ecp5_has_both_registers_in_its_block(width, stages):
 )
 def test_no_block_anywhere_else(numbers, stages, platform):
     assert instances(NumberConfig(**numbers), stages, platform) == []
+
+
+def test_zeros_are_gated_by_registers_before_the_multiplier():
+    product = Product(NumberConfig(), 1, gates_zeros=True)
+    with pytest.raises(ValueError, match="stages must be 2 to gate zeros, not 1"):
+        rtlil.convert(product)
