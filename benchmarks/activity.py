@@ -46,7 +46,7 @@ TRAINED: tuple[dict[str, Any], ...] = (
         "family": "pattern", "rows": 3, "cols": 3, "acc_depth": 16, "line_depth": 16,
         "mac_latency": 2,
     },
-    {"family": "dbb", "rows": 3, "cols": 3, "n": 2, "m": 8},
+    {"family": "dbb", "rows": 3, "cols": 3, "n": 2, "m": 8, "mac_latency": 2},
     {
         "family": "csc", "pes": 2, "lanes": 8, "col_depth": 64, "entry_depth": 256, "acc_depth": 8,
         "drain_lanes": 4,

@@ -47,8 +47,8 @@ HEAD = f"""\
 CHECKED = (
     "dense_8x8_ws", "dense_8x8_os", "dense_8x8_ws_w4", "dense_8x8_ws_binary",
     "dense_8x8_ws_ternary", "dense_8x8_ws_gather", "dense_8x8_ws_bitmask", "nm_2x4_4x8_ws",
-    "nm_2x4_4x8_os", "nm_1x4_8x8_ws", "pattern_4x4", "csc_4x16", "csc_codebook_16x4",
-    "bitmask_64_c64",
+    "nm_2x4_4x8_os", "nm_1x4_8x8_ws", "dbb_2x4_4x8", "pattern_4x4", "csc_4x16",
+    "csc_codebook_16x4", "bitmask_64_c64",
 )  # fmt: skip
 
 

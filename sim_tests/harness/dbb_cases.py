@@ -28,9 +28,12 @@ NUMBERS = [
 SHAPES = [(1, 1, 1), (5, 27, 5), (2, 3, 9), (7, 12, 2), (3, 48, 4)]
 
 
-def arch_of(rows: int, cols: int, n: int, m: int, **numbers: object) -> ArchConfig:
+def arch_of(
+    rows: int, cols: int, n: int, m: int, mac_latency: int = 1, **numbers: object
+) -> ArchConfig:
     """Small design."""
     array = {"family": "dbb", "rows": rows, "cols": cols, "n": n, "m": m}
+    array["mac_latency"] = mac_latency
     return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
 
 
@@ -51,6 +54,7 @@ def designs(draw) -> tuple[ArchConfig, int]:
         draw(st.integers(1, 4)),
         draw(st.integers(1, 4)),
         *draw(st.sampled_from(KINDS)),
+        draw(st.integers(1, 3)),
         **{"psum_width": draw(st.sampled_from([24, 32]))} | draw(st.sampled_from(NUMBERS)),
     )
     return arch, draw(st.integers(0, 1 << 20))

@@ -34,6 +34,7 @@ SMALL = {
         "tiny_os": DENSE | {"dataflow": "os"},
         "tiny_nm_ws": NM | {"dataflow": "ws", "acc_depth": 8},
         "tiny_nm_os": NM | {"dataflow": "os"},
+        "tiny_dbb": DENSE | {"family": "dbb", "n": 2, "m": 4},
         "tiny_csc": CSC,
         "tiny_csc_lanes": CSC | {"lanes": 3, "index_bits": 4},
         "tiny_bitmask": BITMASK,

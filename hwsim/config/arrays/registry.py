@@ -22,9 +22,9 @@ FAMILIES: dict[str, type[ArrayConfig]] = {
     "dense": DenseConfig,
     "nm": NMConfig,
     "pattern": PatternConfig,
-    "dbb": DBBConfig,
     "csc": CSCConfig,
     "bitmask": BitmaskConfig,
+    "dbb": DBBConfig,
 }
 
 

@@ -5,8 +5,8 @@ from amaranth.lib import data
 
 from hwsim.config import ArchConfig, DBBConfig, NumberConfig
 from hwsim.rtl.arrays.dbb.encoder import slots_layout
-from hwsim.rtl.arrays.systolic.cell import Live, StreamedCell, tree
-from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
+from hwsim.rtl.arrays.systolic.cell import Live, StreamedCell
+from hwsim.rtl.blocks.multiplier import act_shape, code_shape
 
 __all__ = ["DBBCell", "cell"]
 
@@ -22,9 +22,9 @@ class DBBCell(StreamedCell):
         self.weight = data.ArrayLayout(code_shape(numbers), array.m)
         self.act = self.act_stream(1)["act"].shape.elem_shape
 
-    def dot(self, act, weight) -> Value:
-        """Tree of the products of each activation and the weight at its position."""
-        return tree([product(slot.value, weight[slot.position], self.numbers) for slot in act])
+    def operands(self, act, weight) -> list[tuple[Value, Value]]:
+        """Each activation with the weight at its position."""
+        return [(slot.value, weight[slot.position]) for slot in act]
 
     def weight_stream(self, lanes: int) -> data.StructLayout:
         """``m`` codes per PE."""

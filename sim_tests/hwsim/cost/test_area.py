@@ -25,6 +25,7 @@ SMALL = {
     },
     "nm": {"family": "nm", "dataflow": "ws", "rows": 4, "cols": 5, "n": 2, "m": 4, "acc_depth": 8},
     "pattern": {"family": "pattern", "rows": 4, "cols": 4, "acc_depth": 8, "line_depth": 8},
+    "dbb": {"family": "dbb", "rows": 4, "cols": 5, "n": 2, "m": 4},
     "csc": {
         "family": "csc", "pes": 8, "lanes": 2, "load_pes": 2, "col_depth": 16, "entry_depth": 64,
         "acc_depth": 4,

@@ -16,7 +16,7 @@ from hwsim.verification.cases import STALLS, layer_cases, random_cases
 from hwsim.verification.run import verify
 from hwsim.workload.layer import Layer
 
-SHIPPED = ("dense_8x8_ws", "dense_8x8_os", "csc_16x4")
+SHIPPED = ("dense_8x8_ws", "dense_8x8_os", "dbb_2x4_4x8", "csc_16x4")
 #: Their random weights keep to a constraint.
 CONSTRAINED = (
     "nm_2x4_4x8_ws",

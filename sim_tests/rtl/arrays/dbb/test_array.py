@@ -33,8 +33,9 @@ def test_equals_the_model(drive, kind, factor):
 
 
 @pytest.mark.parametrize("numbers", NUMBERS, ids=str)
-def test_every_code(drive, numbers):
-    arch = arch_of(2, 3, 2, 4, **numbers)
+@pytest.mark.parametrize("mac_latency", [2, 3])
+def test_every_code(drive, mac_latency, numbers):
+    arch = arch_of(2, 3, 2, 4, mac_latency, **numbers)
     rng = np.random.default_rng(7)
     check(drive, arch, [gemm_of(rng, arch, shape) for shape in SHAPES], pause_factors(8)["both"])
 
@@ -70,7 +71,7 @@ def test_narrowest_psum_wraps(drive):
 
 @pytest.mark.parametrize("reset_at", [1, 2, 6, 14])
 def test_reset_leaves_the_array_clean(drive, reset_at):
-    arch = arch_of(3, 3, 2, 8)
+    arch = arch_of(3, 3, 2, 8, 2)
     rng = np.random.default_rng(13)
     gemms = [gemm_of(rng, arch, shape, 1.0) for shape in [(7, 30, 7), (2, 17, 3)]]
     check(drive, arch, gemms, {}, reset_at=reset_at)
