@@ -59,7 +59,7 @@ def registered_product(
     act, code = Value.cast(act), Value.cast(code)
     fits = numbers.weight_code == "int" and max(len(act), len(code)) <= _WIDTH
     if platform == "ecp5" and stages and fits and not gates_zeros:
-        return _block(m, act, code.as_signed(), numbers, stages=stages, enable=enable, name=name)
+        return _block(m, act, code.as_signed(), stages=stages, enable=enable, name=name)
     counts = Signal(name=f"{name}_counts")
     if gates_zeros:
         m.d.comb += counts.eq(act.any() & (code.any() if numbers.has_zero else 1))
@@ -90,13 +90,12 @@ def _block(
     m: Module,
     act: Value,
     weight: Value,
-    numbers: NumberConfig,
     *,
     stages: int,
     enable: Value,
     name: str,
 ) -> Value:
-    """MULT18X18D of two signed operands."""
+    """MULT18X18D of two signed operands, each in the upper bits: no sign is routed to many pins."""
     full = Signal(2 * _WIDTH, name=f"{name}_full")
     clocks = {"OUTPUT": "CLK0"} | ({"INPUTA": "CLK0", "INPUTB": "CLK0"} if stages == 2 else {})
     parameters = {
@@ -106,7 +105,7 @@ def _block(
     }
     ports: dict[str, Value] = {}
     for letter, operand in (("A", act), ("B", weight)):
-        bits = Cat(operand, operand[-1].replicate(_WIDTH - len(operand)))
+        bits = Cat(Const(0, _WIDTH - len(operand)), operand)
         ports |= {f"i_{letter}{bit}": bits[bit] for bit in range(_WIDTH)}
     ports |= {f"o_P{bit}": full[bit] for bit in range(2 * _WIDTH)}
     m.submodules[name] = Instance(
@@ -121,4 +120,4 @@ def _block(
         **parameters,
         **ports,
     )
-    return full[: numbers.product_width].as_signed()
+    return full[2 * _WIDTH - len(act) - len(weight) :].as_signed()

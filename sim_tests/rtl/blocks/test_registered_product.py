@@ -79,11 +79,12 @@ def test_an_ecp5_has_both_registers_in_its_block(width, stages):
     inputs = {"INPUTA": "CLK0", "INPUTB": "CLK0"}
     assert clocks == {"OUTPUT": "CLK0"} | (inputs if stages == 2 else {})
     assert len(re.findall(r"connect \\[AB]\d+ ", cell)) == 36
-    # signed operands are extended with their sign
-    ends = {f"{a}{bit}": value for a, bit, value in re.findall(r"connect \\([AB])(\d+) (.*)", cell)}
-    assert {ends[f"A{bit}"] for bit in range(7, 18)} == {ends["A7"]}
-    assert {ends[f"B{bit}"] for bit in range(width - 1, 18)} == {ends[f"B{width - 1}"]}
-    assert ends["A6"] != ends["A7"]
+    # operands lie in the upper bits, zeros below
+    pins = {f"{a}{bit}": value for a, bit, value in re.findall(r"connect \\([AB])(\d+) (.*)", cell)}
+    for letter, used in (("A", 8), ("B", width)):
+        bits = [pins[f"{letter}{bit}"] for bit in range(18)]
+        assert set(bits[: 18 - used]) == {"1'0"}
+        assert len(set(bits[18 - used :])) == used
 
 
 @pytest.mark.parametrize(
