@@ -52,7 +52,7 @@ TRAINED: tuple[dict[str, Any], ...] = (
         "drain_lanes": 4,
     },
     {
-        "family": "bitmask", "pes": 2, "chunk": 64, "window": 8, "mask_depth": 16,
+        "family": "bitmask", "pes": 2, "chunk": 32, "window": 4, "mask_depth": 32,
         "entry_depth": 256, "acc_depth": 8,
     },
 )  # fmt: skip

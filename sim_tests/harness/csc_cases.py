@@ -53,6 +53,7 @@ def cases(draw):
         pes=pes,
         lanes=(lanes := draw(st.sampled_from([1, 2, 4]))),
         drain_lanes=draw(st.sampled_from([d for d in (1, 2, 4) if d <= lanes])),
+        drain_pes=draw(st.sampled_from([None, *(d for d in (1, 2, 4, 8) if d <= pes)])),
         load_pes=draw(st.sampled_from([n for n in (1, 2, 4, 8) if n <= pes])),
         fifo_depth=draw(st.sampled_from([1, 2, 3, 8])),
         window=draw(st.integers(1, 8)),

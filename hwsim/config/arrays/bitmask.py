@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import gcd
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -81,8 +80,6 @@ class BitmaskConfig(DecodingConfig):
     window: Count = 8
     #: Activation chunks that the buffer of each cluster holds, which its PEs read.
     buffer_depth: Annotated[int, Field(ge=1, le=64)] = 2
-    #: PEs of every cluster whose weight memories one beat of the weight stream writes.
-    load_pes: Count = 1
     #: Masks that the weight memory of a PE holds: local filters times chunks.
     mask_depth: Annotated[int, Field(ge=1, le=65536)]
     #: Accumulator banks: pixels that a PE may be ahead of the drain.
@@ -133,32 +130,22 @@ class BitmaskConfig(DecodingConfig):
     @property
     def clock_probe(self) -> dict[str, int]:
         """One cluster of the PEs that one beat loads."""
-        return self._probe(self.load_pes)
-
-    def _probe(self, pes: int, clusters: int = 1) -> dict[str, int]:
-        """Fewer PEs, of which as many are drained together as can be."""
-        drained = gcd(self.drain_pes or self.pes, pes)
-        return {"pes": pes, "clusters": clusters, "drain_pes": drained}
+        return self.probe(self.load_pes, clusters=1)
 
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """PEs, buffers, control, drain; the border grows with PEs, the broadcast with clusters."""
-        few = self.load_pes
-        probe, twice = self._probe(few), self._probe(2 * few)
-        more = self.pes / few - 1
-        border = [
-            Part("border", "", probe, 1 - more, is_own=True),
-            Part("border", "", twice, more, is_own=True),
-        ]
+        probe, twice = self.clock_probe, self.probe(2 * self.load_pes, clusters=2)
         broadcast = [
             Part("broadcast", "broadcast", probe, 2 - self.clusters),
-            Part("broadcast", "broadcast", self._probe(2 * few, 2), self.clusters - 1),
+            Part("broadcast", "broadcast", twice, self.clusters - 1),
         ]
         return [
             Part("pe", "pe_0", probe, self.pes),
-            Part("buffer", "buffer_0", probe, self.clusters),
+            Part("activation buffer", "buffer_0", probe, self.clusters),
             Part("control", "control", probe),
             Part("drain", "drain", probe),
-            *(part for part in border + broadcast if part.count),
+            *self.border(clusters=1),
+            *(part for part in broadcast if part.count),
         ]
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:

@@ -14,7 +14,7 @@ from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
-from hwsim.contract.parts import Part, linear
+from hwsim.contract.parts import Part
 
 __all__ = ["CSCConfig"]
 
@@ -83,8 +83,6 @@ class CSCConfig(DecodingConfig):
     fifo_depth: Annotated[int, Field(ge=1, le=1024)] = 8
     #: Activation positions that the leading non-zero detector sees at once.
     window: Annotated[int, Field(ge=1, le=64)] = 8
-    #: PEs whose weight memories one beat of the weight stream writes.
-    load_pes: Count = 1
     #: Lanes of each PE whose partial sums one beat of the ofmap stream carries.
     drain_lanes: Count = 1
     #: Columns (K) that the pointer memory of a PE holds.
@@ -152,18 +150,17 @@ class CSCConfig(DecodingConfig):
     @property
     def clock_probe(self) -> dict[str, int]:
         """The PEs that one beat loads."""
-        return {"pes": self.load_pes}
+        return self.probe(self.load_pes)
 
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """PEs, control, detector, drain, and the border, which grows with the PEs."""
-        few = self.load_pes
-        probe = {"pes": few}
+        probe = self.clock_probe
         return [
             Part("pe", "pe_0", probe, self.pes),
             Part("control", "control", probe),
             Part("detector", "lnzd", probe),
             Part("drain", "drain", probe),
-            *linear("border", "", {"pes": (self.pes, few, 2 * few)}, is_own=True),
+            *self.border(),
         ]
 
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import gcd
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ from hwsim.config.arrays.base import ArrayConfig, Count, power_of_two
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
+from hwsim.contract.parts import Part
 
 __all__ = ["Banks", "DecodingConfig"]
 
@@ -55,6 +57,8 @@ class DecodingConfig(ArrayConfig):
     entry_depth: Annotated[int, Field(ge=1, le=1048576)]
     #: Local filters of a PE: rows of its accumulator, in each of its banks.
     acc_depth: Annotated[int, Field(ge=1, le=65536)]
+    #: PEs (of every cluster) whose weight memories one beat of the weight stream writes.
+    load_pes: Count = 1
     #: PEs whose partial sums leave together, in one beat of the ofmap stream. Absent: all.
     drain_pes: Count | None = None
 
@@ -73,6 +77,22 @@ class DecodingConfig(ArrayConfig):
     def banks(self) -> Banks:
         """Accumulator banks of a PE."""
         raise NotImplementedError
+
+    def probe(self, pes: int, **fields: int) -> dict[str, int]:
+        """Fields of a small array of ``pes`` PEs, which drains no more of them than it loads."""
+        if self.drain_pes is not None:
+            fields["drain_pes"] = gcd(self.drain_pes, self.load_pes)
+        return {"pes": pes, **fields}
+
+    def border(self, **fields: int) -> list[Part]:
+        """What joins streams and PEs, as it grows with the PEs."""
+        few = self.load_pes
+        more = self.pes / few - 1
+        parts = [
+            Part("border", "", self.probe(few, **fields), 1 - more, is_own=True),
+            Part("border", "", self.probe(2 * few, **fields), more, is_own=True),
+        ]
+        return [part for part in parts if part.count]
 
     @property
     def pe_strobes(self) -> Mapping[str, Strobe]:

@@ -106,7 +106,8 @@ class Broadcast(wiring.Component):
             m.d.sync += [chunks_left.eq(self.chunks), groups_left.eq(self.groups)]
 
         # every buffer gets the same chunks, so one place serves all of them
-        slot, word = Signal.like(self.place.slot), Signal.like(self.place.word)
+        slot = Signal.like(self.place.slot)
+        word = Signal.like(self.place.word)
         has_mask = Signal()
         m.d.comb += [
             self.place.slot.eq(slot),

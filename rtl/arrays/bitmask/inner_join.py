@@ -86,8 +86,11 @@ class InnerJoin(wiring.Component):
         masks, size = self.masks, self.chunk // PIECE
         both = Signal(self.chunk)
         left = Signal(size, init=-1)  # bytes of the masks that may still be picked
-        common, above, line = Signal(size), Signal(size), Signal(size)
-        is_last, is_free = Signal(), Signal()
+        common = Signal(size)
+        above = Signal(size)
+        line = Signal(size)
+        is_last = Signal()
+        is_free = Signal()
         weights = [masks.p.weight.word_select(i, PIECE) for i in range(size)]
         pairs = [both.word_select(i, PIECE) for i in range(size)]
         m.d.comb += [
@@ -127,7 +130,9 @@ class InnerJoin(wiring.Component):
 
     def _join(self, m: Module, pending: Signal, weight: Signal, base: Signal, byte: Signal) -> None:
         """Give the lowest pair of the byte, and take it off."""
-        line, below, remaining = Signal(PIECE), Signal(PIECE), Signal(PIECE)
+        line = Signal(PIECE)
+        below = Signal(PIECE)
+        remaining = Signal(PIECE)
         m.d.comb += [
             line.eq(lowest(pending)),
             below.eq(~pending & (pending - 1)),

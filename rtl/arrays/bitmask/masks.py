@@ -110,8 +110,11 @@ class MaskWalk(wiring.Component):
         slot = Signal.like(step.p.slot)
         row = Signal.like(step.p.row)
         addr = Signal(range(self.mask_depth))
-        fetched, is_last, moves = Signal(), Signal(reset_less=True), Signal()
-        ends_chunk, ends_pixel = Signal(), Signal()
+        fetched = Signal()
+        is_last = Signal(reset_less=True)
+        moves = Signal()
+        ends_chunk = Signal()
+        ends_pixel = Signal()
         m.d.comb += [
             self.room.eq(held != self.buffer_depth),
             self.available.eq(waiting != 0),

@@ -179,11 +179,11 @@ class PE(wiring.Component):
         bank = Signal.like(route.bank, name="bank")
         # pixels joined and not drained: each holds a bank
         ahead = m.submodules.ahead = GroupCount(sizes.banks.count)
-        is_free, loads = Signal(), Signal()
-        ends_chunk, ends_pixel = (
-            Signal(),
-            Signal(),
-        )  # the byte that enters ends the chunk, the pixel
+        is_free = Signal()
+        loads = Signal()
+        # the byte that enters the join stage is the last one of its chunk, of its pixel
+        ends_chunk = Signal()
+        ends_pixel = Signal()
         m.d.comb += [
             ahead.enters.eq(ends_pixel),
             ahead.drained.eq(self.drained),
@@ -196,7 +196,8 @@ class PE(wiring.Component):
             ends_chunk.eq(loads & step.p.ends_chunk),
             ends_pixel.eq(loads & step.p.ends_pixel),
         ]
-        ends_chunk_q, ends_pixel_q = Signal(), Signal()
+        ends_chunk_q = Signal()
+        ends_pixel_q = Signal()
         m.d.sync += bank.eq(Mux(self.run, bank + ends_pixel, 0))
         with m.If(join.enters):
             m.d.sync += [
@@ -271,7 +272,7 @@ class PE(wiring.Component):
         }
 
     def _act(self, m: Module, slot: Signal, position: Signal) -> Value:
-        """Select an activation of the buffer: in every byte of positions, then among the bytes."""
+        """Select an activation of the buffer: a byte of positions, then one of them."""
         size = self.sizes.chunk // PIECE
         low = Signal(PIECE, name="position_line")
         high = Signal(size * self.sizes.buffer_depth, name="byte_line")
@@ -280,10 +281,12 @@ class PE(wiring.Component):
             low.eq(1 << position[:3]),
             high.eq(1 << Cat(position[3:][:bytes_of_slot], slot)),
         ]
-        parts = []
-        for index in range(len(high)):
-            acts, first = self.acts[index // size], index % size * PIECE
-            part = Signal(self.sizes.numbers.act_width, name=f"act_of_{index}")
-            m.d.comb += part.eq(select(low, [acts[first + i].as_unsigned() for i in range(PIECE)]))
-            parts.append(part)
-        return select(high, parts)
+        words = [
+            Cat(self.acts[slot][first : first + PIECE])
+            for slot in range(self.sizes.buffer_depth)
+            for first in range(0, self.sizes.chunk, PIECE)
+        ]
+        word = Signal(PIECE * self.sizes.numbers.act_width, name="acts_of_byte")
+        m.d.comb += word.eq(select(high, words))
+        width = self.sizes.numbers.act_width
+        return select(low, [word.word_select(i, width) for i in range(PIECE)])

@@ -26,6 +26,7 @@ def shapes(draw):
         pes=pes,
         lanes=lanes,
         drain_lanes=draw(st.sampled_from([d for d in (1, 2, 3) if lanes % d == 0])),
+        drain_pes=draw(st.sampled_from([None, *(d for d in (1, 2, 4, 8) if d <= pes)])),
         load_pes=draw(st.sampled_from([n for n in (1, 2, 4, 8) if n <= pes])),
         fifo_depth=draw(st.integers(1, 9)),
         window=draw(st.integers(1, 8)),
