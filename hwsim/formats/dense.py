@@ -155,7 +155,7 @@ def measure(
         rows, cols = _stored(weight, numbers, name)
         left = (len(rows), len(cols))
     plain = _size(shape, left, numbers.weight_width)
-    if not arch.array_as(DenseConfig).decompresses:
+    if not (isinstance(arch.array, DenseConfig) and arch.array.decompresses):
         return plain
     lists = Bits(indices=plain.indices)
     stored = left[0] * left[1] if weight is None else int(np.count_nonzero(weight))

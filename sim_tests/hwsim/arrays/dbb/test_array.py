@@ -18,6 +18,7 @@ from hwsim.arrays.dbb.density import sub_beats
 from hwsim.arrays.systolic import compile as systolic
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
+from hwsim.formats import measure
 from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
 
@@ -158,6 +159,17 @@ def test_is_found_by_its_name():
     arch = ArchConfig.read("dbb_2x4_4x8")
     assert array_model(arch) is dbb
     assert arch.array.multipliers == 64
+
+
+def test_weights_are_stored_as_dense_ones():
+    weight = gemm_of(seeded(4), arch_of(2, 2, 2, 4), (6, 22, 5)).weight
+    weight[[0, 3]] = 0
+    weight[:, 4:12] = 0
+    ours, dense = (
+        measure(arch, weight, weight.shape)
+        for arch in (arch_of(2, 2, 2, 4), dense_arch_of("os", 2, 2))
+    )
+    assert ours == dense
 
 
 @pytest.mark.parametrize(
