@@ -40,7 +40,7 @@ def test_designs_that_differ_in_software_share_their_rtl():
     pytest.importorskip("amaranth", reason="needs the RTL generator: pip install 'hwsim[rtl]'")
     from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
 
-    small = {"pes": 2, "clusters": 1, "load_pes": 1, "mask_depth": 4, "entry_depth": 8}
+    small = {"pes": 2, "clusters": 1, "load_pes": 1, "drain_pes": 1, "mask_depth": 4}
     dealt = [edited("bitmask_64_greedy", **small, balance=how) for how in ("greedy", "none")]
     first, second = (arch.digest for arch in dealt)
     assert first != second  # how filters are dealt is the compiler's

@@ -1,7 +1,5 @@
 """Energy of netlists: SAIF files, gates as functions, and what each change takes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
