@@ -115,16 +115,14 @@ class BitmaskConfig(DecodingConfig):
         return {event: special.get(event, Strobe()) for event in self.EVENTS}
 
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
-        """Masks and values, those of weights once for all clusters; beats of activations."""
-        chunks = events["buffer_mask_writes"] // self.cluster_pes
-        values = events["act_beats"] * self.window * self.clusters * numbers.act_width
+        """Masks and values, those of weights once for all clusters."""
         return {
             "weight": (
                 events["mask_writes"] * self.PIECE + events["value_writes"] * numbers.weight_width
             )
             // self.clusters,
-            "act": chunks * self.chunk + values,
-            "ofmap": events["ofmap_beats"] * self.pes * numbers.psum_width,
+            "act": events["act_beats"] * self.window * self.clusters * numbers.act_width,
+            "ofmap": events["ofmap_beats"] * self.beat_psums * numbers.psum_width,
         }
 
     @property

@@ -144,7 +144,7 @@ class CSCConfig(DecodingConfig):
         return {
             "weight": weight,
             "act": events["act_beats"] * self.window * self.lanes * numbers.act_width,
-            "ofmap": events["ofmap_beats"] * self.pes * self.drain_lanes * numbers.psum_width,
+            "ofmap": events["ofmap_beats"] * self.beat_psums * numbers.psum_width,
         }
 
     @property

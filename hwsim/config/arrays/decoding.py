@@ -74,6 +74,11 @@ class DecodingConfig(ArrayConfig):
         return self.pes // (self.drain_pes or self.pes)
 
     @property
+    def beat_psums(self) -> int:
+        """Partial sums of one beat of the ofmap stream."""
+        return self.pes // self.drain_slices * self.banks.drain_lanes
+
+    @property
     def banks(self) -> Banks:
         """Accumulator banks of a PE."""
         raise NotImplementedError

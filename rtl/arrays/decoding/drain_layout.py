@@ -42,6 +42,4 @@ def ofmap_layout(arch: ArchConfig) -> data.StructLayout:
     """Partial sums of one local row and ``drain_lanes`` lanes, PE after PE of one slice."""
     array = arch.array_as(DecodingConfig)
     psum = signed(arch.numbers.psum_width)
-    return data.StructLayout(
-        {"psum": data.ArrayLayout(psum, array.pes // array.drain_slices * array.banks.drain_lanes)}
-    )
+    return data.StructLayout({"psum": data.ArrayLayout(psum, array.beat_psums)})
