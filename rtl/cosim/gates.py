@@ -85,5 +85,8 @@ def _prefixes(path: str) -> list[str]:
 
 
 def _kind(path: str) -> str:
-    """Path without the numbers of an instance: all PEs are alike."""
-    return re.sub(r"_\d+", "", path)
+    """Path without the numbers of an instance: all PEs are alike.
+
+    Neither with what tells an instance from a port of its name.
+    """
+    return re.sub(r"_\d+|\$\d+", "", path)
