@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
+from hwsim.config import FAMILIES, ArchConfig
 from hwsim.contract.memories import LARGE_BITS
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.synth.fpga_memories import map_memories
@@ -15,8 +15,8 @@ from hwsim.rtl.synth.yosys import synthesize_module
 pytest.importorskip("pyosys", reason="cells need pyosys: pip install 'hwsim[synth]'")
 
 BITMASK = {
-    "family": "bitmask", "pes": 2, "chunk": 128, "window": 16, "mask_depth": 512, "load_pes": 2,
-    "entry_depth": 4096, "buffer_depth": 4, "acc_depth": 32,
+    "family": "bitmask", "pes": 2, "chunk": 32, "window": 8, "mask_depth": 2048, "load_pes": 2,
+    "entry_depth": 4096, "buffer_depth": 3, "acc_depth": 32, "acc_banks": 2, "drain_pes": 2,
 }  # fmt: skip
 #: A small design of each kind, with the depths of the designs that ship -> its memories in LUTs;
 #: the others are block RAM.
@@ -45,8 +45,13 @@ PROBES = {
          "codebook_bits": 4},
         {"queue", "codebook"},
     ),
-    "bitmask": (BITMASK, {"activation masks", "activation values", "accumulator"}),
+    "bitmask": (BITMASK, {"accumulator"}),
+    "dbb": ({"family": "dbb", "rows": 2, "cols": 2, "n": 2, "m": 8}, set()),
 }  # fmt: skip
+
+
+def test_there_is_a_probe_of_every_family():
+    assert {array["family"] for array, _ in PROBES.values()} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("kind", PROBES)
