@@ -20,7 +20,7 @@ from hwsim.rtl.emit.rtlil import elaborated, rtl_digest
 from hwsim.rtl.synth.border import Border
 from hwsim.rtl.synth.targets import target_of
 from hwsim.rtl.synth.timing import net_names
-from hwsim.rtl.synth.yosys import last_error, map_flat_logged, memories_lost
+from hwsim.rtl.synth.yosys import last_error, map_fpga, memories_lost
 from hwsim.system.files import write_text_atomic
 
 __all__ = ["DEVICES", "SPEEDS", "Device", "Netlist", "Placed", "Placer", "prepare"]
@@ -105,7 +105,7 @@ class Netlist:
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
-        self.module, log = map_flat_logged(text, f"\\{name}", _TARGET)
+        self.module, log = map_fpga(text, f"\\{name}", _TARGET)
         self.lost = {
             memory.removeprefix("design."): bits for memory, bits in memories_lost(log).items()
         }
@@ -130,7 +130,9 @@ class Netlist:
     def cells(self) -> dict[str, int]:
         """Cells of the design, without the registers at its border."""
         types = Counter(
-            cell["type"] for cell in self.module["cells"].values() if not self._border(cell)
+            cell["type"]
+            for name, cell in self.module["cells"].items()
+            if not name.startswith("border_")
         )
         return {kind: sum(types[each] for each in cells) for kind, cells in _COUNTED.items()}
 
@@ -144,13 +146,6 @@ class Netlist:
         names = dict.fromkeys([self._end(start), *signals])
         return (*names, self._end(end))
 
-    def _border(self, cell: dict[str, Any]) -> str:
-        """Port whose register a cell is; ``""`` where it is none."""
-        if cell["type"] != "TRELLIS_FF":
-            return ""
-        data, output = (cell["connections"].get(pin, [None])[0] for pin in ("DI", "Q"))
-        return self._ports.get(data, "") or self._ports.get(output, "")
-
     def _end(self, name: str) -> str:
         """RTL name of a register or memory; nextpnr packs some cells into several."""
         cells = self.module["cells"]
@@ -160,8 +155,10 @@ class Netlist:
             return _short(name)
         cell = cells[name]
         if cell["type"] == "TRELLIS_FF":
-            (output,) = cell["connections"]["Q"]
-            return self._border(cell) or self._nets.get(output, _short(name))
+            (data,), (output,) = (cell["connections"][pin] for pin in ("DI", "Q"))
+            if name.startswith("border_"):
+                return self._ports.get(data) or self._ports[output]
+            return self._nets.get(output, _short(name))
         return re.sub(r"(\.\d+)+$", "", _short(name))
 
 

@@ -35,7 +35,7 @@ __all__ = [
     "Multiplier",
     "last_error",
     "map_flat",
-    "map_flat_logged",
+    "map_fpga",
     "map_modules",
     "memories_lost",
     "run_yosys",
@@ -52,7 +52,7 @@ KINDS = {
 }
 
 #: Longest that one synthesis may take, in seconds.
-LIMIT_S = 900
+LIMIT_S = 3600
 
 _WORKER = """
 import os, sys
@@ -190,15 +190,23 @@ def synthesize_module(
 
 def map_flat(text: str, top: str, target: str) -> dict[str, Any]:
     """Netlist of a design mapped flat, as Yosys writes it in JSON: its one module."""
-    return map_flat_logged(text, top, target)[0]
+    return _map_one(text, top, target, [f"hierarchy -check -top {top}", "flatten"])[0]
 
 
-def map_flat_logged(text: str, top: str, target: str) -> tuple[dict[str, Any], str]:
-    """Netlist as of :func:`map_flat`, and what Yosys says on the way."""
+def map_fpga(text: str, top: str, target: str) -> tuple[dict[str, Any], str]:
+    """Netlist of a design mapped to an FPGA, as of :func:`map_flat`, and Yosys's log.
+
+    The passes of the target flatten it, and do so after ``proc``: some designs that are flattened
+    before, Yosys 0.70 cannot map.
+    """
+    # the target's passes check the hierarchy, too: they know the FPGA's cells
+    return _map_one(text, top, target, [f"hierarchy -top {top}"])
+
+
+def _map_one(text: str, top: str, target: str, first: list[str]) -> tuple[dict[str, Any], str]:
     script = [
         "read_rtlil design.il",
-        f"hierarchy -check -top {top}",
-        "flatten",
+        *first,
         "tee -q -o memory.json stat -json",
         *(step.format(top=top) for step in target_of(target).passes),
         "tee -q -o cells.json stat -json",
