@@ -177,7 +177,7 @@ class Placer:
 
     def __init__(self, arch: ArchConfig, device: Device, cache: Path) -> None:
         self.arch, self.device, self.cache = arch, device, cache
-        self.text = elaborated(Border(build(arch)), arch.name)
+        self.text = elaborated(Border(build(arch)), arch.name, platform=_TARGET)
         self.digest = rtl_digest(self.text, arch.name)
 
     def kept(self, seed: int) -> Placed | None:
