@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hwsim.api.energy import energy
     from hwsim.api.fit import fit
     from hwsim.api.generate import Verilog, generate
+    from hwsim.api.place import Placement, place
     from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
     from hwsim.api.simulate import simulate
     from hwsim.api.storage import published_sizes, storage
@@ -57,6 +58,7 @@ __all__ = [
     "Measured",
     "NetworkConfig",
     "NetworkResult",
+    "Placement",
     "PublishedSizes",
     "PublishedStudy",
     "Result",
@@ -76,6 +78,7 @@ __all__ = [
     "fit",
     "generate",
     "import_network",
+    "place",
     "published_sizes",
     "read_arch",
     "read_checkpoint",

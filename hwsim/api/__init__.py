@@ -10,6 +10,7 @@ from hwsim.api.compress import Compressed, compress
 from hwsim.api.energy import energy
 from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
+from hwsim.api.place import Placement, place
 from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
 from hwsim.api.simulate import simulate
 from hwsim.api.storage import published_sizes, storage
@@ -23,6 +24,7 @@ __all__ = [
     "Compressed",
     "Imported",
     "Measured",
+    "Placement",
     "Synthesis",
     "Verilog",
     "area",
@@ -33,6 +35,7 @@ __all__ = [
     "fit",
     "generate",
     "import_network",
+    "place",
     "published_sizes",
     "read_arch",
     "read_checkpoint",

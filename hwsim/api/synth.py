@@ -30,8 +30,9 @@ _CACHE = Path("build/synth/cache")
 class Synthesis(Result):
     """Cells of designs, by kind and type, and of every family's PE in every weight code.
 
-    ``designs`` has one record per design: ``arch``, ``pes``, ``multipliers``, and the cells of each
-    of :data:`UNITS`. ``multipliers`` has one row per number format and unit.
+    ``designs`` has one record per design: ``arch``, ``pes``, ``multipliers``, the cells of each of
+    :data:`UNITS`, and ``warnings`` of large memories in flip-flops. ``multipliers`` has one row per
+    number format and unit.
     """
 
     target: str
@@ -52,13 +53,18 @@ class Synthesis(Result):
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One row per unit of a design, then one per number format and unit."""
+        """One row per unit of a design, per warning, then per number format and unit."""
         rows = [
             {"arch": design["arch"], "unit": unit, **cells_by_kind(design[unit])}
             for design in self.designs
             for unit in UNITS
         ]
-        return [*rows, *self.multipliers]
+        warnings = [
+            {"arch": design["arch"], "unit": f"warning: {warning}", **dict.fromkeys(CELL_KINDS)}
+            for design in self.designs
+            for warning in design["warnings"]
+        ]
+        return [*rows, *warnings, *self.multipliers]
 
 
 def cells_by_kind(cells: dict[str, Any]) -> dict[str, int]:
@@ -141,4 +147,20 @@ def _design(design: ArchConfig, target: str) -> dict[str, Any]:
         "array": array.to_dict(),
         "pe": pe.to_dict(),
         "multiplier": multiplier.to_dict(),
+        "warnings": _warnings(design, target, array.memories_lost),
     }
+
+
+def _warnings(design: ArchConfig, target: str, mapped: dict[str, int]) -> list[str]:
+    """Large memories in flip-flops: those that were mapped, or those that a process cannot hold."""
+    from hwsim.contract.memories import LARGE_BITS
+    from hwsim.cost.memories import lost
+    from hwsim.rtl.synth.targets import FPGAS
+
+    if target in FPGAS:
+        large = {name: bits for name, bits in mapped.items() if bits > LARGE_BITS}
+        return [f"{name}: {bits:,} bits in flip-flops" for name, bits in large.items()]
+    if target == "generic" or target.startswith("liberty="):
+        return []
+    reasons = {m.name: lost(m, target) for m in design.array.memories(design.numbers)}
+    return [f"{name}: {reason}" for name, reason in reasons.items() if reason]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Memory"]
+__all__ = ["LARGE_BITS", "Memory"]
+
+#: A memory of more bits should not end as flip-flops: each bit takes several times the area.
+LARGE_BITS = 1024
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hwsim.config import ArchConfig
 from hwsim.config.parts import MeasuredPart, keys_of
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
-from hwsim.cost.memories import Logic, Silicon, build, logic, logic_of, multiplexer, process
+from hwsim.cost.memories import Logic, Silicon, build, logic, logic_of, lost, multiplexer, process
 from hwsim.report.result import Result
 
 __all__ = ["Area", "Find", "Group", "area"]
@@ -70,6 +70,12 @@ class Area(Result):
         """um2 of all."""
         return self.gates + self.flip_flops + self.memory
 
+    @property
+    def warnings(self) -> list[str]:
+        """Large memories that are flip-flops though they need not be, and why."""
+        reasons = {memory.name: lost(memory, self.technology) for memory, _ in self.memories}
+        return [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, um2."""
         return {
@@ -82,6 +88,7 @@ class Area(Result):
             "total_um2": self.total,
             "flip_flops": round(sum(group.count for group in self.groups)),
             "memory_bits": sum(memory.bits for memory, _ in self.memories),
+            "warnings": self.warnings,
             "parts": [vars(group) for group in self.groups],
             "memories": [
                 {
@@ -98,7 +105,7 @@ class Area(Result):
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One row per group of parts and per memory, and their sum."""
+        """One row per group of parts, per memory and per warning, and the sum of the parts."""
         rows = [
             _row(group.name, gates=group.gates, flip_flops=group.flip_flops, memory=0.0, built="")
             for group in self.groups
@@ -117,6 +124,8 @@ class Area(Result):
                     built=built,
                 )
             )
+        for warning in self.warnings:
+            rows.append(dict.fromkeys(rows[0]) | {"part": "warning", "built": warning})
         total = _row(
             "total", gates=self.gates, flip_flops=self.flip_flops, memory=self.memory, built=""
         )

@@ -9,10 +9,10 @@ from math import ceil
 from typing import Any
 
 from hwsim.config.tech import CellConfig, CornerConfig, MacroConfig, PowerLawConfig, TechConfig
-from hwsim.contract.memories import Memory
+from hwsim.contract.memories import LARGE_BITS, Memory
 from hwsim.errors import InputError
 
-__all__ = ["Logic", "Silicon", "build", "logic", "logic_of", "multiplexer", "process"]
+__all__ = ["Logic", "Silicon", "build", "logic", "logic_of", "lost", "multiplexer", "process"]
 
 #: Bits of a memory that may be built of flip-flops, at most.
 MOST_REGISTERS = 1 << 16
@@ -126,15 +126,8 @@ def build(memory: Memory, technology: str, corner: str | None = None) -> Silicon
     InputError
         The technology has no memories that can hold it.
     """
-    cells, sram = logic(technology, corner), process(technology).sram
-    ways = [_flip_flops(memory, cells)]
-    if sram is not None and not memory.combinational:
-        if sram.macros is not None:
-            ways += _macros(memory, sram.macros)
-        powers = sram.powers
-        if powers is not None and memory.depth * memory.width >= powers.smallest:
-            ways.append(_power_law(memory, powers))
-    best = min(ways, key=lambda way: way.area)
+    cells = logic(technology, corner)
+    best = min([_flip_flops(memory, cells), *_srams(memory, technology)], key=_area)
     if best.kind == "flip-flops" and memory.depth * memory.width > MOST_REGISTERS:
         shape = f"{memory.depth} x {memory.width}, {memory.ports} port(s)"
         rule = f"must have memories of this kind: {memory.name} is no matter of flip-flops"
@@ -143,6 +136,42 @@ def build(memory: Memory, technology: str, corner: str | None = None) -> Silicon
         return best
     slower = _clock_to_q(cells.corner) / _clock_to_q(logic(technology).corner)
     return _with_bypass(replace(best, access=best.access * slower), memory, cells)
+
+
+def lost(memory: Memory, technology: str) -> str:
+    """Why a large memory is flip-flops though an SRAM would be smaller; empty where it is not.
+
+    Large is one of more than :data:`~hwsim.contract.memories.LARGE_BITS`.
+    """
+    bits = memory.depth * memory.width
+    if bits <= LARGE_BITS or build(memory, technology).kind != "flip-flops":
+        return ""
+    clocked = replace(memory, combinational=False)
+    if not _srams(clocked, technology):
+        sram = process(technology).sram
+        # a power law has a size below which it is not to be used
+        if sram is not None and sram.powers is not None:
+            return ""
+        return f"{bits:,} bits in flip-flops: {technology} has no SRAM that holds it"
+    if build(clocked, technology).kind == "flip-flops":
+        return ""
+    return f"{bits:,} bits in flip-flops: it is read in the cycle of its address"
+
+
+def _area(way: Silicon) -> float:
+    return way.area
+
+
+def _srams(memory: Memory, technology: str) -> list[Silicon]:
+    """Ways to build a memory of SRAM."""
+    sram = process(technology).sram
+    if sram is None or memory.combinational:
+        return []
+    ways = _macros(memory, sram.macros) if sram.macros is not None else []
+    powers = sram.powers
+    if powers is not None and memory.depth * memory.width >= powers.smallest:
+        ways.append(_power_law(memory, powers))
+    return ways
 
 
 def _macros(memory: Memory, macros: dict[int, MacroConfig]) -> list[Silicon]:

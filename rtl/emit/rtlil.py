@@ -39,14 +39,14 @@ def design_rtlil(
     """
     if top not in TOPS:
         raise InputError(arch.name, "top", top, f"must be one of: {', '.join(TOPS)}")
-    with _uncollected():
-        component = TOPS[top](arch)
-        return component, elaborated(component, arch.name, platform)
+    component = TOPS[top](arch)
+    return component, elaborated(component, arch.name, platform)
 
 
 def elaborated(component: wiring.Component, name: str, platform: str | None = None) -> str:
     """RTLIL of a component, each kind of module once; the top module is called ``name``."""
-    return share_modules(rtlil.convert(component, name=name, platform=platform, emit_src=False))
+    with _uncollected():
+        return share_modules(rtlil.convert(component, name=name, platform=platform, emit_src=False))
 
 
 def rtl_digest(text: str, name: str) -> str:

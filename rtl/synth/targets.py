@@ -50,7 +50,8 @@ _STANDARD_CELLS = (
 
 #: FPGA -> passes.
 FPGAS = {
-    "ecp5": ("synth_ecp5 -top {top}",),
+    # without its last step, which makes up names: a path is named by the signals on it
+    "ecp5": ("synth_ecp5 -top {top} -run :check", "blackbox =A:whitebox"),
     "ice40": ("synth_ice40 -dsp -top {top}",),
     "xilinx": ("synth_xilinx -flatten -noiopad -noclkbuf -top {top}",),
 }

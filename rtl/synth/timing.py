@@ -13,7 +13,7 @@ from typing import Any
 from hwsim.config.tech import CellConfig, CornerConfig, Plane
 from hwsim.errors import InputError
 
-__all__ = ["MemoryTiming", "Route", "Timing", "analyze"]
+__all__ = ["MemoryTiming", "Route", "Timing", "analyze", "net_names"]
 
 #: Slew of an input port and of a memory's output, ns.
 EDGE_NS = 0.05
@@ -97,7 +97,7 @@ class _Analysis:
         memories: MemoryTiming,
     ) -> None:
         self.corner, self.wire_load, self.memories = corner, wire_load, memories
-        self.names = _names(module["netnames"])
+        self.names = net_names(module["netnames"])
         self.buffers = [cell for cell in corner.cells.values() if cell.function == "A"]
         self.flip_flops: list[dict[str, Any]] = []
         self.rams: list[dict[str, Any]] = []
@@ -336,7 +336,7 @@ def _tree(buffer: CellConfig, first: float, load: float) -> float:
     return min(delays)
 
 
-def _names(netnames: dict[str, Any]) -> dict[int, str]:
+def net_names(netnames: dict[str, Any]) -> dict[int, str]:
     """Net -> its name in the RTL; of several the shortest, names that Yosys made up left out."""
     found: dict[int, str] = {}
     for name, net in sorted(netnames.items(), key=lambda item: (len(item[0]), item[0])):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,12 @@ from hwsim.system.files import write_text_atomic
 __all__ = [
     "Cells",
     "Multiplier",
+    "last_error",
     "map_flat",
+    "map_fpga",
     "map_modules",
+    "memories_lost",
+    "run_yosys",
     "synthesize_array",
     "synthesize_module",
     "synthesize_multiplier",
@@ -48,7 +52,7 @@ KINDS = {
 }
 
 #: Longest that one synthesis may take, in seconds.
-LIMIT_S = 900
+LIMIT_S = 3600
 
 _WORKER = """
 import os, sys
@@ -58,6 +62,12 @@ design = libyosys.Design()
 for command in sys.stdin.read().splitlines():
     libyosys.run_pass(command, design)
 """
+
+#: A memory that ``memory_map`` takes apart.
+_LOST = re.compile(
+    r"Mapping memory \\(\S+) in module \S+:\n"
+    r"  created (\d+) \$dff cells and \d+ static cells of width (\d+)"
+)
 
 _PE = re.compile(r"(?m)^  cell (\\\S+) \\pe_\d+(?:_\d+)?$")
 
@@ -77,6 +87,8 @@ class Cells:
     #: ns of the slowest path from a register or input to a register or output, as ABC has it:
     #: without clock-to-output and setup. Of each module by itself where there are several.
     delay: float | None = None
+    #: Memories that were mapped to flip-flops, and their bits.
+    memories_lost: dict[str, int] = field(default_factory=dict)
 
     def count(self, kind: str) -> int:
         """Cells of a kind: ``logic``, ``flip_flops``, ``dsp`` or ``memories``."""
@@ -94,6 +106,7 @@ class Cells:
             kinds
             | {"memory_bits": self.memory_bits}
             | (areas if self.area is not None else {})
+            | {"memories_lost": self.memories_lost}
             | {"by_type": self.by_type}
         )
 
@@ -177,10 +190,23 @@ def synthesize_module(
 
 def map_flat(text: str, top: str, target: str) -> dict[str, Any]:
     """Netlist of a design mapped flat, as Yosys writes it in JSON: its one module."""
+    return _map_one(text, top, target, [f"hierarchy -check -top {top}", "flatten"])[0]
+
+
+def map_fpga(text: str, top: str, target: str) -> tuple[dict[str, Any], str]:
+    """Netlist of a design mapped to an FPGA, as of :func:`map_flat`, and Yosys's log.
+
+    The passes of the target flatten it, and do so after ``proc``: some designs that are flattened
+    before, Yosys 0.70 cannot map.
+    """
+    # the target's passes check the hierarchy, too: they know the FPGA's cells
+    return _map_one(text, top, target, [f"hierarchy -top {top}"])
+
+
+def _map_one(text: str, top: str, target: str, first: list[str]) -> tuple[dict[str, Any], str]:
     script = [
         "read_rtlil design.il",
-        f"hierarchy -check -top {top}",
-        "flatten",
+        *first,
         "tee -q -o memory.json stat -json",
         *(step.format(top=top) for step in target_of(target).passes),
         "tee -q -o cells.json stat -json",
@@ -191,9 +217,8 @@ def map_flat(text: str, top: str, target: str) -> dict[str, Any]:
     def keep(folder: Path) -> None:
         netlist.update(json.loads((folder / "netlist.json").read_text())["modules"])
 
-    _run(text, top, target_of(target), script, keep)
-    module: dict[str, Any] = netlist[top.removeprefix("\\")]
-    return module
+    log = run_yosys(text, top, target_of(target), script, keep)[2]
+    return netlist[top.removeprefix("\\")], log
 
 
 def map_modules(text: str, top: str, target: str) -> tuple[dict[str, Any], str]:
@@ -216,8 +241,19 @@ def map_modules(text: str, top: str, target: str) -> tuple[dict[str, Any], str]:
         modules.update(json.loads((folder / "netlist.json").read_text())["modules"])
         verilog.append((folder / "netlist.v").read_text())
 
-    _run(text, top, target_of(target), script, keep)
+    run_yosys(text, top, target_of(target), script, keep)
     return modules, verilog[0]
+
+
+def memories_lost(log: str) -> dict[str, int]:
+    """Memories that Yosys mapped to flip-flops, by their path in the design, and their bits."""
+    return {name: int(words) * int(width) for name, words, width in _LOST.findall(log)}
+
+
+def last_error(log: str) -> str:
+    """Last line of a tool's output that tells of an error."""
+    lines = log.strip().splitlines()
+    return next((line for line in reversed(lines) if "ERROR" in line), "no output")
 
 
 def _synthesize(
@@ -246,7 +282,7 @@ def _synthesize(
     if path.is_file():
         kept = json.loads(path.read_text())
         return Cells(**kept | {"registers": tuple(kept["registers"])})
-    before, after, log = _run(text, top, target, script)
+    before, after, log = run_yosys(text, top, target, script)
     # neither submodules, which are counted by what is in them, nor notes on the hierarchy
     others = {module.removeprefix("\\") for module in after["modules"]} | {"$scopeinfo"}
     counts = after["design"]["num_cells_by_type"]
@@ -260,6 +296,7 @@ def _synthesize(
         after["design"].get("sequential_area") if target.library else None,
         target.registers,
         _delay(log) if target.library else None,
+        memories_lost(log),
     )
     write_text_atomic(path, json.dumps(vars(result)))
     return result
@@ -273,7 +310,7 @@ def _delay(log: str) -> float | None:
     return max(found) if found else None
 
 
-def _run(
+def run_yosys(
     text: str,
     top: str,
     target: Target,
@@ -284,19 +321,22 @@ def _run(
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "design.il").write_text(text)
         (Path(folder) / "cells.lib").write_text(target.library)
-        yosys = subprocess.run(
-            [sys.executable, "-c", _WORKER],
-            input="\n".join(script),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=os.environ | {"TMPDIR": folder},  # Yosys leaves a cache of the library behind
-            timeout=LIMIT_S,
-            check=False,
-        )
+        try:
+            yosys = subprocess.run(
+                [sys.executable, "-c", _WORKER],
+                input="\n".join(script),
+                capture_output=True,
+                text=True,
+                cwd=folder,
+                env=os.environ | {"TMPDIR": folder},  # Yosys leaves a cache of the library behind
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            rule = f"cannot be mapped in {LIMIT_S} s"
+            raise InputError("yosys", top.removeprefix("\\"), None, rule) from error
         if yosys.returncode:
-            log = (yosys.stdout + yosys.stderr).strip().splitlines()
-            last = next((line for line in reversed(log) if "ERROR" in line), "no output")
+            last = last_error(yosys.stdout + yosys.stderr)
             raise InputError("yosys", top.removeprefix("\\"), None, f"cannot be mapped: {last}")
         before, after = (
             json.loads((Path(folder) / name).read_text()) for name in ("memory.json", "cells.json")

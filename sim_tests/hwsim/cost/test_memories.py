@@ -10,7 +10,7 @@ from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.config.tech import TechConfig
 from hwsim.contract.memories import Memory
-from hwsim.cost.memories import build, logic
+from hwsim.cost.memories import build, logic, lost
 from hwsim.errors import InputError
 
 SRAM = TechConfig.read("sg13g2").sram
@@ -120,3 +120,43 @@ def test_a_memory_that_nothing_can_build_is_one_line(tmp_path):
     # nor one that is read in the cycle of its address, where macros are not
     with pytest.raises(InputError, match="of flip-flops"):
         build(replace(large, combinational=True), "sg13g2")
+
+
+#: Memories that are read in the cycle of their address, larger than 1 kbit, and not built of SRAM:
+#: a gather list is the address of a bank, whose word is due in the next cycle.
+KNOWN = {
+    ("dense_8x8_ws_gather", "gather list"),
+    ("dense_8x8_ws_gather_channels", "gather list"),
+}
+
+
+@pytest.mark.parametrize("tech", ["sg13g2", "45nm"])
+def test_no_large_memory_of_a_design_that_ships_is_flip_flops(tech):
+    found = set()
+    for path in sorted((CONFIGS / "arch").glob("*.yaml")):
+        arch = ArchConfig.read(path)
+        memories = arch.array.memories(arch.numbers)
+        found |= {(arch.name, memory.name) for memory in memories if lost(memory, tech)}
+    assert found == KNOWN
+
+
+def test_a_large_memory_in_flip_flops_is_explained():
+    """A queue of a few wide words is smaller in flip-flops, however it is read."""
+    deep = Memory("m", 256, 32, combinational=True)
+    assert (
+        lost(deep, "sg13g2") == "8,192 bits in flip-flops: it is read in the cycle of its address"
+    )
+    for memory in (
+        replace(deep, combinational=False),
+        replace(deep, depth=32),  # 1 kbit
+        Memory("m", 8, 143, combinational=True),
+    ):
+        assert lost(memory, "sg13g2") == ""
+
+
+def test_a_technology_without_sram_is_told(tmp_path):
+    technology = TechConfig.read("sg13g2").model_copy(update={"sram": None})
+    path = tmp_path / "bare.yaml"
+    path.write_text(technology.to_yaml())
+    rule = f"8,192 bits in flip-flops: {path} has no SRAM that holds it"
+    assert lost(Memory("m", 256, 32), str(path)) == rule
