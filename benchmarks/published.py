@@ -53,7 +53,7 @@ def eie(book: Book) -> list[dict[str, object]]:
         arch, "alexnet_fc6", 1, [simulate_layer(arch, Layer.of_gemms("fc6", [gemm]))]
     )
     spent = energy(
-        result, area, book.activity(arch), book.clock(arch).mhz, supply=Supply(), border_bits=0
+        result, area, book.activity(arch), book.mhz(arch), supply=Supply(), border_bits=0
     )
     # EIE's power is that of inference: its weights stay in the PEs
     load = _loading(result, area)

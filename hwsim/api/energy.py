@@ -82,7 +82,7 @@ def energy(
         replace(result, origin=work.origin),
         book.area(design),
         book.activity(design),
-        book.clock(design).mhz,
+        book.mhz(design),
         supply=supply,
         border_bits=images * border_bits(work.network, design.numbers.act_width),
     )

@@ -29,9 +29,8 @@ class Clock(Result):
 
     @property
     def mhz(self) -> float:
-        """Clock at the typical corner; that of the design's file where it names one."""
-        own = 1000 / next(iter(self.corners.values())).period
-        return own if self.arch.clock_mhz is None else self.arch.clock_mhz
+        """Clock at the typical corner."""
+        return 1000 / next(iter(self.corners.values())).period
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: paths of each corner."""

@@ -95,7 +95,7 @@ def silicon(
     """
     result = fit(arch, run, technology=book.technology).after
     area = book.area(arch, result.arch.array.memories(arch.numbers))
-    mhz = book.clock(arch).mhz
+    mhz = book.mhz(arch)
     return Silicon(
         result,
         area,

@@ -229,7 +229,7 @@ def _variant(
     variant = Variant(item, arch, note, sum(row.nonzeros for row in first.layers), results, bits)
     if book is None:
         return variant
-    area, mhz = book.area(arch), book.clock(arch).mhz
+    area, mhz = book.area(arch), book.mhz(arch)
     border = config.images * border_bits(network, arch.numbers.act_width)
     energies = {
         density: energy(result, area, book.activity(arch), mhz, supply=SUPPLY, border_bits=border)

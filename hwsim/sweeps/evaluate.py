@@ -50,7 +50,7 @@ def evaluate(point: Point) -> dict[str, float]:
 def _silicon(result: NetworkResult, network: NetworkConfig, technology: str) -> dict[str, float]:
     """Columns of time, area and energy: memories are those of the point."""
     book, arch = _book(technology), result.arch
-    area, mhz = book.area(arch), book.clock(arch).mhz
+    area, mhz = book.area(arch), book.mhz(arch)
     border = result.images * border_bits(network, arch.numbers.act_width)
     spent = energy(result, area, book.activity(arch), mhz, supply=Supply(), border_bits=border)
     return {
