@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import array_model
-from hwsim.config import ArchConfig, DenseConfig, LayerShape, NumberConfig
+from hwsim.config import ArchConfig, LayerShape, NumberConfig
 from hwsim.cost.equal_area import EqualArea
 from hwsim.cost.storage import designs_of
 from hwsim.errors import InputError
@@ -160,11 +160,8 @@ def dense_rival(arch: ArchConfig) -> ArchConfig:
     rivals = [
         design
         for design in designs_of(arch.array.multipliers)
-        if isinstance(design.array, DenseConfig)
-        and design.array.dataflow == "ws"
-        and design.array.gather_depth is None
-        and not design.array.decompresses
-        and design.numbers == arch.numbers
+        # without anything before the array, and without gated zeros
+        if design.array.kind == "dense ws" and design.numbers == arch.numbers
     ]
     if len(rivals) != 1:
         same = f"the multipliers and numbers of {arch.name}"
