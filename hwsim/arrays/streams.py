@@ -29,14 +29,17 @@ class Source:
 
     def peek(self) -> dict[str, NDArray[np.int64]]:
         """The word offered: each field as the array (or scalar) it is in the job."""
-        return {field: values[self._taken] for field, values in self._words.items()}
+        return self._word()
 
     def take(self) -> dict[str, NDArray[np.int64]]:
         """Transfer the word offered."""
-        word = self.peek()
+        word = self._word()
         self._taken += 1
         self._held = False
         return word
+
+    def _word(self) -> dict[str, NDArray[np.int64]]:
+        return {field: values[self._taken] for field, values in self._words.items()}
 
 
 class Sink:

@@ -128,10 +128,14 @@ class _Decompressor(Source):
         self.taken = False
         return self.offered
 
+    def peek(self) -> dict[str, Ints]:
+        """The row offered."""
+        return {"weight": codes.decode(self.row, self.numbers)[:, None]}
+
     def take(self) -> dict[str, Ints]:
         """Transfer the row offered."""
         self.taken = True
-        return {"weight": codes.decode(self.row, self.numbers)[:, None]}
+        return self.peek()
 
     def step(self) -> None:
         """Pass one cycle."""
