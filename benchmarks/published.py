@@ -16,7 +16,7 @@ from results import replaced
 import hwsim
 from hwsim.config import ArchConfig
 from hwsim.cost.book import Book
-from hwsim.cost.energy import Supply, energy
+from hwsim.cost.silicon import cost_of
 from hwsim.engine.network import simulate_layer
 from hwsim.engine.results import NetworkResult
 from hwsim.report.page import table_lines
@@ -52,9 +52,7 @@ def eie(book: Book) -> list[dict[str, object]]:
     result = NetworkResult(
         arch, "alexnet_fc6", 1, [simulate_layer(arch, Layer.of_gemms("fc6", [gemm]))]
     )
-    spent = energy(
-        result, area, book.activity(arch), book.mhz(arch), supply=Supply(), border_bits=0
-    )
+    spent = cost_of(book, result).energy
     # EIE's power is that of inference: its weights stay in the PEs
     load = _loading(result, area)
     parts = {name: pj - load.get(name, 0.0) for name, pj in spent.parts.items()}
@@ -131,8 +129,8 @@ def conv4(technology: str) -> list[dict[str, object]]:
             row(
                 f"AlexNet conv4, break-even at equal area in {technology}, {layer.acts}",
                 "55 %, 2.22x", shown,
-                "arrays of 256 multipliers, each at its own clock; zero activations are skipped "
-                "here, they are not in ADMM-NN's estimate",
+                "256 multipliers, each array at its own clock; index-decoding PEs have "
+                "accumulators for all filters, in macros of two ports, which weigh more in 130 nm",
             )
         )  # fmt: skip
     return rows

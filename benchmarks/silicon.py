@@ -18,7 +18,7 @@ from hwsim.api.read import Workload, workload
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.cost.book import Book
-from hwsim.cost.silicon import silicon
+from hwsim.cost.silicon import fitted_cost
 from hwsim.engine import network as engine
 from hwsim.report.page import table_lines
 from hwsim.system.files import write_text_atomic
@@ -65,10 +65,8 @@ def rows() -> list[dict[str, object]]:
         run = partial(engine.simulate, network=work.network, operands=work.layers, images=IMAGES)
         for technology, book in books.items():
             area = book.area(arch)
-            cost = silicon(book, arch, work.network, run, images=IMAGES)
-            # a published design is taken at its own
-            assumed = [{"mhz": arch.clock_mhz, "from": "", "to": ""}]
-            own = book.clock(arch).to_rows() if arch.clock_mhz is None else assumed
+            cost = fitted_cost(book, arch, run)
+            own = book.clock(arch).to_rows()
             found.append(
                 {
                     "design": arch.name,
@@ -83,7 +81,7 @@ def rows() -> list[dict[str, object]]:
                     "from": own[0]["from"],
                     "to": own[0]["to"],
                     "weights": weights or "synthetic",
-                    "cycles_per_image": round(cost.result.cycles / IMAGES),
+                    "cycles_per_image": round(cost.energy.result.cycles / IMAGES),
                     "us_per_image": round(cost.microseconds / IMAGES, 2),
                     "array_uj_per_image": round(cost.energy.array / IMAGES / 1e6, 4),
                     "uj_per_image": round(cost.microjoules / IMAGES, 4),
@@ -94,28 +92,34 @@ def rows() -> list[dict[str, object]]:
 
 
 def tables(found: list[dict[str, object]]) -> str:
-    """Tables of the page, one for each technology."""
-    columns = [
-        "design", "gates", "flip-flops", "memories", "fitted", "MHz", "slow", "cycles", "us",
-        "uJ, array", "uJ",
-    ]  # fmt: skip
-    keys = [
-        "design", "gates_mm2", "flip_flops_mm2", "memories_mm2", "fitted_memories_mm2", "mhz",
-        "slow_mhz", "cycles_per_image", "us_per_image", "array_uj_per_image", "uj_per_image",
-    ]  # fmt: skip
+    """Tables of the page, one for each technology, and the slowest paths."""
+    columns = {
+        "design": "design", "weights": "weights", "gates": "gates_mm2",
+        "flip-flops": "flip_flops_mm2", "memories": "memories_mm2", "fitted": "fitted_memories_mm2",
+        "MHz": "mhz", "slow": "slow_mhz", "cycles": "cycles_per_image", "us": "us_per_image",
+        "uJ, array": "array_uj_per_image", "uJ": "uj_per_image",
+    }  # fmt: skip
     parts = []
     for technology in TECHNOLOGIES:
-        own = [[row[key] for key in keys] for row in found if row["technology"] == technology]
-        lines = table_lines(columns, [[f"`{row[0]}`", *row[1:]] for row in own])
-        parts.append(f"In `{technology}`, mm2, per image of LeNet-5:\n\n{lines}")
+        own = [row for row in found if row["technology"] == technology]
+        # other corners are those of a technology that is not scaled
+        shown = [name for name, key in columns.items() if any(row[key] is not None for row in own)]
+        lines = table_lines(shown, [[_cell(row, columns[name]) for name in shown] for row in own])
+        parts.append(f"In `{technology}`, areas in mm2, per image of LeNet-5:\n\n{lines}")
+    keys = ("design", "mhz", "from", "to")
     paths = [
-        [f"`{row['design']}`", row["mhz"], f"`{row['from']}`", f"`{row['to']}`"]
-        for row in found
-        if row["technology"] == TECHNOLOGIES[0]
+        [_cell(row, key) for key in keys] for row in found if row["technology"] == TECHNOLOGIES[0]
     ]
     slowest = table_lines(["design", "MHz", "from", "to"], paths)
     parts.append(f"Slowest paths in `{TECHNOLOGIES[0]}`, typical corner:\n\n{slowest}")
     return "\n\n".join(parts)
+
+
+def _cell(row: dict[str, object], key: str) -> object:
+    value = row[key]
+    if key in ("design", "from", "to"):
+        return f"`{value}`"
+    return f"{value:.0f}" if key.endswith("mhz") else value
 
 
 def main() -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import named, whole
-from hwsim.api.read import read_arch, workload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,25 +62,15 @@ def energy(
         As of :func:`simulate`, :func:`area` and :func:`clock`; or the logic of this kind of design
         was not measured.
     """
+    from hwsim.api.simulate import simulate
     from hwsim.cost.book import Book
-    from hwsim.cost.energy import Supply, border_bits
-    from hwsim.cost.energy import energy as compose
-    from hwsim.engine import network as engine
+    from hwsim.cost.energy import Supply
+    from hwsim.cost.silicon import cost_of
 
-    design = read_arch(arch)
-    images, seed = whole("images", images, 1), whole("seed", seed)
     supply = Supply(whole("buffer_kib", buffer_kib, 1), str(named("dram", dram, (str,))))
     book = Book(str(named("technology", technology)), progress)
-    work = workload(network, weights, images, inputs, seed, progress)
-    result = engine.simulate(
-        design, work.network, work.layers, images=images, seed=seed,
-        progress=lambda layer: progress(f"simulated {layer}"),
+    result = simulate(
+        arch, network, weights, images=images, inputs=inputs, seed=seed, technology=technology,
+        progress=progress,
     )  # fmt: skip
-    return compose(
-        replace(result, origin=work.origin),
-        book.area(design),
-        book.activity(design),
-        book.mhz(design),
-        supply=supply,
-        border_bits=images * border_bits(work.network, design.numbers.act_width),
-    )
+    return cost_of(book, result, supply=supply).energy

@@ -30,9 +30,6 @@ class ArchConfig(Config):
     #: Name of the design; becomes the Verilog module name.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     description: str = ""
-    #: Clock to assume, as of a published design. Absent: the design's own, which ``hwsim clock``
-    #: finds.
-    clock_mhz: Annotated[float, Field(gt=0, le=10000)] | None = None
     numbers: NumberConfig = NumberConfig()
     array: AnyArray
 
@@ -71,7 +68,7 @@ class ArchConfig(Config):
 
     @property
     def digest(self) -> str:
-        """Digest of the sections that determine the hardware: not of name, description, clock."""
+        """Digest of the sections that determine the hardware: not of name or description."""
         return digest_of(self.hardware())
 
     def hardware(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -190,6 +191,17 @@ class NetworkConfig(Config):
         return (
             "\n".join([*lines, "layers:", *(f"  - {_flow(layer)}" for layer in raw["layers"])])
             + "\n"
+        )
+
+    @property
+    def border(self) -> int:
+        """Values of the input and of the outputs, one image: what no layer here makes, or takes."""
+        shapes = self.shapes()
+        taken = {name for layer in self.layers for name in layer.inputs}
+        # without ``inputs`` a layer takes the one before it
+        taken |= {before.name for before, layer in pairwise(self.layers) if not layer.inputs}
+        return self.input.size + sum(
+            shape.ofmap.size for shape in shapes if shape.layer.name not in taken
         )
 
     def shapes(self) -> list[LayerShape]:

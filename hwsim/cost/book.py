@@ -66,14 +66,8 @@ class Book:
         """Clock of a design."""
         return clock(arch, self.technology, self._clocks(arch))
 
-    def mhz(self, arch: ArchConfig) -> float:
-        """Clock that a design is assumed to have, or its own."""
-        return self.clock(arch).mhz if arch.clock_mhz is None else arch.clock_mhz
-
     def known_mhz(self, arch: ArchConfig) -> float | None:
-        """Clock that a design is assumed to have, or its own where that is on record."""
-        if arch.clock_mhz is not None:
-            return arch.clock_mhz
+        """Clock of a design where it is on record."""
         return self.clock(arch).mhz if self._known(arch) else None
 
     def activity(self, arch: ArchConfig) -> Activity:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.arrays.counts import Counts
+from hwsim.config import ArchConfig
 from hwsim.contract.memories import Memory
 from hwsim.cost.area import Area
 from hwsim.cost.memories import build, logic
@@ -21,7 +21,7 @@ from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 
-__all__ = ["DRAM", "Activity", "Energy", "Supply", "border_bits", "energy", "work"]
+__all__ = ["DRAM", "Activity", "Energy", "Supply", "energy", "work"]
 
 #: Group of parts -> what it switches with -> share of its cells.
 Activity = Mapping[str, Mapping[str, float]]
@@ -127,9 +127,7 @@ def energy(
     area: Area,
     activity: Activity,
     mhz: float,
-    *,
     supply: Supply,
-    border_bits: int,
 ) -> Energy:
     """Energy of a network that was counted on a design.
 
@@ -141,8 +139,6 @@ def energy(
         Of its kind.
     mhz
         Its clock: what leaks does so for as long as the network takes.
-    border_bits
-        Bits of the network's input and output.
 
     Raises
     ------
@@ -155,21 +151,11 @@ def energy(
         raise InputError(result.arch.name, "array", result.arch.array.kind, rule)
     layers = [_layer(result.arch, layer, area, activity, mhz, supply) for layer in result.layers]
     if layers:
-        layers[0]["dram"] += border_bits * DRAM[supply.dram]
+        layers[0]["dram"] += result.border * result.arch.numbers.act_width * DRAM[supply.dram]
     return Energy(result, area.technology, mhz, layers, supply)
 
 
-def border_bits(network: NetworkConfig, act_width: int) -> int:
-    """Bits of the input and of the outputs of a network, for one image."""
-    shapes = network.shapes()
-    read = {name for shape in shapes for name in shape.layer.inputs}
-    # without ``inputs`` a layer reads the one before it
-    read |= {before.layer.name for before, shape in pairwise(shapes) if not shape.layer.inputs}
-    outputs = [shape.ofmap.size for shape in shapes if shape.layer.name not in read]
-    return act_width * (network.input.size + sum(outputs))
-
-
-def work(arch: ArchConfig, counts: Any, useful_macs: int) -> dict[str, float]:
+def work(arch: ArchConfig, counts: Counts, useful_macs: int) -> dict[str, float]:
     """How often the array did what its logic switches with.
 
     ``useful`` and ``zero`` are multiplications by all multipliers at once, of two non-zeros and
@@ -241,5 +227,5 @@ def _buffer(arch: ArchConfig, events: Mapping[str, int], technology: str, supply
     bits = arch.array.traffic(arch.numbers, events)
     words = Memory("buffer", supply.buffer_kib * 8192 // WORD, WORD, ports=1)
     buffer = build(words, technology)
-    into = bits.get("weight", 0) + bits.get("act", 0)
-    return (into * buffer.read + bits.get("ofmap", 0) * buffer.write) / WORD
+    into = bits["weight"] + bits["act"]
+    return (into * buffer.read + bits["ofmap"] * buffer.write) / WORD

@@ -63,5 +63,5 @@ def equal_area(book: Book, arch: ArchConfig, dense: ArchConfig) -> EqualArea:
         book.technology,
         array.total - weights,
         book.area(dense).total,
-        book.mhz(arch) / book.mhz(dense),
+        book.clock(arch).mhz / book.clock(dense).mhz,
     )

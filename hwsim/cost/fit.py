@@ -81,6 +81,8 @@ def fit(
 ) -> Fit:
     """Halve one depth after the other, as long as cycles and the words of each stream stay.
 
+    A depth stays where half of it would take more area.
+
     A design without a memory to shrink is returned as it is. The largest memory comes first, so
     that it gets the slack.
 
@@ -107,6 +109,9 @@ def fit(
             progress(f"{field} {depth // 2}")
             smaller = _try(best.arch, field, depth // 2, run)
             if smaller is None or not _is_within(before, smaller, slack):
+                break
+            # below the smallest SRAM of a technology there are flip-flops, which may take more
+            if memory_area(smaller.arch, technology) > memory_area(best.arch, technology):
                 break
             best = smaller
     name = re.sub(r"\W", "_", f"{arch.name}_{before.network}")

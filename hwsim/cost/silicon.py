@@ -1,47 +1,49 @@
-"""What a workload costs on a design in a technology: time, area and energy, memories fitted."""
+"""What a workload costs on a design in a technology: time, area and energy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config import ArchConfig
 from hwsim.cost.area import Area
 from hwsim.cost.book import Book
-from hwsim.cost.energy import Energy, Supply, border_bits, energy
+from hwsim.cost.energy import Energy, Supply, energy
 from hwsim.cost.fit import Run, fit
 from hwsim.engine.results import NetworkResult
 
-__all__ = ["Silicon", "silicon"]
+__all__ = ["SiliconCost", "cost_of", "fitted_cost"]
 
 #: What feeds an array where nothing else is said.
 SUPPLY = Supply()
 
 
 @dataclass(frozen=True)
-class Silicon:
-    """Area, clock and energy of one workload on one design."""
+class SiliconCost:
+    """Area, time and energy of one workload on one design."""
 
-    #: The design with memories sized for the workload; cycles are those with them.
-    result: NetworkResult
     area: Area
     energy: Energy
-    mhz: float
 
     @property
-    def fitted(self) -> ArchConfig:
-        """The design with memories sized for the workload."""
-        return self.result.arch
+    def arch(self) -> ArchConfig:
+        """The design, its memories as the area has them."""
+        return self.energy.arch
+
+    @property
+    def mhz(self) -> float:
+        """Clock of the design."""
+        return self.energy.mhz
+
+    @property
+    def microseconds(self) -> float:
+        """Time at that clock."""
+        return self.energy.microseconds
 
     @property
     def mm2(self) -> float:
         """Area with memories."""
         return self.area.total / 1e6
-
-    @property
-    def microseconds(self) -> float:
-        """Time at the design's own clock."""
-        return self.result.cycles / self.mhz
 
     @property
     def time_area(self) -> float:
@@ -55,7 +57,7 @@ class Silicon:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        array = self.fitted.array
+        array = self.arch.array
         return {
             "technology": self.area.technology,
             "mhz": self.mhz,
@@ -65,23 +67,38 @@ class Silicon:
             "time_area_us_mm2": self.time_area,
             "energy_uj": self.microjoules,
             "array_energy_uj": self.energy.array / 1e6,
-            "fitted": {name: getattr(array, name) for name in array.DEPTHS},
+            "depths": {name: getattr(array, name) for name in array.DEPTHS},
         }
 
 
-def silicon(
+def cost_of(
     book: Book,
-    arch: ArchConfig,
-    network: NetworkConfig,
-    run: Run,
+    result: NetworkResult,
     *,
-    images: int,
     supply: Supply = SUPPLY,
-) -> Silicon:
-    """Fit a design's memories to a workload, and find what the workload costs on it.
+    logic: ArchConfig | None = None,
+) -> SiliconCost:
+    """Find what a workload costs on the design that it was counted on.
 
-    The logic, and the clock, are those of the design as configured: what smaller memories save in
-    addresses is left out.
+    Parameters
+    ----------
+    logic
+        Design whose logic and clock are taken: that of ``result``, before its memories were fitted.
+        What smaller memories save in addresses is left out.
+
+    Raises
+    ------
+    InputError
+        A part of the design cannot be measured.
+    """
+    arch = result.arch if logic is None else logic
+    area = book.area(arch, result.arch.array.memories(arch.numbers))
+    spent = energy(result, area, book.activity(arch), book.clock(arch).mhz, supply)
+    return SiliconCost(area, spent)
+
+
+def fitted_cost(book: Book, arch: ArchConfig, run: Run) -> SiliconCost:
+    """Fit a design's memories to a workload, and find what the workload costs on it.
 
     Parameters
     ----------
@@ -93,19 +110,4 @@ def silicon(
     InputError
         The workload does not fit the design, or a part of it cannot be measured.
     """
-    result = fit(arch, run, technology=book.technology).after
-    area = book.area(arch, result.arch.array.memories(arch.numbers))
-    mhz = book.mhz(arch)
-    return Silicon(
-        result,
-        area,
-        energy(
-            result,
-            area,
-            book.activity(arch),
-            mhz,
-            supply=supply,
-            border_bits=images * border_bits(network, arch.numbers.act_width),
-        ),
-        mhz,
-    )
+    return cost_of(book, fit(arch, run, technology=book.technology).after, logic=arch)

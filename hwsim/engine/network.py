@@ -60,7 +60,7 @@ def simulate(
             raise InputError(network.name, f"layers.{name}", None, "has no operands")
         layers.append(simulate_layer(arch, layer))
         progress(name)
-    return NetworkResult(arch, network.name, images, layers)
+    return NetworkResult(arch, network.name, images, layers, images * network.border)
 
 
 def simulate_layer(arch: ArchConfig, layer: Layer) -> LayerResult:

@@ -99,6 +99,8 @@ class NetworkResult(Result):
     #: Batch.
     images: int
     layers: list[LayerResult]
+    #: Values of the network's input and outputs, all images.
+    border: int = 0
     #: Where the operands come from, in words: ``operands`` and ``inputs``.
     origin: dict[str, str] = field(default_factory=dict)
     #: Clock, where it is known.

@@ -17,7 +17,7 @@ from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
 from hwsim.cost.book import Book
-from hwsim.cost.silicon import Silicon, silicon
+from hwsim.cost.silicon import SiliconCost, fitted_cost
 from hwsim.engine import network as engine
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
@@ -108,7 +108,7 @@ class Variant:
     arch: ArchConfig
     result: NetworkResult
     #: Time, area and energy with fitted memories; ``None`` where the study names no technology.
-    silicon: Silicon | None
+    silicon: SiliconCost | None
 
     @property
     def name(self) -> str:
@@ -123,7 +123,7 @@ class Variant:
     @property
     def hardware(self) -> ArchConfig:
         """The design as it would be built: memories sized for the model, where areas are known."""
-        return self.arch if self.silicon is None else self.silicon.fitted
+        return self.arch if self.silicon is None else self.silicon.arch
 
     @property
     def smallest(self) -> int:
@@ -338,9 +338,7 @@ def run(
             arch = archs[pair.arch]
             progress(f"simulating {name} on {arch.name}")
             count = partial(engine.simulate, network=network, operands=operands, images=images)
-            cost = None
-            if book is not None:
-                cost = silicon(book, arch, network, count, images=images)
+            cost = None if book is None else fitted_cost(book, arch, count)
             variants.append(Variant(models[name], arch, count(arch), cost))
     return Comparison(network, config, dataset, variants)
 

@@ -132,14 +132,12 @@ def run(config: PublishedConfig, progress: Callable[[str], None] = lambda what: 
     Raises
     ------
     InputError
-        The design is not of the family that the table is about, or has no clock.
+        The design is not of the family that the table is about.
     """
     arch = ArchConfig.read(config.arch)
     if not isinstance(arch.array, CSCConfig):
         raise InputError(config.arch, "array.family", arch.array.family, "must be csc")
-    mhz = arch.clock_mhz
-    if mhz is None:
-        raise InputError(config.arch, "clock_mhz", None, "must be given: that of the table's times")
+    mhz = config.clock_mhz
     checks = []
     for layer in config.layers:
         progress(layer.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any
@@ -13,11 +13,9 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
-from hwsim.cost.area import Area
 from hwsim.cost.book import Book
-from hwsim.cost.energy import Energy, border_bits, energy
 from hwsim.cost.layer_costs import in_own_code
-from hwsim.cost.silicon import SUPPLY
+from hwsim.cost.silicon import SiliconCost, cost_of
 from hwsim.engine import network as engine
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
@@ -43,10 +41,9 @@ class Variant:
     results: dict[float, NetworkResult]
     #: Stored weights in the design's format, each layer in its own bits and code.
     bits: Bits
-    #: Area with memories as configured, and fraction of activations -> energy and time; absent
-    #: where the study names no technology.
-    area: Area | None = None
-    energies: dict[float, Energy] = field(default_factory=dict)
+    #: Fraction of activations -> time, area and energy, memories as configured; empty where the
+    #: study names no technology.
+    costs: dict[float, SiliconCost] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -112,7 +109,7 @@ class SyntheticStudy:
                     "by_act_density": {
                         str(density): {"speedup": self.speedup(v, density)}
                         | result.to_dict()
-                        | _silicon(v, density)
+                        | ({"silicon": v.costs[density].to_dict()} if v.costs else {})
                         for density, result in v.results.items()
                     },
                 }
@@ -142,18 +139,6 @@ class SyntheticStudy:
                 result.layers, self.baseline.results[density].layers, strict=True
             )
         ]
-
-
-def _silicon(variant: Variant, density: float) -> dict[str, Any]:
-    if variant.area is None:
-        return {}
-    energy = variant.energies[density]
-    return {
-        "mhz": energy.mhz,
-        "microseconds": energy.microseconds,
-        "area_mm2": variant.area.total / 1e6,
-        "energy_uj": energy.total / 1e6,
-    }
 
 
 def run(
@@ -226,16 +211,9 @@ def _variant(
     note = f"All weights, {arch.numbers.weight_width} bits."
     if checkpoint is not None:
         note = str(checkpoint.info[synthetic.SYNTHETIC])
-    variant = Variant(item, arch, note, sum(row.nonzeros for row in first.layers), results, bits)
-    if book is None:
-        return variant
-    area, mhz = book.area(arch), book.mhz(arch)
-    border = config.images * border_bits(network, arch.numbers.act_width)
-    energies = {
-        density: energy(result, area, book.activity(arch), mhz, supply=SUPPLY, border_bits=border)
-        for density, result in results.items()
-    }
-    return replace(variant, area=area, energies=energies)
+    costs = {} if book is None else {d: cost_of(book, result) for d, result in results.items()}
+    nonzeros = sum(row.nonzeros for row in first.layers)
+    return Variant(item, arch, note, nonzeros, results, bits, costs)
 
 
 def _shapes(network: NetworkConfig, images: int) -> dict[str, Layer]:

@@ -37,19 +37,17 @@ def silicon_table(study: SyntheticStudy) -> Table:
     columns = ["variant", "design", "MHz", "mm2"]
     for density in densities:
         columns += [f"ms, {density:.0%} act", "mJ", "time x area"]
-    base = study.baseline
     rows: list[list[object]] = []
     for v in study.variants:
-        if v.area is None or base.area is None:
+        if not v.costs:
             continue
-        clock = v.energies[densities[0]].mhz
-        row: list[object] = [v.name, v.arch.name, f"{clock:.0f}", f"{v.area.total / 1e6:.2f}"]
+        first = v.costs[densities[0]]
+        row: list[object] = [v.name, v.arch.name, f"{first.mhz:.0f}", f"{first.mm2:.2f}"]
         for density in densities:
-            mine, other = v.energies[density], base.energies[density]
-            product = mine.microseconds * v.area.total
-            relative = product / (other.microseconds * base.area.total)
+            cost, base = v.costs[density], study.baseline.costs[density]
             row += [
-                f"{mine.microseconds / 1e3:.2f}", f"{mine.total / 1e9:.3f}", f"{relative:.2f}"
+                f"{cost.microseconds / 1e3:.2f}", f"{cost.microjoules / 1e3:.3f}",
+                f"{cost.time_area / base.time_area:.2f}",
             ]  # fmt: skip
         rows.append(row)
     return columns, rows

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from hwsim.config import NetworkConfig
 from hwsim.cost.book import Book
-from hwsim.cost.energy import Supply, border_bits, energy
+from hwsim.cost.silicon import cost_of
 from hwsim.engine.network import simulate
 from hwsim.engine.results import NetworkResult
 from hwsim.sweeps.grid import Point
@@ -28,7 +27,7 @@ def evaluate(point: Point) -> dict[str, float]:
     bits = result.bits
     return {
         "cycles": result.cycles,
-        **({} if point.technology is None else _silicon(result, point.network, point.technology)),
+        **({} if point.technology is None else _silicon(result, point.technology)),
         "multipliers": point.arch.array.multipliers,
         "utilization": result.utilization,
         "macs": result.macs,
@@ -47,16 +46,13 @@ def evaluate(point: Point) -> dict[str, float]:
     }
 
 
-def _silicon(result: NetworkResult, network: NetworkConfig, technology: str) -> dict[str, float]:
+def _silicon(result: NetworkResult, technology: str) -> dict[str, float]:
     """Columns of time, area and energy: memories are those of the point."""
-    book, arch = _book(technology), result.arch
-    area, mhz = book.area(arch), book.mhz(arch)
-    border = result.images * border_bits(network, arch.numbers.act_width)
-    spent = energy(result, area, book.activity(arch), mhz, supply=Supply(), border_bits=border)
+    cost = cost_of(_book(technology), result)
     return {
-        "time_us": spent.microseconds,
-        "area_mm2": area.total / 1e6,
-        "time_area": spent.microseconds * area.total / 1e6,
-        "energy_uj": spent.total / 1e6,
-        "mhz": mhz,
+        "time_us": cost.microseconds,
+        "area_mm2": cost.mm2,
+        "time_area": cost.time_area,
+        "energy_uj": cost.microjoules,
+        "mhz": cost.mhz,
     }

@@ -103,4 +103,4 @@ def _measure(technology: str, points: list[Point], notify: Callable[[str], None]
     book = Book(technology, notify)
     for arch in {point.arch.digest: point.arch for point in points if point.arch}.values():
         book.area(arch)
-        book.mhz(arch)
+        book.clock(arch)

@@ -11,6 +11,7 @@ from hwsim.config.tech import CornerConfig, TechConfig
 from hwsim.contract.parts import Part
 from hwsim.errors import InputError
 from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
+from hwsim.rtl.synth.power import pin_energies
 from hwsim.rtl.synth.yosys import Cells, synthesize_module
 
 __all__ = ["measure", "part_rtl"]
@@ -73,18 +74,10 @@ def measure(
 
 def _switch(cells: Cells, corner: CornerConfig, wire_load: float) -> float:
     """Energy in pJ when the output of every cell changes once, its load included."""
-    inside = load = 0.0
-    for name, count in cells.by_type.items():
-        if name == corner.flip_flop.name:
-            inside += count * corner.flip_flop.energy
-            pins = [corner.flip_flop.pins[corner.flip_flop.data]]
-        elif name in corner.cells:
-            inside += count * corner.cells[name].energy
-            pins = list(corner.cells[name].pins.values())
-        else:
-            continue
-        load += count * sum(pin + wire_load for pin in pins)
-    return inside + load * 1e-3 * corner.voltage**2 / 2
+    return sum(
+        count * sum((pin_energies(kind, corner, wire_load) or {}).values())
+        for kind, count in cells.by_type.items()
+    )
 
 
 def _leakage(cells: Cells, corner: CornerConfig) -> float:

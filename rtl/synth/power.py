@@ -10,7 +10,7 @@ from typing import Any
 from hwsim.config.tech import CornerConfig
 from hwsim.errors import InputError
 
-__all__ = ["Switched", "read_saif", "switched"]
+__all__ = ["Switched", "pin_energies", "read_saif", "switched"]
 
 #: Instance path below the array, ``""`` for the array itself -> net -> how often it changed.
 Toggles = dict[str, dict[str, int]]
@@ -88,11 +88,12 @@ def switched(
         energy = once = 0.0
         count: Counter[str] = Counter()
         for label, cell in module["cells"].items():
-            costs = _costs(cell, corner, wire_load)
-            if costs is None:
+            energies = pin_energies(cell["type"], corner, wire_load)
+            if energies is None:
                 continue
             count[cell["type"]] += 1
-            for bit, pj in costs:
+            for pin, pj in energies.items():
+                (bit,) = cell["connections"][pin]
                 once += pj
                 if isinstance(bit, str):
                     continue
@@ -124,21 +125,20 @@ def _by_bit(module: dict[str, Any], toggles: dict[str, int]) -> dict[int, int]:
     return found
 
 
-def _costs(
-    cell: dict[str, Any], corner: CornerConfig, wire_load: float
-) -> list[tuple[Any, float]] | None:
-    """Energy in pJ per change of each net at a cell; ``None`` where the corner has no such cell."""
-    kind, nets = cell["type"], cell["connections"]
+def pin_energies(kind: str, corner: CornerConfig, wire_load: float) -> dict[str, float] | None:
+    """Energy in pJ per change at each pin of a cell, clock and clear apart.
+
+    Of an input that of charging or discharging it, of the output that inside of the cell; ``None``
+    where the corner has no such cell.
+    """
     flip_flop = corner.flip_flop
     if kind == flip_flop.name:
-        pins, inside, output = (
-            {flip_flop.data: flip_flop.pins[flip_flop.data]}, flip_flop.energy, flip_flop.output,
-        )  # fmt: skip
+        inputs = {flip_flop.data: flip_flop.pins[flip_flop.data]}
+        output, inside = flip_flop.output, flip_flop.energy
     elif kind in corner.cells:
-        facts = corner.cells[kind]
-        pins, inside, output = facts.pins, facts.energy, facts.output
+        cell = corner.cells[kind]
+        inputs, output, inside = cell.pins, cell.output, cell.energy
     else:
         return None
     charge = 1e-3 * corner.voltage**2 / 2
-    costs = [(nets[pin][0], (load + wire_load) * charge) for pin, load in pins.items()]
-    return [*costs, (nets[output][0], inside)]
+    return {pin: (load + wire_load) * charge for pin, load in inputs.items()} | {output: inside}

@@ -136,8 +136,8 @@ class ArrayConfig(Config):
         return self.family
 
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
-        """Bits of data that each stream carries in a run: flags and addresses are left out."""
-        return {}
+        """Bits of data that ``weight``, ``act`` and ``ofmap`` carry: no flags, no addresses."""
+        raise NotImplementedError
 
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

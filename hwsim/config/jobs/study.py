@@ -119,6 +119,8 @@ class PublishedConfig(Config):
     #: Where the figures come from.
     source: str
     arch: str
+    #: Clock in MHz that the table's times are at.
+    clock_mhz: Annotated[float, Field(gt=0, le=10000)]
     seed: Annotated[int, Field(ge=0)] = 0
     #: Largest relative difference from either published time.
     tolerance: Annotated[float, Field(gt=0, lt=1)]

@@ -14,7 +14,7 @@ from hwsim.config.catalog import CONFIGS
 from hwsim.config.parts import PartsConfig
 from hwsim.cost.activity import Sample, fit
 from hwsim.cost.book import Book
-from hwsim.cost.energy import DRAM, Supply, border_bits, energy, work
+from hwsim.cost.energy import DRAM, Supply, energy, work
 from hwsim.engine.network import simulate
 
 LENET = NetworkConfig.read("lenet5")
@@ -26,7 +26,7 @@ def of(name, **keys):
     arch = ArchConfig.read(name)
     book = Book("sg13g2")
     result = simulate(arch, LENET)
-    given = {"mhz": 100.0, "supply": Supply(), "border_bits": 0} | keys
+    given = {"mhz": 100.0, "supply": Supply()} | keys
     return energy(result, book.area(arch), book.activity(arch), **given)
 
 
@@ -65,13 +65,29 @@ def test_leakage_takes_as_long_as_the_clock_says():
 
 def test_external_memory_gives_weights_and_takes_the_border_once():
     plain, dear = (of("dense_8x8_ws", supply=Supply(dram=dram)) for dram in ("lpddr4", "ddr3"))
-    bits = plain.result.bits.total
+    # 28 x 28 pixels in, ten classes out, of 8 bits
+    assert plain.result.border == LENET.border == 28 * 28 + 10
+    bits = plain.result.bits.total + 8 * plain.result.border
     assert plain.parts["dram"] == pytest.approx(bits * DRAM["lpddr4"])
     assert dear.parts["dram"] == pytest.approx(bits * DRAM["ddr3"])
-    at_border = of("dense_8x8_ws", border_bits=1000)
-    assert at_border.parts["dram"] == pytest.approx((bits + 1000) * DRAM["lpddr4"])
-    # 28 x 28 pixels in, ten classes out
-    assert border_bits(LENET, 8) == 8 * (28 * 28 + 10)
+
+
+def test_the_border_of_a_network_is_what_no_layer_makes_or_takes():
+    resnet = NetworkConfig.read("resnet18")
+    assert resnet.border == 3 * 224 * 224 + 1000
+    branches = NetworkConfig.model_validate(
+        {
+            "name": "two",
+            "input": {"channels": 3, "height": 8, "width": 8},
+            "layers": [
+                {"name": "a", "type": "conv", "M": 4, "R": 1},
+                {"name": "b", "type": "conv", "M": 5, "R": 1, "inputs": ["a"]},
+                {"name": "c", "type": "conv", "M": 6, "R": 1, "inputs": ["a"]},
+            ],
+        }
+    )
+    # two outputs
+    assert branches.border == (3 + 5 + 6) * 64
 
 
 def test_a_larger_buffer_takes_more_per_word():
@@ -91,7 +107,7 @@ def test_multiplications_are_useful_or_not():
     pe = of("dense_8x8_ws").parts["pe"]
     half = replace(result, layers=[replace(each, useful_macs=0) for each in result.layers])
     book = Book("sg13g2")
-    idle = energy(half, book.area(arch), book.activity(arch), 100.0, supply=Supply(), border_bits=0)
+    idle = energy(half, book.area(arch), book.activity(arch), 100.0, Supply())
     assert idle.parts["pe"] < pe
 
 
@@ -144,7 +160,13 @@ def test_every_kind_that_ships_was_measured():
         assert groups <= set(measured), f"{arch.name}: python benchmarks/activity.py"
 
 
-@pytest.mark.parametrize("name", [*DESIGNS, "dense_8x8_ws_gather", "csc_codebook_16x4"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *DESIGNS, "dense_8x8_ws_gather", "dense_8x8_ws_bitmask", "dbb_2x8_4x8",
+        "csc_codebook_16x4", "csc_64x1",
+    ],
+)  # fmt: skip
 def test_a_beat_carries_the_bits_of_the_rtl(name, tmp_path):
     """Data alone: neither kinds, banks and addresses of loads nor flags."""
     pytest.importorskip("amaranth", reason="needs the RTL generator: pip install 'hwsim[rtl]'")
@@ -173,7 +195,7 @@ def test_an_unknown_kind_or_memory_is_one_line():
     arch = ArchConfig.read("dense_8x8_ws")
     result, silicon = simulate(arch, LENET), Book("sg13g2").area(arch)
     with pytest.raises(InputError, match="must have measured activities of pe, control"):
-        energy(result, silicon, {}, 100.0, supply=Supply(), border_bits=0)
+        energy(result, silicon, {}, 100.0, Supply())
     with pytest.raises(InputError, match="dram = 'sram': must be one of: lpddr4, ddr3, hbm2"):
         hwsim.energy("dense_8x8_ws", "lenet5", dram="sram")
     with pytest.raises(InputError, match="buffer_kib = 0"):

@@ -57,6 +57,16 @@ def test_bitmask_keeps_a_seventh_of_its_memory_on_lenet5():
     assert area[1] < 0.6 * area[0]
 
 
+@pytest.mark.parametrize("technology", ["sg13g2", "45nm"])
+@pytest.mark.parametrize("name", ["bitmask_64", "csc_4x16", "csc_16x4"])
+def test_fitted_memories_never_take_more(name, technology):
+    """Small ones of 45 nm would: they are flip-flops."""
+    weights = "lenet5_nonstructured_85x"
+    fitted = hwsim.fit(name, "lenet5", weights, technology=technology)
+    before, after = (memory_area(r.arch, technology) for r in (fitted.before, fitted.after))
+    assert after < before
+
+
 def test_the_file_is_a_design(tmp_path):
     fitted = hwsim.fit("csc_4x16", "lenet5", "lenet5_nonstructured_85x")
     path = tmp_path / f"{fitted.arch.name}.yaml"

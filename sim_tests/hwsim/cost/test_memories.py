@@ -66,6 +66,13 @@ def test_small_memories_are_flip_flops_and_large_ones_are_not(tech):
     assert build(Memory("m", 4096, 16, combinational=True), tech).kind == "flip-flops"
 
 
+@pytest.mark.parametrize("width", [4, 32, 140])
+@pytest.mark.parametrize("ports", [1, 2])
+def test_half_the_words_never_take_more_macros(width, ports):
+    areas = [build(Memory("m", 1 << n, width, ports=ports), "sg13g2").area for n in range(14)]
+    assert areas == sorted(areas)
+
+
 @pytest.mark.parametrize("tech", ["sg13g2", "45nm"])
 def test_ports_bypass_and_size_cost(tech):
     one = Memory("m", 1024, 32, ports=1)
