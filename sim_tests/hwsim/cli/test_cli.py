@@ -191,6 +191,7 @@ study:
   kind: published
   source: nobody
   arch: csc_eie
+  clock_mhz: 800
   tolerance: 0.01
   layers:
     - {name: x, K: 256, M: 256, weight_density: 0.1, act_density: 0.5, theoretical_us: 9,
