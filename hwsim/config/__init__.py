@@ -14,6 +14,7 @@ from hwsim.config.arrays import (
     SystolicConfig,
     wing,
 )
+from hwsim.config.machine import BusConfig, OnChipConfig
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
 from hwsim.config.numbers import NumberConfig
 
@@ -22,6 +23,7 @@ __all__ = [
     "ArchConfig",
     "ArrayConfig",
     "BitmaskConfig",
+    "BusConfig",
     "CSCConfig",
     "DBBConfig",
     "DecodingConfig",
@@ -31,6 +33,7 @@ __all__ = [
     "NMConfig",
     "NetworkConfig",
     "NumberConfig",
+    "OnChipConfig",
     "PatternConfig",
     "SystolicConfig",
     "TensorShape",

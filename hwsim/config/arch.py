@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from hwsim.config.arrays import FAMILIES, AnyArray, ArrayConfig
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
+from hwsim.config.machine import BusConfig, OnChipConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.config.reserved import RESERVED
 
@@ -20,8 +21,9 @@ __all__ = ["ArchConfig", "register"]
 
 A = TypeVar("A", bound=ArrayConfig)
 
-#: Sections of a design that determine its hardware.
+#: Sections of a design that determine the hardware of its array, and that of the machine around it.
 SECTIONS = ("numbers", "array")
+MACHINE = ("memory", "bus")
 
 
 class ArchConfig(Config):
@@ -32,6 +34,9 @@ class ArchConfig(Config):
     description: str = ""
     numbers: NumberConfig = NumberConfig()
     array: AnyArray
+    #: Memories of the machine around the array; without them the design is the array alone.
+    memory: OnChipConfig | None = None
+    bus: BusConfig = BusConfig()
 
     @field_validator("name")
     @classmethod
@@ -49,6 +54,8 @@ class ArchConfig(Config):
                 f"binary activations are for {' and '.join(takers)}"
             )
         self.array.check_numbers(self.numbers)
+        if self.memory is None and self.bus != BusConfig():
+            raise ValueError("bus must be absent without memory: a bare array has no port to one")
         return self
 
     def array_as(self, kind: type[A]) -> A:
@@ -73,7 +80,13 @@ class ArchConfig(Config):
 
     def hardware(self) -> dict[str, Any]:
         """Sections that determine the hardware, as plain data with every default."""
-        return self.model_dump(mode="json", include=set(SECTIONS))
+        sections = SECTIONS if self.memory is None else SECTIONS + MACHINE
+        return self.model_dump(mode="json", include=set(sections))
+
+    @property
+    def bare(self) -> ArchConfig:
+        """The array alone."""
+        return self.model_copy(update={"memory": None, "bus": BusConfig()})
 
     def to_yaml(self) -> str:
         """Text of a file that :meth:`read` reads: what is not a default."""

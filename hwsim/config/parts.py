@@ -116,7 +116,7 @@ def keys_of(arch: ArchConfig) -> list[tuple[Part, str]]:
 
     The probes' digests are made from plain data: no design is checked, which takes longer.
     """
-    hardware, digests = arch.hardware(), dict[tuple[tuple[str, int], ...], str]()
+    hardware, digests = arch.bare.hardware(), dict[tuple[tuple[str, int], ...], str]()
     found = []
     for part in arch.array.parts(arch.numbers):
         changes = tuple(sorted(part.probe.items()))

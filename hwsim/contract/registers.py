@@ -1,0 +1,82 @@
+"""Registers of the machine, as the host sees them on AXI4-Lite; counters of 64 bits take two.
+
+The tables below are the only ones: RTL, C header, SVD and docs are made from them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["COUNTERS", "ERRORS", "MAGIC", "REGIONS", "REGISTERS", "Register", "offsets"]
+
+#: Value of ``id``: "hwsm" in ASCII.
+MAGIC = 0x6877736D
+#: Regions of memory that addresses of a descriptor count from.
+REGIONS = 4
+
+#: Error codes -> what went wrong.
+ERRORS = (
+    ("none", "no error"),
+    ("descriptor", "a field has a value that the machine does not know"),
+    ("conflict", "two engines would use one port of a memory at once"),
+    ("read", "the memory answered a read with an error"),
+    ("write", "the memory answered a write with an error"),
+    ("stopped", "the host stopped the run"),
+)
+
+
+class Register(NamedTuple):
+    """One register of 32 bits."""
+
+    name: str
+    #: ``r``: the host reads. ``rw``: it writes, too. ``w``: a write acts, a read gives 0.
+    access: str
+    meaning: str
+
+
+#: Counters of 64 bits -> what they count, since the last start.
+COUNTERS: tuple[tuple[str, str], ...] = (
+    ("cycles", "cycles from start to the end of the run"),
+    ("load_busy", "cycles in which descriptors are fetched or blocks loaded"),
+    ("load_waits", "cycles in which a loaded tile waits for the execution of the one before"),
+    ("execute_busy", "cycles in which the array or the vector unit runs"),
+    ("execute_waits_load", "cycles in which nothing is executed: the next tile is not loaded"),
+    ("execute_waits_store", "cycles in which an executed tile waits for the store before"),
+    ("store_busy", "cycles in which a block is stored"),
+    ("array_beats", "beats of activations that the array took"),
+    ("read_beats", "beats read from memory"),
+    ("write_beats", "beats written to memory"),
+)
+
+#: In the order of their addresses, 4 bytes each.
+REGISTERS: tuple[Register, ...] = (
+    Register("id", "r", "0x6877736D"),
+    Register("version", "r", "version of registers and descriptors"),
+    Register("digest", "r", "first 32 bits of the digest of the design"),
+    Register("control", "w", "bit 0: start; bit 1: stop"),
+    Register("status", "r", "bit 0: busy; bit 1: done; bit 2: error; bit 3: interrupt is pending"),
+    Register("error", "r", "error code of the last run"),
+    Register("error_index", "r", "index of the descriptor at which it occurred"),
+    Register(
+        "interrupt_enable", "rw", "bit 0: of a descriptor; bit 1: of the end; bit 2: of an error"
+    ),
+    Register("interrupt_clear", "w", "bit 0: no interrupt is pending"),
+    Register("program_low", "rw", "address of the first descriptor, bits 0 to 31"),
+    Register("program_high", "rw", "address of the first descriptor, bits 32 to 63"),
+    Register("program_length", "rw", "number of descriptors"),
+    *(
+        Register(f"region{index}_{half}", "rw", f"base of region {index}, bits {bits}")
+        for index in range(REGIONS)
+        for half, bits in (("low", "0 to 31"), ("high", "32 to 63"))
+    ),
+    *(
+        Register(f"{name}_{half}", "r", f"{meaning}: bits {bits}")
+        for name, meaning in COUNTERS
+        for half, bits in (("low", "0 to 31"), ("high", "32 to 63"))
+    ),
+)
+
+
+def offsets() -> dict[str, int]:
+    """Address of each register, in bytes."""
+    return {register.name: 4 * index for index, register in enumerate(REGISTERS)}
