@@ -54,7 +54,9 @@ class ArchConfig(Config):
                 f"binary activations are for {' and '.join(takers)}"
             )
         self.array.check_numbers(self.numbers)
-        if self.memory is None and self.bus != BusConfig():
+        if self.memory is not None:
+            self.array.machine_beats(self.numbers)
+        elif self.bus != BusConfig():
             raise ValueError("bus must be absent without memory: a bare array has no port to one")
         return self
 

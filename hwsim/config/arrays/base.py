@@ -139,5 +139,15 @@ class ArrayConfig(Config):
         """Bits of data that ``weight``, ``act`` and ``ofmap`` carry: no flags, no addresses."""
         raise NotImplementedError
 
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """Activations and results of a beat, and bits of one of weights, in a machine.
+
+        Raises
+        ------
+        ValueError
+            There is no machine for the array.
+        """
+        raise ValueError(f"memory must be absent: there is no machine for family {self.family}")
+
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

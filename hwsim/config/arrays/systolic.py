@@ -161,6 +161,12 @@ class SystolicConfig(ArrayConfig):
             "ofmap": events["ofmap_beats"] * self.cols * numbers.psum_width,
         }
 
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """A slice of K of one pixel in, a pixel of each column out: weight-stationary only."""
+        if self.dataflow != "ws":
+            raise ValueError("memory must be absent: there is no machine for dataflow os")
+        return self.rows * self.block, self.cols, self.cols * self.stream_bits(numbers)[0]
+
     @property
     def extents(self) -> tuple[int, int, int]:
         """M, K and N of one fold; 8 stands for what nothing limits."""

@@ -1,0 +1,1 @@
+"""The machine around an array: it runs networks from memory, one descriptor per tile."""

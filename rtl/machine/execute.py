@@ -1,0 +1,182 @@
+"""Execution of one tile: from the act banks through array or vector unit back into them."""
+
+from amaranth import Module, ResetInserter, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from hwsim.rtl.machine.postprocess import Postprocess
+from hwsim.rtl.machine.vector import Vector
+
+from hwsim.config import ArchConfig
+from hwsim.config.shape import MachineShape
+from hwsim.contract.descriptors import KINDS
+from hwsim.rtl.arrays import build
+from hwsim.rtl.machine.command import drive_command, weight_base
+from hwsim.rtl.machine.descriptor import execute_layout
+from hwsim.rtl.machine.feeder import Feeder
+from hwsim.rtl.machine.weights import WeightReader
+
+__all__ = ["Execute"]
+
+
+class Execute(wiring.Component):
+    """Run a job of the array or of the vector unit; its results go through the postprocess.
+
+    Activations and weights are offered two cycles after ``start``, the array's command one cycle
+    after: so no stream ever starves, and the array takes its own count of cycles.
+
+    Parameters
+    ----------
+    arch : ArchConfig
+        A design with a machine.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin ``job``, which holds still until ``done``.
+    abort : ``In(1)``
+        Forget the job.
+    job : ``In(execute_layout())``
+    feed, weight, scale : ``Out``
+        Read ports of act banks, weights and scales.
+    write : ``Out``
+        Results: ``valid``, ``index``, ``addr``, ``data``.
+    done : ``Out(1)``
+        The last result is written in this cycle.
+    takes : ``Out(1)``
+        The array takes a beat of activations.
+    """
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        self.shape = shape = MachineShape.of(arch)
+        assert arch.memory is not None
+        self.weight_address = max(1, (arch.memory.weight_depth - 1).bit_length())
+        self.scale_depth = arch.memory.scale_depth
+        scale_address = max(1, (self.scale_depth - 1).bit_length())
+        super().__init__(
+            {
+                "start": In(1),
+                "abort": In(1),
+                "job": In(execute_layout()),
+                "feed": Out(_read(16, shape.act_bits, index=3)),
+                "weight": Out(_read(self.weight_address, shape.weight_word)),
+                "scale": Out(_read(scale_address, shape.scale_word)),
+                "write": Out(
+                    wiring.Signature(
+                        {
+                            "valid": Out(1),
+                            "index": Out(3),
+                            "addr": Out(16),
+                            "data": Out(shape.post_lanes * shape.act_width),
+                        }
+                    )
+                ),
+                "done": Out(1),
+                "takes": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        shape, job = self.shape, self.job
+        reset = ResetInserter(self.abort)
+
+        is_array, is_vector = Signal(), Signal()
+        m.d.comb += is_array.eq(job.kind == KINDS["array"])
+        m.d.comb += is_vector.eq(job.kind == KINDS["vector"])
+
+        # into the array or the vector unit
+        feeder = Feeder(word_bits=shape.act_bits, beat_bits=shape.feed_lanes * shape.act_width)
+        m.submodules.feeder = reset(feeder)
+        m.d.comb += [feeder.start.eq(self.start), feeder.whole.eq(is_vector)]
+        m.d.comb += feeder.base.eq(job.feed_from)
+        for level in range(len(feeder.bounds)):
+            m.d.comb += feeder.bounds[level].eq(job[f"feed{level}_bound"])
+            m.d.comb += feeder.steps[level].eq(job[f"feed{level}_step"])
+        m.d.comb += [self.feed.en.eq(feeder.read.en), self.feed.addr.eq(feeder.read.addr)]
+        m.d.comb += [self.feed.index.eq(job.read_bank), feeder.read.data.eq(self.feed.data)]
+
+        weights = WeightReader(width=shape.weight_word, address=self.weight_address)
+        m.submodules.weights = reset(weights)
+        m.d.comb += [weights.start.eq(self.start & is_array), weights.stop.eq(self.done)]
+        m.d.comb += weights.base.eq(weight_base(job))
+        m.d.comb += [self.weight.en.eq(weights.read.en), self.weight.addr.eq(weights.read.addr)]
+        m.d.comb += weights.read.data.eq(self.weight.data)
+
+        array = build(self.arch)
+        m.submodules.array = reset(array)
+        commanded = Signal()
+        with m.If(array.command.ready):
+            m.d.sync += commanded.eq(0)
+        with m.If(self.start & is_array):
+            m.d.sync += commanded.eq(1)
+        with m.If(self.abort):
+            m.d.sync += commanded.eq(0)
+        m.d.comb += array.command.valid.eq(commanded)
+        drive_command(m, self.arch, array.command.payload, job)
+        m.d.comb += array.weight.valid.eq(weights.word.valid)
+        m.d.comb += array.weight.payload.as_value().eq(weights.word.payload)
+        m.d.comb += weights.word.ready.eq(array.weight.ready)
+        m.d.comb += array.act.valid.eq(feeder.beat.valid & is_array)
+        m.d.comb += array.act.payload.as_value().eq(feeder.beat.payload)
+        m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
+
+        vector = Vector(
+            word_lanes=shape.word_lanes,
+            lanes=shape.post_lanes,
+            act_width=shape.act_width,
+            psum_width=shape.psum_width,
+        )
+        m.submodules.vector = reset(vector)
+        m.d.comb += vector.start.eq(self.start & is_vector)
+        m.d.comb += vector.job.op.eq(job.op)
+        m.d.comb += vector.job.window.eq(job.command_0[:16])
+        m.d.comb += vector.job.multipliers[0].eq(job.command_1[:16])
+        m.d.comb += vector.job.multipliers[1].eq(job.command_1[16:])
+        m.d.comb += vector.word.valid.eq(feeder.beat.valid & is_vector)
+        m.d.comb += vector.word.payload.as_value().eq(feeder.word)
+        with m.If(is_vector):
+            m.d.comb += feeder.beat.ready.eq(vector.word.ready)
+        with m.Else():
+            m.d.comb += feeder.beat.ready.eq(array.act.ready)
+
+        # out of them
+        post = Postprocess(
+            lanes=shape.post_lanes,
+            psum_width=shape.psum_width,
+            act_width=shape.act_width,
+            scale_depth=self.scale_depth,
+        )
+        m.submodules.postprocess = reset(post)
+        m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
+        m.d.comb += [post.job.relu.eq(job.relu), post.job.raw.eq(job.raw)]
+        for level in range(len(post.job.bounds)):
+            m.d.comb += post.job.bounds[level].eq(job[f"post{level}_bound"])
+            m.d.comb += post.job.steps[level].eq(job[f"post{level}_step"])
+        sums = array.ofmap.payload.as_value()
+        with m.If(is_vector):
+            m.d.comb += post.psum.valid.eq(vector.psum.valid)
+            m.d.comb += post.psum.payload.eq(vector.psum.payload)
+            m.d.comb += vector.psum.ready.eq(post.psum.ready)
+        with m.Else():
+            m.d.comb += post.psum.valid.eq(array.ofmap.valid)
+            m.d.comb += post.psum.payload.as_value().eq(sums)
+            m.d.comb += array.ofmap.ready.eq(post.psum.ready)
+        m.d.comb += [self.scale.en.eq(post.scale.en), self.scale.addr.eq(post.scale.addr)]
+        m.d.comb += post.scale.data.as_value().eq(self.scale.data)
+        m.d.comb += [
+            self.write.valid.eq(post.write.valid),
+            self.write.index.eq(job.write_bank),
+            self.write.addr.eq(post.write.addr),
+            self.write.data.eq(post.write.data),
+            self.done.eq(post.done),
+        ]
+
+        return m
+
+
+def _read(address: int, width: int, *, index: int = 0) -> wiring.Signature:
+    members = {"en": Out(1), "addr": Out(address), "data": In(unsigned(width))}
+    if index:
+        members["index"] = Out(index)
+    return wiring.Signature(members)

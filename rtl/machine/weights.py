@@ -1,0 +1,62 @@
+"""Weight reader: a half of the weight memory as a stream, word after word."""
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["WeightReader"]
+
+
+class WeightReader(wiring.Component):
+    """Offer the words from ``base`` on, without end: the array takes what its command says.
+
+    * Throughput: one word per cycle.
+    * Latency: two cycles from ``start`` to the first offer.
+
+    Parameters
+    ----------
+    width, address : int
+        Bits of a word and of its address.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin at ``base``; what was under way is dropped.
+    stop : ``In(1)``
+        Offer nothing more.
+    base : ``In(address)``
+    read : ``Out``
+        ``en``, ``addr``; ``data`` in the cycle after.
+    word : ``Out(stream.Signature(width))``
+    """
+
+    def __init__(self, *, width: int, address: int) -> None:
+        super().__init__(
+            {
+                "start": In(1),
+                "stop": In(1),
+                "base": In(address),
+                "read": Out(
+                    wiring.Signature({"en": Out(1), "addr": Out(address), "data": In(width)})
+                ),
+                "word": Out(stream.Signature(width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        walking, offered = Signal(), Signal()
+        moves = Signal()
+        addr = Signal.like(self.base, reset_less=True)
+        m.d.comb += moves.eq(~offered | self.word.ready)
+        m.d.comb += [self.read.en.eq(moves & walking), self.read.addr.eq(addr)]
+        m.d.comb += [self.word.valid.eq(offered), self.word.payload.eq(self.read.data)]
+        with m.If(moves):
+            m.d.sync += [offered.eq(walking), addr.eq(addr + 1)]
+        with m.If(self.stop):
+            m.d.sync += [walking.eq(0), offered.eq(0)]
+        with m.If(self.start):
+            m.d.sync += [walking.eq(1), offered.eq(0), addr.eq(self.base)]
+
+        return m
