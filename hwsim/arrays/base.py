@@ -78,6 +78,9 @@ class ArrayModel(Protocol):
     simulate: Callable[[ArchConfig, Job, Pauses], Run]
     #: Fast exact counts with no pauses; equal to ``simulate`` on the compiled job.
     count: Callable[[ArchConfig, GEMM], Counts]
+    #: Words of the weight stream of a matrix of whole folds, for a machine's memory:
+    #: ``weight_words(arch, weight, name)``; zeros are stored as they are.
+    weight_words: Callable[[ArchConfig, NDArray[np.integer], str], Words]
 
 
 def array_model(arch: ArchConfig) -> ArrayModel:

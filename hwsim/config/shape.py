@@ -15,10 +15,7 @@ MULTIPLIER_BITS, SHIFT_BITS = 16, 6
 
 @dataclass(frozen=True)
 class MachineShape:
-    """Words of the memories of a machine.
-
-    Lanes are rounded up to powers of two, so that beats of both kinds lie side by side in a word.
-    """
+    """Words of the memories of a machine; both kinds of beats are powers of two of activations."""
 
     #: Activations of a beat that the array takes, and results of one that it gives.
     act_lanes: int
@@ -45,19 +42,24 @@ class MachineShape:
         return cls(acts, sums, weights, numbers.act_width, numbers.psum_width)
 
     @property
-    def feed_lanes(self) -> int:
-        """Activations that lie side by side for a beat of the array."""
-        return _power(self.act_lanes)
-
-    @property
-    def post_lanes(self) -> int:
-        """Results that lie side by side for a beat of the array."""
-        return _power(self.ofmap_lanes)
-
-    @property
     def word_lanes(self) -> int:
         """Activations of a word of an act bank."""
-        return max(self.feed_lanes, self.post_lanes)
+        return max(self.act_lanes, self.ofmap_lanes)
+
+    @property
+    def feed_beats(self) -> int:
+        """Beats of the array in a word."""
+        return self.word_lanes // self.act_lanes
+
+    @property
+    def post_beats(self) -> int:
+        """Beats of results in a word."""
+        return self.word_lanes // self.ofmap_lanes
+
+    @property
+    def raw_beats(self) -> int:
+        """Beats of results that a beat of whole sums takes."""
+        return -(-self.psum_width // self.act_width)
 
     @property
     def act_bits(self) -> int:
@@ -77,16 +79,12 @@ class MachineShape:
     @property
     def scale_word(self) -> int:
         """Bits of a word of the scale memory: whole bytes."""
-        return _bytes(self.post_lanes * self.scale_lane)
+        return _bytes(self.ofmap_lanes * self.scale_lane)
 
     @property
     def widths(self) -> dict[str, int]:
         """Bits of a word of each target of a load."""
         return {"act": self.act_bits, "weight": self.weight_word, "scale": self.scale_word}
-
-
-def _power(value: int) -> int:
-    return 1 << (value - 1).bit_length()
 
 
 def _bytes(bits: int) -> int:

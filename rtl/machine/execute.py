@@ -67,7 +67,7 @@ class Execute(wiring.Component):
                             "valid": Out(1),
                             "index": Out(3),
                             "addr": Out(16),
-                            "data": Out(shape.post_lanes * shape.act_width),
+                            "data": Out(shape.ofmap_lanes * shape.act_width),
                         }
                     )
                 ),
@@ -86,7 +86,7 @@ class Execute(wiring.Component):
         m.d.comb += is_vector.eq(job.kind == KINDS["vector"])
 
         # into the array or the vector unit
-        feeder = Feeder(word_bits=shape.act_bits, beat_bits=shape.feed_lanes * shape.act_width)
+        feeder = Feeder(word_bits=shape.act_bits, beat_bits=shape.act_lanes * shape.act_width)
         m.submodules.feeder = reset(feeder)
         m.d.comb += [feeder.start.eq(self.start), feeder.whole.eq(is_vector)]
         m.d.comb += feeder.base.eq(job.feed_from)
@@ -123,7 +123,7 @@ class Execute(wiring.Component):
 
         vector = Vector(
             word_lanes=shape.word_lanes,
-            lanes=shape.post_lanes,
+            lanes=shape.ofmap_lanes,
             act_width=shape.act_width,
             psum_width=shape.psum_width,
         )
@@ -142,7 +142,7 @@ class Execute(wiring.Component):
 
         # out of them
         post = Postprocess(
-            lanes=shape.post_lanes,
+            lanes=shape.ofmap_lanes,
             psum_width=shape.psum_width,
             act_width=shape.act_width,
             scale_depth=self.scale_depth,

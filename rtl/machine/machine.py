@@ -64,7 +64,7 @@ class Machine(wiring.Component):
             banks=memory.act_banks,
             depth=memory.act_depth,
             word_lanes=shape.word_lanes,
-            post_lanes=shape.post_lanes,
+            post_lanes=shape.ofmap_lanes,
             act_width=shape.act_width,
         )
         m.submodules.weights = weights = Halves(width=shape.weight_word, depth=memory.weight_depth)

@@ -8,8 +8,9 @@ where the partial sums belong. An all-zero layer is no work at all.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hwsim.arrays.base import Job, Pauses, Run
+from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.dense import gather as dense_gather
 from hwsim.arrays.dense.decompressor import (
@@ -18,13 +19,20 @@ from hwsim.arrays.dense.decompressor import (
     decompresses,
     with_decompressor,
 )
-from hwsim.arrays.systolic.compile import MODELS, compile_words, count_shape, operands
+from hwsim.arrays.systolic.compile import (
+    MODELS,
+    compile_words,
+    count_shape,
+    operands,
+    stream_words,
+)
 from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.formats import codes
 from hwsim.formats.dense import encode, kept
 from hwsim.formats.operands import act_codes
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["compile", "count", "simulate"]
+__all__ = ["compile", "count", "simulate", "weight_words"]
 
 
 def compile(arch: ArchConfig, gemm: GEMM) -> Job:
@@ -51,6 +59,12 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     streamed = np.zeros((words.shape[1], gemm.N), dtype=np.int64)
     job = compile_words(arch, gemm, rows, {"weight": words}, streamed)
     return dense_gather.with_scratchpad(arch, job, acts, gather)
+
+
+def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
+    """Words of the weight stream of a whole matrix; nothing is left out."""
+    codes.check(name, weight, arch.numbers)
+    return stream_words(arch, {"weight": codes.encode(weight, arch.numbers)})
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:

@@ -13,7 +13,7 @@ from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["MODELS", "compile_words", "count_shape", "operands"]
+__all__ = ["MODELS", "compile_words", "count_shape", "operands", "stream_words"]
 
 #: Cycle model of each dataflow.
 MODELS: dict[str, type[SystolicModel]] = {"ws": ws.WSModel, "os": os.OSModel}
@@ -59,6 +59,19 @@ def compile_words(arch: ArchConfig, gemm: GEMM, rows: Ints, weight: Words, act: 
             raise InputError(gemm.name, field, int(values[0]), f"must be below {limit}")
     row, pixel = indices[..., 0], indices[..., 1]
     return Job(inputs, np.where(row < 0, -1, rows[row] * gemm.N + pixel), shape)
+
+
+def stream_words(arch: ArchConfig, weight: Words) -> Words:
+    """Words of the weight stream of a matrix, for one tile of pixels.
+
+    Parameters
+    ----------
+    weight
+        Fields of the weight stream, each ``(M, K, ...)``.
+    """
+    streams = _STREAMS[arch.array_as(SystolicConfig).dataflow]
+    codes = next(iter(weight.values()))
+    return streams(arch, weight, np.zeros((codes.shape[1], 1), np.int64))[0]["weight"]
 
 
 def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:

@@ -149,5 +149,9 @@ class ArrayConfig(Config):
         """
         raise ValueError(f"memory must be absent: there is no machine for family {self.family}")
 
+    def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
+        """Fields of a beat of weights, in order, and the bits of each element."""
+        raise NotImplementedError
+
     def check_numbers(self, numbers: NumberConfig) -> None:
         """Refuse, with ``ValueError``, word widths and codes that the array cannot take."""

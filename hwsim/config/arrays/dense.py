@@ -116,6 +116,10 @@ class DenseConfig(SystolicConfig):
         """A weight's code, and an activation; binary ones take two bits inside."""
         return numbers.weight_width, max(numbers.act_width, 2)
 
+    def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
+        """One code per lane."""
+        return {"weight": numbers.weight_width}
+
     @property
     def kind(self) -> str:
         """Family and dataflow, what is before the array, and whether zeros are gated."""

@@ -165,6 +165,12 @@ class SystolicConfig(ArrayConfig):
         """A slice of K of one pixel in, a pixel of each column out: weight-stationary only."""
         if self.dataflow != "ws":
             raise ValueError("memory must be absent: there is no machine for dataflow os")
+        if not numbers.has_zero:
+            raise ValueError(
+                f"memory must be absent for weight_code {numbers.weight_code}: no zeros"
+            )
+        power_of_two(self.rows * self.block, "rows of a machine's array, times block,")
+        power_of_two(self.cols, "cols of a machine's array")
         return self.rows * self.block, self.cols, self.cols * self.stream_bits(numbers)[0]
 
     @property

@@ -1,0 +1,1 @@
+"""Time of the machine around an array: engines over tiles."""
