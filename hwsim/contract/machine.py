@@ -1,0 +1,20 @@
+"""Registers on the way through the machine: the latencies that RTL and simulator share."""
+
+from __future__ import annotations
+
+__all__ = ["POST_LATENCY", "POST_STAGES", "RAW_LATENCY", "RAW_STAGES"]
+
+#: Registers between a beat of partial sums and the activations that the postprocess writes.
+POST_STAGES = (
+    "psum",  # the beat, while its word of scales comes from the memory
+    "total",  # with the bias
+    "products",  # of each part of the total, as wide as a multiplier block
+    "product",  # their sum
+    "coarse",  # shifted by a multiple of 8
+    "fine",  # shifted by the rest, but for one bit: that which rounds
+    "write",  # rounded, saturated, after ReLU
+)
+#: The same in raw mode, where totals are written whole.
+RAW_STAGES = ("psum", "total", "write")
+#: Cycles from the transfer of a beat to its write; in raw mode to the first of its writes.
+POST_LATENCY, RAW_LATENCY = len(POST_STAGES), len(RAW_STAGES)
