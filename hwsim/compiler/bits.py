@@ -25,8 +25,8 @@ def to_bytes(fields: Sequence[tuple[NDArray[np.integer], int]], word: int) -> ND
     (words, word / 8) uint8
     """
     planes = []
-    for values, bits in fields:
-        shifts = np.arange(bits, dtype=np.int64)
+    for values, width in fields:
+        shifts = np.arange(width, dtype=np.int64)
         planes.append(((values[..., None].astype(np.int64) >> shifts) & 1).reshape(len(values), -1))
     bits = np.concatenate(planes, axis=1).astype(np.uint8)
     if bits.shape[1] > word or word % 8:

@@ -164,17 +164,16 @@ class _Compiler:
         feed, post, width = self.shape.feed_beats, self.shape.post_beats, shape.ofmap.width
         if isinstance(source, Map):
             taps = source.taps(shape)
-            step = source.blocks * feed
-            column, row = layer.stride * step, layer.stride * source.row * feed
-            loops = (
-                (step, shape.S, shape.R),
-                (1, layer.dilation * step, layer.dilation * source.row * feed),
-            )
+            step, line = source.blocks * feed, source.row * feed
+            column, row = layer.stride * step, layer.stride * line
+            bounds: tuple[int, ...] = (step, shape.S, shape.R)
+            strides: tuple[int, ...] = (1, layer.dilation * step, layer.dilation * line)
         else:
             taps = source.taps()
             step = source.groups * feed
-            column, row = step, layer.stride * source.columns * step
-            loops = ((step, shape.R), (1, layer.dilation * source.columns * step))
+            line = source.columns * step
+            column, row = step, layer.stride * line
+            bounds, strides = (step, shape.R), (1, layer.dilation * line)
         assert self.array.acc_depth is not None
         rows = self.array.acc_depth // width
         if rows == 0:
@@ -186,8 +185,8 @@ class _Compiler:
                 height = min(rows, shape.ofmap.height - y)
                 feeding = Nest(
                     source.start * feed + y * row,
-                    (width, height, *loops[0], chunk.m_folds),
-                    (column, row, *loops[1], 0),
+                    (width, height, *bounds, chunk.m_folds),
+                    (column, row, *strides, 0),
                 )
                 pixel = target.blocks * post
                 posting = Nest(
@@ -253,7 +252,9 @@ class _Compiler:
         post = self.shape.post_beats
         posting = Nest(target.start * post, (target.words * post,), (1,))
         self.half ^= 1
-        scale = self.constants.load("scale", self.half, self._scales(np.zeros(1), 1, 0, 1))
+        scale = self.constants.load(
+            "scale", self.half, self._scales(np.zeros(1, np.int64), 1, 0, 1)
+        )
         job = VectorJob(
             source.bank, target.bank, self.half, feeding, posting, relu=layer.relu, op="max",
             window=shape.R * shape.S, windows=target.words,
@@ -279,7 +280,8 @@ class _Compiler:
         per_fold = len(next(iter(rows.values())))
         most = min(self.memory.weight_depth // per_fold, self.memory.scale_depth)
         if most == 0:
-            rule = f"must be at most memory.weight_depth, {self.memory.weight_depth}: words of one M fold"
+            limit = self.memory.weight_depth
+            rule = f"must be at most memory.weight_depth, {limit}: words of one M fold"
             self._refuse(shape.layer.name, per_fold, rule)
         total = -(-len(matrix) // cols)
         for first in range(0, total, most):

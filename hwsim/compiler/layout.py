@@ -14,8 +14,9 @@ __all__ = ["Map", "Unrolled"]
 
 @dataclass(frozen=True)
 class Map:
-    """One image's feature map in a bank: the word of a pixel's block of channels is at
-    ``start + (y * width + x) * blocks + block``.
+    """Feature map of one image in a bank.
+
+    The word of a block of channels of a pixel is at ``start + (y * width + x) * blocks + block``.
     """
 
     shape: TensorShape
@@ -56,9 +57,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """The input of a network whose channels do not fill a word: taps of a kernel row beside each
-    other, as the host writes them. The word of a row, an output column and a group of taps is at
-    ``start + (y * columns + q) * groups + group``.
+    """Input of a network whose channels do not fill a word, as the host writes it.
+
+    Taps of a kernel row lie beside each other. The word of a group of taps of an output column is
+    at ``start + (y * columns + q) * groups + group``.
     """
 
     shape: LayerShape

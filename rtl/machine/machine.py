@@ -3,22 +3,25 @@
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from hwsim.rtl.bus.axi import lite_signature, read_signature, write_signature
+from hwsim.rtl.bus.axi import lite_port, read_port, write_port
 from hwsim.rtl.bus.load import Load
 from hwsim.rtl.bus.store import Store
 from hwsim.rtl.machine.registers import Registers
 
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import TARGETS
+from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
 from hwsim.contract.registers import VERSION
 from hwsim.rtl.machine.banks import ActBanks
 from hwsim.rtl.machine.counters import Counters
 from hwsim.rtl.machine.execute import Execute
 from hwsim.rtl.machine.halves import Halves
-from hwsim.rtl.machine.sequencer import DESCRIPTOR_TARGET, Sequencer
+from hwsim.rtl.machine.sequencer import Sequencer
 
-__all__ = ["Machine"]
+__all__ = ["HOST_ADDRESS", "Machine"]
+
+#: Bits of an address of the registers.
+HOST_ADDRESS = 12
 
 
 class Machine(wiring.Component):
@@ -43,9 +46,9 @@ class Machine(wiring.Component):
         self.shape = MachineShape.of(arch)
         super().__init__(
             {
-                "host": In(lite_signature()),
-                "read": Out(read_signature(arch.bus)),
-                "write": Out(write_signature(arch.bus)),
+                "host": In(lite_port(HOST_ADDRESS)),
+                "read": Out(read_port(arch.bus.addr_width, arch.bus.data_width)),
+                "write": Out(write_port(arch.bus.addr_width, arch.bus.data_width)),
                 "irq": Out(1),
             }
         )

@@ -9,6 +9,7 @@ from hwsim.rtl.bus.store import block_layout as store_block
 from hwsim.config import BusConfig
 from hwsim.contract.descriptors import (
     DESCRIPTOR_BYTES,
+    DESCRIPTOR_TARGET,
     KINDS,
     LOADS,
     OPS,
@@ -26,9 +27,6 @@ from hwsim.rtl.machine.descriptor import (
 )
 
 __all__ = ["Sequencer", "error_code", "stages_layout"]
-
-#: Code of a block that is a descriptor.
-DESCRIPTOR_TARGET = len(TARGETS)
 
 _STAGES = ("load", "execute", "store")
 #: Fields by which the next descriptor is checked.

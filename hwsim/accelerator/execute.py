@@ -1,0 +1,41 @@
+"""Cycles that the execution of a tile takes, whatever the memory does."""
+
+from __future__ import annotations
+
+from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
+from hwsim.accelerator.vector import vector_cycles
+from hwsim.arrays.systolic.compile import count_shape
+from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config.shape import MachineShape
+from hwsim.contract.machine import POST_LATENCY, RAW_LATENCY
+
+__all__ = ["execute_cycles"]
+
+
+def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
+    """Cycles from that in which a tile enters the stage to the first in which it may leave.
+
+    The array gets its command one cycle after the tile has come, and gives its last sum after its
+    own count of cycles; the vector unit is offered its first word two cycles after. Behind both
+    lie the registers of the postprocess, and the flag that the stage has finished.
+    """
+    job = tile.job
+    if job is None:
+        return 1
+    shape = MachineShape.of(arch)
+    if isinstance(job, VectorJob):
+        cycles = 2 + vector_cycles(job.window, job.windows, shape.post_beats)
+        return cycles + POST_LATENCY
+    return 1 + array_cycles(arch, job) + _behind(job, shape)
+
+
+def array_cycles(arch: ArchConfig, job: ArrayJob) -> int:
+    """Cycles of the array, from its command to its last sum."""
+    array = arch.array_as(SystolicConfig)
+    m, k = job.m_folds * array.cols, job.k_folds * array.rows
+    return count_shape(arch, m, k, job.pixels).cycles
+
+
+def _behind(job: ArrayJob, shape: MachineShape) -> int:
+    """Cycles from the last sum to its last write."""
+    return RAW_LATENCY + shape.raw_beats - 1 if job.raw else POST_LATENCY

@@ -1,0 +1,289 @@
+"""Bench of a machine: it beside its memory, with a host of C++ that sets registers and waits."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from amaranth import Module
+from amaranth.back import verilog
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from numpy.typing import NDArray
+
+from hwsim.config import ArchConfig
+from hwsim.config.memory import MemoryConfig
+from hwsim.contract.registers import COUNTERS, ERRORS, REGIONS, offsets
+from hwsim.rtl.bus.axi import lite_port
+from hwsim.rtl.cosim import toolchain
+from hwsim.rtl.cosim.memory import MemoryModel
+from hwsim.rtl.cosim.run import SimulationError
+from hwsim.rtl.machine.machine import HOST_ADDRESS, Machine
+from hwsim.rtl.machine.top import connect_flat, flat
+from hwsim.system.files import write_text_atomic
+
+__all__ = ["Bench", "Job", "MachineBench", "Outcome", "build", "run"]
+
+_MAIN = Path(__file__).with_name("machine_main.cpp")
+#: What Verilator must leave visible.
+_VISIBLE = """\
+`verilator_config
+public_flat_rw -module "{module}" -var "{variable}"
+"""
+
+
+class MachineBench(wiring.Component):
+    """A machine and its memory.
+
+    Parameters
+    ----------
+    arch : ArchConfig
+        A design with a machine.
+    size : int
+        Bytes of the memory, a power of two.
+
+    Members
+    -------
+    s_axi_* : AXI4-Lite slave
+        Registers of the machine.
+    irq : ``Out(1)``
+    latency, interval, overhead, outstanding : ``In``
+        Of the memory.
+    faulty, fault_first, fault_last : ``In``
+        Whether, and which, addresses are answered with an error.
+    """
+
+    def __init__(self, arch: ArchConfig, size: int) -> None:
+        self.arch, self.size = arch, size
+        width = arch.bus.addr_width
+        super().__init__(
+            flat(lite_port(HOST_ADDRESS).flip(), "s_axi")
+            | {
+                "irq": Out(1),
+                "latency": In(16),
+                "interval": In(16),
+                "overhead": In(16),
+                "outstanding": In(5),
+                "faulty": In(1),
+                "fault_first": In(width),
+                "fault_last": In(width),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.machine = machine = Machine(self.arch)
+        m.submodules.memory = memory = MemoryModel(self.arch.bus, size=self.size)
+        connect_flat(m, self, machine.host, "s_axi")
+        wiring.connect(m, machine.read, memory.read)
+        wiring.connect(m, machine.write, memory.write)
+        m.d.comb += self.irq.eq(machine.irq)
+        for name in ("latency", "interval", "overhead", "outstanding"):
+            m.d.comb += memory.model[name].eq(getattr(self, name))
+        m.d.comb += [
+            memory.inject.enable.eq(self.faulty),
+            memory.inject.first.eq(self.fault_first),
+            memory.inject.last.eq(self.fault_last),
+        ]
+        return m
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A built bench."""
+
+    arch: ArchConfig
+    program: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a program that lies in the bench's memory."""
+
+    memory: MemoryConfig
+    #: Address and descriptors of the program, and bases of the regions.
+    program: int
+    length: int
+    regions: tuple[int, ...]
+    limit: int
+    #: Part of memory to be read back: first byte and bytes.
+    output: tuple[int, int] = (0, 0)
+    #: Addresses that are answered with an error.
+    fault: tuple[int, int] | None = None
+    #: Cycle in which the host stops the run.
+    stop: int | None = None
+
+
+@dataclass
+class Outcome:
+    """What a run left."""
+
+    output: NDArray[np.uint8]
+    registers: dict[str, int] = field(default_factory=dict)
+    #: Cycles that the host waited for the interrupt; whether it came.
+    waited: int = 0
+    ended: bool = False
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Counters of 64 bits."""
+        return {
+            name: self.registers[f"{name}_low"] | self.registers[f"{name}_high"] << 32
+            for name, _ in COUNTERS
+        }
+
+    @property
+    def error(self) -> str:
+        """Name of the error."""
+        return ERRORS[self.registers["error"]][0]
+
+
+def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
+    """Build a bench, unless the very same was built there before.
+
+    Raises
+    ------
+    SimulationError
+        The build failed.
+    """
+    toolchain.require("verilator")
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with toolchain.active("verilator"):
+        text = verilog.convert(
+            MachineBench(arch, size), name="bench", emit_src=False, strip_internal_attrs=True
+        )
+        module, variable = _memory(text)
+        stamp = hashlib.sha256()
+        for part in (text, _MAIN.read_text(), json.dumps(toolchain.versions("verilator"))):
+            stamp.update(part.encode())
+        objects = folder / "obj"
+        program, mark = objects / "bench", folder / "stamp"
+        if program.is_file() and mark.is_file() and mark.read_text() == stamp.hexdigest():
+            return Bench(arch, program, size)
+        shutil.rmtree(objects, ignore_errors=True)
+        source = write_text_atomic(folder / "bench.v", text)
+        control = write_text_atomic(
+            folder / "bench.vlt", _VISIBLE.format(module=module, variable=variable)
+        )
+        main = write_text_atomic(folder / "main.cpp", _MAIN.read_text())
+        command = [
+            str(toolchain.find("verilator").path), "--cc", "--exe", "--build", "-j", "1",
+            "--top-module", "bench", "-Mdir", str(objects), "-o", "bench",
+            "-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert",
+            "-CFLAGS", "-O2", str(control), str(source), str(main),
+        ]  # fmt: skip
+        result = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False
+        )
+        if result.returncode:
+            end = (result.stdout + result.stderr)[-3000:]
+            raise SimulationError(f"build failed: {end}")
+        write_text_atomic(mark, stamp.hexdigest())
+    return Bench(arch, program, size)
+
+
+def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Outcome]:
+    """Run jobs one after the other, without a reset between them.
+
+    Parameters
+    ----------
+    image
+        Memory at the begin.
+
+    Raises
+    ------
+    SimulationError
+        The host could not use a register.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="run.", dir=bench.program.parents[1]))
+    memory = np.zeros(bench.size, np.uint8)
+    memory[: len(image)] = image
+    memory.tofile(folder / "memory.bin")
+    at = offsets()
+    lines = []
+    for index, job in enumerate(jobs):
+        lines += _settings(bench.arch, job)
+        lines += [f"write {at['control']} 1"]
+        if job.stop is not None:
+            lines += [f"idle {job.stop}", f"write {at['control']} 2"]
+        lines += [f"wait {job.limit}", "idle 4"]
+        lines += [f"read {at[name]}" for name in _read()]
+        lines += [f"write {at['interrupt_clear']} 1"]
+        lines += [f"dump {job.output[0]} {job.output[1]} out{index}.bin"]
+    (folder / "plan").write_text("\n".join(lines) + "\n")
+    begin = time.monotonic()
+    result = subprocess.run(
+        [str(bench.program), str(folder)], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise SimulationError(f"simulation failed: {result.stderr.strip()}")
+    outcomes = [
+        Outcome(np.fromfile(folder / f"out{index}.bin", np.uint8)) for index in range(len(jobs))
+    ]
+    names, current = _read(), -1
+    for line in (folder / "results").read_text().splitlines():
+        command, *values = line.split()
+        if command == "wait":
+            current += 1
+            outcomes[current].waited = int(values[0])
+            outcomes[current].ended = values[1] == "1"
+            left = iter(names)
+        elif command == "read":
+            outcomes[current].registers[next(left)] = int(values[1])
+    seconds = time.monotonic() - begin
+    for outcome in outcomes:
+        outcome.registers["host_microseconds"] = int(seconds * 1e6)
+    shutil.rmtree(folder)
+    return outcomes
+
+
+def _read() -> list[str]:
+    names = ["id", "version", "digest", "status", "error", "error_index"]
+    return names + [f"{name}_{half}" for name, _ in COUNTERS for half in ("low", "high")]
+
+
+def _settings(arch: ArchConfig, job: Job) -> list[str]:
+    memory, at = job.memory, offsets()
+    values = {
+        "latency": memory.latency,
+        "interval": memory.interval(arch.bus),
+        "overhead": memory.overhead,
+        "outstanding": memory.outstanding,
+        "faulty": int(job.fault is not None),
+        "fault_first": job.fault[0] if job.fault else 0,
+        "fault_last": job.fault[1] if job.fault else 0,
+    }
+    registers = {
+        "interrupt_enable": 6,
+        "program_low": job.program & 0xFFFFFFFF,
+        "program_high": job.program >> 32,
+        "program_length": job.length,
+    }
+    for region, base in enumerate(job.regions[:REGIONS]):
+        registers[f"region{region}_low"] = base & 0xFFFFFFFF
+        registers[f"region{region}_high"] = base >> 32
+    return [f"set {name} {value}" for name, value in values.items()] + [
+        f"write {at[name]} {value}" for name, value in registers.items()
+    ]
+
+
+def _memory(text: str) -> tuple[str, str]:
+    """Module and name of the memory's array in the bench's Verilog."""
+    module = ""
+    for line in text.splitlines():
+        if line.startswith("module "):
+            module = line.split()[1].split("(")[0]
+        elif "memory.data" in module and "reg" in line and "[" in line.rpartition("]")[0][1:]:
+            words = line.split()
+            if len(words) > 3 and words[-1].endswith("];"):
+                return module, words[-2]
+    raise SimulationError("the bench has no memory")

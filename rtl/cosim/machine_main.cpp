@@ -1,0 +1,178 @@
+// Host of a verilated machine bench: sets registers, waits for the end, keeps memory and registers.
+//
+//   bench FOLDER
+//
+// FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
+//   set NAME VALUE          an input of the bench: latency, interval, ...
+//   write OFFSET VALUE      a register
+//   wait LIMIT              until irq, at most LIMIT cycles
+//   idle CYCLES
+//   reset CYCLES
+//   read OFFSET             a register, to FOLDER/results: "read OFFSET VALUE"
+//   dump FIRST BYTES NAME   part of memory to FOLDER/NAME
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "Vbench.h"
+#include "Vbench___024root.h"
+#include "verilated.h"
+
+#define MEMORY(top) (top)->rootp->bench__DOT__memory__DOT__words
+
+static Vbench *top;
+static uint64_t now = 0;
+
+static void tick() {
+    top->clk = 1;
+    top->eval();
+    top->clk = 0;
+    top->eval();
+    ++now;
+}
+
+static bool write(uint32_t offset, uint32_t value) {
+    top->s_axi_awaddr = offset;
+    top->s_axi_awvalid = 1;
+    top->s_axi_wdata = value;
+    top->s_axi_wstrb = 15;
+    top->s_axi_wvalid = 1;
+    top->s_axi_bready = 1;
+    bool address = false, data = false;
+    for (int cycle = 0; cycle < 64; ++cycle) {
+        top->eval();
+        bool a = top->s_axi_awvalid && top->s_axi_awready;
+        bool w = top->s_axi_wvalid && top->s_axi_wready;
+        bool b = top->s_axi_bvalid;
+        bool okay = top->s_axi_bresp == 0;
+        tick();
+        address |= a;
+        data |= w;
+        if (address) top->s_axi_awvalid = 0;
+        if (data) top->s_axi_wvalid = 0;
+        if (b) {
+            top->s_axi_bready = 0;
+            top->eval();
+            return okay;
+        }
+    }
+    return false;
+}
+
+static bool read(uint32_t offset, uint32_t &value) {
+    top->s_axi_araddr = offset;
+    top->s_axi_arvalid = 1;
+    top->s_axi_rready = 1;
+    for (int cycle = 0; cycle < 64; ++cycle) {
+        top->eval();
+        bool a = top->s_axi_arvalid && top->s_axi_arready;
+        bool r = top->s_axi_rvalid;
+        bool okay = top->s_axi_rresp == 0;
+        value = top->s_axi_rdata;
+        tick();
+        if (a) top->s_axi_arvalid = 0;
+        if (r) {
+            top->s_axi_rready = 0;
+            top->eval();
+            return okay;
+        }
+    }
+    return false;
+}
+
+static bool set(const std::string &name, uint32_t value) {
+    if (name == "latency") top->latency = value;
+    else if (name == "interval") top->interval = value;
+    else if (name == "overhead") top->overhead = value;
+    else if (name == "outstanding") top->outstanding = value;
+    else if (name == "faulty") top->faulty = value;
+    else if (name == "fault_first") top->fault_first = value;
+    else if (name == "fault_last") top->fault_last = value;
+    else return false;
+    top->eval();
+    return true;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        std::cerr << "usage: bench FOLDER" << std::endl;
+        return 2;
+    }
+    const std::string folder = std::string(argv[1]) + "/";
+    top = new Vbench;
+    top->clk = 0;
+    top->rst = 1;
+    top->eval();
+    for (int cycle = 0; cycle < 4; ++cycle) tick();
+    top->rst = 0;
+    top->eval();
+
+    auto &memory = MEMORY(top);
+    std::ifstream image(folder + "memory.bin", std::ios::binary);
+    image.read(reinterpret_cast<char *>(&memory[0]), sizeof(memory));
+
+    std::ifstream plan(folder + "plan");
+    std::ofstream results(folder + "results");
+    std::string line;
+    while (std::getline(plan, line)) {
+        std::istringstream words(line);
+        std::string command;
+        words >> command;
+        bool fine = true;
+        if (command == "set") {
+            std::string name;
+            uint32_t value;
+            words >> name >> value;
+            fine = set(name, value);
+        } else if (command == "write") {
+            uint32_t offset, value;
+            words >> offset >> value;
+            fine = write(offset, value);
+        } else if (command == "read") {
+            uint32_t offset, value = 0;
+            words >> offset;
+            fine = read(offset, value);
+            results << "read " << offset << " " << value << "\n";
+        } else if (command == "wait") {
+            uint64_t limit, cycle = 0;
+            words >> limit;
+            while (!top->irq && cycle < limit) {
+                tick();
+                ++cycle;
+            }
+            results << "wait " << cycle << " " << int(top->irq) << "\n";
+        } else if (command == "idle") {
+            uint64_t cycles;
+            words >> cycles;
+            for (uint64_t cycle = 0; cycle < cycles; ++cycle) tick();
+        } else if (command == "reset") {
+            uint64_t cycles;
+            words >> cycles;
+            top->rst = 1;
+            for (uint64_t cycle = 0; cycle < cycles; ++cycle) tick();
+            top->rst = 0;
+            top->eval();
+        } else if (command == "dump") {
+            uint64_t first, bytes;
+            std::string name;
+            words >> first >> bytes >> name;
+            std::ofstream file(folder + name, std::ios::binary);
+            file.write(reinterpret_cast<char *>(&memory[0]) + first, bytes);
+        } else {
+            fine = false;
+        }
+        if (!fine) {
+            std::cerr << "failed: " << line << std::endl;
+            return 1;
+        }
+    }
+    results << "end " << now << "\n";
+    top->final();
+    delete top;
+    return 0;
+}
