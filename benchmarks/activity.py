@@ -2,8 +2,9 @@
 
 ``python benchmarks/activity.py`` maps a small design of each kind to cells, runs random products of
 several densities on the gates in Verilator, and writes the shares that explain what switched into
-``configs/parts/sg13g2.yaml``. ``--check`` then runs a real layer of LeNet-5 on other small designs
-and writes ``benchmarks/results/activity.csv``: energy by the shares against that of the gates.
+``configs/parts/sg13g2.yaml``. ``--check`` measures none: it runs a real layer of LeNet-5 on other
+small designs, and writes energy by the shares against that of the gates, to
+``benchmarks/results/activity.csv`` and a table of ``docs/silicon.md``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from typing import Any
 
 import numpy as np
-from common import ROOT, write_csv
+from common import ROOT, publish
 from parts import HEAD, PAGE, TECHNOLOGY
 
 from hwsim.arrays.base import array_model
@@ -193,16 +194,17 @@ def check(record: PartsConfig) -> list[dict[str, object]]:
 
 
 def main() -> int:
-    """Measure the shares; on demand check them."""
+    """Measure the shares, or check them."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("families", nargs="*", help="families to measure; all if absent")
     options.add_argument("--check", action="store_true")
     chosen = options.parse_args()
+    if chosen.check:
+        publish("activity", check(PartsConfig.read(PAGE)))
+        return 0
     for array in TRAINED:
         if not chosen.families or array["family"] in chosen.families:
             train(array)
-    if chosen.check:
-        write_csv("activity.csv", check(PartsConfig.read(PAGE)))
     return 0
 
 

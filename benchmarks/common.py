@@ -1,9 +1,10 @@
-"""What the benchmarks share: timing, and the log of measured results."""
+"""What the benchmarks share: timing, records of results, and their tables in the pages."""
 
 from __future__ import annotations
 
 import csv
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -11,10 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hwsim import __version__
+from hwsim.report.page import table_lines
+from hwsim.system.files import write_text_atomic
 
-__all__ = ["ROOT", "append_log", "machine", "timed", "write_csv"]
+__all__ = [
+    "ROOT", "append_log", "machine", "publish", "replaced", "timed", "write_block", "write_csv"
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[1]
+_SILICON = ROOT / "docs" / "silicon.md"
 
 
 def timed(work: Callable[[], object], repeats: int) -> tuple[float, float]:
@@ -62,3 +68,23 @@ def write_csv(name: str, rows: list[dict[str, object]]) -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def replaced(page: str, name: str, body: str) -> str:
+    """Page with ``body`` between the marks of ``name``; the page itself where it has none."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
+    return pattern.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", page)
+
+
+def write_block(name: str, body: str) -> None:
+    """Put ``body`` between the marks of ``name`` in ``docs/silicon.md``."""
+    write_text_atomic(_SILICON, replaced(_SILICON.read_text(), name, body))
+
+
+def publish(name: str, rows: list[dict[str, object]]) -> None:
+    """Write rows to ``benchmarks/results``, and as a table to ``docs/silicon.md``."""
+    write_csv(f"{name}.csv", rows)
+    titles = [key.replace("_", " ") for key in rows[0]]
+    cells = [[f"`{row['design']}`", *list(row.values())[1:]] for row in rows]
+    write_block(name, table_lines(titles, cells))

@@ -2,10 +2,11 @@
 
 ``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch``, synthesizes
 with Yosys what ``build/synth/cache`` lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is
-current when the command changes nothing. ``--check`` synthesizes a dozen designs whole, too, and
-writes ``benchmarks/results/parts.csv``: composed area against that of the whole, memories apart.
-``--liberty FILE`` maps the same designs' parts with the foundry's file, and writes
-``benchmarks/results/liberty.csv``: area from the facts against that.
+current when the command changes nothing. Two others hold the record to something, and write tables
+of ``docs/silicon.md``: ``--check`` synthesizes a dozen designs whole, and compares composed areas
+with theirs, memories apart (``benchmarks/results/parts.csv``); ``--liberty FILE`` maps their PEs
+and control with the foundry's file, and compares area and delay with those from the facts
+(``benchmarks/results/liberty.csv``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from common import ROOT, write_csv
+from common import ROOT, publish
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
@@ -116,42 +117,49 @@ def check(parts: PartsConfig) -> list[dict[str, object]]:
 
 
 def against(liberty: Path, parts: PartsConfig) -> list[dict[str, object]]:
-    """Area of the same designs from the facts, against that with the foundry's own file."""
+    """Area and delay of the same designs from the facts, against those with the foundry's file."""
     archs = [ArchConfig.read(name) for name in CHECKED]
     foundry = record(archs, f"liberty={liberty}")
     rows = []
     for arch in archs:
-        facts, whole = (
-            area(arch, TECHNOLOGY, lambda arch, part, key, book=book: book.parts[key])
-            for book in (parts, foundry)
-        )
-        ours, theirs = (each.gates + each.flip_flops for each in (facts, whole))
+        (ours, fast), (theirs, slow) = (_logic(arch, book) for book in (parts, foundry))
         rows.append(
             {
                 "design": arch.name,
                 "facts_um2": round(ours),
                 "liberty_um2": round(theirs),
-                "error_percent": round(100 * (ours / theirs - 1), 2),
+                "area_error_percent": round(100 * (ours / theirs - 1), 2),
+                "facts_ns": round(fast, 3),
+                "liberty_ns": round(slow, 3),
+                "delay_error_percent": round(100 * (fast / slow - 1), 1),
             }
         )
         print(rows[-1], flush=True)
     return rows
 
 
+def _logic(arch: ArchConfig, book: PartsConfig) -> tuple[float, float]:
+    """Area of a design's logic, and the delay of its slowest part."""
+    composed = area(arch, TECHNOLOGY, lambda arch, part, key: book.parts[key])
+    delays = [book.parts[key].delay or 0.0 for _, key in keys_of(arch)]
+    return composed.gates + composed.flip_flops, max(delays)
+
+
 def main() -> int:
-    """Write the record; on demand check it."""
+    """Write the record, or hold it to something."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true")
     options.add_argument("--liberty", type=Path)
     chosen = options.parse_args()
-    parts = record(designs())
-    kept = PartsConfig.read(PAGE).activities
-    parts = parts.model_copy(update={"clocks": clocks(designs()), "activities": kept})
-    write_text_atomic(PAGE, HEAD + parts.to_yaml())
+    kept = PartsConfig.read(PAGE)
     if chosen.check:
-        write_csv("parts.csv", check(parts))
+        publish("parts", check(kept))
     if chosen.liberty is not None:
-        write_csv("liberty.csv", against(chosen.liberty, parts))
+        publish("liberty", against(chosen.liberty, kept))
+    if not chosen.check and chosen.liberty is None:
+        parts = record(designs())
+        own = {"clocks": clocks(designs()), "activities": kept.activities}
+        write_text_atomic(PAGE, HEAD + parts.model_copy(update=own).to_yaml())
     return 0
 
 

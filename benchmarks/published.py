@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from common import ROOT, write_csv
-from results import replaced
+from common import write_block, write_csv
 
 import hwsim
 from hwsim.config import ArchConfig
@@ -20,12 +19,10 @@ from hwsim.cost.silicon import cost_of
 from hwsim.engine.network import simulate_layer
 from hwsim.engine.results import NetworkResult
 from hwsim.report.page import table_lines
-from hwsim.system.files import write_text_atomic
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
 from hwsim.workload.random import sparse
 
-PAGE = ROOT / "docs" / "silicon.md"
 #: Alex-6 of EIE's table: M, K, densities of weights and activations.
 ALEX6 = (4096, 9216, 0.09, 0.351)
 
@@ -149,7 +146,7 @@ def main() -> int:
     )
     write_csv("published.csv", rows)
     lines = table_lines(list(rows[0]), [list(each.values()) for each in rows])
-    write_text_atomic(PAGE, replaced(PAGE.read_text(), "published", lines))
+    write_block("published", lines)
     for each in rows:
         print(*each.values(), sep=" | ")
     return 0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from common import ROOT
+from common import ROOT, replaced
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
@@ -192,13 +192,6 @@ def studies() -> Iterator[tuple[str, str]]:
             document = json.loads(report.with_name("results.json").read_text())
             yield f"study {config.name}", _findings(text)
             yield f"study {config.name} in short", _short(text, document)
-
-
-def replaced(page: str, name: str, body: str) -> str:
-    """Page with ``body`` between the marks of ``name``; the page itself where it has none."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
-    return pattern.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", page)
 
 
 def main() -> int:

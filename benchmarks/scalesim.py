@@ -53,7 +53,7 @@ class Compared:
     overlap: int
     #: Ours waits for weights where a fold has fewer pixels than the array has rows.
     preload_gaps: int
-    #: Our command, swap and output registers; SCALE-Sim gives the last cycle's number, from 0.
+    #: Our command, swap, product and output registers; SCALE-Sim gives the last cycle's number, from 0.
     registers: int
     #: Processor and wall time of SCALE-Sim.
     scalesim_seconds: float
@@ -86,8 +86,9 @@ def explain(array: DenseConfig, m: int, k: int, n: int) -> tuple[int, int, int, 
     last_tile = (n - 1) % array.acc_depth + 1
     overlap = (folds - 1) * (2 * array.rows + array.cols - 2)
     gaps = -(folds - 1) * max(0, array.rows - last_tile)
-    # ours: command, swap, and 3 behind the array (accumulator read, add, output); theirs: from 0
-    return folds, overlap, gaps, -(1 + 1 + 3) - 1
+    # ours: command, swap, 3 behind the array (accumulator read, add, output), and a PE's registers
+    # but the one that theirs has, too; theirs: from 0
+    return folds, overlap, gaps, -(1 + 1 + 3) - (array.mac_latency - 1) - 1
 
 
 def prepare() -> Path:
@@ -169,7 +170,8 @@ def write(rows: list[Compared], summary: dict[str, object]) -> None:
         "loads weights, fills and drains in every fold, (F - 1)(2R + C - 2) more than ours, which "
         "does so once. *Preload gaps*: ours waits (F - 1) max(0, R - N) cycles for weights where a "
         "fold has fewer pixels than rows. *Registers*: our command, swap, accumulator and output "
-        "registers take 5 cycles; SCALE-Sim numbers cycles from 0 and gives the last number: 1."
+        "registers take 5 cycles, the registered products of PEs mac_latency - 1; SCALE-Sim "
+        "numbers cycles from 0 and gives the last number: 1."
     )
     columns = [
         "layer", "M", "K", "N", "folds", "scalesim", "ours", "difference",

@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from common import ROOT, write_csv
-from results import replaced
+from common import write_block, write_csv
 
 import hwsim
 from hwsim.api.read import Workload, workload
@@ -21,9 +20,7 @@ from hwsim.cost.book import Book
 from hwsim.cost.silicon import fitted_cost
 from hwsim.engine import network as engine
 from hwsim.report.page import table_lines
-from hwsim.system.files import write_text_atomic
 
-PAGE = ROOT / "docs" / "silicon.md"
 TECHNOLOGIES = ("sg13g2", "45nm")
 IMAGES = 16
 #: Weights by the kind of sparsity of a design, tried in turn until one has its width and code.
@@ -126,7 +123,7 @@ def main() -> int:
     """Write the record and the page."""
     found = rows()
     write_csv("silicon.csv", found)
-    write_text_atomic(PAGE, replaced(PAGE.read_text(), "silicon", tables(found)))
+    write_block("silicon", tables(found))
     return 0
 
 

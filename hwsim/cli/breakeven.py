@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Images, Json, Out
+from hwsim.cli.options import Arch, Images, Json, Out, Seed
 
 if TYPE_CHECKING:
     from hwsim.cost.breakeven import BreakEven, BreakEvens
@@ -64,7 +64,7 @@ def breakeven(
         ),
     ] = None,
     images: Images = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of random operands.")] = 0,
+    seed: Seed = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from hwsim.cli.options import Json, Out
+from hwsim.cli.options import Archs, Json, Out, Tech
 
 __all__ = ["clock"]
 
 
 def clock(
-    arch: Annotated[
-        list[str], typer.Argument(help="Designs: names in configs/arch or YAML files.")
-    ],
-    tech: Annotated[
-        str, typer.Option(help="Technology: sg13g2, 45nm, or a file of hwsim tech.")
-    ] = "sg13g2",
+    arch: Archs,
+    tech: Tech = "sg13g2",
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Images, Inputs, Json, Network, Out
+from hwsim.cli.options import Arch, Checkpoint, Images, Inputs, Json, Network, Out, Seed, Tech
 
 __all__ = ["energy"]
 
@@ -15,24 +15,17 @@ __all__ = ["energy"]
 def energy(
     arch: Arch,
     network: Network,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(help="Compressed weights: a name in models/checkpoints or a file."),
-    ] = None,
+    checkpoint: Checkpoint = None,
     inputs: Inputs = None,
     images: Images = 1,
-    tech: Annotated[
-        str, typer.Option(help="Technology: sg13g2, 45nm, or a file of hwsim tech.")
-    ] = "sg13g2",
+    tech: Tech = "sg13g2",
     buffer: Annotated[
         int, typer.Option(min=1, help="KiB of the buffer that every stream passes.")
     ] = 64,
     dram: Annotated[
         str, typer.Option(help="External memory: lpddr4, ddr3, hbm2 or hbm3.")
     ] = "lpddr4",
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of synthetic operands and random images.")
-    ] = 0,
+    seed: Seed = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Images, Json, Network, Out
+from hwsim.cli.options import Arch, Checkpoint, Images, Json, Network, Out, Seed, Tech
 
 __all__ = ["fit"]
 
@@ -15,18 +15,13 @@ __all__ = ["fit"]
 def fit(
     arch: Arch,
     network: Network,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(help="Compressed weights: a name in models/checkpoints or a file."),
-    ] = None,
+    checkpoint: Checkpoint = None,
     images: Images = 1,
     slack: Annotated[
         float, typer.Option(min=0, max=1, help="Cycles and words that may be lost, as a fraction.")
     ] = 0.01,
-    tech: Annotated[
-        str, typer.Option(help="Technology: sg13g2, 45nm, or a file of hwsim tech.")
-    ] = "sg13g2",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of synthetic operands.")] = 0,
+    tech: Tech = "sg13g2",
+    seed: Seed = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:

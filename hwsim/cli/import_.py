@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Out, Weights
+from hwsim.cli.options import Inputs, Json, Out, Seed, Weights
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ def import_(
             min=1, max=1000, help="Images that give the ranges of activations (default: 8)."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of random images.")] = 0,
+    seed: Seed = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:

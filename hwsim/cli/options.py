@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Arch", "Images", "Inputs", "Json", "Network", "Out", "Weights"]
+__all__ = [
+    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Network", "Out", "Seed", "Tech",
+    "Weights",
+]  # fmt: skip
 
 Arch = Annotated[str, typer.Argument(help="Design: a name in configs/arch or a YAML file.")]
+Archs = Annotated[list[str], typer.Argument(help="Designs: names in configs/arch or YAML files.")]
 Network = Annotated[
     str, typer.Argument(help="Network: a name in configs/network, a YAML or an .onnx file.")
+]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="Compressed weights: a name in models/checkpoints or a file.")
 ]
 Weights = Annotated[
     Path | None,
@@ -28,6 +35,10 @@ Inputs = Annotated[
     ),
 ]
 Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run together.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Seed of whatever is drawn: synthetic operands, random images.")
+]
+Tech = Annotated[str, typer.Option(help="Technology: sg13g2, 45nm, or a file of hwsim tech.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to (default: build/<command>/<name>).")

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from hwsim.cli.options import Arch, Images, Inputs, Json, Network, Out, Weights
+from hwsim.cli.options import (
+    Arch,
+    Checkpoint,
+    Images,
+    Inputs,
+    Json,
+    Network,
+    Out,
+    Seed,
+    Tech,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from hwsim.engine.results import NetworkResult
@@ -18,19 +27,12 @@ __all__ = ["simulate"]
 def simulate(
     arch: Arch,
     network: Network,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(help="Compressed weights: a name in models/checkpoints or a file."),
-    ] = None,
+    checkpoint: Checkpoint = None,
     weights: Weights = None,
     inputs: Inputs = None,
     images: Images = 1,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of synthetic operands and random images.")
-    ] = 0,
-    tech: Annotated[
-        str, typer.Option(help="Technology of the clock: sg13g2, 45nm, or a file of hwsim tech.")
-    ] = "sg13g2",
+    seed: Seed = 0,
+    tech: Tech = "sg13g2",
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Json, Out
+from hwsim.cli.options import Json, Out, Seed
 
 if TYPE_CHECKING:
     from hwsim.cost.published_sizes import PublishedSizes
@@ -31,7 +31,7 @@ def storage(
             "with 64 multipliers)."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of synthetic weights.")] = 0,
+    seed: Seed = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:

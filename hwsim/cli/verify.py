@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Images, Json, Out
+from hwsim.cli.options import Arch, Checkpoint, Images, Json, Out, Seed
 
 if TYPE_CHECKING:
     from hwsim.verification.result import Verification
@@ -26,15 +26,12 @@ def verify(
         int | None,
         typer.Option(min=0, max=100_000, help="Random cases (default: 50, or 0 with NETWORK)."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random cases.")] = 0,
+    seed: Seed = 0,
     layer: Annotated[
         list[str] | None, typer.Option(help="Layer of NETWORK, repeatable (default: all).")
     ] = None,
     images: Images = 1,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(help="Weights of NETWORK: a name in models/checkpoints or a file."),
-    ] = None,
+    checkpoint: Checkpoint = None,
     simulator: Annotated[
         str, typer.Option(help="Verilog simulator: verilator or icarus.")
     ] = "verilator",

@@ -1,11 +1,11 @@
 """Play stimuli on one component in the Amaranth simulator, cycle by cycle."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["play", "seeded"]
+__all__ = ["high", "play", "seeded", "transfer"]
 
 Inputs = Mapping[str, Any]
 Outputs = dict[str, Any]
@@ -35,6 +35,67 @@ def play(
 
     simulate(dut, bench)
     return rows
+
+
+def transfer(
+    simulate: Callable[..., None],
+    dut: Any,
+    offers: Mapping[str, Sequence[Any]],
+    taken: tuple[str, int],
+    watched: Sequence[str],
+    rng: np.random.Generator | None = None,
+) -> tuple[list[Outputs], list[Any]]:
+    """Offer payloads on streams until as many as expected are taken from another; all must go.
+
+    Parameters
+    ----------
+    offers
+        Stream -> its payloads.
+    taken
+        The other stream, and how many payloads it gives.
+    watched
+        As in :func:`play`; ``ready`` and ``valid`` of these streams and ``p`` of the other
+        are among them.
+    rng
+        Streams wait at random; absent, none waits.
+
+    Returns
+    -------
+    rows, received
+        Outputs of each cycle, one more at the end, and the payloads that were taken.
+    """
+    left = {stream: list(payloads) for stream, payloads in offers.items()}
+    sink, count = taken
+    received: list[Any] = []
+
+    def moves() -> bool:
+        return rng is None or bool(rng.random() < 0.7)
+
+    def stimuli(rows: list[Outputs]) -> Iterator[Inputs]:
+        valid = dict.fromkeys(left, False)
+        while len(received) < count:
+            valid = {stream: bool(left[stream]) and (valid[stream] or moves()) for stream in left}
+            ready = moves()
+            payloads = {f"{stream}.p": items[0] for stream, items in left.items() if items}
+            offered = {f"{stream}.valid": is_valid for stream, is_valid in valid.items()}
+            yield payloads | offered | {f"{sink}.ready": ready}
+            row = rows[-1]
+            for stream, items in left.items():
+                if valid[stream] and row[f"{stream}.ready"]:
+                    items.pop(0)
+                    valid[stream] = False
+            if ready and row[f"{sink}.valid"]:
+                received.append(row[f"{sink}.p"])
+        yield {f"{stream}.valid": False for stream in left}
+
+    rows = play(simulate, dut, stimuli, watched)
+    assert not any(left.values())
+    return rows, received
+
+
+def high(rows: list[Outputs], name: str) -> list[int]:
+    """Cycles in which an output is not zero."""
+    return [cycle for cycle, row in enumerate(rows) if row[name]]
 
 
 def _port(dut: Any, name: str) -> Any:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from amaranth import Module, Signal
 from amaranth.sim import Simulator
-from harness.component import play, seeded
+from harness.component import high, play, seeded, transfer
 
 from hwsim.formats.weight_stream import Packing, encode
 from hwsim.rtl.arrays.dense.decompressor import Decompressor, prefix_counts
@@ -29,44 +29,13 @@ def run(simulate, packing, jobs, rng=None):
         for word in np.tile(encode(rows, packing), (passes, 1))
     ]
     expected = [row for rows, passes in jobs for row in rows.tolist() * passes]
-    seen = []
-
-    def chance(probability):
-        return rng is None or rng.random() < probability
-
-    def stimuli(rows):
-        offered = [False, False]
-        while len(seen) < len(expected):
-            offered = [
-                bool(items) and (held or chance(0.7))
-                for items, held in zip((commands, words), offered, strict=True)
-            ]
-            ready = chance(0.7)
-            inputs = {"command.valid": offered[0], "word.valid": offered[1], "row.ready": ready}
-            if commands:
-                inputs["command.p"] = commands[0]
-            if words:
-                inputs["word.p"] = words[0]
-            yield inputs
-            row = rows[-1]
-            for n, (name, items) in enumerate((("command", commands), ("word", words))):
-                if offered[n] and row[f"{name}.ready"]:
-                    items.pop(0)
-                    offered[n] = False
-            if row["row.valid"] and ready:
-                seen.append([int(code) for code in row["row.p"].weight])
-        yield {"command.valid": 0, "word.valid": 0}
-
-    rows = play(simulate, Decompressor(packing), stimuli, OUTPUTS)
-    assert seen == expected
-    assert not commands
-    assert not words
+    rows, received = transfer(
+        simulate, Decompressor(packing), {"command": commands, "word": words},
+        ("row", len(expected)), OUTPUTS, rng,
+    )  # fmt: skip
+    assert [[int(code) for code in row.weight] for row in received] == expected
     assert not rows[-1]["row.valid"]
     return rows
-
-
-def high(rows, name):
-    return [cycle for cycle, row in enumerate(rows) if row[name]]
 
 
 def test_rows_two_cycles_after_the_words_that_complete_them(simulate):

@@ -4,7 +4,7 @@
 import pytest
 from amaranth import signed, unsigned
 from amaranth.lib import data
-from harness.component import play, seeded
+from harness.component import high, seeded, transfer
 
 from hwsim.rtl.arrays.dense.scratchpad import Gather
 
@@ -51,42 +51,12 @@ def run(simulate, jobs, rng=None):
     commands = [command for command, _, _ in jobs]
     loads = [beat for _, beats, _ in jobs for beat in beats]
     expected = [word for *_, words in jobs for word in words]
-    played = []
-
-    def chance(probability):
-        return rng is None or rng.random() < probability
-
-    def stimuli(rows):
-        offered = [False, False]
-        while len(played) < len(expected):
-            offered = [
-                bool(items) and (held or chance(0.7))
-                for items, held in zip((commands, loads), offered, strict=True)
-            ]
-            ready = chance(0.7)
-            inputs = {"command.valid": offered[0], "load.valid": offered[1], "act.ready": ready}
-            if commands:
-                inputs["command.p"] = commands[0]
-            if loads:
-                inputs["load.p"] = loads[0]
-            yield inputs
-            row = rows[-1]
-            if offered[0] and row["command.ready"]:
-                commands.pop(0)
-                offered[0] = False
-            if offered[1] and row["load.ready"]:
-                loads.pop(0)
-                offered[1] = False
-            if ready and row["act.valid"]:
-                played.append([int(word) for word in row["act.p"].act])
-
-    rows = play(simulate, scratchpad(), stimuli, OUTPUTS)
-    assert played == expected
+    rows, received = transfer(
+        simulate, scratchpad(), {"command": commands, "load": loads}, ("act", len(expected)),
+        OUTPUTS, rng,
+    )  # fmt: skip
+    assert [[int(word) for word in beat.act] for beat in received] == expected
     return rows
-
-
-def high(rows, name):
-    return [cycle for cycle, row in enumerate(rows) if row[name]]
 
 
 def test_first_word_two_cycles_after_the_last_beat(simulate):
