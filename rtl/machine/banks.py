@@ -18,7 +18,8 @@ class ActBanks(wiring.Component):
     The sequencer refuses descriptors of which two would, so a user never waits.
 
     * Throughput: one word per cycle and port.
-    * Latency: a word read comes in the cycle after its address, and stays until the next read.
+    * Latency: a word read comes in the cycle after its address, and stays until its bank is read
+      again.
 
     Parameters
     ----------
