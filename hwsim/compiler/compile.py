@@ -9,13 +9,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.accelerator.program import INPUTS, OUTPUTS, Constants, Program
 from hwsim.accelerator.tile import ArrayJob, Load, Nest, Store, Tile, VectorJob
 from hwsim.arrays.base import array_model
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.compiler.bits import to_bytes
+from hwsim.compiler.compiled import Compiled
 from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Map, Unrolled
-from hwsim.compiler.program import INPUTS, OUTPUTS, Constants, Program
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig, TensorShape
 from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
 from hwsim.errors import InputError
@@ -30,7 +31,7 @@ _INPUT, _TURNS, _BATCH = 0, (1, 2), 3
 
 def compile_network(
     arch: ArchConfig, network: NetworkConfig, checkpoint: Checkpoint, images: int = 1
-) -> Program:
+) -> Compiled:
     """Compile a network and its weights.
 
     Images go through convolutions one after the other, and through fully connected layers together,
@@ -42,7 +43,7 @@ def compile_network(
         The design has no machine, a layer needs what the machine does not have, or does not fit
         its memories.
     """
-    return _Compiler(arch, network, checkpoint, images).program()
+    return _Compiler(arch, network, checkpoint, images).compiled()
 
 
 class _Compiler:
@@ -61,7 +62,7 @@ class _Compiler:
         self.tiles: list[Tile] = []
         self.half = 1
 
-    def program(self) -> Program:
+    def compiled(self) -> Compiled:
         shapes = self.network.shapes()
         for shape in shapes:
             if shape.layer.type not in ("conv", "fc", "maxpool") or len(shape.layer.inputs) > 1:
@@ -104,10 +105,12 @@ class _Compiler:
         tiles = self.tiles[:1]
         for before, tile in pairwise(self.tiles):
             tiles.append(replace(tile, barrier=needs_barrier(before, tile, self.shape)))
-        word = self.shape.act_bits // 8
-        return Program(
-            self.arch, tiles, self.constants, self.images * words * word, stored.words * word
-        )
+        word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
+        size = self.images * -(-words * word // bus) * bus
+        program = Program(self.arch, tiles, self.constants, size, stored.words * word)
+        result = None if together else maps[0]
+        classes = shapes[-1].ofmap.size
+        return Compiled(program, first, result, classes, self.images)
 
     # placing
 

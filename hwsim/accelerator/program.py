@@ -16,6 +16,8 @@ __all__ = ["CONSTANTS", "INPUTS", "OUTPUTS", "Constants", "Program"]
 
 #: Regions of memory: descriptors and constants, input of the network, its output.
 CONSTANTS, INPUTS, OUTPUTS = 0, 1, 2
+#: Bytes of a page.
+PAGE = 4096
 
 
 class Constants:
@@ -76,6 +78,21 @@ class Program:
         """Bytes of the descriptors, which lie before the constants."""
         return len(self.tiles) * DESCRIPTOR_BYTES
 
+    def bases(self) -> tuple[int, int, int]:
+        """Where the regions lie: one behind the other, each on a page."""
+        constants = self.constants_at + self.constants.size
+        inputs = _page(constants)
+        return 0, inputs, inputs + _page(self.input_bytes)
+
+    def address(self, region: int, offset: int) -> int:
+        """Address of a byte of a region; constants lie behind the descriptors."""
+        return self.bases()[region] + offset + (self.constants_at if region == CONSTANTS else 0)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that all regions take."""
+        return self.bases()[OUTPUTS] + self.output_bytes
+
     def descriptors(self) -> NDArray[np.uint32]:
         """Words of all descriptors ``(tiles, 32)``."""
         rows = []
@@ -91,3 +108,7 @@ class Program:
         """Region of the constants: descriptors, then blocks."""
         heads = self.descriptors().astype("<u4").view(np.uint8).reshape(-1)
         return np.concatenate([heads, *self.constants.blocks])
+
+
+def _page(size: int) -> int:
+    return -(-size // PAGE) * PAGE
