@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hwsim.contract.descriptors import FEED_LEVELS, KINDS, OPS, POST_LEVELS, TARGETS
 
@@ -181,7 +180,8 @@ class Tile:
     barrier: bool = False
     #: Layer that it belongs to.
     layer: str = ""
-    flags: Sequence[str] = field(default=())
+    #: Digest of the design that the program is for, in its first descriptor.
+    digest: int | None = None
 
     def fields(self) -> dict[str, int]:
         """Fields of the descriptor."""
@@ -192,4 +192,6 @@ class Tile:
             found |= self.job.fields()
         if self.store is not None:
             found |= self.store.fields()
-        return found | dict.fromkeys(self.flags, 1)
+        if self.digest is not None:
+            found |= {"check": 1, "command_0": self.digest}
+        return found

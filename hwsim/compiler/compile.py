@@ -102,8 +102,9 @@ class _Compiler:
         if not together:
             stored = Store(maps[0].bank, OUTPUTS, 0, self.images * maps[0].words)
         self.tiles[-1] = replace(self.tiles[-1], store=stored)
-        tiles = self.tiles[:1]
-        for before, tile in pairwise(self.tiles):
+        head = Tile(digest=int(self.arch.digest[:8], 16))
+        tiles = [head]
+        for before, tile in pairwise([head, *self.tiles]):
             tiles.append(replace(tile, barrier=needs_barrier(before, tile, self.shape)))
         word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
         size = self.images * -(-words * word // bus) * bus

@@ -108,6 +108,7 @@ FIELDS: tuple[tuple[Field, ...], ...] = (
         Field("op", 2, "what the vector unit does with a window"),
         Field("resume", 1, "the array begins from the sums that the last job left"),
         Field("keep", 1, "the array keeps its sums for the next job and sends nothing"),
+        Field("check", 1, "command_0 must be the digest of the design"),
     ),
     *(word for index in range(LOADS) for word in _load(index)),
     (Field("store_address", 32, "first byte in memory, from the base of its region"),),

@@ -20,6 +20,7 @@ REGIONS = 4
 ERRORS = (
     ("none", "no error"),
     ("descriptor", "a field has a value that the machine does not know"),
+    ("design", "the program is for another design"),
     ("conflict", "two engines would use one port of a memory at once"),
     ("read", "the memory answered a read with an error"),
     ("write", "the memory answered a write with an error"),

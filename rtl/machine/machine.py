@@ -58,9 +58,12 @@ class Machine(wiring.Component):
         arch, shape, bus = self.arch, self.shape, self.arch.bus
         memory = arch.memory
         assert memory is not None
+        digest = int(arch.digest[:8], 16)
 
-        m.submodules.registers = registers = Registers(int(arch.digest[:8], 16), VERSION)
-        m.submodules.sequencer = sequencer = Sequencer(bus=bus, banks=memory.act_banks)
+        m.submodules.registers = registers = Registers(digest, VERSION)
+        m.submodules.sequencer = sequencer = Sequencer(
+            bus=bus, banks=memory.act_banks, digest=digest
+        )
         m.submodules.load = load = Load(bus=bus, widths=shape.widths)
         m.submodules.store = store = Store(bus=bus, width=shape.act_bits)
         m.submodules.banks = banks = ActBanks(

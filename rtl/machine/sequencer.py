@@ -62,6 +62,8 @@ class Sequencer(wiring.Component):
         Port to memory.
     banks : int
         Act banks.
+    digest : int
+        First 32 bits of the digest of the design.
 
     Members
     -------
@@ -90,8 +92,8 @@ class Sequencer(wiring.Component):
         What the stages do in this cycle, for the counters.
     """
 
-    def __init__(self, *, bus: BusConfig, banks: int) -> None:
-        self.bus, self.banks = bus, banks
+    def __init__(self, *, bus: BusConfig, banks: int, digest: int) -> None:
+        self.bus, self.banks, self.digest = bus, banks, digest
         address = unsigned(bus.addr_width)
         super().__init__(
             {
@@ -276,6 +278,8 @@ class Sequencer(wiring.Component):
                 m.d.sync += last.eq(loading.stop | (index + 1 == self.length))
                 with m.If(known & ~loading.barrier & _conflict(loading, before)):
                     m.d.comb += fault.eq(error_code("conflict"))
+                with m.If(loading.check & (loading.command_0 != self.digest)):
+                    m.d.comb += fault.eq(error_code("design"))
                 with m.If(self._bad(loading)):
                     m.d.comb += fault.eq(error_code("descriptor"))
                 m.next = "Barrier"

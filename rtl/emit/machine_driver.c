@@ -1,0 +1,56 @@
+/* Driver of a machine: start a program, wait for its end, read its counters. */
+#include HWSIM_HEADER
+
+enum { STATUS_BUSY = 1, STATUS_DONE = 2, STATUS_ERROR = 4 };
+
+int hwsim_check(const hwsim_machine *machine) {
+    if (HWSIM_READ(machine, HWSIM_REG_ID) != HWSIM_MAGIC) return -1;
+    if (HWSIM_READ(machine, HWSIM_REG_VERSION) != HWSIM_VERSION) return -1;
+    return HWSIM_READ(machine, HWSIM_REG_DIGEST) == HWSIM_DIGEST ? 0 : -1;
+}
+
+int hwsim_run(const hwsim_machine *machine, const hwsim_program *program) {
+    if (HWSIM_READ(machine, HWSIM_REG_STATUS) & STATUS_BUSY) return -1;
+    HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LOW, (uint32_t)program->descriptors);
+    HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_HIGH, (uint32_t)(program->descriptors >> 32));
+    HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LENGTH, program->length);
+    for (uint32_t region = 0; region < HWSIM_REGIONS; ++region) {
+        uint32_t offset = HWSIM_REG_REGION0_LOW + 8 * region;
+        HWSIM_WRITE(machine, offset, (uint32_t)program->regions[region]);
+        HWSIM_WRITE(machine, offset + 4, (uint32_t)(program->regions[region] >> 32));
+    }
+    HWSIM_WRITE(machine, HWSIM_REG_INTERRUPT_ENABLE, 6);
+    HWSIM_WRITE(machine, HWSIM_REG_CONTROL, 1);
+    return 0;
+}
+
+int hwsim_wait(const hwsim_machine *machine, uint32_t polls) {
+    for (uint32_t poll = 0; poll < polls; ++poll) {
+        uint32_t status = HWSIM_READ(machine, HWSIM_REG_STATUS);
+        if (status & STATUS_ERROR) return (int)HWSIM_READ(machine, HWSIM_REG_ERROR);
+        if (status & STATUS_DONE) return 0;
+    }
+    return -1;
+}
+
+void hwsim_stop(const hwsim_machine *machine) {
+    HWSIM_WRITE(machine, HWSIM_REG_CONTROL, 2);
+}
+
+void hwsim_clear(const hwsim_machine *machine) {
+    HWSIM_WRITE(machine, HWSIM_REG_INTERRUPT_CLEAR, 1);
+}
+
+uint32_t hwsim_error_index(const hwsim_machine *machine) {
+    return HWSIM_READ(machine, HWSIM_REG_ERROR_INDEX);
+}
+
+void hwsim_read_counters(const hwsim_machine *machine, hwsim_counters *counters) {
+    uint64_t *values = (uint64_t *)counters;
+    uint32_t offset = HWSIM_REG_CYCLES_LOW;
+    for (uint32_t index = 0; index < sizeof(*counters) / sizeof(uint64_t); ++index, offset += 8) {
+        /* the low half first: reading it keeps the high half that belongs to it */
+        uint64_t low = HWSIM_READ(machine, offset);
+        values[index] = low | (uint64_t)HWSIM_READ(machine, offset + 4) << 32;
+    }
+}
