@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,23 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.accelerator.program import INPUTS, OUTPUTS, Constants, Program
-from hwsim.accelerator.tile import ArrayJob, Load, Nest, Store, Tile, VectorJob
-from hwsim.arrays.base import array_model
-from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
-from hwsim.compiler.bits import to_bytes
+from hwsim.accelerator.tile import Load, Store, Tile
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.compiler import jobs
+from hwsim.compiler.banks import Banks, NoRoom
 from hwsim.compiler.compiled import Compiled
 from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Map, Unrolled
-from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig, TensorShape
-from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
+from hwsim.compiler.weights import Scale, Weights
+from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig
+from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.workload.lowering import lower_weight
 
 __all__ = ["compile_network"]
-
-#: Bank of the inputs, those that maps between layers take turns in, and that of the maps that wait
-#: for a layer which takes all images at once.
-_INPUT, _TURNS, _BATCH = 0, (1, 2), 3
 
 
 def compile_network(
@@ -34,14 +31,14 @@ def compile_network(
 ) -> Compiled:
     """Compile a network and its weights.
 
-    Images go through convolutions one after the other, and through fully connected layers together,
-    which then load their weights once.
+    Images go through convolutions one after the other, and through the fully connected layers at
+    the end together, which then load their weights once.
 
     Raises
     ------
     InputError
-        The design has no machine, a layer needs what the machine does not have, or does not fit
-        its memories.
+        The design has no machine, the checkpoint is another network's, a layer needs what the
+        machine does not have, or a feature map does not fit its memories.
     """
     return _Compiler(arch, network, checkpoint, images).compiled()
 
@@ -53,294 +50,268 @@ class _Compiler:
         checkpoint.check(network)
         self.arch, self.network, self.checkpoint, self.images = arch, network, checkpoint, images
         self.shape = MachineShape.of(arch)
-        self.array = arch.array_as(SystolicConfig)
-        assert arch.memory is not None
-        self.memory = arch.memory
-        if self.memory.act_banks <= _BATCH:
-            self._refuse("memory.act_banks", self.memory.act_banks, f"must be above {_BATCH}")
+        array, memory = arch.array_as(SystolicConfig), arch.memory
+        assert memory is not None
+        assert array.acc_depth is not None
+        self.pixels = array.acc_depth
+        self.banks = Banks(memory.act_banks, memory.act_depth)
         self.constants = Constants(arch)
+        self.weights = Weights(arch, self.constants)
         self.tiles: list[Tile] = []
-        self.half = 1
+        self.shapes = network.shapes()
+        # layers from the first of the fully connected ones that end the network
+        self.split = len(self.shapes)
+        while self.split > 0 and self.shapes[self.split - 1].layer.type == "fc":
+            self.split -= 1
+        if self.split == 0:
+            self._refuse("layers.0.type", "fc", "must be a layer that is not fully connected")
 
     def compiled(self) -> Compiled:
-        shapes = self.network.shapes()
-        for shape in shapes:
-            if shape.layer.type not in ("conv", "fc", "maxpool") or len(shape.layer.inputs) > 1:
-                self._refuse(shape.layer.name, shape.layer.type, "is not supported by the machine")
-        split = next((i for i, s in enumerate(shapes) if s.layer.type == "fc"), len(shapes))
-        alone, together = shapes[:split], shapes[split:]
-        first = self._input(shapes[0])
-        words = first.words
-        collected = self._place(alone[-1].ofmap if alone else self.network.input, _BATCH)
-        maps = [replace(collected, start=i * collected.words) for i in range(self.images)]
-        self._fits("its maps of all images", self.images * collected.words)
-        stored: Store
+        """All images, and then the layers that take them together."""
+        alone, together = self.shapes[: self.split], self.shapes[self.split :]
+        first = self._input()
+        # inputs take turns, so that one is loaded while the other is used
+        slots = [self._take(first, "an input") for _ in range(min(2, self.images))]
+        last = alone[-1]
+        border_free = Map(last.ofmap, self.shape.word_lanes)
+        bank, start = self._room(
+            self.images * border_free.words, f"{last.layer.name} of all images", avoid=(0,)
+        )
+        maps = [
+            replace(border_free, bank=bank, start=start + index * border_free.words)
+            for index in range(self.images)
+        ]
         for index in range(self.images):
-            source: Map | Unrolled = replace(first, start=(index % 2) * words)
-            load = self._load_input(source, index)
-            for number, shape in enumerate(alone):
-                target = maps[index]
-                if number < len(alone) - 1:
-                    target = self._place(shape.ofmap, self._turn(source.bank))
-                self._layer(shape, source, target, load)
-                load = ()
-                source = target
-            if not alone:
-                raise InputError(self.network.name, "layers", None, "must begin with a conv layer")
-        for number, shape in enumerate(together):
-            is_last = number == len(together) - 1
-            bank = self._turn(maps[0].bank)
-            out = self._place(shape.ofmap, bank)
-            targets = [replace(out, start=i * out.words) for i in range(self.images)]
-            if is_last:
-                size = self._raw(shape, maps, bank)
-                stored = Store(bank, OUTPUTS, 0, size)
-            else:
-                self._fits(f"{shape.layer.name} of all images", self.images * out.words)
-                self._together(shape, maps, targets)
-            maps = targets
-        if not together:
-            stored = Store(maps[0].bank, OUTPUTS, 0, self.images * maps[0].words)
-        self.tiles[-1] = replace(self.tiles[-1], store=stored)
-        head = Tile(digest=int(self.arch.digest[:8], 16))
-        tiles = [head]
-        for before, tile in pairwise([head, *self.tiles]):
+            self._image(alone, slots[index % len(slots)], maps[index], index)
+        for slot in slots:
+            self.banks.give(slot.bank, slot.start, slot.words)
+        store = Store(bank, OUTPUTS, 0, self.images * border_free.words, start=start)
+        for shape in together:
+            maps, store = self._together(shape, maps, is_last=shape is together[-1])
+        self.tiles[-1] = replace(self.tiles[-1], store=store)
+
+        tiles = [Tile(digest=int(self.arch.digest[:8], 16))]
+        for before, tile in pairwise([tiles[0], *self.tiles]):
             tiles.append(replace(tile, barrier=needs_barrier(before, tile, self.shape)))
         word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
-        size = self.images * -(-words * word // bus) * bus
-        program = Program(self.arch, tiles, self.constants, size, stored.words * word)
+        size = self.images * -(-first.words * word // bus) * bus
+        program = Program(self.arch, tiles, self.constants, size, store.words * word)
         result = None if together else maps[0]
-        classes = shapes[-1].ofmap.size
-        return Compiled(program, first, result, classes, self.images)
+        return Compiled(program, first, result, self.shapes[-1].ofmap.size, self.images)
 
-    # placing
-
-    def _input(self, shape: LayerShape) -> Map | Unrolled:
-        lanes = self.shape.word_lanes
-        if shape.layer.type == "conv" and lanes // 2 >= shape.C and shape.layer.G == 1:
-            found: Map | Unrolled = Unrolled(shape, lanes, _INPUT)
-        else:
-            found = Map(shape.ifmap, lanes, _INPUT)
-        self._fits("two inputs", 2 * found.words)
-        return found
-
-    def _place(self, tensor: TensorShape, bank: int) -> Map:
-        found = Map(tensor, self.shape.word_lanes, bank)
-        self._fits(f"a map of {tensor.channels} x {tensor.height} x {tensor.width}", found.words)
-        return found
-
-    def _turn(self, bank: int) -> int:
-        return _TURNS[bank == _TURNS[0]]
-
-    def _load_input(self, source: Map | Unrolled, index: int) -> tuple[Load, ...]:
-        word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
-        size = source.words * word
-        beats = -(-size // bus)
-        return (
-            Load(
-                "act",
-                source.bank,
-                INPUTS,
-                index * beats * bus,
-                source.words,
-                beats,
-                to=source.start,
-            ),
-        )
-
-    # layers
+    def _image(
+        self, shapes: Sequence[LayerShape], source: Map | Unrolled, result: Map, index: int
+    ) -> None:
+        """All layers of one image up to ``result``."""
+        tensors: dict[str, Map | Unrolled] = {"input": source}
+        loads: tuple[Load, ...] = (self._load(source, index),)
+        previous = "input"
+        for number, shape in enumerate(shapes):
+            name = shape.layer.name
+            names = shape.layer.inputs or (previous,)
+            sources = [tensors[each] for each in names]
+            target = result
+            if number < len(shapes) - 1:
+                target = self._target(shape, number, tensors)
+                self.tiles += jobs.fill(target, self._padding(number), self.weights)
+            tiles = self._layer(shape, sources, target)
+            self.tiles += [replace(tiles[0], loads=(*loads, *tiles[0].loads)), *tiles[1:]]
+            loads = ()
+            tensors[name] = target
+            previous = name
+            for each in list(tensors):
+                if each != "input" and each not in self._needed(number + 1):
+                    self._give(tensors.pop(each), result)
 
     def _layer(
-        self, shape: LayerShape, source: Map | Unrolled, target: Map, load: tuple[Load, ...]
-    ) -> None:
-        """One layer of one image."""
-        if shape.layer.type == "maxpool":
-            self._pool(shape, source, target)
-        else:
-            self._conv(shape, source, target, load)
+        self, shape: LayerShape, sources: Sequence[Map | Unrolled], target: Map
+    ) -> list[Tile]:
+        layer, source = shape.layer, sources[0]
+        if shape.has_weights:
+            chunks = self.weights.chunks(layer.name, *self._operands(shape, source))
+            depthwise = self._is_depthwise(shape)
+            found = jobs.convolution(
+                shape, chunks, source, target, self.shape, self.pixels, diagonal=depthwise
+            )
+            return list(found)
+        maps = [each for each in sources if isinstance(each, Map)]
+        if len(maps) < len(sources):
+            self._refuse(layer.name, layer.type, "must not be the first layer")
+        multipliers: tuple[int, ...] = (1,)
+        shift = 0
+        if layer.rescales:
+            if layer.name not in self.checkpoint.rescales:
+                rule = f"must be given: how {layer.type} layers scale what they sum"
+                raise InputError(self.checkpoint.source, f"rescales.{layer.name}", None, rule)
+            rescale = self.checkpoint.rescales[layer.name]
+            multipliers, shift = rescale.multipliers, rescale.shift
+        if layer.type == "add" and (len(maps) > 2 or maps[0].row != maps[1].row):
+            self._refuse(layer.name, len(maps), "must be two inputs with the same padding")
+        if layer.type == "concat" and any(m.shape.channels % m.lanes for m in maps[:-1]):
+            rule = f"inputs must have a multiple of {maps[0].lanes} channels"
+            self._refuse(layer.name, layer.type, rule)
+        return list(jobs.vector(shape, maps, target, self.weights, multipliers, shift))
 
-    def _conv(
-        self, shape: LayerShape, source: Map | Unrolled, target: Map, load: tuple[Load, ...]
-    ) -> None:
-        layer = shape.layer
-        if layer.G > 1 or (layer.padding and isinstance(source, Map)):
-            self._refuse(layer.name, layer.type, "groups and padding are not supported yet")
-        feed, post, width = self.shape.feed_beats, self.shape.post_beats, shape.ofmap.width
-        if isinstance(source, Map):
-            taps = source.taps(shape)
-            step, line = source.blocks * feed, source.row * feed
-            column, row = layer.stride * step, layer.stride * line
-            bounds: tuple[int, ...] = (step, shape.S, shape.R)
-            strides: tuple[int, ...] = (1, layer.dilation * step, layer.dilation * line)
-        else:
-            taps = source.taps()
-            step = source.groups * feed
-            line = source.columns * step
-            column, row = step, layer.stride * line
-            bounds, strides = (step, shape.R), (1, layer.dilation * line)
-        assert self.array.acc_depth is not None
-        rows = self.array.acc_depth // width
-        if rows == 0:
-            rule = f"must be at most acc_depth, {self.array.acc_depth}: a tile is whole rows"
-            self._refuse(layer.name, width, rule)
-        weights = self.checkpoint.layers[layer.name]
-        for chunk in self._chunks(shape, weights, taps):
-            for y in range(0, shape.ofmap.height, rows):
-                height = min(rows, shape.ofmap.height - y)
-                feeding = Nest(
-                    source.start * feed + y * row,
-                    (width, height, *bounds, chunk.m_folds),
-                    (column, row, *strides, 0),
-                )
-                pixel = target.blocks * post
-                posting = Nest(
-                    (target.start + y * target.row) * post + chunk.first,
-                    (width, height, chunk.m_folds),
-                    (pixel, width * pixel, 1),
-                )
-                job = self._job(chunk, source.bank, target.bank, feeding, posting)
-                job = replace(job, pixels=width * height, relu=layer.relu)
-                self.tiles.append(Tile((*load, *chunk.take()), job, layer=layer.name))
-                load = ()
+    def _together(
+        self, shape: LayerShape, maps: list[Map], *, is_last: bool
+    ) -> tuple[list[Map], Store]:
+        """A fully connected layer of all images; the last one's sums leave whole."""
+        name, images = shape.layer.name, self.images
+        chunks = self.weights.chunks(name, *self._operands(shape, maps[0]))
+        if is_last:
+            folds = -(-shape.ofmap.channels // self.shape.ofmap_lanes)
+            words = -(-images * folds * self.shape.raw_beats // self.shape.post_beats)
+            bank, start = self._room(words, f"{name} of all images")
+            self.tiles += jobs.whole(shape, chunks, maps, bank, start, self.shape)
+            return maps, Store(bank, OUTPUTS, 0, words, start=start)
+        out = Map(shape.ofmap, self.shape.word_lanes)
+        bank, start = self._room(images * out.words, f"{name} of all images")
+        targets = [
+            replace(out, bank=bank, start=start + index * out.words) for index in range(images)
+        ]
+        self.tiles += jobs.together(shape, chunks, maps, targets, self.shape)
+        self.banks.give(maps[0].bank, maps[0].start, images * maps[0].words)
+        return targets, Store(bank, OUTPUTS, 0, images * out.words, start=start)
 
-    def _together(self, shape: LayerShape, sources: list[Map], targets: list[Map]) -> None:
-        """A fully connected layer of all images."""
-        feed, post = self.shape.feed_beats, self.shape.post_beats
-        words, out = sources[0].words * feed, targets[0]
+    def _load(self, source: Map | Unrolled, index: int) -> Load:
+        """Block of an input."""
+        word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
+        beats = -(-source.words * word // bus)
+        address = index * beats * bus
+        return Load("act", source.bank, INPUTS, address, source.words, beats, to=source.start)
+
+    # operands
+
+    def _operands(
+        self, shape: LayerShape, source: Map | Unrolled
+    ) -> tuple[NDArray[np.integer], Scale]:
+        """Weights in the order of the feeder, and the scale of each filter."""
         weights = self.checkpoint.layers[shape.layer.name]
-        for chunk in self._chunks(shape, weights, sources[0].taps(shape)):
-            feeding = Nest(
-                sources[0].start * feed, (len(sources), words, chunk.m_folds), (words, 1, 0)
-            )
-            posting = Nest(
-                out.start * post + chunk.first,
-                (len(sources), 1, chunk.m_folds),
-                (out.words * post, 0, 1),
-            )
-            job = self._job(chunk, sources[0].bank, out.bank, feeding, posting)
-            job = replace(job, pixels=len(sources), relu=shape.layer.relu)
-            self.tiles.append(Tile(chunk.take(), job, layer=shape.layer.name))
+        scale = Scale.of(weights.bias, weights.multiplier, weights.shift)
+        groups = lower_weight(shape, weights.weight)
+        if isinstance(source, Unrolled):
+            return _spread(groups[0], source.taps()), scale
+        if self._is_depthwise(shape):
+            return self._diagonal(groups), scale
+        # a group's filters have no weights for the channels of others
+        taps = source.taps(shape)
+        if len(groups) == 1:
+            return _spread(groups[0], taps), scale
+        channels = shape.ifmap.channels
+        full = np.zeros((len(groups) * shape.M, shape.R * shape.S, channels), np.int64)
+        for group, matrix in enumerate(groups):
+            rows = slice(group * shape.M, (group + 1) * shape.M)
+            cols = slice(group * shape.C, (group + 1) * shape.C)
+            full[rows, :, cols] = matrix.reshape(shape.M, -1, shape.C)
+        return _spread(full.reshape(len(full), -1), taps), scale
 
-    def _raw(self, shape: LayerShape, sources: list[Map], bank: int) -> int:
-        """The last layer, whose sums leave whole: one image per tile. Gives the words of all."""
-        feed, raw = self.shape.feed_beats, self.shape.raw_beats
-        m_folds = -(-shape.ofmap.channels // self.array.cols)
-        size = len(sources) * m_folds * raw
-        weights = self.checkpoint.layers[shape.layer.name]
-        self._fits(f"{shape.layer.name} of all images", -(-size // self.shape.post_beats))
-        for chunk in self._chunks(shape, weights, sources[0].taps(shape)):
-            for index, source in enumerate(sources):
-                words = source.words * feed
-                feeding = Nest(source.start * feed, (1, words, chunk.m_folds), (0, 1, 0))
-                first = (index * m_folds + chunk.first) * raw
-                posting = Nest(first, (1, 1, chunk.m_folds), (0, 0, raw))
-                job = self._job(chunk, source.bank, bank, feeding, posting)
-                self.tiles.append(
-                    Tile(chunk.take(), replace(job, raw=True), layer=shape.layer.name)
-                )
-        return -(-size // self.shape.post_beats)
+    def _is_depthwise(self, shape: LayerShape) -> bool:
+        """Whether each filter has a channel of its own, and a beat holds those of a fold."""
+        one = shape.layer.G > 1 and shape.C == shape.M == 1
+        return one and self.shape.act_lanes % self.shape.ofmap_lanes == 0
 
-    def _pool(self, shape: LayerShape, source: Map | Unrolled, target: Map) -> None:
+    def _diagonal(self, groups: Sequence[NDArray[np.integer]]) -> NDArray[np.integer]:
+        """Filters of one channel each: at each tap a beat, in which a filter has its own lane."""
+        lanes = self.shape.act_lanes
+        taps = groups[0].shape[1]
+        full = np.zeros((len(groups), taps, lanes), np.int64)
+        for channel, matrix in enumerate(groups):
+            full[channel, :, channel % lanes] = matrix[0]
+        return full.reshape(len(groups), -1)
+
+    # places
+
+    def _input(self) -> Map | Unrolled:
+        shape, lanes = self.shapes[0], self.shape.word_lanes
         layer = shape.layer
-        reach = (shape.ofmap.width - 1) * layer.stride + shape.S > shape.ifmap.width
-        reach |= (shape.ofmap.height - 1) * layer.stride + shape.R > shape.ifmap.height
-        if layer.padding or layer.dilation > 1 or reach or not isinstance(source, Map):
-            self._refuse(layer.name, layer.type, "padding, dilation and ceil are not supported yet")
-            return
-        blocks, ofmap = source.blocks, shape.ofmap
-        feeding = Nest(
-            source.start,
-            (shape.S, shape.R, blocks, ofmap.width, ofmap.height),
-            (blocks, source.row, 1, layer.stride * blocks, layer.stride * source.row),
-        )
-        post = self.shape.post_beats
-        posting = Nest(target.start * post, (target.words * post,), (1,))
-        self.half ^= 1
-        scale = self.constants.load(
-            "scale", self.half, self._scales(np.zeros(1, np.int64), 1, 0, 1)
-        )
-        job = VectorJob(
-            source.bank, target.bank, self.half, feeding, posting, relu=layer.relu, op="max",
-            window=shape.R * shape.S, windows=target.words,
-        )  # fmt: skip
-        self.tiles.append(Tile((scale,), job, layer=layer.name))
+        users = [s for s in self.shapes if "input" in s.layer.inputs]
+        if layer.type == "conv" and layer.G == 1 and lanes // 2 >= shape.C and not users[1:]:
+            return Unrolled(shape, lanes)
+        return Map(self.network.input, lanes, border=self._border(-1))
 
-    def _job(
-        self, chunk: _Chunk, read_bank: int, write_bank: int, feed: Nest, post: Nest
-    ) -> ArrayJob:
-        return ArrayJob(
-            read_bank, write_bank, chunk.half, feed, post, weight_half=chunk.half,
-            k_folds=chunk.k_folds, m_folds=chunk.m_folds,
-        )  # fmt: skip
+    def _take(self, tensor: Map | Unrolled, what: str) -> Map | Unrolled:
+        bank, start = self._room(tensor.words, what, bank=0)
+        return replace(tensor, bank=bank, start=start)
 
-    def _chunks(
-        self, shape: LayerShape, weights: LayerWeights, taps: NDArray[np.int64]
-    ) -> Iterator[_Chunk]:
-        """Filters in groups whose weights fit a half, each loaded once."""
-        (matrix,) = lower_weight(shape, weights.weight)
-        spread = np.where(taps < 0, 0, matrix[:, taps])
-        k_folds, cols = len(taps) // self.shape.act_lanes, self.array.cols
-        rows = array_model(self.arch).weight_words(self.arch, spread[:1], shape.layer.name)
-        per_fold = len(next(iter(rows.values())))
-        most = min(self.memory.weight_depth // per_fold, self.memory.scale_depth)
-        if most == 0:
-            limit = self.memory.weight_depth
-            rule = f"must be at most memory.weight_depth, {limit}: words of one M fold"
-            self._refuse(shape.layer.name, per_fold, rule)
-        total = -(-len(matrix) // cols)
-        for first in range(0, total, most):
-            m_folds = min(most, total - first)
-            part = slice(first * cols, (first + m_folds) * cols)
-            self.half ^= 1
-            words = array_model(self.arch).weight_words(self.arch, spread[part], shape.layer.name)
-            widths = self.array.weight_fields(self.arch.numbers)
-            packed = to_bytes(
-                [(v.reshape(len(v), -1), widths[name]) for name, v in words.items()],
-                self.shape.weight_word,
-            )
-            scales = self._scales(weights.bias[part], weights.multiplier, weights.shift, m_folds)
-            loads = (
-                self.constants.load("weight", self.half, packed),
-                self.constants.load("scale", self.half, scales),
-            )
-            yield _Chunk(first, m_folds, k_folds, self.half, loads)
+    def _target(self, shape: LayerShape, number: int, tensors: dict[str, Map | Unrolled]) -> Map:
+        """Place of a layer's output: beside the other input of a sum, where there is one."""
+        found = Map(shape.ofmap, self.shape.word_lanes, border=self._border(number))
+        partners = {
+            tensors[other].bank
+            for user in self.shapes
+            if user.layer.type == "add" and shape.layer.name in user.layer.inputs
+            for other in user.layer.inputs
+            if other in tensors
+        }
+        bank = partners.pop() if partners else None
+        size = shape.ofmap
+        what = f"{shape.layer.name}, {size.channels} x {size.height} x {size.width}"
+        bank, start = self._room(found.words, what, bank=bank, avoid=(0,))
+        return replace(found, bank=bank, start=start)
 
-    def _scales(
-        self, bias: NDArray[np.integer], multiplier: int, shift: int, words: int
-    ) -> NDArray[np.uint8]:
-        """Words of the scale memory: bias, multiplier and shift of each lane."""
-        lanes = self.shape.ofmap_lanes
-        biases = np.zeros(words * lanes, np.int64)
-        biases[: len(bias)] = bias
-        fields: list[tuple[NDArray[np.integer], int]] = []
-        for lane in range(lanes):
-            of_lane = biases.reshape(words, lanes)[:, lane : lane + 1]
-            fields += [
-                (of_lane, self.shape.psum_width),
-                (np.full((words, 1), multiplier), MULTIPLIER_BITS),
-                (np.full((words, 1), shift), SHIFT_BITS),
-            ]
-        return to_bytes(fields, self.shape.scale_word)
+    def _room(
+        self, words: int, what: str, *, bank: int | None = None, avoid: tuple[int, ...] = ()
+    ) -> tuple[int, int]:
+        try:
+            return self.banks.take(words, bank=bank, avoid=avoid)
+        except NoRoom as error:
+            assert self.arch.memory is not None
+            depth = self.arch.memory.act_depth
+            rule = f"must be more: {what}, needs {error}"
+            raise InputError(self._source, "memory.act_depth", depth, rule) from error
 
-    def _fits(self, what: str, words: int) -> None:
-        if words > self.memory.act_depth:
-            rule = f"must be at most memory.act_depth, {self.memory.act_depth}: words of {what}"
-            self._refuse("words", words, rule)
+    def _give(self, tensor: Map | Unrolled, result: Map) -> None:
+        if tensor is not result:
+            self.banks.give(tensor.bank, tensor.start, tensor.words)
+
+    def _needed(self, number: int) -> set[str]:
+        """Tensors that a layer from ``number`` on reads."""
+        found = set()
+        for index in range(number, self.split):
+            layer = self.shapes[index].layer
+            found |= set(layer.inputs or (self.shapes[index - 1].layer.name if index else "input",))
+        return found
+
+    def _users(self, number: int) -> list[LayerShape]:
+        """Layers that read the output of layer ``number``; of -1, the input."""
+        name = self.shapes[number].layer.name if number >= 0 else "input"
+        found = [shape for shape in self.shapes if name in shape.layer.inputs]
+        following = self.shapes[number + 1 : number + 2]
+        return found + [shape for shape in following if not shape.layer.inputs]
+
+    def _border(self, number: int) -> int:
+        """Pixels around the output of a layer that its readers see."""
+        widest = 0
+        for shape in self._users(number):
+            layer = shape.layer
+            if layer.type not in ("conv", "maxpool", "avgpool"):
+                continue
+            for out, size, window in (
+                (shape.ofmap.height, shape.ifmap.height, shape.R),
+                (shape.ofmap.width, shape.ifmap.width, shape.S),
+            ):
+                reach = (out - 1) * layer.stride + layer.dilation * (window - 1) + 1
+                widest = max(widest, layer.padding, reach - layer.padding - size)
+        return widest
+
+    def _padding(self, number: int) -> int:
+        """What the border of a layer's output holds: 0, or what never wins in a pool."""
+        pools = [s.layer.type == "maxpool" for s in self._users(number)]
+        if not any(pools) or self.shapes[number].layer.relu:
+            return 0
+        if not all(pools) and self._border(number):
+            rule = "must have a ReLU: a pool and another layer see its border differently"
+            self._refuse(self.shapes[number].layer.name, "relu", rule)
+        return -(1 << (self.arch.numbers.act_width - 1))
+
+    @property
+    def _source(self) -> str:
+        return f"{self.network.name} on {self.arch.name}"
 
     def _refuse(self, key: str, value: object, rule: str) -> None:
-        raise InputError(f"{self.network.name} on {self.arch.name}", key, value, rule)
+        raise InputError(self._source, key, value, rule)
 
 
-class _Chunk:
-    """Filters whose weights lie in a half together."""
-
-    def __init__(
-        self, first: int, m_folds: int, k_folds: int, half: int, loads: tuple[Load, ...]
-    ) -> None:
-        self.first, self.m_folds, self.k_folds, self.half = first, m_folds, k_folds, half
-        self._loads = loads
-
-    def take(self) -> tuple[Load, ...]:
-        """Blocks of the chunk for the first tile that needs them, none for the others."""
-        loads, self._loads = self._loads, ()
-        return loads
+def _spread(matrix: NDArray[np.integer], taps: NDArray[np.int64]) -> NDArray[np.integer]:
+    """Columns of a matrix where the feeder has them; 0 where it has none."""
+    return np.where(taps < 0, 0, matrix[:, taps])

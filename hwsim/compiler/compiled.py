@@ -55,15 +55,16 @@ class Compiled:
         else:
             width, per_image = shape.act_width, self.result.words * shape.act_bits
         bits = np.unpackbits(region, bitorder="little")
-        found = bits[: self.images * per_image].reshape(self.images, -1, width).astype(np.int64)
-        values = found @ (1 << np.arange(width, dtype=np.int64))
+        taken = bits[: self.images * per_image].reshape(self.images, -1, width).astype(np.int64)
+        values: NDArray[np.int64] = taken @ (1 << np.arange(width, dtype=np.int64))
         signed = values - ((values >> (width - 1)) << width)
         if self.result is None:
-            return signed[:, : self.classes]
+            whole: NDArray[np.int64] = signed[:, : self.classes]
+            return whole
         tensor = self.result.shape
         grid = signed.reshape(self.images, tensor.height, tensor.width, -1)
-        channels = grid[..., : tensor.channels].transpose(0, 3, 1, 2)
-        return channels.reshape(self.images, -1)
+        found = grid[..., : tensor.channels].transpose(0, 3, 1, 2).reshape(self.images, -1)
+        return found
 
     def image(self, act: NDArray[np.integer]) -> NDArray[np.uint8]:
         """All of memory: constants, inputs of ``(images, C, H, W)``, zeros for the outputs."""

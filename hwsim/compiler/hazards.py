@@ -27,7 +27,8 @@ def needs_barrier(before: Tile, tile: Tile, shape: MachineShape) -> bool:
         if load.target == "act":
             if load.index == job.write_bank:
                 return True
-            if load.index == job.read_bank and _overlap(load.to, load.words, job, shape):
+            words = (load.rows - 1) * load.to_step + load.words
+            if load.index == job.read_bank and _overlap(load.to, words, job, shape):
                 return True
         elif load.target == "scale" and load.index == job.scale_half:
             return True

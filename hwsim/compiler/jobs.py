@@ -1,0 +1,224 @@
+"""Tiles of one layer of one image: jobs of the array and of the vector unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hwsim.accelerator.program import CONSTANTS
+from hwsim.accelerator.tile import ArrayJob, Load, Nest, Tile, VectorJob
+from hwsim.compiler.layout import Map, Unrolled
+from hwsim.compiler.weights import Chunk, Scale, Weights
+from hwsim.config import LayerShape
+from hwsim.config.shape import MachineShape
+
+__all__ = ["convolution", "fill", "together", "vector", "whole"]
+
+
+def convolution(
+    shape: LayerShape,
+    chunks: Sequence[Chunk] | Iterator[Chunk],
+    source: Map | Unrolled,
+    target: Map,
+    words: MachineShape,
+    pixels: int,
+    *,
+    diagonal: bool = False,
+) -> Iterator[Tile]:
+    """Tiles of a convolution: groups of filters, and of each at most ``pixels`` at once.
+
+    Parameters
+    ----------
+    diagonal
+        A depthwise layer: each fold of filters reads its own block of channels.
+    """
+    layer, ofmap = shape.layer, shape.ofmap
+    feed, post = words.feed_beats, words.post_beats
+    bounds: tuple[int, ...]
+    strides: tuple[int, ...]
+    if isinstance(source, Map):
+        step, line = source.blocks * feed, source.row * feed
+        column, row = layer.stride * step, layer.stride * line
+        origin = source.pixel(-layer.padding, -layer.padding) * feed
+        bounds, strides = (
+            (shape.S, shape.R), (layer.dilation * step, layer.dilation * line),
+        )  # fmt: skip
+        inner = feed if diagonal else step
+    else:
+        inner, line = source.groups * feed, source.row * feed
+        column, row = inner, layer.stride * line
+        origin = source.start * feed
+        bounds, strides = (shape.R,), (layer.dilation * line,)
+    width = min(ofmap.width, pixels)
+    height = max(1, pixels // ofmap.width)
+    pixel = target.blocks * post
+    for chunk in chunks:
+        # a block of channels serves as many folds of filters as lie in a word
+        folds: tuple[int, ...] = (chunk.m_folds,)
+        skips: tuple[int, ...] = (0,)
+        if diagonal:
+            origin_of = origin + chunk.first // post * feed
+            folds, skips = (min(post, chunk.m_folds), -(-chunk.m_folds // post)), (0, feed)
+        else:
+            origin_of = origin
+        for y in range(0, ofmap.height, height):
+            for x in range(0, ofmap.width, width):
+                size = (min(width, ofmap.width - x), min(height, ofmap.height - y))
+                loops = ((inner, 1), *zip(bounds, strides, strict=True))
+                kept = [loop for loop in loops if loop[0] > 1 or not diagonal]
+                feeding = Nest(
+                    origin_of + y * row + x * column,
+                    (*size, *(bound for bound, _ in kept), *folds),
+                    (column, row, *(stride for _, stride in kept), *skips),
+                )
+                posting = Nest(
+                    target.pixel(y, x) * post + chunk.first,
+                    (*size, chunk.m_folds),
+                    (pixel, target.row * post, 1),
+                )
+                job = _job(
+                    chunk, source.bank, target.bank, feeding, posting, size[0] * size[1], layer.relu
+                )
+                yield Tile(chunk.take(), job, layer=layer.name)
+
+
+def together(
+    shape: LayerShape,
+    chunks: Iterator[Chunk],
+    sources: Sequence[Map],
+    targets: Sequence[Map],
+    words: MachineShape,
+) -> Iterator[Tile]:
+    """Tiles of a fully connected layer of several images, whose maps follow each other."""
+    feed, post = words.feed_beats, words.post_beats
+    size, out = sources[0].words * feed, targets[0]
+    for chunk in chunks:
+        feeding = Nest(sources[0].start * feed, (len(sources), size, chunk.m_folds), (size, 1, 0))
+        posting = Nest(
+            out.start * post + chunk.first,
+            (len(sources), 1, chunk.m_folds),
+            (out.words * post, 0, 1),
+        )
+        relu = shape.layer.relu
+        job = _job(chunk, sources[0].bank, out.bank, feeding, posting, len(sources), relu)
+        yield Tile(chunk.take(), job, layer=shape.layer.name)
+
+
+def whole(
+    shape: LayerShape,
+    chunks: Iterator[Chunk],
+    sources: Sequence[Map],
+    bank: int,
+    start: int,
+    words: MachineShape,
+) -> Iterator[Tile]:
+    """Tiles of the last layer, whose sums leave whole: one pixel each, so that none must wait."""
+    feed, raw = words.feed_beats, words.raw_beats
+    folds = -(-shape.ofmap.channels // words.ofmap_lanes)
+    for chunk in chunks:
+        for index, source in enumerate(sources):
+            feeding = Nest(source.start * feed, (1, source.words * feed, chunk.m_folds), (0, 1, 0))
+            first = start * words.post_beats + (index * folds + chunk.first) * raw
+            posting = Nest(first, (1, 1, chunk.m_folds), (0, 0, raw))
+            job = _job(chunk, source.bank, bank, feeding, posting, 1, relu=False, raw=True)
+            yield Tile(chunk.take(), job, layer=shape.layer.name)
+
+
+def vector(
+    shape: LayerShape,
+    sources: Sequence[Map],
+    target: Map,
+    weights: Weights,
+    multipliers: Sequence[int],
+    shift: int,
+) -> Iterator[Tile]:
+    """Tiles of a layer without weights: pools, sums of two maps, copies of maps side by side."""
+    layer, post = shape.layer, weights.shape.post_beats
+    source, ofmap = sources[0], shape.ofmap
+    lanes = weights.shape.ofmap_lanes
+    zero = np.zeros(lanes, np.int64)
+    if layer.type == "concat":
+        block = 0
+        for each, multiplier in zip(sources, multipliers, strict=True):
+            half, scale = weights.scale(Scale.of(zero, multiplier, shift))
+            feeding = Nest(
+                each.origin,
+                (each.blocks, ofmap.width, ofmap.height), (1, each.blocks, each.row),
+            )  # fmt: skip
+            posting = Nest(
+                (target.origin + block) * post,
+                (each.blocks * post, ofmap.width, ofmap.height),
+                (1, target.blocks * post, target.row * post),
+            )
+            windows = each.blocks * ofmap.width * ofmap.height
+            job = VectorJob(
+                each.bank, target.bank, half, feeding, posting, relu=layer.relu, op="sum",
+                window=1, windows=windows,
+            )  # fmt: skip
+            yield Tile((scale,), job, layer=layer.name)
+            block += each.blocks
+        return
+    blocks = source.blocks
+    line = (blocks * ofmap.width, 1)
+    if layer.type == "add":
+        factors = (multipliers[0], multipliers[1])
+        window: tuple[tuple[int, int], ...] = ((2, sources[1].origin - source.origin),)
+        moves: tuple[tuple[int, int], ...] = (line, (ofmap.height, source.row))
+        begin, multiplier = source.origin, 1
+    else:
+        factors = (1, 1)
+        multiplier = multipliers[0] if multipliers else 1
+        rows, cols = shape.R, shape.S
+        if layer.type == "globalavgpool":
+            rows, cols = shape.ifmap.height, shape.ifmap.width
+        window = ((cols, layer.dilation * blocks), (rows, layer.dilation * source.row))
+        moves = (
+            (blocks, 1), (ofmap.width, layer.stride * blocks),
+            (ofmap.height, layer.stride * source.row),
+        )  # fmt: skip
+        begin = source.pixel(-layer.padding, -layer.padding)
+    half, scale = weights.scale(Scale.of(zero, multiplier, shift))
+    loops = (*window, *moves)
+    feeding = Nest(begin, tuple(b for b, _ in loops), tuple(s for _, s in loops))
+    posting = Nest(
+        target.origin * post,
+        (blocks * ofmap.width * post, ofmap.height), (1, target.row * post),
+    )  # fmt: skip
+    size = int(np.prod([bound for bound, _ in window]))
+    job = VectorJob(
+        source.bank, target.bank, half, feeding, posting, relu=layer.relu,
+        op="max" if layer.type == "maxpool" else "sum", window=size,
+        windows=blocks * ofmap.width * ofmap.height, multipliers=factors,
+    )  # fmt: skip
+    yield Tile((scale,), job, layer=layer.name)
+
+
+def fill(target: Map, value: int, weights: Weights) -> Iterator[Tile]:
+    """A tile that loads what padding stands for into the border of a map."""
+    loads = []
+    constants, words = weights.constants, weights.shape
+    for start, row, rows, step in target.edges():
+        border = np.full((row, words.act_bits // 8), value & 0xFF, np.uint8)
+        address, beats = constants.add(border)
+        loads.append(
+            Load("act", target.bank, CONSTANTS, address, row, beats, rows, to=start, to_step=step)
+        )
+    if loads:
+        yield Tile(tuple(loads))
+
+
+def _job(
+    chunk: Chunk,
+    read_bank: int,
+    write_bank: int,
+    feed: Nest,
+    post: Nest,
+    pixels: int,
+    relu: bool,
+    raw: bool = False,
+) -> ArrayJob:
+    return ArrayJob(
+        read_bank, write_bank, chunk.half, feed, post, relu=relu, weight_half=chunk.half,
+        k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
+    )  # fmt: skip
