@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["POST_LATENCY", "POST_STAGES", "RAW_LATENCY", "RAW_STAGES"]
+__all__ = [
+    "POST_LATENCY",
+    "POST_STAGES",
+    "RAW_LATENCY",
+    "RAW_STAGES",
+    "VECTOR_LATENCY",
+    "VECTOR_STAGES",
+]
 
 #: Registers between a beat of partial sums and the activations that the postprocess writes.
 POST_STAGES = (
@@ -18,3 +25,12 @@ POST_STAGES = (
 RAW_STAGES = ("psum", "total", "write")
 #: Cycles from the transfer of a beat to its write; in raw mode to the first of its writes.
 POST_LATENCY, RAW_LATENCY = len(POST_STAGES), len(RAW_STAGES)
+
+#: Registers between the last word of a window and the first beat that the vector unit makes of it.
+VECTOR_STAGES = (
+    "word",  # with the factor that it counts with
+    "product",  # of word and factor
+    "result",  # largest product or sum of the window
+)
+#: Cycles from the transfer of that word to the first offer of that beat.
+VECTOR_LATENCY = len(VECTOR_STAGES)

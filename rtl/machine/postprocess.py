@@ -7,13 +7,13 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS
 from hwsim.contract.descriptors import POST_LEVELS, places
 from hwsim.contract.machine import POST_LATENCY, POST_STAGES, RAW_LATENCY, RAW_STAGES
 from hwsim.rtl.blocks.nest import Nest
 
 __all__ = ["Postprocess", "post_job_layout", "scale_layout"]
 
-_SHIFT_WIDTH = 6
 #: Bits of the shift that the stage ``fine`` does.
 _FINE_WIDTH = 3
 #: Bits of a part of a total: with a sign it fits a multiplier block of an FPGA (18 x 18, signed).
@@ -34,12 +34,14 @@ def post_job_layout() -> data.StructLayout:
     )
 
 
-def scale_layout(lanes: int, psum_width: int, multiplier_width: int = 16) -> data.ArrayLayout:
+def scale_layout(
+    lanes: int, psum_width: int, multiplier_width: int = MULTIPLIER_BITS
+) -> data.ArrayLayout:
     """Word of the scale memory: bias, multiplier and shift of each lane."""
     scale = {
         "bias": signed(psum_width),
         "multiplier": unsigned(multiplier_width),
-        "shift": unsigned(_SHIFT_WIDTH),
+        "shift": unsigned(SHIFT_BITS),
     }
     return data.ArrayLayout(data.StructLayout(scale), lanes)
 
@@ -109,7 +111,7 @@ class Postprocess(wiring.Component):
         lanes: int,
         psum_width: int,
         act_width: int,
-        multiplier_width: int = 16,
+        multiplier_width: int = MULTIPLIER_BITS,
         scale_depth: int,
     ) -> None:
         sizes = {
