@@ -26,6 +26,7 @@ ORDER = (
     "inference",
     "report",
     "engine",
+    "accelerator",
     "cost",
     "verification",
     "studies",
