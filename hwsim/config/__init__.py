@@ -15,6 +15,7 @@ from hwsim.config.arrays import (
     wing,
 )
 from hwsim.config.machine import BusConfig, OnChipConfig
+from hwsim.config.memory import MemoryConfig
 from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
 from hwsim.config.numbers import NumberConfig
 
@@ -30,6 +31,7 @@ __all__ = [
     "DenseConfig",
     "LayerConfig",
     "LayerShape",
+    "MemoryConfig",
     "NMConfig",
     "NetworkConfig",
     "NumberConfig",

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from hwsim.config.arrays.base import power_of_two
 from hwsim.config.base import Config
 
-__all__ = ["BusConfig", "OnChipConfig"]
+__all__ = ["PAGE", "BusConfig", "OnChipConfig"]
 
 #: Bytes that a burst must not cross (AXI4).
-_PAGE = 4096
+PAGE = 4096
 
 
 class OnChipConfig(Config):
@@ -49,8 +49,8 @@ class BusConfig(Config):
     @model_validator(mode="after")
     def _bursts_stay_in_a_page(self) -> Self:
         power_of_two(self.burst, "burst")
-        if self.burst * self.bytes > _PAGE:
-            rule = f"burst must be at most {_PAGE // self.bytes} beats of {self.data_width} bits"
+        if self.burst * self.bytes > PAGE:
+            rule = f"burst must be at most {PAGE // self.bytes} beats of {self.data_width} bits"
             raise ValueError(f"{rule}, not {self.burst}")
         return self
 

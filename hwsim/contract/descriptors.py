@@ -11,6 +11,7 @@ from typing import NamedTuple
 __all__ = [
     "ARRAY_FIELDS_BITS",
     "DESCRIPTOR_BYTES",
+    "DESCRIPTOR_TARGET",
     "FEED_LEVELS",
     "FIELDS",
     "KINDS",
@@ -42,6 +43,8 @@ KINDS = {"none": 0, "array": 1, "vector": 2}
 OPS = {"max": 0, "sum": 1}
 #: Where a block is loaded to -> its code.
 TARGETS = {"act": 0, "weight": 1, "scale": 2}
+#: Code of the sequencer itself, which loads descriptors; none of them names it.
+DESCRIPTOR_TARGET = 3
 
 
 class Field(NamedTuple):

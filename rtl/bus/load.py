@@ -1,0 +1,200 @@
+"""Load engine: strided blocks from the memory outside into the memories on chip."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import BusConfig
+from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
+from hwsim.rtl.bus.axi import OKAY, read_port
+from hwsim.rtl.bus.bursts import Bursts
+from hwsim.rtl.bus.gearbox import Unpack
+
+__all__ = ["QUEUE", "Load", "block_layout", "write_signature"]
+
+#: Blocks that wait for the two walkers.
+QUEUE = 4
+
+
+def block_layout(bus: BusConfig) -> data.StructLayout:
+    """Block that the engine loads: rows in memory, and where their words go."""
+    return data.StructLayout(
+        {
+            "address": bus.addr_width,
+            "row_step": 32,
+            "rows": 16,
+            "beats": 16,
+            "words": 16,
+            "to": 16,
+            "to_step": 16,
+            "target": 2,
+            "index": 3,
+        }
+    )
+
+
+def write_signature(width: int) -> wiring.Signature:
+    """Write port of the memories on chip; none of them ever waits."""
+    return wiring.Signature(
+        {
+            "valid": Out(1),
+            "target": Out(2),
+            "index": Out(3),
+            "addr": Out(16),
+            "data": Out(width),
+        }
+    )
+
+
+class Load(wiring.Component):
+    """Load blocks one after the other.
+
+    One walker requests bursts and runs ahead; the other takes the beats, cuts them into words, and
+    addresses these. A row begins on a beat, and has just the beats that hold its words.
+
+    * Throughput: one burst requested per cycle, one beat taken and one word written per cycle.
+    * Latency: the first burst is requested two cycles after its block's transfer (queue, walker);
+      a word is written one cycle after the beat that ends it (the register ``write``).
+    * Stalls: a beat waits while words of the one before are written; never, where words are at
+      least as wide as a beat. ``hwsim.accelerator.load`` gives the exact time.
+
+    Parameters
+    ----------
+    bus : BusConfig
+    widths : Mapping[str, int]
+        Bits of a word of each target (``act``, ``weight``, ``scale``); a descriptor's words are
+        beats.
+
+    Members
+    -------
+    block : ``In(stream.Signature(block_layout(bus)))``
+        Addresses and steps in memory are bytes, multiples of a beat; ``beats`` and ``words`` count
+        per row: ``beats == ceil(words * width / data_width)``. Nothing may be 0. The engine takes
+        four blocks that follow each other in whatever state the memory is.
+    axi : ``Out(read_port)``
+    write : ``Out(write_signature)``
+        The word in the low bits of ``data``.
+    busy : ``Out(1)``
+        A block is queued or under way; 0 from the first cycle on in which every word is written.
+    error : ``Out(1)``
+        A beat came with an error since the engine was last idle; stays until the next block.
+    beat : ``Out(1)``
+        A beat is taken.
+    """
+
+    block: stream.Interface
+    axi: Any
+    write: Any
+    busy: Signal
+    error: Signal
+    beat: Signal
+
+    def __init__(self, *, bus: BusConfig, widths: Mapping[str, int]) -> None:
+        self.bus = bus
+        #: Bits of a word -> codes of the targets that have such words.
+        self.targets: dict[int, list[int]] = {}
+        for name, code in TARGETS.items():
+            self.targets.setdefault(widths[name], []).append(code)
+        self.targets.setdefault(bus.data_width, []).append(DESCRIPTOR_TARGET)
+        super().__init__(
+            {
+                "block": In(stream.Signature(block_layout(bus))),
+                "axi": Out(read_port(bus.addr_width, bus.data_width)),
+                "write": Out(write_signature(max(self.targets))),
+                "busy": Out(1),
+                "error": Out(1),
+                "beat": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.bursts = bursts = Bursts(self.bus)
+        requests = self._queue(m, "requests", bursts.block.p.shape())
+        received = self._queue(m, "received", _receive_layout())
+        m.d.comb += self.block.ready.eq(requests.w_rdy & received.w_rdy)
+        m.d.comb += [requests.w_en.eq(self.block.valid & self.block.ready)]
+        m.d.comb += [received.w_en.eq(self.block.valid & self.block.ready)]
+
+        ar, r = self.axi.ar, self.axi.r
+        m.d.comb += [
+            bursts.block.payload.eq(requests.r_data),
+            bursts.block.valid.eq(requests.r_rdy),
+            requests.r_en.eq(bursts.block.ready),
+            ar.valid.eq(bursts.burst.valid),
+            ar.addr.eq(bursts.burst.p.addr),
+            ar.len.eq(bursts.burst.p.len),
+            bursts.burst.ready.eq(ar.ready),
+            self.beat.eq(r.valid & r.ready),
+            bursts.done.eq(self.beat & r.last),
+        ]
+        with m.If(self.beat & (r.resp != OKAY)):
+            m.d.sync += self.error.eq(1)
+        with m.Elif(self.block.valid & ~self.busy):
+            m.d.sync += self.error.eq(0)
+
+        active = self._receive(m, received)
+        m.d.comb += self.busy.eq(received.r_rdy | active | self.write.valid)
+        return m
+
+    def _queue(self, m: Module, name: str, layout: data.StructLayout) -> SyncFIFO:
+        """Queue of the fields of a block that one walker needs."""
+        m.submodules[name] = queue = SyncFIFO(width=layout.size, depth=QUEUE)
+        fields = data.View(layout, queue.w_data)
+        m.d.comb += [fields[field].eq(self.block.p[field]) for field in layout.members]
+        return queue
+
+    def _receive(self, m: Module, queue: SyncFIFO) -> Signal:
+        """Take beats, write words; returns whether there is a block."""
+        fresh = data.View(_receive_layout(), queue.r_data)
+        walk = data.View(fresh.shape(), Signal(fresh.shape().size, name="walk", reset_less=True))
+        active = Signal()
+        addr = Signal(16, reset_less=True)
+        left = Signal(16, reset_less=True)
+        next_row = Signal(16)
+        word = Signal()
+        ends_row = Signal()
+        ends_block = Signal()
+        m.d.comb += [
+            next_row.eq(walk.to + walk.to_step),
+            ends_row.eq(left == 1),
+            ends_block.eq(word & ends_row & (walk.rows == 1)),
+            queue.r_en.eq(~active | ends_block),
+        ]
+
+        m.d.sync += self.write.valid.eq(word)
+        m.d.sync += [self.write.target.eq(walk.target), self.write.index.eq(walk.index)]
+        m.d.sync += self.write.addr.eq(addr)
+        for width, codes in self.targets.items():
+            m.submodules[f"unpack_{width}"] = unpack = Unpack(self.bus.data_width, width)
+            chosen = Signal(name=f"chosen_{width}")
+            m.d.comb += [
+                chosen.eq(active & walk.target.matches(*codes)),
+                unpack.i.valid.eq(self.axi.r.valid & chosen),
+                unpack.i.payload.eq(self.axi.r.data),
+                unpack.o.ready.eq(1),
+                unpack.restart.eq(ends_row),
+            ]
+            with m.If(chosen):
+                m.d.comb += [self.axi.r.ready.eq(unpack.i.ready), word.eq(unpack.o.valid)]
+                m.d.sync += self.write.data.eq(unpack.o.payload)
+
+        with m.If(word & ends_row):
+            m.d.sync += [walk.to.eq(next_row), walk.rows.eq(walk.rows - 1)]
+            m.d.sync += [addr.eq(next_row), left.eq(walk.words)]
+        with m.Elif(word):
+            m.d.sync += [addr.eq(addr + 1), left.eq(left - 1)]
+        with m.If(queue.r_en):
+            m.d.sync += active.eq(queue.r_rdy)
+            m.d.sync += [walk.eq(fresh), addr.eq(fresh.to), left.eq(fresh.words)]
+        return active
+
+
+def _receive_layout() -> data.StructLayout:
+    return data.StructLayout(
+        {"rows": 16, "words": 16, "to": 16, "to_step": 16, "target": 2, "index": 3}
+    )
