@@ -46,15 +46,22 @@ def overflows(value: Ints, width: int) -> int:
     return int(np.count_nonzero(wrap(value, width) != value))
 
 
-def round_half_up_shift(value: Ints, shift: int) -> Ints:
+def round_half_up_shift(value: Ints, shift: int | Ints) -> Ints:
     """Divide by ``2**shift``, halves rounded towards plus infinity."""
-    return value if shift == 0 else (value + (np.int64(1) << np.int64(shift - 1))) >> shift
+    bits = np.asarray(shift, np.int64)
+    half = np.where(bits > 0, np.int64(1) << np.maximum(bits - 1, 0), 0)
+    result: Ints = (value + half) >> bits
+    return result
 
 
-def requantize(psum: Ints, multiplier: int, shift: int, width: int, relu: bool) -> Ints:
+def requantize(
+    psum: Ints, multiplier: int | Ints, shift: int | Ints, width: int, relu: bool
+) -> Ints:
     """Scale partial sums to activations: integer multiply, rounding shift, saturate, then ReLU.
 
-    The product must fit 63 bits: ``|psum| < 2**47`` and ``multiplier < 2**16``.
+    ``multiplier`` and ``shift`` are one for all, or arrays that broadcast to ``psum``. The product
+    must fit 63 bits: ``|psum| < 2**47`` and ``multiplier < 2**16``.
     """
-    scaled = saturate(round_half_up_shift(psum * np.int64(multiplier), shift), width)
+    product = psum * np.asarray(multiplier, np.int64)
+    scaled = saturate(round_half_up_shift(product, shift), width)
     return np.maximum(scaled, 0) if relu else scaled

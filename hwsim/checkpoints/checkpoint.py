@@ -3,8 +3,10 @@
 A checkpoint is a safetensors file. Tensors: ``<layer>.weight`` int8, ``(M, C / G, R, S)`` or
 ``(M, C * H * W)``, and ``<layer>.bias`` int32, ``(M,)``, in units of the partial sum. The header's
 metadata says which network it is, each layer's bits, multiplier, shift and scale, how layers
-without weights scale what they sum, and in ``info`` how the file came about. Nothing in the file is
-code; whatever does not fit is refused.
+without weights scale what they sum, and in ``info`` how the file came about. A multiplier, shift or
+scale that differs between output channels is a tensor instead, ``<layer>.multiplier`` int32,
+``<layer>.shift`` int32 or ``<layer>.weight_scale`` float64, ``(M,)``. Nothing in the file is code;
+whatever does not fit is refused.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ INPUT_SCALE = 1 / 127
 _MAX_HEADER = 1 << 20
 _MAX_FILE = 1 << 30
 _WIDTHS = tuple(range(1, 9))
+#: Settings of a layer that may differ between its channels -> type of their tensor.
+_PER_CHANNEL = {"multiplier": "I32", "shift": "I32", "weight_scale": "F64"}
+_DTYPES: dict[str, type[np.generic]] = {"I32": np.int32, "F64": np.float64}
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,16 @@ class LayerWeights:
 
     ``weight`` is int8 in PyTorch's order, ``bias`` int32 in units of the partial sum. The next
     layer's activation is ``requantize(psum + bias, multiplier, shift)``; ``weight_scale`` times an
-    integer is the real weight.
+    integer is the real weight. Each of these three is one for the layer, or an array with one per
+    output channel.
     """
 
     weight: NDArray[np.int8]
     bias: NDArray[np.int32]
     weight_bits: int
-    multiplier: int
-    shift: int
-    weight_scale: float
+    multiplier: int | NDArray[np.integer]
+    shift: int | NDArray[np.integer]
+    weight_scale: float | NDArray[np.floating]
     #: What the bits of a stored weight stand for: see :mod:`hwsim.formats.codes`.
     weight_code: WeightCode = "int"
 
@@ -63,6 +69,24 @@ class LayerWeights:
     def numbers(self) -> NumberConfig:
         """Width and code of the weights; a 0 of a code without zero is an absent weight."""
         return NumberConfig(weight_width=self.weight_bits, weight_code=self.weight_code)
+
+    @property
+    def multipliers(self) -> NDArray[np.int64]:
+        """Multiplier of each output channel."""
+        return self._per_channel(self.multiplier).astype(np.int64)
+
+    @property
+    def shifts(self) -> NDArray[np.int64]:
+        """Shift of each output channel."""
+        return self._per_channel(self.shift).astype(np.int64)
+
+    @property
+    def weight_scales(self) -> NDArray[np.float64]:
+        """Weight scale of each output channel."""
+        return self._per_channel(self.weight_scale).astype(np.float64)
+
+    def _per_channel(self, value: float | NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(np.asarray(value), len(self.weight))
 
     @property
     def density(self) -> float:
@@ -154,16 +178,18 @@ class Checkpoint:
 
     def write(self, path: Path | str) -> Path:
         """Write the file whole or not at all; the same contents give the same bytes."""
-        settings = {
-            name: {
-                "weight_bits": layer.weight_bits,
-                "multiplier": layer.multiplier,
-                "shift": layer.shift,
-                "weight_scale": layer.weight_scale,
-                **({} if layer.weight_code == "int" else {"weight_code": layer.weight_code}),
-            }
-            for name, layer in self.layers.items()
-        }
+        settings: dict[str, dict[str, Any]] = {}
+        scales: dict[str, tuple[str, NDArray[Any]]] = {}
+        for name, layer in self.layers.items():
+            settings[name] = {"weight_bits": layer.weight_bits}
+            for part, dtype in _PER_CHANNEL.items():
+                value = getattr(layer, part)
+                if isinstance(value, np.ndarray):
+                    scales[f"{name}.{part}"] = dtype, value.astype(_DTYPES[dtype])
+                else:
+                    settings[name][part] = value
+            if layer.weight_code != "int":
+                settings[name]["weight_code"] = layer.weight_code
         metadata = {
             "format": _FORMAT,
             "version": _VERSION,
@@ -177,8 +203,8 @@ class Checkpoint:
         if self.input_scale != INPUT_SCALE:
             metadata["input_scale"] = repr(self.input_scale)
         # wide words first, so that every tensor is aligned
-        tensors: dict[str, tuple[str, NDArray[Any]]]
-        tensors = {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
+        tensors = dict(sorted(scales.items(), key=lambda item: -item[1][1].itemsize))
+        tensors |= {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
         tensors |= {f"{name}.weight": ("I8", layer.weight) for name, layer in self.layers.items()}
         return write_bytes_atomic(path, _serialize(tensors, metadata))
 
@@ -258,6 +284,9 @@ def _json(path: Path, key: str, text: str | bytes) -> dict[str, Any]:
 def _dtypes(path: Path, header: dict[str, Any], settings: dict[str, Any]) -> None:
     expected = {f"{name}.weight": "I8" for name in settings}
     expected |= {f"{name}.bias": "I32" for name in settings}
+    for name in settings:
+        scales = {f"{name}.{part}": dtype for part, dtype in _PER_CHANNEL.items()}
+        expected |= {tensor: dtype for tensor, dtype in scales.items() if tensor in header}
     for name in (header.keys() - {"__metadata__"}) ^ expected.keys():
         rule = "must be given" if name in expected else "is the tensor of no layer"
         raise InputError(path, name, None, rule)
@@ -312,19 +341,30 @@ def _layer(
     if not isinstance(setting, dict):
         raise InputError(path, key, setting, "must be a mapping")
     values: dict[str, Any] = {"weight_code": "int"} | setting
+    per_channel = {p: tensors[f"{name}.{p}"] for p in _PER_CHANNEL if f"{name}.{p}" in tensors}
+    for part in per_channel.keys() & values.keys():
+        rule = f"must be absent: the tensor {name}.{part} has one per channel"
+        raise InputError(path, f"{key}.{part}", values[part], rule)
+    values |= per_channel
     for part in values.keys() ^ _RULES.keys():
         raise InputError(
             path, f"{key}.{part}", None, "unknown key" if part in values else "must be given"
         )
     for part, (holds, rule) in _RULES.items():
-        if not holds(values[part]):
+        if part not in per_channel and not holds(values[part]):
             raise InputError(path, f"{key}.{part}", values[part], rule)
     weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
     if weight.ndim not in (2, 4) or 0 in weight.shape:
         raise InputError(path, f"{name}.weight", weight.shape, "must have 2 or 4 dimensions")
-    if bias.shape != weight.shape[:1]:
-        rule = f"must have one value per row of the weight, {weight.shape[:1]}"
-        raise InputError(path, f"{name}.bias", bias.shape, rule)
+    for part, tensor in {"bias": bias, **per_channel}.items():
+        if tensor.shape != weight.shape[:1]:
+            rule = f"must have one value per row of the weight, {weight.shape[:1]}"
+            raise InputError(path, f"{name}.{part}", tensor.shape, rule)
+    for part, tensor in per_channel.items():
+        holds, rule = _RULES[part]
+        for channel, value in enumerate(tensor.tolist()):
+            if not holds(value):
+                raise InputError(path, f"{name}.{part}[{channel}]", value, rule)
     bits, code = values["weight_bits"], values["weight_code"]
     low, high = WEIGHT_WIDTHS[code]
     if not low <= bits <= high:

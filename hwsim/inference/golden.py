@@ -1,9 +1,9 @@
 """The reference that every array is held to: integer inference of a network, layer by layer.
 
 Widths are those of :class:`hwsim.config.NumberConfig`; by default activations have 8 bits and
-partial sums 32. The bias is added in the accumulator, which wraps; then the sum is requantized
-(:func:`hwsim.fixedpoint.requantize`), and ReLU and max-pool follow. Layers that sum or join
-(``add``, ``concat``, average pools) scale each input to the scale of their output
+partial sums 32. The bias is added in the accumulator, which wraps; then the sum is requantized with
+the scale of its channel (:func:`hwsim.fixedpoint.requantize`), and ReLU and max-pool follow. Layers
+that sum or join (``add``, ``concat``, average pools) scale each input to the scale of their output
 (:class:`hwsim.checkpoints.checkpoint.Rescale`). The logits are the last layer's ``psum + bias``, or
 its activations where it has no weights.
 """
@@ -129,7 +129,11 @@ def run(
             psum = raise_ofmap(shape, psums[layer.name], len(images))
             last = add_bias(psum, weights.bias, psum_width)
             acts[layer.name] = requantize(
-                last.astype(np.int64), weights.multiplier, weights.shift, act_width, layer.relu
+                last.astype(np.int64),
+                weights.multipliers[:, None, None],
+                weights.shifts[:, None, None],
+                act_width,
+                layer.relu,
             ).astype(_act_dtype(act_width))
         else:
             acts[layer.name] = _pooled_or_joined(shape, checkpoint, sources, act_width)

@@ -286,8 +286,9 @@ def _digest(checkpoint: Checkpoint) -> str:
     if checkpoint.input_scale != INPUT_SCALE:
         digest.update(repr(checkpoint.input_scale).encode())
     for name, layer in checkpoint.layers.items():
-        scales = (name, layer.multiplier, layer.shift, layer.weight_scale)
-        digest.update(repr(scales).encode())
+        scales = (layer.multiplier, layer.shift, layer.weight_scale)
+        plain = (value.tolist() if isinstance(value, np.ndarray) else value for value in scales)
+        digest.update(repr((name, *plain)).encode())
         digest.update(np.ascontiguousarray(layer.weight).tobytes())
         digest.update(np.ascontiguousarray(layer.bias).tobytes())
     return digest.hexdigest()[:32]

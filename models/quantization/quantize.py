@@ -135,8 +135,11 @@ def dequantize(network: Network, checkpoint: Checkpoint) -> None:
     act_scale = checkpoint.input_scale
     for shape, stage in network.weighted():
         layer = checkpoint.layers[shape.layer.name]
-        stage.weight.copy_(torch.from_numpy(layer.weight * layer.weight_scale))
-        psum_scale = act_scale * layer.weight_scale
+        scales = layer.weight_scales
+        channels = scales.reshape(-1, *[1] * (layer.weight.ndim - 1))
+        stage.weight.copy_(torch.from_numpy(layer.weight * channels))
+        psum_scales = act_scale * scales
         if stage.bias is not None:
-            stage.bias.copy_(torch.from_numpy(layer.bias * psum_scale))
-        act_scale = psum_scale * 2.0**layer.shift / layer.multiplier
+            stage.bias.copy_(torch.from_numpy(layer.bias * psum_scales))
+        # one for all channels, but for the rounding of their multipliers
+        act_scale = float(np.median(psum_scales * 2.0**layer.shifts / layer.multipliers))

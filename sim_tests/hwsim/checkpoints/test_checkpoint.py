@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ NETWORK = NetworkConfig.model_validate(
         ],
     }
 )
+#: What may be one for a layer, or one per output channel.
+PER_CHANNEL = ("multiplier", "shift", "weight_scale")
 #: tmp_path is shared by the examples of one test; each overwrites the file.
 FUZZ = settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -84,7 +87,7 @@ def test_round_trip(path):
         np.testing.assert_array_equal(read.weight, layer.weight)
         np.testing.assert_array_equal(read.bias, layer.bias)
         assert (read.weight.dtype, read.bias.dtype) == (np.int8, np.int32)
-        for key in ("weight_bits", "multiplier", "shift", "weight_scale"):
+        for key in ("weight_bits", *PER_CHANNEL):
             assert getattr(read, key) == getattr(layer, key)
     assert checkpoint.density == 40 / 42
     assert checkpoint.layers["conv1"].density == 17 / 18
@@ -120,6 +123,84 @@ def test_plain_integers_name_no_code(path):
     header, _ = split(path.read_bytes())
     assert "weight_code" not in header["__metadata__"]["layers"]
     assert Checkpoint.read(path).layers["fc1"].weight_code == "int"
+
+
+def scaled() -> Checkpoint:
+    """Of each kind: a layer whose channels have scales of their own, and one whose share theirs."""
+    whole = tiny()
+    conv1 = replace(
+        whole.layers["conv1"],
+        multiplier=np.array([1, 65535]),
+        shift=np.array([0, 47]),
+        weight_scale=np.array([0.5, 1e-9]),
+    )
+    return replace(whole, layers=whole.layers | {"conv1": conv1})
+
+
+@pytest.mark.parametrize("parts", [PER_CHANNEL, *((part,) for part in PER_CHANNEL)], ids=str)
+def test_scales_per_channel_survive_a_round_trip(tmp_path, parts):
+    conv1 = scaled().layers["conv1"]
+    layer = replace(tiny().layers["conv1"], **{part: getattr(conv1, part) for part in parts})
+    whole = replace(tiny(), layers=tiny().layers | {"conv1": layer})
+    path = whole.write(tmp_path / "scaled.safetensors")
+    read = Checkpoint.read(path, NETWORK).layers
+    for part in PER_CHANNEL:
+        np.testing.assert_array_equal(getattr(read["conv1"], part), getattr(layer, part))
+        assert isinstance(getattr(read["conv1"], part), np.ndarray) == (part in parts)
+        assert getattr(read["fc1"], part) == getattr(tiny().layers["fc1"], part)
+    np.testing.assert_array_equal(read["conv1"].weight, layer.weight)
+    for name, values in (("multipliers", layer.multiplier), ("shifts", layer.shift)):
+        expected = np.broadcast_to(values, 2)
+        np.testing.assert_array_equal(getattr(read["conv1"], name), expected)
+    # each tensor lies on a multiple of its width
+    header, _ = split(path.read_bytes())
+    sizes = {"F64": 8, "I32": 4, "I8": 1}
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            assert tensor["data_offsets"][0] % sizes[tensor["dtype"]] == 0, name
+
+
+def test_one_scale_of_a_layer_is_that_of_each_channel():
+    layer = tiny().layers["fc1"]
+    assert layer.multipliers.tolist() == [1] * 3
+    assert layer.shifts.tolist() == [0] * 3
+    assert layer.weight_scales.tolist() == [1e-3] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"multiplier": np.array([1, 0])}, r"conv1.multiplier\[1\] = 0: must be 1\.\.65535"),
+        ({"multiplier": np.array([65536, 1])}, r"conv1.multiplier\[0\] = 65536: must be 1"),
+        ({"shift": np.array([0, 48])}, r"conv1.shift\[1\] = 48: must be 0\.\.47"),
+        ({"weight_scale": np.array([np.nan, 1])}, r"weight_scale\[0\] = nan: must be a positive"),
+        ({"shift": np.array([1, 2, 3])}, r"conv1.shift = \(3,\): must have one value per row"),
+        ({"shift": np.array([[1, 2]])}, r"conv1.shift = \(1, 2\): must have one value per row"),
+    ],
+)
+def test_a_scale_of_a_channel_that_breaks_a_rule_is_refused(tmp_path, changes, message):
+    whole = tiny()
+    layers = whole.layers | {"conv1": replace(whole.layers["conv1"], **changes)}
+    path = replace(whole, layers=layers).write(tmp_path / "scaled.safetensors")
+    refused(path, message)
+
+
+def test_a_scale_that_is_given_twice_is_refused(tmp_path):
+    path = scaled().write(tmp_path / "scaled.safetensors")
+    header, tensors = split(path.read_bytes())
+    settings_of = json.loads(header["__metadata__"]["layers"])
+    settings_of["conv1"]["shift"] = 3
+    header["__metadata__"]["layers"] = json.dumps(settings_of)
+    path.write_bytes(join(header, tensors))
+    refused(path, r"layers.conv1.shift = 3: must be absent: the tensor conv1.shift has one per")
+
+
+def test_a_scale_of_another_type_is_refused(tmp_path):
+    path = scaled().write(tmp_path / "scaled.safetensors")
+    header, tensors = split(path.read_bytes())
+    header["conv1.weight_scale"] |= {"dtype": "I64"}
+    path.write_bytes(join(header, tensors))
+    refused(path, "conv1.weight_scale.dtype = 'I64': must be F64")
 
 
 def test_the_same_contents_give_the_same_bytes(path, tmp_path):
@@ -287,8 +368,9 @@ def test_random_bytes_are_never_a_traceback(tmp_path, content):
 
 
 @FUZZ
-@given(data=st.data())
-def test_damaged_files_are_never_a_traceback(tmp_path, path, data):
+@given(data=st.data(), per_channel=st.booleans())
+def test_damaged_files_are_never_a_traceback(tmp_path, data, per_channel):
+    path = (scaled() if per_channel else tiny()).write(tmp_path / "whole.safetensors")
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))

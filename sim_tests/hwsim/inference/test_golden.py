@@ -54,9 +54,12 @@ def scalar_wrap(value: int, width: int) -> int:
     return value - (1 << width) if value >> (width - 1) else value
 
 
-def scalar_requantize(psum: int, layer: LayerWeights, relu: bool, numbers: NumberConfig) -> int:
+def scalar_requantize(
+    psum: int, layer: LayerWeights, channel: int, relu: bool, numbers: NumberConfig
+) -> int:
     psum = scalar_wrap(psum, numbers.psum_width)
-    scaled = (psum * layer.multiplier + (1 << (layer.shift - 1))) >> layer.shift
+    multiplier, shift = int(layer.multipliers[channel]), int(layer.shifts[channel])
+    scaled = (2 * psum * multiplier + (1 << shift)) >> (shift + 1)
     half = 1 << (numbers.act_width - 1)
     scaled = max(-half, min(half - 1, scaled))
     return max(0, scaled) if relu else scaled
@@ -80,6 +83,7 @@ def by_hand(
                     )
                     + int(conv.bias[m]),
                     conv,
+                    m,
                     relu=False,
                     numbers=numbers,
                 )
@@ -96,10 +100,11 @@ def by_hand(
         scalar_requantize(
             sum(int(w) * a for w, a in zip(row, pooled, strict=True)) + int(b),
             fc1,
+            m,
             relu=True,
             numbers=numbers,
         )
-        for row, b in zip(fc1.weight, fc1.bias, strict=True)
+        for m, (row, b) in enumerate(zip(fc1.weight, fc1.bias, strict=True))
     ]
     return [
         scalar_wrap(
@@ -118,6 +123,27 @@ def test_logits_equal_plain_integer_loops(seed):
     images = golden.input_act(pixels)
     found = golden.run(config, weights, images).logits
     assert found.dtype == np.int32
+    assert found.tolist() == [by_hand(weights, image) for image in images]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_channel_may_have_a_scale_of_its_own(seed):
+    config = network()
+    rng = np.random.default_rng(seed)
+    weights = checkpoint(config, seed)
+    layers = {
+        name: replace(
+            layer,
+            multiplier=rng.integers(1, 65536, len(layer.weight)),
+            shift=rng.integers(20, 26, len(layer.weight)),
+        )
+        for name, layer in weights.layers.items()
+    }
+    # no shift at all
+    layers["fc1"].multiplier[0], layers["fc1"].shift[0] = 1, 0
+    weights = replace(weights, layers=layers)
+    images = golden.input_act(rng.integers(0, 256, (3, 6, 6), dtype=np.uint8))
+    found = golden.run(config, weights, images).logits
     assert found.tolist() == [by_hand(weights, image) for image in images]
 
 

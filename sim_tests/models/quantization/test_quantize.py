@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,3 +134,32 @@ def test_dequantize_restores_the_quantized_network(torch, network, tiny):
         codes = stage.weight.detach().double().numpy() / layer.weight_scale
         np.testing.assert_array_equal(np.rint(codes), layer.weight)
         assert torch.allclose(stage.bias, original.bias, atol=1e-3)
+
+
+def test_dequantize_knows_scales_per_channel(torch, network, tiny):
+    """A channel of twice the scale and half the factor: its weights count twice, no other."""
+    from hwsim.models.networks.network import Network
+    from hwsim.models.quantization.quantize import dequantize, quantize
+
+    layers = quantize(network, torch.rand(30, 1, 8, 8), codes_of(network, 8))
+    spread = {
+        name: replace(
+            layer,
+            multiplier=layer.multipliers,
+            shift=layer.shifts,
+            weight_scale=layer.weight_scales,
+        )
+        for name, layer in layers.items()
+    }
+    name = next(iter(spread))
+    spread[name].weight_scale[0] *= 2
+    spread[name].shift[0] -= 1
+    expected, restored = Network(tiny), Network(tiny)
+    dequantize(expected, Checkpoint("tiny", layers, {}))
+    dequantize(restored, Checkpoint("tiny", spread, {}))
+    _, first = next(iter(expected.weighted()))
+    with torch.no_grad():
+        first.weight[0] *= 2
+        first.bias[0] *= 2
+    for one, other in zip(expected.parameters(), restored.parameters(), strict=True):
+        assert torch.equal(one, other)
