@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.contract.registers import COUNTERS, ERRORS, MAGIC, REGIONS, REGISTERS
+from hwsim.rtl.bus.axi import OKAY, RESP_BITS, SLVERR, lite_port
 
 __all__ = ["ADDRESS_WIDTH", "Registers"]
 
@@ -15,7 +16,6 @@ ADDRESS_WIDTH = 12
 _INDICES = {register.name: index for index, register in enumerate(REGISTERS)}
 #: Registers that keep fewer bits than all; the others read 0.
 _WIDTHS = {"interrupt_enable": 3}
-_OKAY, _SLVERR = 0b00, 0b10
 
 
 class Registers(wiring.Component):
@@ -46,10 +46,8 @@ class Registers(wiring.Component):
 
     Members
     -------
-    aw, w, ar : ``In``
-        ``valid``, ``ready``; ``addr`` and ``prot``, or ``data`` and ``strb``.
-    b, r : ``Out``
-        ``valid``, ``ready``; ``resp``, and ``data`` of ``r``.
+    aw, w, b, ar, r : ``In(lite_port(ADDRESS_WIDTH))``
+        Its five channels.
     start, stop : ``Out(1)``
         The host's command, for one cycle.
     program : ``Out(64)``
@@ -89,14 +87,10 @@ class Registers(wiring.Component):
 
     def __init__(self, digest: int, version: int) -> None:
         self.digest, self.version = digest, version
-        address = _channel({"addr": Out(ADDRESS_WIDTH), "prot": Out(3)})
+        channels = lite_port(ADDRESS_WIDTH).flip().members
         super().__init__(
-            {
-                "aw": In(address),
-                "w": In(_channel({"data": Out(32), "strb": Out(4)})),
-                "b": Out(_channel({"resp": Out(2)})),
-                "ar": In(address),
-                "r": Out(_channel({"data": Out(32), "resp": Out(2)})),
+            dict(channels.items())
+            | {
                 "start": Out(1),
                 "stop": Out(1),
                 "program": Out(64),
@@ -170,7 +164,7 @@ class Registers(wiring.Component):
         index = Signal(ADDRESS_WIDTH - 2, name="write_index", reset_less=True)
         word = Signal(32, name="write_word", reset_less=True)
         strobes = Signal(4, name="write_strobes", reset_less=True)
-        valid, resp = Signal(name="b_valid"), Signal(2, name="b_resp", reset_less=True)
+        valid, resp = Signal(name="b_valid"), Signal(RESP_BITS, name="b_resp", reset_less=True)
         acts = Signal(name="writes")
         m.d.comb += [self.aw.ready.eq(~has_address), self.w.ready.eq(~has_word)]
         m.d.comb += [self.b.valid.eq(valid), self.b.resp.eq(resp)]
@@ -179,7 +173,7 @@ class Registers(wiring.Component):
         with m.If(self.b.ready):
             m.d.sync += valid.eq(0)
         with m.If(acts):
-            m.d.sync += [has_address.eq(0), has_word.eq(0), valid.eq(1), resp.eq(_SLVERR)]
+            m.d.sync += [has_address.eq(0), has_word.eq(0), valid.eq(1), resp.eq(SLVERR)]
         with m.If(self.aw.valid & ~has_address):
             m.d.sync += [has_address.eq(1), index.eq(self.aw.addr[2:])]
         with m.If(self.w.valid & ~has_word):
@@ -191,7 +185,7 @@ class Registers(wiring.Component):
                 hit = written[register.name] = Signal(name=f"writes_{register.name}")
                 m.d.comb += hit.eq(acts & (index == _INDICES[register.name]))
                 with m.If(hit):
-                    m.d.sync += resp.eq(_OKAY)
+                    m.d.sync += resp.eq(OKAY)
         return written, word, strobes
 
     def _kept(self, m: Module, written: dict, word: Value, strobes: Value) -> dict[str, Value]:
@@ -208,7 +202,7 @@ class Registers(wiring.Component):
         """Answer reads with values; what is latched is latched in the cycle of its read."""
         has_address = Signal(name="reads")
         index = Signal(ADDRESS_WIDTH - 2, name="read_index", reset_less=True)
-        valid, resp = Signal(name="r_valid"), Signal(2, name="r_resp", reset_less=True)
+        valid, resp = Signal(name="r_valid"), Signal(RESP_BITS, name="r_resp", reset_less=True)
         word = Signal(32, name="r_word", reset_less=True)
         m.d.comb += self.ar.ready.eq(~has_address)
         m.d.comb += [self.r.valid.eq(valid), self.r.resp.eq(resp), self.r.data.eq(word)]
@@ -216,18 +210,13 @@ class Registers(wiring.Component):
         with m.If(self.r.ready):
             m.d.sync += valid.eq(0)
         with m.If(has_address & (~valid | self.r.ready)):
-            m.d.sync += [has_address.eq(0), valid.eq(1), word.eq(0), resp.eq(_OKAY)]
+            m.d.sync += [has_address.eq(0), valid.eq(1), word.eq(0), resp.eq(OKAY)]
             with m.Switch(index):
                 for register in REGISTERS:
                     with m.Case(_INDICES[register.name]):
                         m.d.sync += word.eq(values.get(register.name, Const(0, 32)))
                         m.d.sync += latches.get(register.name, [])
                 with m.Default():
-                    m.d.sync += resp.eq(_SLVERR)
+                    m.d.sync += resp.eq(SLVERR)
         with m.If(self.ar.valid & ~has_address):
             m.d.sync += [has_address.eq(1), index.eq(self.ar.addr[2:])]
-
-
-def _channel(members: dict) -> wiring.Signature:
-    """Channel of AXI4-Lite, from the side that sends."""
-    return wiring.Signature({"valid": Out(1), "ready": In(1)} | members)
