@@ -25,6 +25,7 @@ from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import toolchain
 from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.run import SimulationError
+from hwsim.rtl.emit.zeros import collapse_zeros
 from hwsim.rtl.machine.machine import HOST_ADDRESS, Machine
 from hwsim.rtl.machine.top import connect_flat, flat
 from hwsim.system.files import write_text_atomic
@@ -35,7 +36,7 @@ _MAIN = Path(__file__).with_name("machine_main.cpp")
 #: What Verilator must leave visible.
 _VISIBLE = """\
 `verilator_config
-public_flat_rw -module "{module}" -var "{variable}"
+public_flat_rw -module "bench.memory" -var "data"
 """
 
 
@@ -161,7 +162,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
         text = verilog.convert(
             MachineBench(arch, size), name="bench", emit_src=False, strip_internal_attrs=True
         )
-        module, variable = _memory(text)
+        text = collapse_zeros(text)
         stamp = hashlib.sha256()
         for part in (text, _MAIN.read_text(), json.dumps(toolchain.versions("verilator"))):
             stamp.update(part.encode())
@@ -171,9 +172,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
             return Bench(arch, program, size)
         shutil.rmtree(objects, ignore_errors=True)
         source = write_text_atomic(folder / "bench.v", text)
-        control = write_text_atomic(
-            folder / "bench.vlt", _VISIBLE.format(module=module, variable=variable)
-        )
+        control = write_text_atomic(folder / "bench.vlt", _VISIBLE)
         main = write_text_atomic(folder / "main.cpp", _MAIN.read_text())
         command = [
             str(toolchain.find("verilator").path), "--cc", "--exe", "--build", "-j", "1",
@@ -275,15 +274,3 @@ def _settings(arch: ArchConfig, job: Job) -> list[str]:
         f"write {at[name]} {value}" for name, value in registers.items()
     ]
 
-
-def _memory(text: str) -> tuple[str, str]:
-    """Module and name of the memory's array in the bench's Verilog."""
-    module = ""
-    for line in text.splitlines():
-        if line.startswith("module "):
-            module = line.split()[1].split("(")[0]
-        elif "memory.data" in module and "reg" in line and "[" in line.rpartition("]")[0][1:]:
-            words = line.split()
-            if len(words) > 3 and words[-1].endswith("];"):
-                return module, words[-2]
-    raise SimulationError("the bench has no memory")

@@ -23,7 +23,7 @@
 #include "Vbench___024root.h"
 #include "verilated.h"
 
-#define MEMORY(top) (top)->rootp->bench__DOT__memory__DOT__words
+#define MEMORY(top) (top)->rootp->bench__DOT__memory__DOT__data
 
 static Vbench *top;
 static uint64_t now = 0;

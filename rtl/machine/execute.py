@@ -3,8 +3,6 @@
 from amaranth import Module, ResetInserter, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from hwsim.rtl.machine.postprocess import Postprocess
-from hwsim.rtl.machine.vector import Vector
 
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
@@ -13,6 +11,8 @@ from hwsim.rtl.arrays import build
 from hwsim.rtl.machine.command import drive_command, weight_base
 from hwsim.rtl.machine.descriptor import execute_layout
 from hwsim.rtl.machine.feeder import Feeder
+from hwsim.rtl.machine.postprocess import Postprocess
+from hwsim.rtl.machine.vector import Vector
 from hwsim.rtl.machine.weights import WeightReader
 
 __all__ = ["Execute"]

@@ -2,15 +2,13 @@
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from hwsim.config import ArchConfig
 from hwsim.rtl.bus.axi import lite_port, read_port, write_port
 from hwsim.rtl.machine.machine import HOST_ADDRESS, Machine
 
 __all__ = ["MachineTop", "connect_flat", "flat"]
-
-_TURN = {In: Out, Out: In}
 
 
 class MachineTop(wiring.Component):
@@ -53,8 +51,7 @@ def flat(signature: wiring.Signature, prefix: str) -> dict[str, wiring.Member]:
     members = {}
     for channel, port in signature.members.items():
         for name, member in port.signature.members.items():
-            flow = member.flow if port.flow == Out else _TURN[member.flow]
-            members[f"{prefix}_{channel}{name}"] = flow(member.shape)
+            members[f"{prefix}_{channel}{name}"] = member.flow(member.shape)
     return members
 
 
@@ -62,7 +59,6 @@ def connect_flat(m: Module, outside: object, inside: object, prefix: str) -> Non
     """Connect flat ports with a port inside, whose directions are those of the component."""
     for channel, port in inside.signature.members.items():  # type: ignore[attr-defined]
         for name, member in port.signature.members.items():
-            flow = member.flow if port.flow == Out else _TURN[member.flow]
             one: Signal = getattr(outside, f"{prefix}_{channel}{name}")
             other = getattr(getattr(inside, channel), name)
-            m.d.comb += one.eq(other) if flow == Out else other.eq(one)
+            m.d.comb += one.eq(other) if member.flow == Out else other.eq(one)
