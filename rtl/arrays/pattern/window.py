@@ -117,8 +117,11 @@ class WindowUnit(wiring.Component):
 
         with m.If(step):
             m.d.sync += valid.eq(offer)
-            m.d.sync += job.reads.eq(job.reads - needs_pixel)
-            m.d.sync += job.windows.eq(job.windows - offer)
+            # conditions enable the counters: behind a condition an adder would be slow
+            with m.If(needs_pixel):
+                m.d.sync += job.reads.eq(job.reads - 1)
+            with m.If(offer):
+                m.d.sync += job.windows.eq(job.windows - 1)
             m.d.sync += running.eq(~(offer & (job.windows == 1)))
         with m.Elif(self.window.ready):
             m.d.sync += valid.eq(0)
@@ -134,10 +137,13 @@ class WindowUnit(wiring.Component):
         lag = Signal(range(self.line_depth + 2))
         row = Signal.like(Value.cast(job.height), name="row")
         col = Signal.like(Value.cast(job.width), name="col")
+        # where a row and a patch end: compared as they are, with no adder before them
+        last_row = Signal.like(row, reset_less=True)
+        last_col = Signal.like(col, reset_less=True)
         ends = Signal(4)
         outside = Signal(4, reset_less=True)
         top, _, left, _ = job.edges
-        m.d.comb += ends.eq(Cat(row == 0, row + 1 == job.height, col == 0, col + 1 == job.width))
+        m.d.comb += ends.eq(Cat(row == 0, row == last_row, col == 0, col == last_col))
         inside = ~(ends & ~Value.cast(job.edges)).any()
         on_stride = ~job.stride | ((row[0] != top) & (col[0] != left))
         m.d.comb += offer.eq((lag == 0) & inside & on_stride)
@@ -152,6 +158,7 @@ class WindowUnit(wiring.Component):
         with m.If(self.start):
             m.d.sync += lag.eq(Mux(self.job.direct, 0, self.job.width + 1))
             m.d.sync += [row.eq(0), col.eq(0)]
+            m.d.sync += [last_row.eq(self.job.height - 1), last_col.eq(self.job.width - 1)]
         return outside
 
     def _taps(self, m: Module, job, step: Signal, outside: Signal) -> None:

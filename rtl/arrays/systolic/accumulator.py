@@ -2,11 +2,11 @@
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.rtl.arrays.systolic.layout import psum_lanes, tag_layout
 from hwsim.rtl.blocks.delay import delayed
+from hwsim.rtl.blocks.registered_memory import RegisteredMemory
 from hwsim.rtl.blocks.skid import Skid
 
 __all__ = ["Accumulator"]
@@ -97,10 +97,10 @@ class Accumulator(wiring.Component):
         wiring.connect(m, skid.o, wiring.flipped(self.ofmap))
         m.d.comb += enable.eq(skid.i.ready)
 
-        acc: Memory = Memory(shape=lanes, depth=self.depth, init=[])
-        m.submodules.acc = acc
-        write = acc.write_port()
-        read = acc.read_port(transparent_for=(write,) if self.reuse == 2 else ())
+        acc = RegisteredMemory(
+            m, "acc", lanes, self.depth, transparent=self.reuse == 2, platform=platform
+        )
+        write, read = acc.write, acc.read
 
         offered = Signal()
         tags, valid = [self.tag], offered
@@ -119,10 +119,7 @@ class Accumulator(wiring.Component):
             m.d.sync += read_addr.eq(Mux(early.end, 0, read_addr + 1))
 
         # one cycle before it
-        kept = Signal(lanes, reset_less=True)
-        with m.If(enable):
-            for c in range(lanes.length):
-                m.d.sync += kept[c].eq(Mux(late.first, 0, read.data[c]))
+        kept = acc.registered(m, enable=enable, clear=late.first, name="kept")
 
         # with it
         payload = Signal(lanes, reset_less=True)
