@@ -19,7 +19,7 @@ _IDLE = 4
 @njit(cache=True, nogil=True)
 def burst_length(address, left, longest, beat_bytes):  # type: ignore[no-untyped-def]
     """Beats of the burst at an address with so many beats left in its row."""
-    return min(left, longest, (PAGE - address % PAGE) // beat_bytes)
+    return min(left, longest, (PAGE - (address & (PAGE - 1))) // beat_bytes)
 
 
 def numbers(memory: MemoryConfig, bus: BusConfig, outstanding: int) -> tuple[int, ...]:
