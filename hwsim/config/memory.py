@@ -17,7 +17,8 @@ class MemoryConfig(Config):
 
     A burst's first beat is offered ``latency`` cycles after its address is taken, or when the burst
     before has ended and the pause after it is over, whichever is later. Simulator and testbench
-    follow the same rules: ``hwsim.accelerator`` and ``hwsim.rtl.cosim.memory``.
+    follow the same rules: ``hwsim.accelerator`` and ``hwsim.rtl.cosim.memory``. A pause that
+    outlasts the latency is refused there: tiles must not wait for those before them.
     """
 
     name: str

@@ -64,7 +64,7 @@ class Unpack(wiring.Component):
         # the most that is left: all of a beat but a unit, or less than a word before its last beat
         most = max(beat, word) - 1
         held = Signal(max(most, 1) * unit, reset_less=True)
-        level = Signal(range(most + 1))
+        level = Signal(range(max(most, 1) + 1))
 
         # a beat follows what is left over; while that is a whole word, no beat is taken
         whole = Signal()

@@ -63,13 +63,15 @@ def random_blocks(rng, bus, widths, count):
 
 def random_memory(rng, bus):
     """Memory with random latency, interval, pause and limit; half serve a beat per cycle."""
+    slower, overhead = int(rng.choice([1, 1, 2, 4])), int(rng.integers(4) * rng.integers(2))
     return MemoryConfig(
         name="random",
         source="test",
-        latency=int(rng.integers(1, 30)),
-        bytes_per_cycle=int(rng.choice([bus.bytes, bus.bytes, bus.bytes // 2, bus.bytes // 4])),
+        # a pause that outlasts the latency is refused
+        latency=int(rng.integers(max(1, slower + overhead - 4), 30)),
+        bytes_per_cycle=bus.bytes // slower,
         outstanding=int(rng.integers(1, 17)),
-        overhead=int(rng.integers(4) * rng.integers(2)),
+        overhead=overhead,
     )
 
 

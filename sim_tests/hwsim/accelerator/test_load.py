@@ -8,7 +8,10 @@ from harness.component import seeded
 
 from hwsim.accelerator.load import LoadBlock, load_cycles
 from hwsim.config import BusConfig, MemoryConfig
+from hwsim.config.base import load
+from hwsim.config.catalog import resolve
 from hwsim.contract.descriptors import DESCRIPTOR_TARGET
+from hwsim.errors import InputError
 
 BUS = BusConfig(outstanding=2)
 WIDTHS = {"act": 64, "weight": 16, "scale": 128}
@@ -95,3 +98,22 @@ def walk(blocks, memory, bus):
             requested.append(cycle)
         cycle += 1
     return cycle + 1
+
+
+def test_a_pause_that_a_next_block_could_see_is_refused():
+    memory = MEMORY.model_copy(update={"latency": 3, "overhead": 7})
+    with pytest.raises(InputError, match=r"latency = 3: must be at least 4 with beats of 64 bits"):
+        load_cycles([block(1, 1)], memory, BUS, WIDTHS)
+
+
+@pytest.mark.parametrize(
+    "name", ["ideal", "sram", "lpddr4_3200_x32", "ddr3_1600_x16", "ulx3s_sdram"]
+)
+def test_every_memory_serves_a_bus(name):
+    memory = load(MemoryConfig, resolve(name, "memory"))
+    for data_width in (32, 64, 128):
+        bus = BusConfig(data_width=data_width)
+        beats = -(-64 // data_width)
+        assert load_cycles([block(beats, 1)], memory, bus, WIDTHS) == 4 + memory.latency + (
+            beats - 1
+        ) * memory.interval(bus)
