@@ -1,6 +1,6 @@
 """Bursts of a strided block: rows cut at the longest burst and at the pages of AXI."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -68,17 +68,17 @@ class Bursts(wiring.Component):
         beats = Signal.like(block.beats, reset_less=True)
         left = Signal.like(block.beats, reset_less=True)
 
-        # beats of this burst: up to the longest, to the end of the row, to the end of the page
-        lsb = exact_log2(bus.bytes)
-        to_page = Signal(range(PAGE // bus.bytes + 1))
-        in_row = Signal(range(bus.burst + 1))
-        in_page = Signal(range(bus.burst + 1))
-        length = Signal(range(bus.burst + 1))
+        # beats of this burst: up to the longest, to the end of the row, to the end of the page; the
+        # page counts only in its last part as long as a burst
+        lsb, bits = exact_log2(bus.bytes), exact_log2(bus.burst)
+        low, part = address[lsb:][:bits], address[lsb + bits :]
+        last_part = part[: exact_log2(PAGE) - lsb - bits].all()
+        longest = Signal()
+        in_row = Mux(longest, bus.burst, left[:bits])
+        crosses = Signal()
         m.d.comb += [
-            to_page.eq(PAGE // bus.bytes - address[lsb : exact_log2(PAGE)]),
-            in_row.eq(Mux(left < bus.burst, left, bus.burst)),
-            in_page.eq(Mux(to_page < bus.burst, to_page, bus.burst)),
-            length.eq(Mux(in_row < in_page, in_row, in_page)),
+            longest.eq(left[bits:].any()),
+            crosses.eq(last_part & Mux(longest, low.any(), low + left[:bits] > bus.burst)),
         ]
 
         taken = Signal()
@@ -87,9 +87,9 @@ class Bursts(wiring.Component):
         m.d.comb += [
             self.burst.valid.eq(active & (under_way != bus.outstanding)),
             self.burst.p.addr.eq(address),
-            self.burst.p.len.eq(length - 1),
+            self.burst.p.len.eq(Mux(crosses, bus.burst - low, in_row) - 1),
             taken.eq(self.burst.valid & self.burst.ready),
-            ends_row.eq(length == left),
+            ends_row.eq(~crosses & (left <= bus.burst)),
             ends_block.eq(ends_row & (rows == 1)),
             self.block.ready.eq(~active | (taken & ends_block)),
             self.busy.eq(active | (under_way != 0)),
@@ -101,8 +101,9 @@ class Bursts(wiring.Component):
         with m.If(taken & ends_row):
             m.d.sync += [row.eq(next_row), address.eq(next_row), left.eq(beats), rows.eq(rows - 1)]
         with m.Elif(taken):
-            m.d.sync += address.eq(address + Cat(Const(0, lsb), length))
-            m.d.sync += left.eq(left - length)
+            # a burst that ends neither row nor page is the longest
+            m.d.sync += [part.eq(part + 1), low.eq(Mux(crosses, 0, low))]
+            m.d.sync += left.eq(left - bus.burst + Mux(crosses, low, 0))
         with m.If(self.block.valid & self.block.ready):
             m.d.sync += [
                 active.eq(1),
