@@ -1,4 +1,4 @@
-"""The tables of docs/results.md and README.md that are made from results: compression and studies.
+"""The tables of docs and README.md that are made from results: compression and studies.
 
 ``python benchmarks/results.py`` prints the table of all shipped checkpoints, each row with the
 command that makes it. ``--write`` puts this table, and the answers of the studies in
@@ -24,6 +24,7 @@ from common import ROOT, replaced
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
 from hwsim.config.jobs.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 from hwsim.cost import storage
 from hwsim.datasets.sources import DATASETS
 from hwsim.formats.base import Bits
@@ -33,7 +34,7 @@ from hwsim.system.files import write_text_atomic
 __all__ = ["Row", "compression", "main", "replaced", "rows"]
 
 PAGE = ROOT / "docs" / "results.md"
-PAGES = (PAGE, ROOT / "README.md")
+PAGES = (PAGE, ROOT / "docs" / "large-networks.md", ROOT / "README.md")
 
 #: Picture in the README, and the file of a study that it is a copy of.
 PICTURE = ROOT / "docs" / "pictures" / "lenet5_accuracy_by_cycles.svg"
@@ -192,12 +193,14 @@ def studies() -> Iterator[tuple[str, str]]:
             document = json.loads(report.with_name("results.json").read_text())
             yield f"study {config.name}", _findings(text)
             yield f"study {config.name} in short", _short(text, document)
+        if isinstance(config.study, SyntheticStudyConfig) and text:
+            yield f"study {config.name}", _tables(text)
 
 
 def main() -> int:
     """Print the table, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="into docs/results.md and README.md")
+    parser.add_argument("--write", action="store_true", help="into docs and README.md")
     options = parser.parse_args()
     body = compression()
     if not options.write:
@@ -238,6 +241,14 @@ def _opening(report: str) -> list[str]:
     paragraphs = report.split("\n\n")
     end = next(n for n, text in enumerate(paragraphs) if text.startswith("Reproduce with"))
     return paragraphs[1:end]
+
+
+def _tables(report: str) -> str:
+    """Tables of a synthetic study's report, and the sentences between them."""
+    paragraphs = report.split("\n\n")
+    first = next(n for n, text in enumerate(paragraphs) if text.startswith("|"))
+    end = next(n for n, text in enumerate(paragraphs) if text.startswith("!["))
+    return "\n\n".join(paragraphs[first:end])
 
 
 def _findings(report: str) -> str:

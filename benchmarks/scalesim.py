@@ -53,7 +53,8 @@ class Compared:
     overlap: int
     #: Ours waits for weights where a fold has fewer pixels than the array has rows.
     preload_gaps: int
-    #: Our command, swap, product and output registers; SCALE-Sim gives the last cycle's number, from 0.
+    #: Our command, swap, product and output registers; SCALE-Sim gives the last cycle's number,
+    #: from 0.
     registers: int
     #: Processor and wall time of SCALE-Sim.
     scalesim_seconds: float
