@@ -150,6 +150,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true")
     options.add_argument("--liberty", type=Path)
+    options.add_argument("designs", nargs="*", help="renew these alone (default: all)")
     chosen = options.parse_args()
     kept = PartsConfig.read(PAGE)
     if chosen.check:
@@ -157,9 +158,12 @@ def main() -> int:
     if chosen.liberty is not None:
         publish("liberty", against(chosen.liberty, kept))
     if not chosen.check and chosen.liberty is None:
-        parts = record(designs())
-        own = {"clocks": clocks(designs()), "activities": kept.activities}
-        write_text_atomic(PAGE, HEAD + parts.model_copy(update=own).to_yaml())
+        archs = [ArchConfig.read(name) for name in chosen.designs] or designs()
+        parts, found = record(archs).parts, clocks(archs)
+        if chosen.designs:
+            parts, found = kept.parts | parts, kept.clocks | found
+        renewed = kept.model_copy(update={"parts": parts, "clocks": found})
+        write_text_atomic(PAGE, HEAD + renewed.to_yaml())
     return 0
 
 

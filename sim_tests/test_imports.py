@@ -27,6 +27,7 @@ ORDER = (
     "report",
     "engine",
     "accelerator",
+    "compiler",
     "cost",
     "verification",
     "studies",

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from amaranth import Module
-from amaranth.back import verilog
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
@@ -25,7 +24,9 @@ from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import toolchain
 from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.run import SimulationError
-from hwsim.rtl.emit.zeros import collapse_zeros
+from hwsim.rtl.emit.rtlil import elaborated
+from hwsim.rtl.emit.verilog import verilog_of
+from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.machine import HOST_ADDRESS, Machine
 from hwsim.rtl.machine.top import connect_flat, flat
 from hwsim.system.files import write_text_atomic
@@ -159,26 +160,25 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with toolchain.active("verilator"):
-        text = verilog.convert(
-            MachineBench(arch, size), name="bench", emit_src=False, strip_internal_attrs=True
-        )
-        text = collapse_zeros(text)
-        stamp = hashlib.sha256()
-        for part in (text, _MAIN.read_text(), json.dumps(toolchain.versions("verilator"))):
+        # a large memory takes long to elaborate: what a small one gives tells whether all is as before
+        small = without_zeros(elaborated(MachineBench(arch, 4096), "bench"))
+        stamp = hashlib.sha256(str(size).encode())
+        for part in (small, _MAIN.read_text(), json.dumps(toolchain.versions("verilator"))):
             stamp.update(part.encode())
         objects = folder / "obj"
         program, mark = objects / "bench", folder / "stamp"
         if program.is_file() and mark.is_file() and mark.read_text() == stamp.hexdigest():
             return Bench(arch, program, size)
         shutil.rmtree(objects, ignore_errors=True)
+        rtlil = without_zeros(elaborated(MachineBench(arch, size), "bench"))
+        text = verilog_of(rtlil, "bench")
         source = write_text_atomic(folder / "bench.v", text)
         control = write_text_atomic(folder / "bench.vlt", _VISIBLE)
         main = write_text_atomic(folder / "main.cpp", _MAIN.read_text())
         command = [
             str(toolchain.find("verilator").path), "--cc", "--exe", "--build", "-j", "1",
             "--top-module", "bench", "-Mdir", str(objects), "-o", "bench",
-            "-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert",
-            "-CFLAGS", "-O2", str(control), str(source), str(main),
+            *toolchain.BUILD_ARGS["verilator"], str(control), str(source), str(main),
         ]  # fmt: skip
         result = subprocess.run(
             command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False
@@ -273,4 +273,3 @@ def _settings(arch: ArchConfig, job: Job) -> list[str]:
     return [f"set {name} {value}" for name, value in values.items()] + [
         f"write {at[name]} {value}" for name, value in registers.items()
     ]
-

@@ -21,9 +21,10 @@
 
 #include "Vbench.h"
 #include "Vbench___024root.h"
+#include "Vbench__Syms.h"
 #include "verilated.h"
 
-#define MEMORY(top) (top)->rootp->bench__DOT__memory__DOT__data
+#define MEMORY(top) (top)->rootp->vlSymsp->TOP__bench__memory.data
 
 static Vbench *top;
 static uint64_t now = 0;

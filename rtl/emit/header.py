@@ -60,8 +60,8 @@ def driver_text(arch: ArchConfig) -> str:
 
 
 _INTERFACE = """
-/* A machine, and how its registers are reached: plain memory unless HWSIM_READ and HWSIM_WRITE are
- * defined before this header, as functions or macros of (machine, offset) and (machine, offset, value). */
+/* A machine, and how its registers are reached: plain memory, unless HWSIM_READ(machine, offset)
+ * and HWSIM_WRITE(machine, offset, value) are defined before this header. */
 typedef struct {
     volatile uint32_t *base;
     void *context;
@@ -87,7 +87,7 @@ extern "C" {
 int hwsim_check(const hwsim_machine *machine);
 /* Start a program; interrupts come at its end and with an error. -1 where one runs already. */
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program);
-/* Poll until the run has ended, at most `polls` times; 0: done, -1: still busy, else an error code. */
+/* Poll until the run has ended, at most `polls` times; 0: done, -1: busy, else an error code. */
 int hwsim_wait(const hwsim_machine *machine, uint32_t polls);
 /* End the run; it is over when hwsim_wait says so. */
 void hwsim_stop(const hwsim_machine *machine);

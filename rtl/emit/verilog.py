@@ -12,7 +12,7 @@ from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
 from hwsim.rtl.emit.sidecar import sidecar
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["generate"]
+__all__ = ["generate", "verilog_of"]
 
 
 def generate(arch: ArchConfig, out_dir: Path, top: str = "array") -> Path:
@@ -33,13 +33,13 @@ def generate(arch: ArchConfig, out_dir: Path, top: str = "array") -> Path:
     """
     component, rtlil = design_rtlil(arch, top)
     path = Path(out_dir) / f"{arch.name}.v"
-    write_text_atomic(path, _verilog(rtlil, arch.name))
+    write_text_atomic(path, verilog_of(rtlil, arch.name))
     content = json.dumps(sidecar(arch, component, rtl_digest(rtlil, arch.name)), indent=2) + "\n"
     write_text_atomic(path.with_suffix(".json"), content)
     return path
 
 
-def _verilog(rtlil: str, name: str) -> str:
+def verilog_of(rtlil: str, name: str) -> str:
     """Verilog of RTLIL.
 
     The Yosys is always the Python package's: another one writes another text. The passes are those
