@@ -160,7 +160,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with toolchain.active("verilator"):
-        # a large memory takes long to elaborate: what a small one gives tells whether all is as before
+        # a large memory takes long to elaborate; a small one tells whether all is as before
         small = without_zeros(elaborated(MachineBench(arch, 4096), "bench"))
         stamp = hashlib.sha256(str(size).encode())
         for part in (small, _MAIN.read_text(), json.dumps(toolchain.versions("verilator"))):
