@@ -92,7 +92,10 @@ def stages(program: Program, memory: MemoryConfig) -> Stages:
         )
     barrier = [tile.barrier for tile in program.tiles]
     return Stages(
-        *(np.array(each, np.int64) for each in (fetch, load, execute, store)),
+        np.array(fetch, np.int64),
+        np.array(load, np.int64),
+        np.array(execute, np.int64),
+        np.array(store, np.int64),
         np.array(barrier, np.bool_),
     )
 

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hwsim.config.arrays import FAMILIES, AnyArray, ArrayConfig
 from hwsim.config.base import Config, load
-from hwsim.config.catalog import resolve
+from hwsim.config.catalog import CONFIGS, resolve
 from hwsim.config.machine import BusConfig, OnChipConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.config.reserved import RESERVED
@@ -98,8 +98,9 @@ class ArchConfig(Config):
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
-        """Read a design by name (``configs/arch``) or path."""
-        return load(cls, resolve(name, "arch"))
+        """Read a design by name (``configs/arch``, ``configs/machine``) or path."""
+        is_machine = (CONFIGS / "machine" / f"{name}.yaml").is_file()
+        return load(cls, resolve(name, "machine" if is_machine else "arch"))
 
 
 def digest_of(hardware: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
@@ -61,6 +61,11 @@ class MachineBench(wiring.Component):
     faulty, fault_first, fault_last : ``In``
         Whether, and which, addresses are answered with an error.
     """
+
+    irq: Signal
+    faulty: Signal
+    fault_first: Signal
+    fault_last: Signal
 
     def __init__(self, arch: ArchConfig, size: int) -> None:
         self.arch, self.size = arch, size

@@ -1,5 +1,7 @@
 """Act banks: independent memories for feature maps, a read and a write port each."""
 
+from typing import Any
+
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -41,6 +43,11 @@ class ActBanks(wiring.Component):
     feed, drain : ``In``
         Read a word: ``en``, ``index``, ``addr``; ``data``.
     """
+
+    fill: Any
+    write: Any
+    feed: Any
+    drain: Any
 
     def __init__(
         self, *, banks: int, depth: int, word_lanes: int, post_lanes: int, act_width: int

@@ -25,4 +25,4 @@ def drive_command(m: Module, arch: ArchConfig, command: data.View, job: data.Vie
 
 def weight_base(job: data.View) -> Value:
     """First word of a job's weights in their half."""
-    return job.command_1[16:]
+    return Value.cast(job.command_1)[16:]

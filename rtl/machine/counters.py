@@ -23,6 +23,10 @@ class Counters(wiring.Component):
     values : ``Out(ArrayLayout(64, len(COUNTERS)))``
     """
 
+    clear: Signal
+    strobes: data.View
+    values: data.View
+
     def __init__(self) -> None:
         names = [name for name, _ in COUNTERS]
         super().__init__(

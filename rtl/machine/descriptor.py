@@ -1,6 +1,6 @@
 """Layouts of a descriptor and of what travels between the stages of the machine."""
 
-from amaranth import Module, unsigned
+from amaranth import Module, Shape, unsigned
 from amaranth.lib import data
 
 from hwsim.contract.descriptors import FEED_LEVELS, FIELDS, LOADS, POST_LEVELS, WORD_BITS
@@ -19,7 +19,7 @@ _STORE = ("stores", "store_bank", "store_region", "interrupt", "stop")
 
 def descriptor_layout() -> data.StructLayout:
     """All fields, each at its place; bits between them are ``unused``."""
-    fields = {}
+    fields: dict[str, Shape] = {}
     for word, entries in enumerate(FIELDS):
         fields |= {field.name: unsigned(field.bits) for field in entries}
         rest = WORD_BITS - sum(field.bits for field in entries)

@@ -1,7 +1,9 @@
 """Execution of one tile: from the act banks through array or vector unit back into them."""
 
+from typing import Any
+
 from amaranth import Module, ResetInserter, Signal, unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
@@ -45,6 +47,16 @@ class Execute(wiring.Component):
     takes : ``Out(1)``
         The array takes a beat of activations.
     """
+
+    start: Signal
+    abort: Signal
+    job: data.View
+    feed: Any
+    weight: Any
+    scale: Any
+    write: Any
+    done: Signal
+    takes: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
@@ -103,7 +115,7 @@ class Execute(wiring.Component):
         m.d.comb += [self.weight.en.eq(weights.read.en), self.weight.addr.eq(weights.read.addr)]
         m.d.comb += weights.read.data.eq(self.weight.data)
 
-        array = build(self.arch)
+        array: Any = build(self.arch)
         m.submodules.array = reset(array)
         commanded = Signal()
         with m.If(array.command.ready):

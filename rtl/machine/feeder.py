@@ -1,12 +1,14 @@
 """Feeder: walks an act bank and gives a beat of activations per cycle."""
 
+from typing import Any
+
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
-from hwsim.rtl.blocks.nest import Nest
 
 from hwsim.contract.descriptors import FEED_LEVELS
+from hwsim.rtl.blocks.nest import Nest
 
 __all__ = ["Feeder"]
 
@@ -41,6 +43,15 @@ class Feeder(wiring.Component):
     word : ``Out(word_bits)``
         All of the word that ``beat`` is of.
     """
+
+    start: Signal
+    whole: Signal
+    base: Signal
+    bounds: data.View
+    steps: data.View
+    read: Any
+    beat: stream.Interface
+    word: Signal
 
     def __init__(self, *, word_bits: int, beat_bits: int) -> None:
         self.word_bits, self.beat_bits = word_bits, beat_bits

@@ -1,5 +1,7 @@
 """Two halves of a memory: one is filled while the other is read."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -27,6 +29,9 @@ class Halves(wiring.Component):
     read : ``In``
         ``en``, ``half``, ``addr``; ``data``.
     """
+
+    fill: Any
+    read: Any
 
     def __init__(self, *, width: int, depth: int) -> None:
         self.width, self.depth = width, depth

@@ -1,21 +1,23 @@
 """The machine: an array with memories, a sequencer, and its two ports to the system around it."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from hwsim.rtl.bus.axi import lite_port, read_port, write_port
-from hwsim.rtl.bus.load import Load
-from hwsim.rtl.bus.store import Store
-from hwsim.rtl.machine.registers import Registers
 
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
 from hwsim.contract.registers import VERSION
+from hwsim.rtl.bus.axi import lite_port, read_port, write_port
+from hwsim.rtl.bus.load import Load
+from hwsim.rtl.bus.store import Store
 from hwsim.rtl.machine.banks import ActBanks
 from hwsim.rtl.machine.counters import Counters
 from hwsim.rtl.machine.execute import Execute
 from hwsim.rtl.machine.halves import Halves
+from hwsim.rtl.machine.registers import Registers
 from hwsim.rtl.machine.sequencer import Sequencer
 
 __all__ = ["HOST_ADDRESS", "Machine"]
@@ -40,6 +42,11 @@ class Machine(wiring.Component):
         AXI4 masters.
     irq : ``Out(1)``
     """
+
+    host: Any
+    read: Any
+    write: Any
+    irq: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch

@@ -1,10 +1,10 @@
 """Sequencer: three stages over the tiles of a program: load, execute, store."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from hwsim.rtl.bus.load import block_layout as load_block
-from hwsim.rtl.bus.store import block_layout as store_block
 
 from hwsim.config import BusConfig
 from hwsim.contract.descriptors import (
@@ -18,6 +18,8 @@ from hwsim.contract.descriptors import (
     WORDS,
 )
 from hwsim.contract.registers import ERRORS, REGIONS
+from hwsim.rtl.bus.load import block_layout as load_block
+from hwsim.rtl.bus.store import block_layout as store_block
 from hwsim.rtl.machine.descriptor import (
     copy,
     descriptor_layout,
@@ -91,6 +93,30 @@ class Sequencer(wiring.Component):
     stages : ``Out``
         What the stages do in this cycle, for the counters.
     """
+
+    start: Signal
+    stop: Signal
+    program: Signal
+    length: Signal
+    regions: data.View
+    load: stream.Interface
+    load_busy: Signal
+    load_error: Signal
+    fetched: Any
+    store: stream.Interface
+    store_busy: Signal
+    store_error: Signal
+    execute: Signal
+    job: data.View
+    executed: Signal
+    abort: Signal
+    busy: Signal
+    done: Signal
+    failed: Signal
+    interrupt: Signal
+    code: Signal
+    index: Signal
+    stages: data.View
 
     def __init__(self, *, bus: BusConfig, banks: int, digest: int) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
@@ -338,7 +364,7 @@ class Sequencer(wiring.Component):
             is_act = target == TARGETS["act"]
             unknown = (target == DESCRIPTOR_TARGET) | (index >= Mux(is_act, self.banks, 2))
             bad |= (d.loads > block) & unknown
-        return bad
+        return Value.cast(bad)
 
 
 def _register(name: str, layout: data.StructLayout) -> data.View:
@@ -362,4 +388,4 @@ def _conflict(d: data.View, before: data.View) -> Value:
             is_there = d[f"load{block}_index"] == places[name]
             is_target = (d.loads > block) & (d[f"load{block}_target"] == code)
             clash |= is_target & users[name] & is_there
-    return clash
+    return Value.cast(clash)

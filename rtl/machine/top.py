@@ -1,5 +1,7 @@
 """The machine with the ports that a system integrator expects: flat AXI names."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -28,6 +30,8 @@ class MachineTop(wiring.Component):
     irq : ``Out(1)``
     """
 
+    irq: Signal
+
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
         bus = arch.bus
@@ -46,7 +50,7 @@ class MachineTop(wiring.Component):
         return m
 
 
-def flat(signature: wiring.Signature, prefix: str) -> dict[str, wiring.Member]:
+def flat(signature: Any, prefix: str) -> dict[str, wiring.Member]:
     """Members of all channels of a port, each with the name that AXI gives it."""
     members = {}
     for channel, port in signature.members.items():
@@ -55,9 +59,9 @@ def flat(signature: wiring.Signature, prefix: str) -> dict[str, wiring.Member]:
     return members
 
 
-def connect_flat(m: Module, outside: object, inside: object, prefix: str) -> None:
+def connect_flat(m: Module, outside: Any, inside: Any, prefix: str) -> None:
     """Connect flat ports with a port inside, whose directions are those of the component."""
-    for channel, port in inside.signature.members.items():  # type: ignore[attr-defined]
+    for channel, port in inside.signature.members.items():
         for name, member in port.signature.members.items():
             one: Signal = getattr(outside, f"{prefix}_{channel}{name}")
             other = getattr(getattr(inside, channel), name)

@@ -1,5 +1,7 @@
 """Weight reader: a half of the weight memory as a stream, word after word."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -29,6 +31,12 @@ class WeightReader(wiring.Component):
         ``en``, ``addr``; ``data`` in the cycle after.
     word : ``Out(stream.Signature(width))``
     """
+
+    start: Signal
+    stop: Signal
+    base: Signal
+    read: Any
+    word: stream.Interface
 
     def __init__(self, *, width: int, address: int) -> None:
         super().__init__(
