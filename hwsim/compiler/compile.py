@@ -14,7 +14,7 @@ from hwsim.accelerator.tile import Load, Store, Tile
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.compiler import jobs
 from hwsim.compiler.banks import Banks, NoRoom
-from hwsim.compiler.compiled import Compiled
+from hwsim.compiler.compiled import Compiled, whole_beats
 from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Map, Unrolled
 from hwsim.compiler.weights import Scale, Weights
@@ -72,20 +72,11 @@ class _Compiler:
         first = self._input()
         # inputs take turns, so that one is loaded while the other is used
         slots = [self._take(first, "an input") for _ in range(min(2, self.images))]
-        last = alone[-1]
-        border_free = Map(last.ofmap, self.shape.word_lanes)
-        bank, start = self._room(
-            self.images * border_free.words, f"{last.layer.name} of all images", avoid=(0,)
-        )
-        maps = [
-            replace(border_free, bank=bank, start=start + index * border_free.words)
-            for index in range(self.images)
-        ]
+        maps, store = self._results(alone[-1], is_whole=not together and alone[-1].has_weights)
         for index in range(self.images):
             self._image(alone, slots[index % len(slots)], maps[index], index)
         for slot in slots:
             self.banks.give(slot.bank, slot.start, slot.words)
-        store = Store(bank, OUTPUTS, 0, self.images * border_free.words, start=start)
         for shape in together:
             maps, store = self._together(shape, maps, is_last=shape is together[-1])
         self.tiles[-1] = replace(self.tiles[-1], store=store)
@@ -96,8 +87,22 @@ class _Compiler:
         word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
         size = self.images * -(-first.words * word // bus) * bus
         program = Program(self.arch, tiles, self.constants, size, store.words * word)
-        result = None if together else maps[0]
-        return Compiled(program, first, result, self.shapes[-1].ofmap.size, self.images)
+        is_whole = self.shapes[-1].has_weights
+        return Compiled(program, first, maps[0], is_whole, self.images)
+
+    def _results(self, shape: LayerShape, *, is_whole: bool) -> tuple[list[Map], Store]:
+        """Place of a layer's results for all images, one behind the other, and their store."""
+        found = Map(shape.ofmap, self.shape.word_lanes)
+        words = found.words
+        if is_whole:
+            beats = shape.pixels * whole_beats(self.shape, shape.ofmap)
+            words = -(-beats // self.shape.post_beats)
+        what = f"{shape.layer.name} of all images"
+        bank, start = self._room(self.images * words, what, avoid=(0,))
+        maps = [
+            replace(found, bank=bank, start=start + index * words) for index in range(self.images)
+        ]
+        return maps, Store(bank, OUTPUTS, 0, self.images * words, start=start)
 
     def _image(
         self, shapes: Sequence[LayerShape], source: Map | Unrolled, result: Map, index: int
@@ -130,9 +135,11 @@ class _Compiler:
         if shape.has_weights:
             chunks = self.weights.chunks(layer.name, *self._operands(shape, source))
             depthwise = self._is_depthwise(shape)
+            is_whole = shape is self.shapes[-1]
             found = jobs.convolution(
-                shape, chunks, source, target, self.shape, self.pixels, diagonal=depthwise
-            )
+                shape, chunks, source, target, self.shape, self.pixels,
+                diagonal=depthwise, is_whole=is_whole,
+            )  # fmt: skip
             return list(found)
         maps = [each for each in sources if isinstance(each, Map)]
         if len(maps) < len(sources):
@@ -156,22 +163,14 @@ class _Compiler:
         self, shape: LayerShape, maps: list[Map], *, is_last: bool
     ) -> tuple[list[Map], Store]:
         """A fully connected layer of all images; the last one's sums leave whole."""
-        name, images = shape.layer.name, self.images
-        chunks = self.weights.chunks(name, *self._operands(shape, maps[0]))
+        chunks = self.weights.chunks(shape.layer.name, *self._operands(shape, maps[0]))
+        targets, store = self._results(shape, is_whole=is_last)
         if is_last:
-            folds = -(-shape.ofmap.channels // self.shape.ofmap_lanes)
-            words = -(-images * folds * self.shape.raw_beats // self.shape.post_beats)
-            bank, start = self._room(words, f"{name} of all images")
-            self.tiles += jobs.whole(shape, chunks, maps, bank, start, self.shape)
-            return maps, Store(bank, OUTPUTS, 0, words, start=start)
-        out = Map(shape.ofmap, self.shape.word_lanes)
-        bank, start = self._room(images * out.words, f"{name} of all images")
-        targets = [
-            replace(out, bank=bank, start=start + index * out.words) for index in range(images)
-        ]
-        self.tiles += jobs.together(shape, chunks, maps, targets, self.shape)
-        self.banks.give(maps[0].bank, maps[0].start, images * maps[0].words)
-        return targets, Store(bank, OUTPUTS, 0, images * out.words, start=start)
+            self.tiles += jobs.whole(shape, chunks, maps, targets, self.shape)
+        else:
+            self.tiles += jobs.together(shape, chunks, maps, targets, self.shape)
+        self.banks.give(maps[0].bank, maps[0].start, self.images * maps[0].words)
+        return targets, store
 
     def _load(self, source: Map | Unrolled, index: int) -> Load:
         """Block of an input."""

@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 from hwsim.accelerator.program import Program
 from hwsim.compiler.bits import to_bytes
 from hwsim.compiler.layout import Map, Unrolled
+from hwsim.config import TensorShape
+from hwsim.config.shape import MachineShape
 
-__all__ = ["Compiled"]
+__all__ = ["Compiled", "whole_beats"]
+
+
+def whole_beats(shape: MachineShape, tensor: TensorShape) -> int:
+    """Beats of the whole sums of one pixel."""
+    return -(-tensor.channels // shape.ofmap_lanes) * shape.raw_beats
 
 
 @dataclass(frozen=True)
@@ -23,15 +30,16 @@ class Compiled:
     source
         Layout of each input.
     result
-        Layout of each result that leaves as activations; absent where sums leave whole.
-    classes
-        Values of each result.
+        Shape of each result; of activations, its map.
+    is_whole
+        The last layer's sums leave, not activations: pixel after pixel, each with its folds of
+        filters.
     """
 
     program: Program
     source: Map | Unrolled
-    result: Map | None
-    classes: int
+    result: Map
+    is_whole: bool
     images: int
 
     def inputs(self, act: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -45,23 +53,16 @@ class Compiled:
         return np.concatenate(parts)
 
     def outputs(self, region: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Results ``(images, classes)`` from the region of the outputs."""
-        shape = self.program.shape
-        if self.result is None:
-            width = shape.psum_width
-            folds = -(-self.classes // shape.ofmap_lanes)
-            beats = shape.raw_beats * shape.ofmap_lanes * shape.act_width
-            per_image = folds * beats
-        else:
-            width, per_image = shape.act_width, self.result.words * shape.act_bits
-        bits = np.unpackbits(region, bitorder="little")
-        taken = bits[: self.images * per_image].reshape(self.images, -1, width).astype(np.int64)
+        """Results ``(images, values)``, channel by channel, from the region of the outputs."""
+        shape, tensor = self.program.shape, self.result.shape
+        width, bits = shape.act_width, self.result.words * shape.act_bits
+        if self.is_whole:
+            beats = tensor.height * tensor.width * whole_beats(shape, tensor)
+            width, bits = shape.psum_width, beats * shape.ofmap_lanes * shape.act_width
+        planes = np.unpackbits(region, bitorder="little")[: self.images * bits]
+        taken = planes.reshape(self.images, -1, width).astype(np.int64)
         values: NDArray[np.int64] = taken @ (1 << np.arange(width, dtype=np.int64))
         signed = values - ((values >> (width - 1)) << width)
-        if self.result is None:
-            whole: NDArray[np.int64] = signed[:, : self.classes]
-            return whole
-        tensor = self.result.shape
         grid = signed.reshape(self.images, tensor.height, tensor.width, -1)
         found = grid[..., : tensor.channels].transpose(0, 3, 1, 2).reshape(self.images, -1)
         return found

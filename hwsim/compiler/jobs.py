@@ -25,6 +25,7 @@ def convolution(
     pixels: int,
     *,
     diagonal: bool = False,
+    is_whole: bool = False,
 ) -> Iterator[Tile]:
     """Tiles of a convolution: groups of filters, and of each at most ``pixels`` at once.
 
@@ -32,7 +33,11 @@ def convolution(
     ----------
     diagonal
         A depthwise layer: each fold of filters reads its own block of channels.
+    is_whole
+        The last layer, whose sums leave whole: one pixel per tile, so that none must wait.
     """
+    if is_whole:
+        pixels = 1
     layer, ofmap = shape.layer, shape.ofmap
     feed, post = words.feed_beats, words.post_beats
     bounds: tuple[int, ...]
@@ -77,9 +82,10 @@ def convolution(
                     (*size, chunk.m_folds),
                     (pixel, target.row * post, 1),
                 )
-                job = _job(
-                    chunk, source.bank, target.bank, feeding, posting, size[0] * size[1], layer.relu
-                )
+                if is_whole:
+                    posting = _whole(chunk, target, y * ofmap.width + x, words)
+                count, relu = size[0] * size[1], layer.relu and not is_whole
+                job = _job(chunk, source.bank, target.bank, feeding, posting, count, relu, is_whole)
                 yield Tile(chunk.take(), job, layer=layer.name)
 
 
@@ -109,19 +115,17 @@ def whole(
     shape: LayerShape,
     chunks: Iterator[Chunk],
     sources: Sequence[Map],
-    bank: int,
-    start: int,
+    targets: Sequence[Map],
     words: MachineShape,
 ) -> Iterator[Tile]:
-    """Tiles of the last layer, whose sums leave whole: one pixel each, so that none must wait."""
-    feed, raw = words.feed_beats, words.raw_beats
-    folds = -(-shape.ofmap.channels // words.ofmap_lanes)
+    """Tiles of a last layer that is fully connected: one image each, so that no sum must wait."""
+    feed = words.feed_beats
     for chunk in chunks:
         for index, source in enumerate(sources):
             feeding = Nest(source.start * feed, (1, source.words * feed, chunk.m_folds), (0, 1, 0))
-            first = start * words.post_beats + (index * folds + chunk.first) * raw
-            posting = Nest(first, (1, 1, chunk.m_folds), (0, 0, raw))
-            job = _job(chunk, source.bank, bank, feeding, posting, 1, relu=False, raw=True)
+            target = targets[index]
+            posting = _whole(chunk, target, 0, words)
+            job = _job(chunk, source.bank, target.bank, feeding, posting, 1, False, raw=True)
             yield Tile(chunk.take(), job, layer=shape.layer.name)
 
 
@@ -206,6 +210,14 @@ def fill(target: Map, value: int, weights: Weights) -> Iterator[Tile]:
         )
     if loads:
         yield Tile(tuple(loads))
+
+
+def _whole(chunk: Chunk, target: Map, pixel: int, words: MachineShape) -> Nest:
+    """Where the whole sums of a pixel are written; those of all pixels follow each other."""
+    raw = words.raw_beats
+    per_pixel = -(-target.shape.channels // words.ofmap_lanes) * raw
+    first = target.start * words.post_beats + pixel * per_pixel + chunk.first * raw
+    return Nest(first, (1, 1, chunk.m_folds), (0, 0, raw))
 
 
 def _job(

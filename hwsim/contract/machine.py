@@ -7,6 +7,7 @@ __all__ = [
     "POST_STAGES",
     "RAW_LATENCY",
     "RAW_STAGES",
+    "STALL_LIMIT",
     "VECTOR_LATENCY",
     "VECTOR_STAGES",
 ]
@@ -34,3 +35,6 @@ VECTOR_STAGES = (
 )
 #: Cycles from the transfer of that word to the first offer of that beat.
 VECTOR_LATENCY = len(VECTOR_STAGES)
+
+#: Cycles after which an execution in which nothing moves has stalled.
+STALL_LIMIT = 1 << 16

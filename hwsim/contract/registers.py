@@ -22,6 +22,7 @@ ERRORS = (
     ("descriptor", "a field has a value that the machine does not know"),
     ("design", "the program is for another design"),
     ("conflict", "two engines would use one port of a memory at once"),
+    ("stalled", "nothing moved in an execution for 65536 cycles, or it gave more than was said"),
     ("read", "the memory answered a read with an error"),
     ("write", "the memory answered a write with an error"),
     ("stopped", "the host stopped the run"),

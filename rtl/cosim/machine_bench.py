@@ -125,8 +125,10 @@ class Job:
     output: tuple[int, int] = (0, 0)
     #: Addresses that are answered with an error.
     fault: tuple[int, int] | None = None
-    #: Cycle in which the host stops the run.
+    #: Cycles after the start in which the host stops the run, starts it again, or resets all.
     stop: int | None = None
+    again: int | None = None
+    reset: int | None = None
 
 
 @dataclass
@@ -219,7 +221,12 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
         lines += [f"write {at['control']} 1"]
         if job.stop is not None:
             lines += [f"idle {job.stop}", f"write {at['control']} 2"]
-        lines += [f"wait {job.limit}", "idle 4"]
+        if job.again is not None:
+            lines += [f"idle {job.again}", f"write {at['control']} 1"]
+        if job.reset is not None:
+            lines += [f"idle {job.reset}", "reset 2"]
+        limit = job.limit if job.reset is None else 4
+        lines += [f"wait {limit}", "idle 4"]
         lines += [f"read {at[name]}" for name in _read()]
         lines += [f"write {at['interrupt_clear']} 1"]
         lines += [f"dump {job.output[0]} {job.output[1]} out{index}.bin"]

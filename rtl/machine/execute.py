@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import KINDS
+from hwsim.contract.machine import STALL_LIMIT
 from hwsim.rtl.arrays import build
 from hwsim.rtl.machine.command import drive_command, weight_base
 from hwsim.rtl.machine.descriptor import execute_layout
@@ -44,6 +45,9 @@ class Execute(wiring.Component):
         Results: ``valid``, ``index``, ``addr``, ``data``.
     done : ``Out(1)``
         The last result is written in this cycle.
+    stalled : ``Out(1)``
+        Nothing has moved for ``STALL_LIMIT`` cycles, or the array offers what no job takes: the
+        descriptor contradicts itself.
     takes : ``Out(1)``
         The array takes a beat of activations.
     """
@@ -56,6 +60,7 @@ class Execute(wiring.Component):
     scale: Any
     write: Any
     done: Signal
+    stalled: Signal
     takes: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
@@ -84,6 +89,7 @@ class Execute(wiring.Component):
                     )
                 ),
                 "done": Out(1),
+                "stalled": Out(1),
                 "takes": Out(1),
             }
         )
@@ -183,6 +189,20 @@ class Execute(wiring.Component):
             self.write.data.eq(post.write.data),
             self.done.eq(post.done),
         ]
+
+        # a job whose loops do not agree would wait for ever
+        idle = Signal(range(STALL_LIMIT), name="idle_cycles", reset_less=True)
+        moves, spurious = Signal(), Signal(name="spurious")
+        m.d.comb += moves.eq(
+            (feeder.beat.valid & feeder.beat.ready)
+            | (array.weight.valid & array.weight.ready)
+            | self.write.valid
+        )
+        m.d.comb += spurious.eq(array.ofmap.valid & (is_vector | ~post.takes))
+        m.d.sync += idle.eq(idle + 1)
+        with m.If(self.start | moves):
+            m.d.sync += idle.eq(0)
+        m.d.comb += self.stalled.eq(spurious | (post.busy & (idle == STALL_LIMIT - 1)))
 
         return m
 

@@ -69,7 +69,7 @@ class Machine(wiring.Component):
 
         m.submodules.registers = registers = Registers(digest, VERSION)
         m.submodules.sequencer = sequencer = Sequencer(
-            bus=bus, banks=memory.act_banks, digest=digest
+            bus=bus, banks=memory.act_banks, widths=shape.widths, digest=digest
         )
         m.submodules.load = load = Load(bus=bus, widths=shape.widths)
         m.submodules.store = store = Store(bus=bus, width=shape.act_bits)
@@ -118,6 +118,7 @@ class Machine(wiring.Component):
             sequencer.store_busy.eq(store.busy),
             sequencer.store_error.eq(store.error),
             sequencer.executed.eq(execute.done),
+            sequencer.stalled.eq(execute.stalled),
             execute.start.eq(sequencer.execute),
             execute.abort.eq(sequencer.abort),
             execute.job.eq(sequencer.job),

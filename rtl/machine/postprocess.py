@@ -85,6 +85,8 @@ class Postprocess(wiring.Component):
         Write port of a memory that never stalls; addresses count beats of ``lanes`` activations.
     done : ``Out(1)``
         The last write of the job happens in this cycle.
+    takes : ``Out(1)``
+        More beats of the job are to come.
     busy : ``Out(1)``
         From the cycle after ``start`` up to and including that of ``done``.
 
@@ -103,6 +105,7 @@ class Postprocess(wiring.Component):
     scale: Any
     write: Any
     done: Signal
+    takes: Signal
     busy: Signal
 
     def __init__(
@@ -151,6 +154,7 @@ class Postprocess(wiring.Component):
                     )
                 ),
                 "done": Out(1),
+                "takes": Out(1),
                 "busy": Out(1),
             }
         )
@@ -179,7 +183,7 @@ class Postprocess(wiring.Component):
             m.d.sync += running.eq(0)
         with m.If(self.start):
             m.d.sync += [running.eq(1), relu.eq(self.job.relu), raw.eq(self.job.raw)]
-        m.d.comb += self.busy.eq(busy)
+        m.d.comb += [self.busy.eq(busy), self.takes.eq(running)]
         with m.If(self.start | self.done):
             m.d.sync += busy.eq(self.start)
 

@@ -1,5 +1,7 @@
 """Sequencer: three stages over the tiles of a program: load, execute, store."""
 
+from collections.abc import Mapping
+from math import gcd
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
@@ -64,6 +66,8 @@ class Sequencer(wiring.Component):
         Port to memory.
     banks : int
         Act banks.
+    widths : Mapping[str, int]
+        Bits of a word of each target of a load.
     digest : int
         First 32 bits of the digest of the design.
 
@@ -82,8 +86,8 @@ class Sequencer(wiring.Component):
     execute : ``Out(1)``
         Begin what ``job`` says, in the first cycle of its stage.
     job : ``Out(execute_layout())``
-    executed : ``In(1)``
-        It ends in this cycle.
+    executed, stalled : ``In(1)``
+        It ends in this cycle; it never will.
     abort : ``Out(1)``
         Drop what is executed.
     busy : ``Out(1)``
@@ -109,6 +113,7 @@ class Sequencer(wiring.Component):
     execute: Signal
     job: data.View
     executed: Signal
+    stalled: Signal
     abort: Signal
     busy: Signal
     done: Signal
@@ -118,8 +123,11 @@ class Sequencer(wiring.Component):
     index: Signal
     stages: data.View
 
-    def __init__(self, *, bus: BusConfig, banks: int, digest: int) -> None:
+    def __init__(
+        self, *, bus: BusConfig, banks: int, widths: Mapping[str, int], digest: int
+    ) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
+        self.widths = [widths[name] for name in TARGETS]
         address = unsigned(bus.addr_width)
         super().__init__(
             {
@@ -142,6 +150,7 @@ class Sequencer(wiring.Component):
                 "execute": Out(1),
                 "job": Out(execute_layout()),
                 "executed": In(1),
+                "stalled": In(1),
                 "abort": Out(1),
                 "busy": Out(1),
                 "done": Out(1),
@@ -195,6 +204,8 @@ class Sequencer(wiring.Component):
         with m.If(self.start & ~self.busy):
             m.d.sync += self.busy.eq(1)
 
+        with m.If(self.stalled):
+            m.d.comb += [fault.eq(error_code("stalled")), fault_index.eq(index[1])]
         executing = _register("executing", execute_layout())
         fresh = Signal()
         m.d.comb += [self.job.eq(executing), self.abort.eq(aborting)]
@@ -219,11 +230,13 @@ class Sequencer(wiring.Component):
             self.store.p.from_step.eq(storing.store_from_step),
             self.store.p.index.eq(storing.store_bank),
         ]
-        with m.If(under_way), m.If(~self.store_busy):
+        ends = Signal(name="store_ends")
+        m.d.comb += ends.eq(under_way & ~self.store_busy)
+        with m.If(ends & self.store_error):
+            m.d.comb += [fault.eq(error_code("write")), fault_index.eq(index[2])]
+        with m.If(ends):
             m.d.sync += [under_way.eq(0), stored.eq(1)]
-            with m.If(self.store_error):
-                m.d.comb += [fault.eq(error_code("write")), fault_index.eq(index[2])]
-        with m.Elif(stores & ~stored & ~aborting):
+        with m.Elif(~under_way & stores & ~stored & ~aborting):
             m.d.comb += self.store.valid.eq(storing.stores)
             m.d.sync += [under_way.eq(storing.stores), stored.eq(~storing.stores)]
         with m.If(store_leaves):
@@ -318,8 +331,10 @@ class Sequencer(wiring.Component):
                     with m.If(loading.loads == 0):
                         m.next = "Loaded"
             with m.State("Offer"):
-                m.d.comb += self.load.valid.eq(1)
                 self._offer(m, loading, block)
+                m.d.comb += self.load.valid.eq(~self._uneven() & ~aborting)
+                with m.If(self._uneven()):
+                    m.d.comb += fault.eq(error_code("descriptor"))
                 m.d.sync += block.eq(block + 1)
                 with m.If(block + 1 == loading.loads):
                     m.next = "Loading"
@@ -352,6 +367,19 @@ class Sequencer(wiring.Component):
                     elif name != "region":
                         m.d.comb += self.load.p[name].eq(value)
 
+    def _uneven(self) -> Value:
+        """The block that is offered is empty, or its beats are not those that hold its words."""
+        block = self.load.p
+        uneven: Value = (block.rows == 0) | (block.words == 0) | (block.beats == 0)
+        for code, width in enumerate(self.widths):
+            unit = gcd(width, self.bus.data_width)
+            needed = block.words * (width // unit)
+            beat = self.bus.data_width // unit
+            given = block.beats * beat
+            missing = (given < needed) | (given >= needed + beat)
+            uneven |= (block.target == code) & missing
+        return uneven
+
     def _bad(self, d: data.View) -> Value:
         """A field has a value that the machine does not know."""
         works = d.kind != KINDS["none"]
@@ -359,6 +387,7 @@ class Sequencer(wiring.Component):
         bad |= (d.kind == KINDS["vector"]) & (d.op > max(OPS.values()))
         bad |= works & ((d.read_bank >= self.banks) | (d.write_bank >= self.banks))
         bad |= d.stores & (d.store_bank >= self.banks)
+        bad |= d.stores & ((d.store_rows == 0) | (d.store_words == 0))
         for block in range(LOADS):
             target, index = d[f"load{block}_target"], d[f"load{block}_index"]
             is_act = target == TARGETS["act"]

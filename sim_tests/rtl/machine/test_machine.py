@@ -1,0 +1,191 @@
+"""The machine in Verilator: networks from memory, values and every counter; faults and stops."""
+
+import numpy as np
+import pytest
+from harness.component import seeded
+from harness.machine import random_checkpoint, random_network, small_machine
+
+from hwsim.accelerator.simulate import simulate
+from hwsim.compiler.compile import compile_network
+from hwsim.config import MemoryConfig
+from hwsim.contract.descriptors import DESCRIPTOR_BYTES, pack, unpack
+from hwsim.errors import InputError
+from hwsim.inference import golden
+from hwsim.rtl.cosim import machine_bench
+from hwsim.rtl.cosim.machine_bench import Job
+
+SIZE = 1 << 16
+
+
+def memory(latency=1, bytes_per_cycle=4, **others):
+    return MemoryConfig(
+        name="test", source="test", latency=latency, bytes_per_cycle=bytes_per_cycle, **others
+    )
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory):
+    return machine_bench.build(small_machine(), tmp_path_factory.mktemp("machine"), SIZE)
+
+
+def job_of(compiled, memory, **others):
+    program = compiled.program
+    output = (program.bases()[2], program.output_bytes)
+    return Job(memory, 0, len(program.tiles), program.bases(), 3_000_000, output, **others)
+
+
+def case(seed):
+    """A random network that fits, compiled, with its images and results."""
+    rng = seeded(seed)
+    while True:
+        network = random_network(rng)
+        checkpoint = random_checkpoint(rng, network)
+        images = int(rng.integers(1, 4))
+        try:
+            compiled = compile_network(small_machine(), network, checkpoint, images)
+        except InputError:
+            continue
+        if compiled.program.size > SIZE:
+            continue
+        size = (images, network.input.channels, network.input.height, network.input.width)
+        act = rng.integers(-128, 128, size=size).astype(np.int8)
+        return compiled, act, golden.logits(network, checkpoint, act)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_networks(bench, seed):
+    compiled, act, expected = case(seed)
+    rng = seeded(1000 + seed)
+    memories = [memory()] + [
+        memory(
+            int(rng.integers(1, 200)), int(rng.integers(1, 5)), outstanding=int(rng.integers(1, 5))
+        )
+        for _ in range(2)
+    ]
+    outcomes = machine_bench.run(
+        bench, compiled.image(act), [job_of(compiled, each) for each in memories]
+    )
+    for each, outcome in zip(memories, outcomes, strict=True):
+        assert outcome.ended
+        assert outcome.error == "none"
+        assert (compiled.outputs(outcome.output) == expected).all()
+        assert simulate(compiled.program, each).counters() == outcome.counters
+
+
+def damaged(compiled, act, index, **fields):
+    """Memory whose descriptor ``index`` has other fields."""
+    image = compiled.image(act)
+    at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
+    values = unpack(image[at].view("<u4").tolist()) | fields
+    image[at] = np.array(pack(values), "<u4").view(np.uint8)
+    return image
+
+
+def with_a_job():
+    """A case, and a descriptor that loads weights and executes a job of several results."""
+    for seed in range(100, 200):
+        compiled, act, expected = case(seed)
+        for index, tile in enumerate(compiled.program.tiles):
+            if len(tile.loads) > 1 and tile.job is not None and tile.job.post.bounds[0] > 1:
+                return compiled, act, expected, index
+    raise AssertionError("no such case")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"kind": 3}, "descriptor"),
+        ({"write_bank": 7}, "descriptor"),
+        ({"load0_target": 3}, "descriptor"),
+        ({"load0_index": 5}, "descriptor"),
+        ({"load0_rows": 0}, "descriptor"),
+        ({"load1_words": 1000}, "descriptor"),
+        ({"load1_beats": 1}, "descriptor"),
+        ({"resume": 1}, "descriptor"),
+        ({"stores": 1, "store_bank": 0, "store_rows": 0}, "descriptor"),
+        ({"feed0_bound": 1, "feed1_bound": 1, "feed2_bound": 1, "feed3_bound": 1}, "stalled"),
+        ({"post0_bound": 1, "post1_bound": 1, "post2_bound": 1}, "stalled"),
+        ({"post0_bound": 60000}, "stalled"),
+        ({"command_0": 0x00010100}, "stalled"),
+    ],
+    ids=str,
+)
+def test_a_bad_descriptor_ends_the_run_and_the_next_is_right(bench, fields, error):
+    compiled, act, expected, index = with_a_job()
+    image = damaged(compiled, act, index, **fields)
+    # the undamaged program lies behind
+    good = compiled.image(act)
+    both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8), good])
+    shift = len(both) - len(good)
+    job = job_of(compiled, memory(20, 2))
+    bases = tuple(base + shift for base in job.regions)
+    output = (job.output[0] + shift, job.output[1])
+    after = Job(job.memory, shift, job.length, bases, job.limit, output)
+    failed, right = machine_bench.run(bench, both, [job, after])
+    assert failed.ended
+    assert (failed.error, failed.registers["error_index"]) == (error, index)
+    assert right.error == "none"
+    assert (compiled.outputs(right.output) == expected).all()
+
+
+def test_a_program_for_another_design(bench):
+    compiled, act, _ = case(3)
+    (outcome,) = machine_bench.run(
+        bench, damaged(compiled, act, 0, command_0=1), [job_of(compiled, memory())]
+    )
+    assert (outcome.error, outcome.registers["error_index"]) == ("design", 0)
+
+
+@pytest.mark.parametrize("part", ["descriptors", "constants", "outputs"])
+def test_a_bus_error_ends_the_run_and_the_next_is_right(bench, part):
+    compiled, act, expected = case(5)
+    program = compiled.program
+    first = {
+        "descriptors": 2 * DESCRIPTOR_BYTES,
+        "constants": program.constants_at,
+        "outputs": program.bases()[2],
+    }[part]
+    faulty = job_of(compiled, memory(10, 3), fault=(first, first + 3))
+    failed, right = machine_bench.run(
+        bench, compiled.image(act), [faulty, job_of(compiled, memory(10, 3))]
+    )
+    assert failed.ended
+    assert failed.error == ("write" if part == "outputs" else "read")
+    assert failed.registers["status"] & 5 == 4
+    if part == "descriptors":
+        assert failed.registers["error_index"] == 2
+    assert right.error == "none"
+    assert (compiled.outputs(right.output) == expected).all()
+
+
+@pytest.mark.parametrize("cycle", [0, 3, 40, 333, 1500])
+def test_a_stop_at_any_time(bench, cycle):
+    compiled, act, expected = case(7)
+    plain = job_of(compiled, memory(30, 1))
+    stopped = job_of(compiled, memory(30, 1), stop=cycle)
+    outcomes = machine_bench.run(bench, compiled.image(act), [stopped, plain, stopped, plain])
+    for first, second in (outcomes[:2], outcomes[2:]):
+        assert first.ended
+        assert first.error == "stopped"
+        assert second.error == "none"
+        assert (compiled.outputs(second.output) == expected).all()
+        assert simulate(compiled.program, plain.memory).counters() == second.counters
+
+
+def test_a_reset_in_mid_run(bench):
+    compiled, act, expected = case(7)
+    outcomes = machine_bench.run(
+        bench,
+        compiled.image(act),
+        [job_of(compiled, memory(30, 1), reset=500), job_of(compiled, memory(30, 1))],
+    )
+    assert outcomes[1].error == "none"
+    assert (compiled.outputs(outcomes[1].output) == expected).all()
+
+
+def test_a_second_start_is_ignored(bench):
+    compiled, act, expected = case(7)
+    job = job_of(compiled, memory(30, 1), again=200)
+    (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
+    assert (compiled.outputs(outcome.output) == expected).all()
+    assert simulate(compiled.program, job.memory).counters() == outcome.counters
