@@ -10,6 +10,7 @@ from hwsim.api.compress import Compressed, compress
 from hwsim.api.energy import energy
 from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
+from hwsim.api.machine import run_machine
 from hwsim.api.place import Placement, place
 from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
 from hwsim.api.simulate import simulate
@@ -40,6 +41,7 @@ __all__ = [
     "read_arch",
     "read_checkpoint",
     "read_network",
+    "run_machine",
     "simulate",
     "storage",
     "study",

@@ -59,7 +59,7 @@ class Verilog(Result):
 
 
 def generate(
-    arch: str | Path | ArchConfig, out: str | Path | None = None, *, top: str = "array"
+    arch: str | Path | ArchConfig, out: str | Path | None = None, *, top: str | None = None
 ) -> Verilog:
     """Write a design as Verilog, and beside it all that a reader of it needs.
 
@@ -72,7 +72,9 @@ def generate(
     out
         Folder (default: ``build/generate/<design>``).
     top
-        What is generated of the design: its ``array``.
+        What is generated of the design: its ``array``, or its ``machine``, which it is by default
+        where there is one; then C header and driver, register maps (JSON, SVD) and a FuseSoC core
+        lie beside the Verilog.
 
     Returns
     -------
@@ -92,4 +94,10 @@ def generate(
     from hwsim.rtl.emit.verilog import generate as write
 
     folder = Path(out or Path("build/generate") / design.name)
+    if top is None:
+        top = "array" if design.memory is None else "machine"
+    if top == "machine":
+        from hwsim.rtl.emit.machine import generate_machine
+
+        return Verilog(design, generate_machine(design, folder))
     return Verilog(design, write(design, folder, top=top))

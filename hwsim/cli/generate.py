@@ -12,9 +12,13 @@ def generate(arch: Arch, out: Out = None, json: Json = False) -> None:
 
     NAME.json holds the configuration, derived numbers, the layout of every stream's payload bit by
     bit, the causes behind the status codes, and the versions. The same design gives the same bytes
-    everywhere. Exits 0, or 2 on bad input.
+    everywhere. Of a design with a machine, the machine is written: with AXI ports, C header and
+    driver (NAME.h, NAME.c), register maps (NAME.json, NAME.svd) and a FuseSoC core. Exits 0, or 2
+    on bad input.
 
     Example: hwsim generate dense_8x8_ws --out build/rtl
+
+    Example: hwsim generate machine_dense_8x8_ws
     """
     from hwsim import api
     from hwsim.cli.output import console, emit_json

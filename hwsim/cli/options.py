@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Network", "Out", "Seed", "Tech",
-    "Weights",
+    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Memory", "Network", "Out", "Seed",
+    "Tech", "Weights",
 ]  # fmt: skip
 
 Arch = Annotated[str, typer.Argument(help="Design: a name in configs/arch or a YAML file.")]
@@ -39,6 +39,13 @@ Seed = Annotated[
     int, typer.Option(min=0, help="Seed of whatever is drawn: synthetic operands, random images.")
 ]
 Tech = Annotated[str, typer.Option(help="Technology: sg13g2, 45nm, or a file of hwsim tech.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        help="Memory outside a machine: a name in configs/memory or a YAML file. The network runs "
+        "from it."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to (default: build/<command>/<name>).")

@@ -11,6 +11,7 @@ from hwsim.cli.options import (
     Images,
     Inputs,
     Json,
+    Memory,
     Network,
     Out,
     Seed,
@@ -33,6 +34,7 @@ def simulate(
     images: Images = 1,
     seed: Seed = 0,
     tech: Tech = "sg13g2",
+    memory: Memory = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -45,7 +47,12 @@ def simulate(
 
     Example: hwsim simulate csc_16x4 lenet5 --checkpoint lenet5_nonstructured_12x --images 16
 
+    With --memory the design's machine runs the network from a memory: cycles, waits and bytes of
+    each layer, with the plan in results.json, timeline.png and roofline.png.
+
     Example: hwsim simulate dense_32x32_ws resnet50 --weights resnet50.pth
+
+    Example: hwsim simulate machine_dense_8x8_ws lenet5 --memory lpddr4_3200_x32
     """
     from hwsim import api
     from hwsim.cli.output import console, emit_json, log
@@ -56,6 +63,9 @@ def simulate(
         owner = "--weights" if weights is not None else network
         rule = f"must be absent: the weights are those of {owner}"
         raise InputError("command line", "--checkpoint", checkpoint, rule)
+    if memory is not None:
+        _from_memory(arch, network, checkpoint or weights, memory, images, out, json)
+        return
     with log().status("reading") as status:
         result = api.simulate(
             arch, network, checkpoint if checkpoint is not None else weights,
@@ -72,6 +82,42 @@ def simulate(
     if result.mhz is not None:
         time = f"{result.microseconds:,.1f} us at {result.mhz:.0f} MHz ({tech})"
     console().print(f"{time}; wrote {path}")
+
+
+def _from_memory(
+    arch: str,
+    network: str,
+    weights: str | Path | None,
+    memory: str,
+    images: int,
+    out: Path | None,
+    json: bool,
+) -> None:
+    from hwsim import api
+    from hwsim.accelerator.picture import roofline, timeline
+    from hwsim.cli.output import console, emit_json, table
+    from hwsim.report.page import write_json
+
+    result = api.run_machine(arch, network, weights, memory=memory, images=images)
+    folder = out or Path("build/simulate") / f"{result.run.program.arch.name}-{result.network}"
+    path = write_json(folder / "results.json", result.to_dict())
+    pictures = [draw(result, folder) for draw in (timeline, roofline)]
+    if json:
+        emit_json(result.to_dict())
+        return
+    columns = ["layer", "tiles", "cycles", "waits for load", "executes", "waits for store"]
+    rows: list[list[object]] = [
+        [
+            layer.name, layer.tiles, layer.cycles, layer.waits_load, layer.executes,
+            layer.waits_store, layer.macs, sum(layer.moved.values()), layer.intensity,
+        ]
+        for layer in result.layers()
+    ]  # fmt: skip
+    console().print(table(result.title, [*columns, "MACs", "bytes", "MACs per byte"], rows))
+    names = ", ".join(str(each) for each in (path, *pictures))
+    console().print(
+        f"{result.cycles:,} cycles, {result.cycles / images:,.0f} per image; wrote {names}"
+    )
 
 
 def _show(result: NetworkResult) -> None:

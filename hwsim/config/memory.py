@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
 from pydantic import Field
 
-from hwsim.config.base import Config
+from hwsim.config.base import Config, load
+from hwsim.config.catalog import resolve
 from hwsim.config.machine import BusConfig
 
 __all__ = ["MemoryConfig"]
@@ -33,6 +35,11 @@ class MemoryConfig(Config):
     outstanding: Annotated[int, Field(ge=1, le=16)] = 16
     #: Cycles that it pauses between bursts.
     overhead: Annotated[int, Field(ge=0, le=4096)] = 0
+
+    @classmethod
+    def read(cls, name: str | Path) -> Self:
+        """Read a memory by name (``configs/memory``) or path."""
+        return load(cls, resolve(name, "memory"))
 
     def interval(self, bus: BusConfig) -> int:
         """Cycles from one beat of a burst to the next."""

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import toolchain
 from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.run import SimulationError
+from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.verilog import verilog_of
 from hwsim.rtl.emit.zeros import without_zeros
@@ -136,23 +136,13 @@ class Outcome:
     """What a run left."""
 
     output: NDArray[np.uint8]
-    registers: dict[str, int] = field(default_factory=dict)
     #: Cycles that the host waited for the interrupt; whether it came.
     waited: int = 0
     ended: bool = False
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Counters of 64 bits."""
-        return {
-            name: self.registers[f"{name}_low"] | self.registers[f"{name}_high"] << 32
-            for name, _ in COUNTERS
-        }
-
-    @property
-    def error(self) -> str:
-        """Name of the error."""
-        return ERRORS[self.registers["error"]][0]
+    #: What the driver says: error, descriptor at which it occurred, counters.
+    error: str = ""
+    error_index: int = 0
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
@@ -170,7 +160,14 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
         # a large memory takes long to elaborate; a small one tells whether all is as before
         small = without_zeros(elaborated(MachineBench(arch, 4096), "bench"))
         stamp = hashlib.sha256(str(size).encode())
-        for part in (small, _MAIN.read_text(), json.dumps(toolchain.versions("verilator"))):
+        header, driver = header_text(arch), driver_text(arch)
+        for part in (
+            small,
+            header,
+            driver,
+            _MAIN.read_text(),
+            json.dumps(toolchain.versions("verilator")),
+        ):
             stamp.update(part.encode())
         objects = folder / "obj"
         program, mark = objects / "bench", folder / "stamp"
@@ -182,6 +179,8 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
         source = write_text_atomic(folder / "bench.v", text)
         control = write_text_atomic(folder / "bench.vlt", _VISIBLE)
         main = write_text_atomic(folder / "main.cpp", _MAIN.read_text())
+        write_text_atomic(folder / "machine.c", driver)
+        write_text_atomic(folder / f"{arch.name}.h", header)
         command = [
             str(toolchain.find("verilator").path), "--cc", "--exe", "--build", "-j", "1",
             "--top-module", "bench", "-Mdir", str(objects), "-o", "bench",
@@ -218,20 +217,16 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     lines = []
     for index, job in enumerate(jobs):
         lines += _settings(bench.arch, job)
-        lines += [f"write {at['control']} 1"]
-        if job.stop is not None:
-            lines += [f"idle {job.stop}", f"write {at['control']} 2"]
-        if job.again is not None:
-            lines += [f"idle {job.again}", f"write {at['control']} 1"]
-        if job.reset is not None:
-            lines += [f"idle {job.reset}", "reset 2"]
-        limit = job.limit if job.reset is None else 4
-        lines += [f"wait {limit}", "idle 4"]
-        lines += [f"read {at[name]}" for name in _read()]
-        lines += [f"write {at['interrupt_clear']} 1"]
+        for cycles, command in (
+            (job.stop, f"write {at['control']} 2"),
+            (job.again, f"write {at['control']} 1"),
+            (job.reset, "reset 2"),
+        ):
+            if cycles is not None:
+                lines += [f"idle {cycles}", command]
+        lines += [f"wait {job.limit if job.reset is None else 4}", "idle 4", "ended"]
         lines += [f"dump {job.output[0]} {job.output[1]} out{index}.bin"]
     (folder / "plan").write_text("\n".join(lines) + "\n")
-    begin = time.monotonic()
     result = subprocess.run(
         [str(bench.program), str(folder)], capture_output=True, text=True, check=False
     )
@@ -240,30 +235,24 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     outcomes = [
         Outcome(np.fromfile(folder / f"out{index}.bin", np.uint8)) for index in range(len(jobs))
     ]
-    names, current = _read(), -1
+    current = -1
     for line in (folder / "results").read_text().splitlines():
         command, *values = line.split()
         if command == "wait":
             current += 1
             outcomes[current].waited = int(values[0])
             outcomes[current].ended = values[1] == "1"
-            left = iter(names)
-        elif command == "read":
-            outcomes[current].registers[next(left)] = int(values[1])
-    seconds = time.monotonic() - begin
-    for outcome in outcomes:
-        outcome.registers["host_microseconds"] = int(seconds * 1e6)
+        elif command == "ended":
+            code, outcomes[current].error_index, *counters = map(int, values)
+            outcomes[current].error = ERRORS[code][0] if code >= 0 else "busy"
+            names = (name for name, _ in COUNTERS)
+            outcomes[current].counters = dict(zip(names, counters, strict=True))
     shutil.rmtree(folder)
     return outcomes
 
 
-def _read() -> list[str]:
-    names = ["id", "version", "digest", "status", "error", "error_index"]
-    return names + [f"{name}_{half}" for name, _ in COUNTERS for half in ("low", "high")]
-
-
 def _settings(arch: ArchConfig, job: Job) -> list[str]:
-    memory, at = job.memory, offsets()
+    memory = job.memory
     values = {
         "latency": memory.latency,
         "interval": memory.interval(arch.bus),
@@ -273,15 +262,6 @@ def _settings(arch: ArchConfig, job: Job) -> list[str]:
         "fault_first": job.fault[0] if job.fault else 0,
         "fault_last": job.fault[1] if job.fault else 0,
     }
-    registers = {
-        "interrupt_enable": 6,
-        "program_low": job.program & 0xFFFFFFFF,
-        "program_high": job.program >> 32,
-        "program_length": job.length,
-    }
-    for region, base in enumerate(job.regions[:REGIONS]):
-        registers[f"region{region}_low"] = base & 0xFFFFFFFF
-        registers[f"region{region}_high"] = base >> 32
-    return [f"set {name} {value}" for name, value in values.items()] + [
-        f"write {at[name]} {value}" for name, value in registers.items()
-    ]
+    lines = [f"set {name} {value}" for name, value in values.items()]
+    bases = [*job.regions, *[0] * REGIONS][:REGIONS]
+    return [*lines, f"run {job.program} {job.length} {' '.join(map(str, bases))}"]

@@ -9,6 +9,8 @@
 //   idle CYCLES
 //   reset CYCLES
 //   read OFFSET             a register, to FOLDER/results: "read OFFSET VALUE"
+//   run PROGRAM LENGTH R0 R1 R2 R3      by the driver: descriptors, and bases of the regions
+//   ended                   by the driver, to FOLDER/results: "ended CODE INDEX COUNTER ..."
 //   dump FIRST BYTES NAME   part of memory to FOLDER/NAME
 #include <cstdint>
 #include <cstdio>
@@ -86,6 +88,21 @@ static bool read(uint32_t offset, uint32_t &value) {
     return false;
 }
 
+static bool driver_works = true;
+
+static uint32_t driver_read(uint32_t offset) {
+    uint32_t value = 0;
+    driver_works &= read(offset, value);
+    return value;
+}
+
+static void driver_write(uint32_t offset, uint32_t value) { driver_works &= write(offset, value); }
+
+// the driver that users get, on the pins of the bench
+#define HWSIM_READ(machine, offset) driver_read(offset)
+#define HWSIM_WRITE(machine, offset, value) driver_write(offset, value)
+#include "machine.c"
+
 static bool set(const std::string &name, uint32_t value) {
     if (name == "latency") top->latency = value;
     else if (name == "interval") top->interval = value;
@@ -147,6 +164,24 @@ int main(int argc, char **argv) {
                 ++cycle;
             }
             results << "wait " << cycle << " " << int(top->irq) << "\n";
+        } else if (command == "run") {
+            hwsim_program program = {};
+            words >> program.descriptors >> program.length;
+            for (auto &region : program.regions) words >> region;
+            hwsim_machine machine = {};
+            fine = hwsim_check(&machine) == 0 && hwsim_run(&machine, &program) == 0 && driver_works;
+        } else if (command == "ended") {
+            hwsim_machine machine = {};
+            hwsim_counters counters;
+            int code = hwsim_wait(&machine, 1);
+            hwsim_read_counters(&machine, &counters);
+            results << "ended " << code << " " << hwsim_error_index(&machine);
+            const uint64_t *values = reinterpret_cast<const uint64_t *>(&counters);
+            for (size_t index = 0; index < sizeof(counters) / sizeof(uint64_t); ++index)
+                results << " " << values[index];
+            results << "\n";
+            hwsim_clear(&machine);
+            fine = driver_works;
         } else if (command == "idle") {
             uint64_t cycles;
             words >> cycles;

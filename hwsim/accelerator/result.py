@@ -1,0 +1,140 @@
+"""A network on a machine: cycles of each layer, who waited for whom, and what was moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwsim.accelerator.simulate import MachineRun
+from hwsim.accelerator.tile import ArrayJob
+from hwsim.contract.descriptors import DESCRIPTOR_BYTES
+from hwsim.report.result import Result
+
+if TYPE_CHECKING:
+    from hwsim.config import MemoryConfig
+
+__all__ = ["LayerRun", "MachineResult"]
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One layer: its tiles, and the cycles from the end of the layer before to its own."""
+
+    name: str
+    tiles: int
+    cycles: int
+    #: Of them: the next tile was not loaded; array or vector unit ran; a store was waited for.
+    waits_load: int
+    executes: int
+    waits_store: int
+    macs: int
+    #: Bytes of the bus by kind: descriptors, act, weight, scale, stored.
+    moved: dict[str, int]
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-accumulates of the array per byte that is moved."""
+        total = sum(self.moved.values())
+        return self.macs / total if total else 0.0
+
+
+@dataclass(frozen=True)
+class MachineResult(Result):
+    """A program that was run with a memory."""
+
+    network: str
+    images: int
+    memory: MemoryConfig
+    run: MachineRun
+    #: Clock in MHz; absent where it is not on record.
+    mhz: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Title of the table."""
+        arch = self.run.program.arch.name
+        plural = "image" if self.images == 1 else "images"
+        return f"{self.network} on {arch}, {self.images} {plural}, memory {self.memory.name}"
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the run."""
+        return self.run.cycles
+
+    def layers(self) -> list[LayerRun]:
+        """Layers in the order in which they are begun; tiles of no layer are the program's."""
+        program, times = self.run.program, self.run.timeline
+        left = times.store - 1
+        before = np.concatenate([[-1], left[:-1]])
+        waits = times.execute - before - 1
+        found: dict[str, LayerRun] = {}
+        bus = program.arch.bus.bytes
+        for index, tile in enumerate(program.tiles):
+            name = tile.layer or "program"
+            moved = dict.fromkeys(("descriptor", "act", "weight", "scale", "stored"), 0)
+            moved["descriptor"] = DESCRIPTOR_BYTES
+            for load in tile.loads:
+                moved[load.target] += load.rows * load.beats * bus
+            if tile.store is not None:
+                moved["stored"] = tile.store.rows * tile.store.words * program.shape.act_bits // 8
+            macs = 0
+            if isinstance(tile.job, ArrayJob):
+                beats = tile.job.k_folds * tile.job.m_folds * tile.job.pixels
+                macs = beats * program.arch.array.multipliers
+            old = found.get(name, LayerRun(name, 0, 0, 0, 0, 0, 0, {}))
+            found[name] = LayerRun(
+                name,
+                old.tiles + 1,
+                old.cycles + int(left[index] - before[index]),
+                old.waits_load + int(waits[index]),
+                old.executes + int(times.execute_end[index] - times.execute[index]),
+                old.waits_store + int(left[index] - times.execute_end[index]) + 1,
+                old.macs + macs,
+                {key: old.moved.get(key, 0) + value for key, value in moved.items()},
+            )
+        return list(found.values())
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per layer."""
+        return [
+            {
+                "layer": layer.name,
+                "tiles": layer.tiles,
+                "cycles": layer.cycles,
+                "waits_load": layer.waits_load,
+                "executes": layer.executes,
+                "waits_store": layer.waits_store,
+                "macs": layer.macs,
+                **{f"{kind}_bytes": value for kind, value in layer.moved.items()},
+                "macs_per_byte": round(layer.intensity, 2),
+            }
+            for layer in self.layers()
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data: layers, counters of the machine, the plan tile by tile."""
+        program, times = self.run.program, self.run.timeline
+        plan = [
+            {
+                "layer": tile.layer,
+                "barrier": tile.barrier,
+                "load": [int(times.load[index]), int(times.load_end[index])],
+                "execute": [int(times.execute[index]), int(times.execute_end[index])],
+                "store": [int(times.store[index]), int(times.store_end[index])],
+            }
+            for index, tile in enumerate(program.tiles)
+        ]
+        time = None if self.mhz is None else round(self.cycles / self.mhz, 3)
+        return {
+            "arch": program.arch.name,
+            "network": self.network,
+            "images": self.images,
+            "memory": self.memory.model_dump(),
+            "cycles": self.cycles,
+            "microseconds": time,
+            "counters": self.run.counters(),
+            "layers": self.to_rows(),
+            "plan": plan,
+        }
