@@ -1,0 +1,136 @@
+"""Compiled networks: layouts, what is loaded when, and what does not fit."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from harness.component import seeded
+from harness.machine import random_checkpoint, random_network, small_machine
+
+from hwsim.accelerator.simulate import simulate
+from hwsim.checkpoints.blank import blank
+from hwsim.compiler.bits import to_bytes
+from hwsim.compiler.compile import compile_network
+from hwsim.compiler.hazards import needs_barrier
+from hwsim.compiler.layout import Map
+from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig, TensorShape
+from hwsim.config.base import parse
+from hwsim.contract.descriptors import pack, unpack
+from hwsim.errors import InputError
+
+
+def network(*layers, channels=3, size=8):
+    raw = {
+        "name": "net",
+        "input": {"channels": channels, "height": size, "width": size},
+        "layers": list(layers),
+    }
+    return parse(NetworkConfig, raw, "test")
+
+
+def test_words_are_packed_from_the_lowest_bit_up():
+    fields = [(np.array([[1, -1], [2, 0]]), 3), (np.array([[5], [6]]), 4)]
+    packed = to_bytes(fields, 16)
+    assert packed.view("<u2").ravel().tolist() == [1 | 7 << 3 | 5 << 6, 2 | 6 << 6]
+    with pytest.raises(ValueError, match="10 bits must fit a word of whole bytes, not 9 bits"):
+        to_bytes(fields, 9)
+
+
+def test_descriptors_come_back():
+    rng = seeded(1)
+    words = rng.integers(0, 1 << 32, size=32).tolist()
+    fields = unpack(words)
+    assert unpack(pack(fields)) == fields
+    assert unpack(pack({"feed0_step": -3}))["feed0_step"] == 0xFFFD
+    with pytest.raises(ValueError, match="no field 'nothing'"):
+        pack({"nothing": 1})
+    with pytest.raises(ValueError, match="kind must fit 2 bits, not 4"):
+        pack({"kind": 4})
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "border"), [(3, 4, 1), (1, 1, 2), (5, 2, 3), (2, 2, 0)]
+)
+def test_edges_are_the_border_and_nothing_else(height, width, border):
+    shape = TensorShape(channels=5, height=height, width=width)
+    found = Map(shape, 4, start=7, border=border)
+    words = np.zeros(7 + found.words, int)
+    for start, row, rows, step in found.edges():
+        for index in range(rows):
+            words[start + index * step : start + index * step + row] += 1
+    for y in range(height):
+        for x in range(width):
+            first = found.pixel(y, x)
+            words[first : first + found.blocks] += 1
+    assert (words[7:] == 1).all()
+    assert not words[:7].any()
+
+
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_neighbours_never_share_a_port(seed):
+    rng = seeded(seed)
+    while True:
+        net = random_network(rng)
+        try:
+            compiled = compile_network(small_machine(), net, random_checkpoint(rng, net), 3)
+            break
+        except InputError:
+            continue
+    tiles = compiled.program.tiles
+    for before, tile in pairwise(tiles):
+        assert tile.barrier == needs_barrier(before, tile, compiled.program.shape)
+        if tile.barrier:
+            continue
+        for load in tile.loads:
+            if load.target == "act" and before.job is not None:
+                assert load.index != before.job.write_bank
+        if tile.job is not None and before.store is not None:
+            assert tile.job.read_bank != before.store.bank
+
+
+def test_a_compile_gives_the_same_bytes_twice():
+    layers = {"name": "c", "type": "conv", "M": 5, "R": 3}, {"name": "f", "type": "fc", "M": 3}
+    net = network(*layers, size=5)
+    images = [
+        compile_network(small_machine(), net, blank(net), 2).program.image().tobytes()
+        for _ in range(2)
+    ]
+    assert images[0] == images[1]
+
+
+@pytest.mark.parametrize(
+    ("layers", "size", "message"),
+    [
+        ([{"name": "f", "type": "fc", "M": 3}], 2, "layers.0.type = 'fc'"),
+        ([{"name": "c", "type": "conv", "M": 90, "R": 1}], 8, "memory.act_depth = 1024"),
+        ([{"name": "c", "type": "conv", "M": 3, "R": 7}], 40, "memory.act_depth = 1024"),
+        (
+            [
+                {"name": "c", "type": "conv", "M": 40, "R": 1},
+                {"name": "d", "type": "conv", "M": 4, "R": 3},
+            ],
+            4,
+            "must be at most memory.weight_depth, 256",
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_one_line(layers, size, message):
+    net = network(*layers, size=size)
+    with pytest.raises(InputError) as error:
+        compile_network(small_machine(), net, blank(net))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_array_alone_runs_nothing():
+    net = network({"name": "c", "type": "conv", "M": 5, "R": 3})
+    with pytest.raises(InputError, match="an array without a machine around it"):
+        compile_network(ArchConfig.read("dense_8x8_ws"), net, blank(net))
+
+
+def test_lenet5_takes_these_cycles():
+    """Golden: ``hwsim simulate machine_dense_8x8_ws lenet5 --memory ideal``."""
+    net = NetworkConfig.read("lenet5")
+    compiled = compile_network(ArchConfig.read("machine_dense_8x8_ws"), net, blank(net))
+    run = simulate(compiled.program, MemoryConfig.read("ideal"))
+    assert run.cycles == 108_945

@@ -1,0 +1,89 @@
+# amaranth: UnusedElaboratable=no
+"""Files of a machine: the same bytes twice, AXI's names, a driver that C compilers take."""
+
+import json
+import re
+import subprocess
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from harness.machine import small_machine
+
+from hwsim import generate
+from hwsim.config import ArchConfig
+from hwsim.contract.registers import REGISTERS, offsets
+from hwsim.rtl.emit.zeros import without_zeros
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("machine")
+    generate(small_machine(), path)
+    return path
+
+
+def test_the_same_bytes_twice(folder, tmp_path):
+    generate(small_machine(), tmp_path)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [
+        f"small_machine.{suffix}" for suffix in ("c", "core", "f", "h", "json", "svd", "v")
+    ]
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_ports_have_the_names_of_axi(folder):
+    text = (folder / "small_machine.v").read_text()
+    ports = json.loads((folder / "small_machine.json").read_text())["ports"]
+    top = re.search(r"^module small_machine\(.*?^endmodule", text, re.DOTALL | re.MULTILINE)[0]
+    for name, port in ports.items():
+        width = "" if port["width"] == 1 else rf"\[{port['width'] - 1}:0\] "
+        assert re.search(rf"^  {port['direction']}put {width}{name};", top, re.MULTILINE), name
+    assert ports["m_axi_araddr"] == {"direction": "out", "width": 32}
+    assert ports["s_axi_wdata"] == {"direction": "in", "width": 32}
+    assert ports["m_axi_rdata"] == {"direction": "in", "width": 32}
+
+
+def test_the_driver_compiles_without_a_warning(folder):
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-c"]
+    subprocess.run([*command, "small_machine.c", "-o", "driver.o"], cwd=folder, check=True)
+    (folder / "driver.o").unlink()
+
+
+def test_register_maps_agree(folder):
+    header = (folder / "small_machine.h").read_text()
+    described = json.loads((folder / "small_machine.json").read_text())
+    svd = ElementTree.parse(folder / "small_machine.svd")
+    at = offsets()
+    for entry, node in zip(described["registers"], svd.iter("register"), strict=True):
+        name = entry["name"]
+        assert entry["offset"] == at[name]
+        assert int(node.findtext("addressOffset"), 16) == at[name]
+        assert node.findtext("name") == name.upper()
+        assert f"#define HWSIM_REG_{name.upper()} 0x{at[name]:03x}u\n" in header
+    assert len(described["registers"]) == len(REGISTERS)
+    assert yaml.safe_load((folder / "small_machine.core").read_text().removeprefix("CAPI=2:"))
+
+
+def test_an_array_stays_what_it_was(tmp_path):
+    """A machine around it changes nothing in the array's Verilog."""
+    machine = ArchConfig.read("machine_dense_8x8_ws")
+    alone = machine.bare.model_copy(update={"name": "dense_8x8_ws"})
+    one = generate(alone, tmp_path / "one")
+    other = generate(ArchConfig.read("dense_8x8_ws"), tmp_path / "other")
+    assert one.text == other.text
+
+
+def test_only_zeros_are_left_out():
+    cell = """\
+  cell $meminit_v2 $1
+    parameter \\MEMID "\\\\words"
+    parameter \\ABITS 0
+    connect \\ADDR {  }
+    connect \\DATA 8'000000BIT0
+    connect \\EN 8'11111111
+  end
+"""
+    zeros, ones = cell.replace("BIT", "0"), cell.replace("BIT", "1")
+    assert without_zeros("module\n" + zeros + ones + "end\n") == "module\n" + ones + "end\n"
