@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
 from hwsim.accelerator.vector import vector_cycles
+from hwsim.arrays.counts import Counts
 from hwsim.arrays.systolic.compile import count_shape
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.machine import POST_LATENCY, RAW_LATENCY
 
-__all__ = ["execute_cycles"]
+__all__ = ["array_counts", "execute_cycles"]
 
 
 def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
@@ -17,7 +18,9 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
 
     The array gets its command one cycle after the tile has come, and gives its last sum after its
     own count of cycles; the vector unit is offered its first word two cycles after. Behind both
-    lie the registers of the postprocess, and the flag that the stage has finished.
+    lie the registers of the postprocess, and the flag that the stage has finished. Transposers,
+    where there are some, are filled with a word per pixel before the array's first operands, and
+    emptied of a beat per pixel after its last sums.
     """
     job = tile.job
     if job is None:
@@ -26,14 +29,15 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     if isinstance(job, VectorJob):
         cycles = 2 + vector_cycles(job.window, job.windows, shape.post_beats)
         return cycles + POST_LATENCY
-    return 1 + array_cycles(arch, job) + _behind(job, shape)
+    transposed = 2 * job.pixels if arch.array_as(SystolicConfig).transposes else 0
+    return 1 + array_counts(arch, job).cycles + transposed + _behind(job, shape)
 
 
-def array_cycles(arch: ArchConfig, job: ArrayJob) -> int:
-    """Cycles of the array, from its command to its last sum."""
-    array = arch.array_as(SystolicConfig)
-    m, k = job.m_folds * array.cols, job.k_folds * array.rows
-    return count_shape(arch, m, k, job.pixels).cycles
+def array_counts(arch: ArchConfig, job: ArrayJob) -> Counts:
+    """Counts of the array, from its command to its last sum."""
+    shape, block = MachineShape.of(arch), arch.array.block
+    m, k = job.m_folds * shape.ofmap_lanes, job.k_folds * (shape.act_lanes // block)
+    return count_shape(arch, m, k, job.pixels)
 
 
 def _behind(job: ArrayJob, shape: MachineShape) -> int:

@@ -133,10 +133,11 @@ class _Job:
 
 @dataclass(frozen=True)
 class ArrayJob(_Job):
-    """One command of the array: ``m_folds`` x ``k_folds`` folds of ``pixels``."""
+    """One command of the array: ``m_folds`` folds of filters, each for ``pixels``."""
 
     weight_half: int = 0
     weight_from: int = 0
+    #: Words of activations that each pixel reads.
     k_folds: int = 1
     m_folds: int = 1
     pixels: int = 1

@@ -52,8 +52,7 @@ class _Compiler:
         self.shape = MachineShape.of(arch)
         array, memory = arch.array_as(SystolicConfig), arch.memory
         assert memory is not None
-        assert array.acc_depth is not None
-        self.pixels = array.acc_depth
+        self.pixels = array.machine_pixels
         self.banks = Banks(memory.act_banks, memory.act_depth)
         self.constants = Constants(arch)
         self.weights = Weights(arch, self.constants)
@@ -168,7 +167,7 @@ class _Compiler:
         if is_last:
             self.tiles += jobs.whole(shape, chunks, maps, targets, self.shape)
         else:
-            self.tiles += jobs.together(shape, chunks, maps, targets, self.shape)
+            self.tiles += jobs.together(shape, chunks, maps, targets, self.shape, self.pixels)
         self.banks.give(maps[0].bank, maps[0].start, self.images * maps[0].words)
         return targets, store
 

@@ -10,7 +10,7 @@ from hwsim.accelerator.program import CONSTANTS
 from hwsim.accelerator.tile import ArrayJob, Load, Nest, Tile, VectorJob
 from hwsim.compiler.layout import Map, Unrolled
 from hwsim.compiler.weights import Chunk, Scale, Weights
-from hwsim.config import LayerShape
+from hwsim.config import LayerShape, TensorShape
 from hwsim.config.shape import MachineShape
 
 __all__ = ["convolution", "fill", "together", "vector", "whole"]
@@ -55,8 +55,7 @@ def convolution(
         column, row = inner, layer.stride * line
         origin = source.start * feed
         bounds, strides = (shape.R,), (layer.dilation * line,)
-    width = min(ofmap.width, pixels)
-    height = max(1, pixels // ofmap.width)
+    width, height = _rectangle(ofmap, pixels)
     pixel = target.blocks * post
     for chunk in chunks:
         # a block of channels serves as many folds of filters as lie in a word
@@ -95,20 +94,26 @@ def together(
     sources: Sequence[Map],
     targets: Sequence[Map],
     words: MachineShape,
+    pixels: int,
 ) -> Iterator[Tile]:
-    """Tiles of a fully connected layer of several images, whose maps follow each other."""
+    """Tiles of a fully connected layer of several images, whose maps follow each other.
+
+    At most ``pixels`` images at once.
+    """
     feed, post = words.feed_beats, words.post_beats
     size, out = sources[0].words * feed, targets[0]
     for chunk in chunks:
-        feeding = Nest(sources[0].start * feed, (len(sources), size, chunk.m_folds), (size, 1, 0))
-        posting = Nest(
-            out.start * post + chunk.first,
-            (len(sources), 1, chunk.m_folds),
-            (out.words * post, 0, 1),
-        )
-        relu = shape.layer.relu
-        job = _job(chunk, sources[0].bank, out.bank, feeding, posting, len(sources), relu)
-        yield Tile(chunk.take(), job, layer=shape.layer.name)
+        for first in range(0, len(sources), pixels):
+            images = min(pixels, len(sources) - first)
+            feeding = Nest(sources[first].start * feed, (images, size, chunk.m_folds), (size, 1, 0))
+            posting = Nest(
+                targets[first].start * post + chunk.first,
+                (images, 1, chunk.m_folds),
+                (out.words * post, 0, 1),
+            )
+            relu = shape.layer.relu
+            job = _job(chunk, sources[0].bank, out.bank, feeding, posting, images, relu)
+            yield Tile(chunk.take(), job, layer=shape.layer.name)
 
 
 def whole(
@@ -218,6 +223,13 @@ def _whole(chunk: Chunk, target: Map, pixel: int, words: MachineShape) -> Nest:
     per_pixel = -(-target.shape.channels // words.ofmap_lanes) * raw
     first = target.start * words.post_beats + pixel * per_pixel + chunk.first * raw
     return Nest(first, (1, 1, chunk.m_folds), (0, 0, raw))
+
+
+def _rectangle(ofmap: TensorShape, pixels: int) -> tuple[int, int]:
+    """Width and height of at most ``pixels``: the fewest cover the map; of equals the widest."""
+    widths = range(min(ofmap.width, pixels), 0, -1)
+    sizes = [(width, min(ofmap.height, pixels // width)) for width in widths]
+    return min(sizes, key=lambda size: -(-ofmap.width // size[0]) * -(-ofmap.height // size[1]))
 
 
 def _job(

@@ -1,26 +1,28 @@
-"""Command of an array from the two words that a descriptor has for it, per family."""
+"""Command of an array from the two words that a descriptor has for it."""
 
 from amaranth import Module, Value
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, SystolicConfig
 
-__all__ = ["drive_command", "weight_base"]
+__all__ = ["drive_command", "pixels", "weight_base"]
 
 
 def drive_command(m: Module, arch: ArchConfig, command: data.View, job: data.View) -> None:
-    """Drive the command of a weight-stationary array: one tile, whose K fills all rows.
+    """Drive the command of a systolic array: pixels of one fold or tile, K in whole words.
 
-    ``command_0``: K folds, M folds. ``command_1``: pixels, first word of the weights.
+    ``command_0``: words of activations that each pixel reads, M folds. ``command_1``: pixels, first
+    word of the weights. The array's configuration says what the fields of its command are of these.
     """
-    array = arch.array_as(SystolicConfig)
-    m.d.comb += [
-        command.k_folds.eq(job.command_0[:16]),
-        command.m_folds.eq(job.command_0[16:]),
-        command.n_tiles.eq(1),
-        command.k_edge.eq(array.rows),
-        command.n_edge.eq(job.command_1[:16]),
-    ]
+    counts = {"words": job.command_0[:16], "m_folds": job.command_0[16:], "pixels": pixels(job)}
+    fields = arch.array_as(SystolicConfig).machine_command
+    for name, (count, times) in fields.items():
+        m.d.comb += command[name].eq(counts[count] * times if count else times)
+
+
+def pixels(job: data.View) -> Value:
+    """Pixels of a job."""
+    return Value.cast(job.command_1)[:16]
 
 
 def weight_base(job: data.View) -> Value:

@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal, unsigned
-from amaranth.lib import data, wiring
+from amaranth import Cat, Module, ResetInserter, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import KINDS
 from hwsim.contract.machine import STALL_LIMIT
 from hwsim.rtl.arrays import build
-from hwsim.rtl.machine.command import drive_command, weight_base
+from hwsim.rtl.machine.command import drive_command, pixels, weight_base
 from hwsim.rtl.machine.descriptor import execute_layout
 from hwsim.rtl.machine.feeder import Feeder
 from hwsim.rtl.machine.postprocess import Postprocess
+from hwsim.rtl.machine.transpose import Transposer
 from hwsim.rtl.machine.vector import Vector
 from hwsim.rtl.machine.weights import WeightReader
 
@@ -26,6 +27,12 @@ class Execute(wiring.Component):
 
     Activations and weights are offered two cycles after ``start``, the array's command one cycle
     after: so no stream ever starves, and the array takes its own count of cycles.
+
+    Where the array's columns hold pixels, a transposer before it makes beats of one k of the words
+    of a fold's pixels, and one behind it makes beats of one pixel of its sums, a filter per beat.
+    Each adds as many cycles as the job has pixels: a fold's beats take longer than its words, and
+    its sums leave before those of the next fold come, so neither starves nor stalls the array after
+    that.
 
     Parameters
     ----------
@@ -135,8 +142,15 @@ class Execute(wiring.Component):
         m.d.comb += array.weight.valid.eq(weights.word.valid)
         m.d.comb += array.weight.payload.as_value().eq(weights.word.payload)
         m.d.comb += weights.word.ready.eq(array.weight.ready)
-        m.d.comb += array.act.valid.eq(feeder.beat.valid & is_array)
-        m.d.comb += array.act.payload.as_value().eq(feeder.beat.payload)
+        acts = stream.Signature(shape.act_lanes * shape.act_width).create(path=("acts",))
+        sums = stream.Signature(shape.ofmap_lanes * shape.psum_width).create(path=("sums",))
+        m.d.comb += acts.valid.eq(feeder.beat.valid & is_array)
+        m.d.comb += acts.payload.eq(feeder.beat.payload)
+        if self.arch.array_as(SystolicConfig).transposes:
+            self._transpose(m, acts, array, sums)
+        else:
+            _connect(m, acts, array.act)
+            _connect(m, array.ofmap, sums)
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
 
         vector = Vector(
@@ -156,7 +170,7 @@ class Execute(wiring.Component):
         with m.If(is_vector):
             m.d.comb += feeder.beat.ready.eq(vector.word.ready)
         with m.Else():
-            m.d.comb += feeder.beat.ready.eq(array.act.ready)
+            m.d.comb += feeder.beat.ready.eq(acts.ready)
 
         # out of them
         post = Postprocess(
@@ -171,15 +185,14 @@ class Execute(wiring.Component):
         for level in range(len(post.job.bounds)):
             m.d.comb += post.job.bounds[level].eq(job[f"post{level}_bound"])
             m.d.comb += post.job.steps[level].eq(job[f"post{level}_step"])
-        sums = array.ofmap.payload.as_value()
         with m.If(is_vector):
             m.d.comb += post.psum.valid.eq(vector.psum.valid)
             m.d.comb += post.psum.payload.eq(vector.psum.payload)
             m.d.comb += vector.psum.ready.eq(post.psum.ready)
         with m.Else():
-            m.d.comb += post.psum.valid.eq(array.ofmap.valid)
-            m.d.comb += post.psum.payload.as_value().eq(sums)
-            m.d.comb += array.ofmap.ready.eq(post.psum.ready)
+            m.d.comb += post.psum.valid.eq(sums.valid)
+            m.d.comb += post.psum.payload.as_value().eq(sums.payload)
+            m.d.comb += sums.ready.eq(post.psum.ready)
         m.d.comb += [self.scale.en.eq(post.scale.en), self.scale.addr.eq(post.scale.addr)]
         m.d.comb += post.scale.data.as_value().eq(self.scale.data)
         m.d.comb += [
@@ -198,13 +211,38 @@ class Execute(wiring.Component):
             | (array.weight.valid & array.weight.ready)
             | self.write.valid
         )
-        m.d.comb += spurious.eq(array.ofmap.valid & (is_vector | ~post.takes))
+        m.d.comb += spurious.eq(sums.valid & (is_vector | ~post.takes))
         m.d.sync += idle.eq(idle + 1)
         with m.If(self.start | moves):
             m.d.sync += idle.eq(0)
         m.d.comb += self.stalled.eq(spurious | (post.busy & (idle == STALL_LIMIT - 1)))
 
         return m
+
+    def _transpose(self, m: Module, acts: Any, array: Any, sums: Any) -> None:
+        """Connect an array whose columns hold pixels; its sums come from the bottom row up."""
+        shape, systolic = self.shape, self.arch.array_as(SystolicConfig)
+        count = pixels(self.job)
+        # what a job has left behind is dropped, as the feeder does
+        reset = ResetInserter(self.start | self.abort)
+        element = shape.act_lanes * shape.act_width // systolic.cols
+        before = Transposer(words=systolic.cols, lanes=systolic.cols, width=element)
+        behind = Transposer(words=systolic.rows, lanes=systolic.cols, width=shape.psum_width)
+        m.submodules.act_transposer = reset(before)
+        m.submodules.psum_transposer = reset(behind)
+        m.d.comb += [before.taken.eq(count), before.given.eq(systolic.cols)]
+        m.d.comb += [behind.taken.eq(systolic.rows), behind.given.eq(count)]
+        _connect(m, acts, before.word)
+        _connect(m, before.beat, array.act)
+        _connect(m, array.ofmap, behind.word)
+        m.d.comb += [sums.valid.eq(behind.beat.valid), behind.beat.ready.eq(sums.ready)]
+        m.d.comb += sums.payload.eq(Cat(*reversed(list(behind.beat.payload))))
+
+
+def _connect(m: Module, source: Any, sink: Any) -> None:
+    """Connect streams of the same bits."""
+    m.d.comb += Value.cast(sink.payload).eq(Value.cast(source.payload))
+    m.d.comb += [sink.valid.eq(source.valid), source.ready.eq(sink.ready)]
 
 
 def _read(address: int, width: int, *, index: int = 0) -> wiring.Signature:

@@ -22,6 +22,7 @@ from hwsim.contract.descriptors import (
 from hwsim.contract.registers import ERRORS, REGIONS
 from hwsim.rtl.bus.load import block_layout as load_block
 from hwsim.rtl.bus.store import block_layout as store_block
+from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.descriptor import (
     copy,
     descriptor_layout,
@@ -68,6 +69,8 @@ class Sequencer(wiring.Component):
         Act banks.
     widths : Mapping[str, int]
         Bits of a word of each target of a load.
+    most_pixels : int
+        Pixels of a job of the array at most.
     digest : int
         First 32 bits of the digest of the design.
 
@@ -124,9 +127,16 @@ class Sequencer(wiring.Component):
     stages: data.View
 
     def __init__(
-        self, *, bus: BusConfig, banks: int, widths: Mapping[str, int], digest: int
+        self,
+        *,
+        bus: BusConfig,
+        banks: int,
+        widths: Mapping[str, int],
+        most_pixels: int,
+        digest: int,
     ) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
+        self.most_pixels = most_pixels
         self.widths = [widths[name] for name in TARGETS]
         address = unsigned(bus.addr_width)
         super().__init__(
@@ -385,6 +395,8 @@ class Sequencer(wiring.Component):
         works = d.kind != KINDS["none"]
         bad = (d.kind > max(KINDS.values())) | d.resume | d.keep
         bad |= (d.kind == KINDS["vector"]) & (d.op > max(OPS.values()))
+        count = pixels(d)
+        bad |= (d.kind == KINDS["array"]) & ((count == 0) | (count > self.most_pixels))
         bad |= works & ((d.read_bank >= self.banks) | (d.write_bank >= self.banks))
         bad |= d.stores & (d.store_bank >= self.banks)
         bad |= d.stores & ((d.store_rows == 0) | (d.store_words == 0))

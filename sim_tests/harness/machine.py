@@ -9,13 +9,12 @@ from hwsim.config.base import parse
 __all__ = ["random_checkpoint", "random_network", "small_machine"]
 
 
-def small_machine(**changes):
+def small_machine(dataflow="ws", **changes):
     """A 4 x 4 array with little memory."""
+    depth = {"acc_depth": 16} if dataflow == "ws" else {}
     raw = {
         "name": "small_machine",
-        "array": {
-            "family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16,
-        },
+        "array": {"family": "dense", "dataflow": dataflow, "rows": 4, "cols": 4, **depth},
         "memory": {"act_banks": 3, "act_depth": 1024, "weight_depth": 256, "scale_depth": 4},
         "bus": {"data_width": 32, "burst": 4, "outstanding": 2},
     }  # fmt: skip

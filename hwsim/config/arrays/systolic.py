@@ -162,16 +162,43 @@ class SystolicConfig(ArrayConfig):
         }
 
     def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
-        """A slice of K of one pixel in, a pixel of each column out: weight-stationary only."""
-        if self.dataflow != "ws":
-            raise ValueError("memory must be absent: there is no machine for dataflow os")
+        """A slice of K of one pixel in, a pixel of each filter of a fold out."""
         if not numbers.has_zero:
             raise ValueError(
                 f"memory must be absent for weight_code {numbers.weight_code}: no zeros"
             )
-        power_of_two(self.rows * self.block, "rows of a machine's array, times block,")
+        power_of_two(self.rows, "rows of a machine's array")
         power_of_two(self.cols, "cols of a machine's array")
-        return self.rows * self.block, self.cols, self.cols * self.stream_bits(numbers)[0]
+        power_of_two(self.block, "block of a machine's array")
+        k, filters = (self.rows, self.cols) if self.dataflow == "ws" else (self.cols, self.rows)
+        return k * self.block, filters, filters * self.stream_bits(numbers)[0]
+
+    @property
+    def transposes(self) -> bool:
+        """Whether a beat holds one k of several pixels: words of a machine hold k of one pixel."""
+        return self.dataflow == "os"
+
+    @property
+    def machine_pixels(self) -> int:
+        """Pixels of a job of a machine at most: those of a tile (``ws``) or of a fold (``os``)."""
+        return self.cols if self.acc_depth is None else self.acc_depth
+
+    @property
+    def machine_command(self) -> dict[str, tuple[str, int]]:
+        """Fields of the command in a machine: a count of the descriptor times a factor.
+
+        Without a count the field is the factor. All rows of every fold hold weights, zeros where a
+        layer has none.
+        """
+        if self.dataflow == "os":
+            return {
+                "k_size": ("words", self.cols), "m_folds": ("m_folds", 1),
+                "n_folds": ("", 1), "m_edge": ("", self.rows),
+            }  # fmt: skip
+        return {
+            "k_folds": ("words", 1), "m_folds": ("m_folds", 1), "n_tiles": ("", 1),
+            "k_edge": ("", self.rows), "n_edge": ("pixels", 1),
+        }  # fmt: skip
 
     @property
     def extents(self) -> tuple[int, int, int]:

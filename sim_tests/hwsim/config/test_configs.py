@@ -17,6 +17,7 @@ FILES = sorted(path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml"))
 
 def config_class(kind: str) -> type[Config]:
     """Class that reads ``configs/<kind>``: ``<Kind>Config`` of the module of that name."""
+    kind = "arch" if kind == "machine" else kind
     hardware = ("arch", "cells", "memory", "network", "parts", "tech")
     room = "hwsim.config" if kind in hardware else "hwsim.config.jobs"
     config: type[Config] = getattr(import_module(f"{room}.{kind}"), f"{kind.capitalize()}Config")

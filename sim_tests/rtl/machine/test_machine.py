@@ -23,9 +23,10 @@ def memory(latency=1, bytes_per_cycle=4, **others):
     )
 
 
-@pytest.fixture(scope="session")
-def bench(tmp_path_factory):
-    return machine_bench.build(small_machine(), tmp_path_factory.mktemp("machine"), SIZE)
+@pytest.fixture(scope="session", params=["ws", "os"])
+def bench(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("machine")
+    return machine_bench.build(small_machine(request.param), folder, SIZE)
 
 
 def job_of(compiled, memory, **others):
@@ -34,7 +35,7 @@ def job_of(compiled, memory, **others):
     return Job(memory, 0, len(program.tiles), program.bases(), 3_000_000, output, **others)
 
 
-def case(seed):
+def case(arch, seed):
     """A random network that fits, compiled, with its images and results."""
     rng = seeded(seed)
     while True:
@@ -42,7 +43,7 @@ def case(seed):
         checkpoint = random_checkpoint(rng, network)
         images = int(rng.integers(1, 4))
         try:
-            compiled = compile_network(small_machine(), network, checkpoint, images)
+            compiled = compile_network(arch, network, checkpoint, images)
         except InputError:
             continue
         if compiled.program.size > SIZE:
@@ -54,7 +55,7 @@ def case(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_networks(bench, seed):
-    compiled, act, expected = case(seed)
+    compiled, act, expected = case(bench.arch, seed)
     rng = seeded(1000 + seed)
     memories = [memory()] + [
         memory(
@@ -81,10 +82,10 @@ def damaged(compiled, act, index, **fields):
     return image
 
 
-def with_a_job():
+def with_a_job(arch):
     """A case, and a descriptor that loads weights and executes a job of several results."""
     for seed in range(100, 200):
-        compiled, act, expected = case(seed)
+        compiled, act, expected = case(arch, seed)
         for index, tile in enumerate(compiled.program.tiles):
             if len(tile.loads) > 1 and tile.job is not None and tile.job.post.bounds[0] > 1:
                 return compiled, act, expected, index
@@ -95,6 +96,8 @@ def with_a_job():
     ("fields", "error"),
     [
         ({"kind": 3}, "descriptor"),
+        ({"command_1": 0}, "descriptor"),
+        ({"command_1": 17}, "descriptor"),
         ({"write_bank": 7}, "descriptor"),
         ({"load0_target": 3}, "descriptor"),
         ({"load0_index": 5}, "descriptor"),
@@ -111,7 +114,7 @@ def with_a_job():
     ids=str,
 )
 def test_a_bad_descriptor_ends_the_run_and_the_next_is_right(bench, fields, error):
-    compiled, act, expected, index = with_a_job()
+    compiled, act, expected, index = with_a_job(bench.arch)
     image = damaged(compiled, act, index, **fields)
     # the undamaged program lies behind
     good = compiled.image(act)
@@ -129,7 +132,7 @@ def test_a_bad_descriptor_ends_the_run_and_the_next_is_right(bench, fields, erro
 
 
 def test_a_program_for_another_design(bench):
-    compiled, act, _ = case(3)
+    compiled, act, _ = case(bench.arch, 3)
     (outcome,) = machine_bench.run(
         bench, damaged(compiled, act, 0, command_0=1), [job_of(compiled, memory())]
     )
@@ -138,7 +141,7 @@ def test_a_program_for_another_design(bench):
 
 @pytest.mark.parametrize("part", ["descriptors", "constants", "outputs"])
 def test_a_bus_error_ends_the_run_and_the_next_is_right(bench, part):
-    compiled, act, expected = case(5)
+    compiled, act, expected = case(bench.arch, 5)
     program = compiled.program
     first = {
         "descriptors": 2 * DESCRIPTOR_BYTES,
@@ -159,7 +162,7 @@ def test_a_bus_error_ends_the_run_and_the_next_is_right(bench, part):
 
 @pytest.mark.parametrize("cycle", [0, 3, 40, 333, 1500])
 def test_a_stop_at_any_time(bench, cycle):
-    compiled, act, expected = case(7)
+    compiled, act, expected = case(bench.arch, 7)
     plain = job_of(compiled, memory(30, 1))
     stopped = job_of(compiled, memory(30, 1), stop=cycle)
     outcomes = machine_bench.run(bench, compiled.image(act), [stopped, plain, stopped, plain])
@@ -172,7 +175,7 @@ def test_a_stop_at_any_time(bench, cycle):
 
 
 def test_a_reset_in_mid_run(bench):
-    compiled, act, expected = case(7)
+    compiled, act, expected = case(bench.arch, 7)
     outcomes = machine_bench.run(
         bench,
         compiled.image(act),
@@ -183,7 +186,7 @@ def test_a_reset_in_mid_run(bench):
 
 
 def test_a_second_start_is_ignored(bench):
-    compiled, act, expected = case(7)
+    compiled, act, expected = case(bench.arch, 7)
     job = job_of(compiled, memory(30, 1), again=200)
     (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
     assert (compiled.outputs(outcome.output) == expected).all()

@@ -1,0 +1,162 @@
+# amaranth: UnusedElaboratable=no
+"""Execution of jobs of the array: every value, and the cycles that the fast form says."""
+
+import pytest
+from harness.component import play, seeded
+
+from hwsim.accelerator.execute import array_counts, execute_cycles
+from hwsim.accelerator.tile import ArrayJob, Nest, Tile
+from hwsim.arrays.base import array_model
+from hwsim.compiler.bits import to_bytes
+from hwsim.config import ArchConfig
+from hwsim.config.shape import MachineShape
+from hwsim.fixedpoint import requantize, wrap
+from hwsim.rtl.machine.descriptor import execute_layout
+from hwsim.rtl.machine.execute import Execute
+from hwsim.rtl.machine.postprocess import scale_layout
+
+OUTPUTS = [
+    "done", "takes", "write.valid", "write.index", "write.addr", "write.data",
+    "feed.en", "feed.addr", "feed.index", "weight.en", "weight.addr", "scale.en", "scale.addr",
+]  # fmt: skip
+
+
+def design(rows, cols, dataflow="os", **array):
+    """A small machine."""
+    depth = {"acc_depth": 16} if dataflow == "ws" else {}
+    fields = {"family": "dense", "dataflow": dataflow, "rows": rows, "cols": cols, **depth, **array}
+    memory = {"act_depth": 64, "weight_depth": 256, "scale_depth": 8}
+    return ArchConfig.model_validate({"name": "machine", "array": fields, "memory": memory})
+
+
+class Layer:
+    """Random operands of one job, as the memories on chip hold them, and what is to be written."""
+
+    def __init__(self, rng, arch, words, m_folds, pixels, *, relu=False, raw=False):
+        shape, numbers = MachineShape.of(arch), arch.numbers
+        lanes = shape.ofmap_lanes
+        k, m = words * shape.act_lanes, m_folds * lanes
+        act = rng.integers(-128, 128, (pixels, k))
+        weight = rng.integers(-127, 128, (m, k))
+        scales = {
+            "bias": rng.integers(-(1 << 12), 1 << 12, m),
+            "multiplier": rng.integers(1 << 8, 1 << 12, m),
+            "shift": rng.integers(12, 20, m),
+        }
+
+        beats = act.reshape(-1, shape.word_lanes)
+        self.acts = ints(to_bytes([(beats, numbers.act_width)], shape.act_bits))
+        fields, widths = (
+            array_model(arch).weight_words(arch, weight, "layer"),
+            arch.array.weight_fields(numbers),
+        )
+        packed = [(v.reshape(len(v), -1), widths[name]) for name, v in fields.items()]
+        self.weights = ints(to_bytes(packed, shape.weight_word))
+        layout = scale_layout(lanes, shape.psum_width)
+        self.scales = [
+            layout.const(
+                [{name: int(v[f * lanes + lane]) for name, v in scales.items()}
+                 for lane in range(lanes)]
+            ).as_value().value
+            for f in range(m_folds)
+        ]  # fmt: skip
+
+        beat = shape.raw_beats if raw else 1
+        self.job = ArrayJob(
+            1, 2, 0, Nest(0, (pixels, words, m_folds), (words, 1, 0)),
+            Nest(3, (pixels, 1, m_folds), (m_folds * beat, 0, beat)),
+            relu=relu, k_folds=words, m_folds=m_folds, pixels=pixels, raw=raw,
+        )  # fmt: skip
+        total = wrap(act @ weight.T + scales["bias"], numbers.psum_width)
+        if raw:
+            flat, width = total.reshape(-1, lanes), numbers.psum_width
+            self.results = ints(to_bytes([(flat, width)], lanes * width))
+            step = lanes * numbers.act_width
+            mask = (1 << step) - 1
+            self.results = [(w >> (i * step)) & mask for w in self.results for i in range(beat)]
+        else:
+            done = requantize(total, scales["multiplier"], scales["shift"], 8, relu)
+            step = lanes * numbers.act_width
+            self.results = ints(to_bytes([(done.reshape(-1, lanes), numbers.act_width)], step))
+
+
+def ints(words):
+    """Words of bytes as integers."""
+    return [int.from_bytes(word.tobytes(), "little") for word in words]
+
+
+def run(simulate, arch, layers):
+    """Execute layers one after the other; hold writes, counts and cycles to what they must be."""
+    dut = Execute(arch)
+    starts = []
+
+    def stimuli(rows):
+        for layer in layers:
+            fields = {name: v for name, v in layer.job.fields().items() if name in names}
+            starts.append(len(rows))
+            answer = {"start": 1, "job": fields}
+            while True:
+                yield answer
+                row = rows[-1]
+                answer = {"start": 0}
+                for port, memory in (
+                    ("feed", layer.acts), ("weight", layer.weights), ("scale", layer.scales),
+                ):  # fmt: skip
+                    if row[f"{port}.en"]:
+                        at = row[f"{port}.addr"]
+                        # the weight reader and the scales read ahead, beyond the end
+                        answer[f"{port}.data"] = memory[at] if at < len(memory) else 0
+                        assert port != "feed" or at < len(memory)
+                if row["done"]:
+                    break
+                assert len(rows) < starts[-1] + 5000
+
+    names = {name for name, _ in execute_layout()}
+    rows = play(simulate, dut, stimuli, OUTPUTS)
+    ends = [*starts[1:], len(rows)]
+    for layer, start, end in zip(layers, starts, ends, strict=True):
+        part = rows[start:end]
+        writes = {row["write.addr"]: row["write.data"] for row in part if row["write.valid"]}
+        assert writes == {3 + i: result for i, result in enumerate(layer.results)}
+        assert sum(row["write.valid"] for row in part) == len(writes)
+        assert {row["write.index"] for row in part if row["write.valid"]} == {2}
+        assert {row["feed.index"] for row in part if row["feed.en"]} == {1}
+        beats = array_counts(arch, layer.job).events["act_beats"]
+        assert sum(row["takes"] for row in part) == beats
+        # the stage is left in the cycle after the last write at the earliest
+        assert end - start == execute_cycles(arch, Tile(job=layer.job))
+
+
+DESIGNS = {
+    "os 4x4": design(4, 4),
+    "os 4x4, latency 3": design(4, 4, mac_latency=3),
+    "os 2x4": design(2, 4),
+    "os 8x2": design(8, 2),
+    "os 1x1": design(1, 1),
+    "ws 4x4": design(4, 4, "ws"),
+    "ws 2x8": design(2, 8, "ws"),
+}
+
+
+@pytest.mark.parametrize("arch", DESIGNS.values(), ids=DESIGNS)
+def test_random_jobs(simulate, arch):
+    rng = seeded(len(arch.name) + arch.array.multipliers)
+    shape = MachineShape.of(arch)
+    # of narrow words so many that those of the bank are whole
+    words = shape.feed_beats * rng.integers(1, 5, 6)
+    layers = [
+        Layer(
+            rng, arch, int(words[i]), int(rng.integers(1, 4)),
+            int(rng.integers(1, min(8, arch.array.machine_pixels) + 1)), relu=bool(i % 2),
+        )
+        for i in range(6)
+    ]  # fmt: skip
+    run(simulate, arch, layers)
+
+
+@pytest.mark.parametrize("arch", DESIGNS.values(), ids=DESIGNS)
+def test_sums_that_leave_whole(simulate, arch):
+    rng = seeded(arch.array.multipliers)
+    beats = MachineShape.of(arch).feed_beats
+    layers = [Layer(rng, arch, 4 * beats, folds, 1, raw=True) for folds in (1, 3, 2)]
+    run(simulate, arch, layers)
