@@ -21,6 +21,7 @@ from hwsim.config.memory import MemoryConfig
 from hwsim.contract.registers import COUNTERS, ERRORS, REGIONS, offsets
 from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import toolchain
+from hwsim.rtl.cosim.checker import RULES, Checker
 from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.run import SimulationError
 from hwsim.rtl.emit.header import driver_text, header_text
@@ -56,6 +57,8 @@ class MachineBench(wiring.Component):
     s_axi_* : AXI4-Lite slave
         Registers of the machine.
     irq : ``Out(1)``
+    broken : ``Out(len(RULES))``
+        Rules of AXI4 that were broken between machine and memory.
     latency, interval, overhead, outstanding : ``In``
         Of the memory.
     faulty, fault_first, fault_last : ``In``
@@ -63,6 +66,7 @@ class MachineBench(wiring.Component):
     """
 
     irq: Signal
+    broken: Signal
     faulty: Signal
     fault_first: Signal
     fault_last: Signal
@@ -74,6 +78,7 @@ class MachineBench(wiring.Component):
             flat(lite_port(HOST_ADDRESS).flip(), "s_axi")
             | {
                 "irq": Out(1),
+                "broken": Out(len(RULES)),
                 "latency": In(16),
                 "interval": In(16),
                 "overhead": In(16),
@@ -88,6 +93,9 @@ class MachineBench(wiring.Component):
         m = Module()
         m.submodules.machine = machine = Machine(self.arch)
         m.submodules.memory = memory = MemoryModel(self.arch.bus, size=self.size)
+        m.submodules.checker = checker = Checker(self.arch.bus)
+        checker.watch(m, machine.read, machine.write)
+        m.d.comb += self.broken.eq(checker.broken)
         connect_flat(m, self, machine.host, "s_axi")
         wiring.connect(m, machine.read, memory.read)
         wiring.connect(m, machine.write, memory.write)
@@ -207,7 +215,7 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     Raises
     ------
     SimulationError
-        The host could not use a register.
+        The host could not use a register, or a rule of AXI4 was broken.
     """
     folder = Path(tempfile.mkdtemp(prefix="run.", dir=bench.program.parents[1]))
     memory = np.zeros(bench.size, np.uint8)

@@ -207,6 +207,10 @@ int main(int argc, char **argv) {
             return 1;
         }
     }
+    if (top->broken) {
+        std::cerr << "rules of AXI4 are broken: bits " << int(top->broken) << std::endl;
+        return 1;
+    }
     results << "end " << now << "\n";
     top->final();
     delete top;
