@@ -69,8 +69,11 @@ class ClockConfig(Config):
     rtl: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     #: Between registers and ports.
     logic: PathConfig
-    #: From or to a memory, its access included; absent without memories.
+    #: From or to a memory, its access included: the slowest; absent without memories.
     memory: PathConfig | None = None
+    #: The slowest from each other memory, and to one: where memories are larger than the probe's,
+    #: one of these may be slower.
+    others: list[PathConfig] = Field(default_factory=list)
 
     @property
     def period(self) -> float:

@@ -125,6 +125,12 @@ class MacroConfig(Config):
     rows: Annotated[list[int], Field(min_length=2, max_length=2)]
     columns: Annotated[list[int], Field(min_length=2, max_length=2)]
 
+    @model_validator(mode="after")
+    def _every_macro_has_an_access(self) -> Self:
+        if max(self.access, default=0) < self.rows[1]:
+            raise ValueError(f"access must have ns for {self.rows[1]} rows")
+        return self
+
 
 class PowerLawConfig(Config):
     """SRAM of any shape as powers of its bits ``b`` and its port's width ``w``."""
@@ -199,7 +205,7 @@ class TechConfig(Config):
     def to_yaml(self) -> str:
         """Text of a file that :meth:`read` reads: one line per timing arc."""
         lines: list[str] = []
-        fields = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        fields = self.model_dump(exclude_none=True, exclude_defaults=True)
         corners = fields.pop("corners", {})
         lines += yaml.safe_dump(fields, sort_keys=False, width=100).splitlines()
         lines += ["corners:"] if corners else []

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hwsim.config import ArchConfig
-from hwsim.config.catalog import CONFIGS
+from hwsim.config.catalog import CONFIGS, resolve
 from hwsim.config.parts import ClockConfig, MeasuredPart, PartsConfig, clock_probe, probe_of
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
@@ -34,7 +34,7 @@ class Book:
 
     The parts of all designs that ship are on record. Others are synthesized when they are first
     asked for, which takes seconds and the extras ``rtl`` and ``synth``, and kept in
-    ``build/parts``, apart for each version of the RTL's sources.
+    ``build/parts``, apart for each technology and each version of the RTL's sources.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Book:
         #: Technology whose cells the logic is mapped to.
         self.base = logic_of(technology)
         self.shipped = _shipped(self.base)
-        self.path = _FOLDER / f"{Path(self.base).stem}-{_sources()}.yaml"
+        self.path = _FOLDER / f"{Path(self.base).stem}-{_facts(self.base)}-{_sources()}.yaml"
 
     def area(self, arch: ArchConfig, memories: Sequence[Memory] | None = None) -> Area:
         """Area of a design; ``memories`` in place of its own, where they were fitted."""
@@ -144,6 +144,12 @@ def _shipped(technology: str) -> PartsConfig:
 def _own(path: Path) -> PartsConfig:
     """Parts that were measured here."""
     return PartsConfig.read(path) if path.is_file() else PartsConfig(name=path.stem)
+
+
+@lru_cache
+def _facts(technology: str) -> str:
+    """Digest of a technology's file: what was measured with others is not of this technology."""
+    return hashlib.sha256(resolve(technology, "tech").read_bytes()).hexdigest()[:12]
 
 
 @lru_cache

@@ -74,14 +74,17 @@ def clock(arch: ArchConfig, technology: str, measured: dict[str, ClockConfig]) -
     found = {}
     for name, paths in corners.items():
         own = paths.logic.model_copy(update={"ns": round(paths.logic.ns * cells.delay, 4)})
-        memory = paths.memory
-        if memory is not None:
-            rest, access = (memory.ns - memory.access) * cells.delay, 0.0
-            if memory.memory:
-                corner = name if cells.delay == 1.0 else None
-                access = build(memories[memory.memory], technology, corner).access
-            memory = memory.model_copy(
-                update={"ns": round(rest + access, 4), "access": round(access, 4)}
-            )
-        found[name] = paths.model_copy(update={"logic": own, "memory": memory})
+        corner = name if cells.delay == 1.0 else None
+        known = [] if paths.memory is None else [paths.memory, *paths.others]
+        own_paths = []
+        for path in known:
+            rest, access = (path.ns - path.access) * cells.delay, 0.0
+            if path.memory:
+                access = build(memories[path.memory], technology, corner).access
+            times = {"ns": round(rest + access, 4), "access": round(access, 4)}
+            own_paths.append(path.model_copy(update=times))
+        own_paths.sort(key=lambda path: path.ns, reverse=True)
+        slowest = own_paths[0] if own_paths else None
+        update = {"logic": own, "memory": slowest, "others": own_paths[1:]}
+        found[name] = paths.model_copy(update=update)
     return Clock(arch, technology, found)

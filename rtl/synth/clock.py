@@ -1,19 +1,22 @@
 """Clock of a design: the slowest paths of a small one of its kind, at each corner."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hwsim.config import ArchConfig
 from hwsim.config.parts import ClockConfig, PathConfig
-from hwsim.config.tech import TechConfig
+from hwsim.config.tech import CornerConfig, TechConfig
 from hwsim.contract.memories import Memory
 from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
-from hwsim.rtl.synth.timing import Route, analyze
+from hwsim.rtl.synth.timing import Route, Timing, analyze
 from hwsim.rtl.synth.yosys import map_flat
 
 __all__ = ["Access", "measure_clock"]
 
 #: Access time in ns of a memory at a corner.
 Access = Callable[[Memory, str], float]
+#: Access time in ns of a memory that all slowest paths start at.
+_LATE = 1000.0
 
 
 def measure_clock(
@@ -38,28 +41,57 @@ def measure_clock(
     text = design_rtlil(probe)[1]
     digest = rtl_digest(text, probe.name)
     module = map_flat(text, f"\\{probe.name}", target)
-    shapes = {(m.depth, m.width, m.combinational): m for m in probe.array.memories(probe.numbers)}
+    memories = probe.array.memories(probe.numbers)
     found = {}
     for name, corner in technology.corners.items():
-        timing = analyze(
+        logic, paths = _slowest(
             module,
             corner,
             technology.wire_load,
-            lambda depth, width, combinational, name=name: access(  # type: ignore[misc]
-                shapes[depth, width, combinational], name
-            ),
+            memories,
+            lambda memory, name=name: access(memory, name),  # type: ignore[misc]
         )
-        memory = None
-        if timing.memory is not None:
-            memory = _path(timing.memory)
-            if timing.starts_at is not None:
-                facts = {
-                    "access": round(timing.memory.begin, 4),
-                    "memory": shapes[timing.starts_at].name,
-                }
-                memory = memory.model_copy(update=facts)
-        found[name] = ClockConfig(rtl=digest, logic=_path(timing.logic), memory=memory)
+        paths.sort(key=lambda path: path.ns, reverse=True)
+        found[name] = ClockConfig(
+            rtl=digest, logic=logic, memory=paths[0] if paths else None, others=paths[1:]
+        )
     return found
+
+
+def _slowest(
+    module: dict[str, Any],
+    corner: CornerConfig,
+    wire_load: float,
+    memories: Sequence[Memory],
+    access: Callable[[Memory], float],
+) -> tuple[PathConfig, list[PathConfig]]:
+    """Slowest path of logic, that to a memory, and that from each memory.
+
+    Of memories that are read after their address, one at a time takes longer than all else.
+    """
+    combinational = {(m.depth, m.width): access(m) for m in memories if m.combinational}
+
+    def timed(late: tuple[int, int] | None) -> Timing:
+        def times(depth: int, width: int, is_combinational: bool) -> float:
+            if is_combinational:
+                return combinational[depth, width]
+            return _LATE if (depth, width) == late else 0.0
+
+        return analyze(module, corner, wire_load, times)
+
+    first = timed(None)
+    # a memory whose access takes no time is no start
+    paths = [] if first.memory is None else [_path(first.memory)]
+    for memory in memories:
+        if memory.combinational:
+            continue
+        route = timed((memory.depth, memory.width)).memory
+        if route is None or route.begin != _LATE:
+            continue
+        path, own = _path(route), round(access(memory), 4)
+        ns = round(path.ns - _LATE + own, 4)
+        paths.append(path.model_copy(update={"ns": ns, "access": own, "memory": memory.name}))
+    return _path(first.logic), paths
 
 
 def _path(route: Route) -> PathConfig:

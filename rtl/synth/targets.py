@@ -71,12 +71,20 @@ class Target:
     @property
     def registers(self) -> tuple[str, ...]:
         """Cells of the library that are flip-flops."""
-        cells = re.split(r"(?m)^\s*cell\s*\(", self.library)[1:]
         return tuple(
-            cell.partition(")")[0].strip().strip('"')
-            for cell in cells
-            if re.search(r"(?m)^\s*ff\s*\(", cell)
+            name for name, text in self._cells().items() if re.search(r"(?m)^\s*ff\s*\(", text)
         )
+
+    @property
+    def without_area(self) -> frozenset[str]:
+        """Cells of the library that have no area, or one of 0."""
+        area = re.compile(r"\barea\s*:\s*\"?[\d.]*[1-9]")
+        return frozenset(name for name, text in self._cells().items() if not area.search(text))
+
+    def _cells(self) -> dict[str, str]:
+        """Cells of the library by name."""
+        cells = re.split(r"(?m)^\s*cell\s*\(", self.library)[1:]
+        return {cell.partition(")")[0].strip().strip('"'): cell for cell in cells}
 
 
 def target_names() -> list[str]:

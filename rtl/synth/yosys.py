@@ -289,6 +289,10 @@ def _synthesize(
     # a module that is absent is no cell either
     others |= {cell for cell in counts if not is_whole and f"cell \\{cell} " in text}
     cells = sorted(counts.items())
+    unknown = target.without_area.intersection(counts)
+    if unknown:
+        library = name.removeprefix("liberty=")
+        raise InputError(library, f"cell {min(unknown)}", None, "must have an area")
     result = Cells(
         {cell: count for cell, count in cells if cell not in others},
         before["design"]["num_memory_bits"],

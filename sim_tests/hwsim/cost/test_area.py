@@ -11,6 +11,7 @@ from hwsim.config.catalog import CONFIGS
 from hwsim.config.parts import PartsConfig, keys_of, probe_of
 from hwsim.contract.parts import Part, linear, places
 from hwsim.cost.area import area
+from hwsim.cost.book import Book
 from hwsim.cost.memories import process
 
 RECORD = PartsConfig.read("sg13g2")
@@ -124,3 +125,14 @@ def test_lines_meet_what_they_were_drawn_through():
         found = sum(p.count * cost[p.probe["rows"], p.probe["cols"]] for p in parts)
         assert found == pytest.approx(10 + 2 * (rows - 2) + 6 * (cols - 2))
         assert all(isinstance(part, Part) and part.count for part in parts)
+
+
+def test_technologies_of_one_name_are_kept_apart(tmp_path):
+    text = (CONFIGS / "tech" / "sg13g2.yaml").read_text()
+    files = [tmp_path / folder / "mine.yaml" for folder in ("one", "other")]
+    for file, wire in zip(files, ("wire_load: 0.3", "wire_load: 0.6"), strict=True):
+        file.parent.mkdir()
+        file.write_text(text.replace("wire_load: 0.3", wire))
+    first, second = (Book(str(file)).path for file in files)
+    assert first != second
+    assert first.name.startswith("mine-")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hwsim.config.tech import TechConfig
+from hwsim.config.base import parse
+from hwsim.config.tech import SRAMConfig, TechConfig
 from hwsim.errors import InputError
 
 pytest.importorskip("liberty", reason="Liberty files need: pip install 'hwsim[synth]'")
@@ -114,6 +115,21 @@ def test_a_technology_survives_its_file(tmp_path):
     path = tmp_path / "mini.yaml"
     path.write_text(tech.to_yaml())
     assert TechConfig.read(path) == tech
+
+
+@pytest.mark.parametrize("shipped", ["sg13g2", "45nm"])
+def test_memories_survive_their_file(tmp_path, shipped):
+    tech = TechConfig.read(shipped)
+    path = tmp_path / "again.yaml"
+    path.write_text(tech.to_yaml())
+    assert TechConfig.read(path) == tech
+
+
+def test_macros_without_an_access_time_are_refused(tmp_path):
+    raw = TechConfig.read("sg13g2").sram.model_dump(exclude_none=True)
+    raw["macros"][1]["access"] = {64: 3.0}
+    with pytest.raises(InputError, match=r"macros.1: access must have ns for 512 rows"):
+        parse(SRAMConfig, raw, tmp_path / "sram.yaml")
 
 
 @pytest.mark.parametrize(

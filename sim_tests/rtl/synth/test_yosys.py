@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Cells from Yosys: what a narrow code saves, what is counted, what is kept."""
 
+import re
 import subprocess
 
 import pytest
@@ -8,7 +9,9 @@ from amaranth.back import rtlil
 
 import hwsim.rtl.synth.yosys as synth
 from hwsim.config import ArchConfig, NumberConfig
+from hwsim.config.tech import TechConfig
 from hwsim.errors import InputError
+from hwsim.rtl.synth.liberty import liberty_text
 from hwsim.rtl.synth.survey import CODES, survey
 
 pytest.importorskip("pyosys", reason="cells need pyosys: pip install 'hwsim[synth]'")
@@ -91,6 +94,18 @@ def test_what_yosys_says_of_a_failure_is_told(tmp_path):
     with pytest.raises(InputError, match=r"yosys: nothing: cannot be mapped: ERROR: .*nothing"):
         synth._synthesize(text, "\\nothing", "generic", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_without_areas_is_refused(tmp_path):
+    text = liberty_text(TechConfig.read("sg13g2").corners["typ"])
+    path = tmp_path / "bare.lib"
+    path.write_text(re.sub(r"area : [^;]+;", "", text))
+    cache, numbers = tmp_path / "cache", NumberConfig(weight_width=2, act_width=2)
+    with pytest.raises(InputError, match=r"bare.lib: cell \w+: must have an area"):
+        synth.synthesize_multiplier(numbers, f"liberty={path}", cache)
+    path = tmp_path / "whole.lib"
+    path.write_text(text)
+    assert synth.synthesize_multiplier(numbers, f"liberty={path}", cache).area > 0
 
 
 def test_unknown_target_is_refused(tmp_path):
