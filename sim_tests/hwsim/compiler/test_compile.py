@@ -128,9 +128,37 @@ def test_an_array_alone_runs_nothing():
         compile_network(ArchConfig.read("dense_8x8_ws"), net, blank(net))
 
 
-def test_lenet5_takes_these_cycles():
-    """Golden: ``hwsim simulate machine_dense_8x8_ws lenet5 --memory ideal``."""
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize("size", [3, 5, 8, 10])
+def test_tiles_cover_every_pixel_once(dataflow, size):
+    arch = small_machine(dataflow)
+    net = network(
+        {"name": "c", "type": "conv", "M": 6, "R": 3, "padding": 1},
+        {"name": "d", "type": "conv", "M": 3, "R": 1},
+        channels=4, size=size,
+    )  # fmt: skip
+    tiles = compile_network(arch, net, blank(net)).program.tiles
+    jobs = [tile.job for tile in tiles if tile.layer == "c"]
+    written = [
+        job.post.start + x * job.post.strides[0] + y * job.post.strides[1] + fold
+        for job in jobs
+        for fold in range(job.post.bounds[2])
+        for y in range(job.post.bounds[1])
+        for x in range(job.post.bounds[0])
+    ]
+    assert len(written) == len(set(written)) == 2 * size * size
+    assert all(job.pixels == job.post.bounds[0] * job.post.bounds[1] for job in jobs)
+    most = arch.array.machine_pixels
+    assert max(job.pixels for job in jobs) <= most
+    # rows and columns of an output-stationary array's folds are cut so that they fill best
+    if dataflow == "os":
+        assert len(jobs) == {3: 3, 5: 9, 8: 16, 10: 25}[size]
+
+
+@pytest.mark.parametrize(("dataflow", "cycles"), [("ws", 108_945), ("os", 113_178)])
+def test_lenet5_takes_these_cycles(dataflow, cycles):
+    """Golden: ``hwsim simulate machine_dense_8x8_ws lenet5 --memory ideal``, and with ``os``."""
     net = NetworkConfig.read("lenet5")
-    compiled = compile_network(ArchConfig.read("machine_dense_8x8_ws"), net, blank(net))
+    compiled = compile_network(ArchConfig.read(f"machine_dense_8x8_{dataflow}"), net, blank(net))
     run = simulate(compiled.program, MemoryConfig.read("ideal"))
-    assert run.cycles == 108_945
+    assert run.cycles == cycles
