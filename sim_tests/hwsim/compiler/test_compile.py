@@ -122,6 +122,30 @@ def test_what_does_not_fit_is_one_line(layers, size, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("filters", [2, 5])
+def test_whole_sums_of_an_image_begin_with_a_word(filters):
+    """A word holds 8 beats of results: more than the whole sums of a fold of filters take."""
+    array = {"family": "dense", "dataflow": "os", "rows": 2, "cols": 16}
+    layers = (
+        {"name": "c", "type": "conv", "M": 3, "R": 3},
+        {"name": "f", "type": "fc", "M": filters},
+    )
+    net = network(*layers, size=4)
+    compiled = compile_network(small_machine(array=array), net, blank(net), 3)
+    tiles = compiled.program.tiles
+    store = tiles[-1].store
+    assert store is not None
+    beats = np.zeros((store.words * 8, 2), np.uint8)
+    expected = seeded(filters).integers(-(1 << 31), 1 << 31, size=(3, filters))
+    jobs = [tile.job for tile in tiles if tile.layer == "f"]
+    for image, job in enumerate(jobs):
+        lanes = np.zeros(-(-filters // 2) * 2, "<i4")
+        lanes[:filters] = expected[image]
+        at = job.post.start - store.start * 8
+        beats[at : at + 2 * len(lanes)] = lanes.view(np.uint8).reshape(-1, 2)
+    assert (compiled.outputs(beats.reshape(-1)) == expected).all()
+
+
 def test_an_array_alone_runs_nothing():
     net = network({"name": "c", "type": "conv", "M": 5, "R": 3})
     with pytest.raises(InputError, match="an array without a machine around it"):
