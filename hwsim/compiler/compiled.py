@@ -55,11 +55,15 @@ class Compiled:
     def outputs(self, region: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Results ``(images, values)``, channel by channel, from the region of the outputs."""
         shape, tensor = self.program.shape, self.result.shape
-        width, bits = shape.act_width, self.result.words * shape.act_bits
+        width, words = shape.act_width, self.result.words
+        used = words * shape.act_bits
         if self.is_whole:
+            # an image's beats begin with a word, and need not fill the last
             beats = tensor.height * tensor.width * whole_beats(shape, tensor)
-            width, bits = shape.psum_width, beats * shape.ofmap_lanes * shape.act_width
-        planes = np.unpackbits(region, bitorder="little")[: self.images * bits]
+            width, words = shape.psum_width, -(-beats // shape.post_beats)
+            used = beats * shape.ofmap_lanes * shape.act_width
+        planes = np.unpackbits(region, bitorder="little")[: self.images * words * shape.act_bits]
+        planes = planes.reshape(self.images, -1)[:, :used]
         taken = planes.reshape(self.images, -1, width).astype(np.int64)
         values: NDArray[np.int64] = taken @ (1 << np.arange(width, dtype=np.int64))
         signed = values - ((values >> (width - 1)) << width)

@@ -122,15 +122,67 @@ def test_what_does_not_fit_is_one_line(layers, size, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("filters", [2, 5])
+def test_whole_sums_of_an_image_begin_with_a_word(filters):
+    """A word holds 8 beats of results: more than the whole sums of a fold of filters take."""
+    array = {"family": "dense", "dataflow": "os", "rows": 2, "cols": 16}
+    layers = (
+        {"name": "c", "type": "conv", "M": 3, "R": 3},
+        {"name": "f", "type": "fc", "M": filters},
+    )
+    net = network(*layers, size=4)
+    compiled = compile_network(small_machine(array=array), net, blank(net), 3)
+    tiles = compiled.program.tiles
+    store = tiles[-1].store
+    assert store is not None
+    beats = np.zeros((store.words * 8, 2), np.uint8)
+    expected = seeded(filters).integers(-(1 << 31), 1 << 31, size=(3, filters))
+    jobs = [tile.job for tile in tiles if tile.layer == "f"]
+    for image, job in enumerate(jobs):
+        lanes = np.zeros(-(-filters // 2) * 2, "<i4")
+        lanes[:filters] = expected[image]
+        at = job.post.start - store.start * 8
+        beats[at : at + 2 * len(lanes)] = lanes.view(np.uint8).reshape(-1, 2)
+    assert (compiled.outputs(beats.reshape(-1)) == expected).all()
+
+
 def test_an_array_alone_runs_nothing():
     net = network({"name": "c", "type": "conv", "M": 5, "R": 3})
     with pytest.raises(InputError, match="an array without a machine around it"):
         compile_network(ArchConfig.read("dense_8x8_ws"), net, blank(net))
 
 
-def test_lenet5_takes_these_cycles():
-    """Golden: ``hwsim simulate machine_dense_8x8_ws lenet5 --memory ideal``."""
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize("size", [3, 5, 8, 10])
+def test_tiles_cover_every_pixel_once(dataflow, size):
+    arch = small_machine(dataflow)
+    net = network(
+        {"name": "c", "type": "conv", "M": 6, "R": 3, "padding": 1},
+        {"name": "d", "type": "conv", "M": 3, "R": 1},
+        channels=4, size=size,
+    )  # fmt: skip
+    tiles = compile_network(arch, net, blank(net)).program.tiles
+    jobs = [tile.job for tile in tiles if tile.layer == "c"]
+    written = [
+        job.post.start + x * job.post.strides[0] + y * job.post.strides[1] + fold
+        for job in jobs
+        for fold in range(job.post.bounds[2])
+        for y in range(job.post.bounds[1])
+        for x in range(job.post.bounds[0])
+    ]
+    assert len(written) == len(set(written)) == 2 * size * size
+    assert all(job.pixels == job.post.bounds[0] * job.post.bounds[1] for job in jobs)
+    most = arch.array.machine_pixels
+    assert max(job.pixels for job in jobs) <= most
+    # rows and columns of an output-stationary array's folds are cut so that they fill best
+    if dataflow == "os":
+        assert len(jobs) == {3: 3, 5: 9, 8: 16, 10: 25}[size]
+
+
+@pytest.mark.parametrize(("dataflow", "cycles"), [("ws", 108_945), ("os", 113_178)])
+def test_lenet5_takes_these_cycles(dataflow, cycles):
+    """Golden: ``hwsim simulate machine_dense_8x8_ws lenet5 --memory ideal``, and with ``os``."""
     net = NetworkConfig.read("lenet5")
-    compiled = compile_network(ArchConfig.read("machine_dense_8x8_ws"), net, blank(net))
+    compiled = compile_network(ArchConfig.read(f"machine_dense_8x8_{dataflow}"), net, blank(net))
     run = simulate(compiled.program, MemoryConfig.read("ideal"))
-    assert run.cycles == 108_945
+    assert run.cycles == cycles

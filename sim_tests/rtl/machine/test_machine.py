@@ -35,20 +35,25 @@ def job_of(compiled, memory, **others):
     return Job(memory, 0, len(program.tiles), program.bases(), 3_000_000, output, **others)
 
 
-def case(arch, seed):
-    """A random network that fits, compiled, with its images and results."""
+def case(arch, seed, images=None):
+    """A random network that fits, compiled, with its images and results.
+
+    With ``images`` for so many, and its last layers are fully connected.
+    """
     rng = seeded(seed)
     while True:
         network = random_network(rng)
         checkpoint = random_checkpoint(rng, network)
-        images = int(rng.integers(1, 4))
+        count = int(rng.integers(1, 4)) if images is None else images
+        if images is not None and network.layers[-1].type != "fc":
+            continue
         try:
-            compiled = compile_network(arch, network, checkpoint, images)
+            compiled = compile_network(arch, network, checkpoint, count)
         except InputError:
             continue
         if compiled.program.size > SIZE:
             continue
-        size = (images, network.input.channels, network.input.height, network.input.width)
+        size = (count, network.input.channels, network.input.height, network.input.width)
         act = rng.integers(-128, 128, size=size).astype(np.int8)
         return compiled, act, golden.logits(network, checkpoint, act)
 
@@ -71,6 +76,16 @@ def test_random_networks(bench, seed):
         assert outcome.error == "none"
         assert (compiled.outputs(outcome.output) == expected).all()
         assert simulate(compiled.program, each).counters() == outcome.counters
+
+
+@pytest.mark.parametrize("images", [4, 5, 17])
+def test_images_go_together_as_many_as_a_job_takes(bench, images):
+    compiled, act, expected = case(bench.arch, 60 + images, images)
+    job = job_of(compiled, memory(5, 3))
+    (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
+    assert outcome.error == "none"
+    assert (compiled.outputs(outcome.output) == expected).all()
+    assert simulate(compiled.program, job.memory).counters() == outcome.counters
 
 
 def damaged(compiled, act, index, **fields):
