@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
 from hwsim.accelerator.vector import vector_cycles
-from hwsim.arrays.counts import Counts
-from hwsim.arrays.systolic.compile import count_shape
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.machine import POST_LATENCY, RAW_LATENCY
 
-__all__ = ["array_counts", "execute_cycles"]
+__all__ = ["execute_cycles"]
 
 
 def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
@@ -30,14 +28,7 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
         cycles = 2 + vector_cycles(job.window, job.windows, shape.post_beats)
         return cycles + POST_LATENCY
     transposed = 2 * job.pixels if arch.array_as(SystolicConfig).transposes else 0
-    return 1 + array_counts(arch, job).cycles + transposed + _behind(job, shape)
-
-
-def array_counts(arch: ArchConfig, job: ArrayJob) -> Counts:
-    """Counts of the array, from its command to its last sum."""
-    shape, block = MachineShape.of(arch), arch.array.block
-    m, k = job.m_folds * shape.ofmap_lanes, job.k_folds * (shape.act_lanes // block)
-    return count_shape(arch, m, k, job.pixels)
+    return 1 + job.cycles + transposed + _behind(job, shape)
 
 
 def _behind(job: ArrayJob, shape: MachineShape) -> int:

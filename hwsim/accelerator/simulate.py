@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.accelerator.execute import array_counts, execute_cycles
+from hwsim.accelerator.execute import execute_cycles
 from hwsim.accelerator.load import LoadBlock, load_cycles
 from hwsim.accelerator.program import CONSTANTS, Program
 from hwsim.accelerator.store import StoreBlock, store_cycles
@@ -43,8 +42,7 @@ class MachineRun:
         emptied = np.concatenate([[0], execute_left[:-1] + 1])
         beats = len(self.program.tiles) * (DESCRIPTOR_BYTES // bus.bytes)
         beats += sum(load.beats * load.rows for t in self.program.tiles for load in t.loads)
-        jobs = Counter(t.job for t in self.program.tiles if isinstance(t.job, ArrayJob))
-        acts = {job: array_counts(self.program.arch, job).events["act_beats"] for job in jobs}
+        jobs = [tile.job for tile in self.program.tiles if isinstance(tile.job, ArrayJob)]
         return {
             "cycles": self.cycles,
             "load_busy": int((times.load_end - times.load).sum()),
@@ -53,7 +51,7 @@ class MachineRun:
             "execute_waits_load": int((times.execute - emptied).sum()),
             "execute_waits_store": int((execute_left - times.execute_end).sum()),
             "store_busy": int((times.store_end - times.store).sum()),
-            "array_beats": sum(acts[job] * times for job, times in jobs.items()),
+            "array_beats": sum(job.act_beats for job in jobs),
             "read_beats": beats,
             "write_beats": sum(
                 _store_beats(self.program, tile.store) for tile in self.program.tiles if tile.store

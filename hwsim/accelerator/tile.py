@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
-from hwsim.contract.descriptors import FEED_LEVELS, KINDS, OPS, POST_LEVELS, TARGETS
+from hwsim.contract.descriptors import FEED_LEVELS, KINDS, OPS, POST_LEVELS, TARGETS, places
 
 __all__ = ["ArrayJob", "Load", "Nest", "Store", "Tile", "VectorJob"]
+
+
+#: Iterations of a loop at most.
+LONGEST = (1 << places()["feed0_bound"][1]) - 1
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,20 @@ class Nest:
     start: int
     bounds: tuple[int, ...]
     strides: tuple[int, ...]
+
+    @classmethod
+    def of(cls, start: int, *loops: tuple[int, int]) -> Self:
+        """Nest of loops ``(bound, stride)``, the innermost first, as few as say the same.
+
+        A loop that goes on where the one within it has ended is one with it.
+        """
+        kept: list[tuple[int, int]] = []
+        for bound, stride in loops:
+            if kept and stride == kept[-1][0] * kept[-1][1] and bound * kept[-1][0] <= LONGEST:
+                kept[-1] = (bound * kept[-1][0], kept[-1][1])
+            elif bound > 1:
+                kept.append((bound, stride))
+        return cls(start, tuple(bound for bound, _ in kept), tuple(stride for _, stride in kept))
 
     @property
     def beats(self) -> int:
@@ -142,6 +161,10 @@ class ArrayJob(_Job):
     m_folds: int = 1
     pixels: int = 1
     raw: bool = False
+    #: Cycles of the array from its command to its last sum, where its streams never wait.
+    cycles: int = 0
+    #: Beats of activations that it takes.
+    act_beats: int = 0
 
     def fields(self) -> dict[str, int]:
         """Fields of a descriptor."""

@@ -81,6 +81,12 @@ class ArrayModel(Protocol):
     #: Words of the weight stream of a matrix of whole folds, for a machine's memory:
     #: ``weight_words(arch, weight, name)``; zeros are stored as they are.
     weight_words: Callable[[ArchConfig, NDArray[np.integer], str], Words]
+    #: Matrices ``(copies, M, K)`` that the format holds and whose sum is a matrix, for a machine
+    #: that sends each beat of activations for each of them: ``spread(arch, weight)``.
+    spread: Callable[[ArchConfig, NDArray[np.integer]], NDArray[np.integer]]
+    #: Counts of a matrix of whole folds in a machine, nothing left out: ``count_whole(arch, weight,
+    #: pixels)``.
+    count_whole: Callable[[ArchConfig, NDArray[np.integer], int], Counts]
 
 
 def array_model(arch: ArchConfig) -> ArrayModel:

@@ -16,7 +16,7 @@ from hwsim.compiler import jobs
 from hwsim.compiler.banks import Banks, NoRoom
 from hwsim.compiler.compiled import Compiled, whole_beats
 from hwsim.compiler.hazards import needs_barrier
-from hwsim.compiler.layout import Map, Unrolled
+from hwsim.compiler.layout import Lowered, Map, Unrolled
 from hwsim.compiler.weights import Scale, Weights
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
@@ -132,9 +132,13 @@ class _Compiler:
     ) -> list[Tile]:
         layer, source = shape.layer, sources[0]
         if shape.has_weights:
-            chunks = self.weights.chunks(layer.name, *self._operands(shape, source))
             depthwise = self._is_depthwise(shape)
+            # each word of activations is that of a depthwise layer's next folds
+            together = self.shape.post_beats if depthwise else 1
             is_whole = shape is self.shapes[-1]
+            results = self.shape.raw_beats if is_whole else 1
+            operands = self._operands(shape, source)
+            chunks = self.weights.chunks(layer.name, *operands, together=together, results=results)
             found = jobs.convolution(
                 shape, chunks, source, target, self.shape, self.pixels,
                 diagonal=depthwise, is_whole=is_whole,
@@ -162,7 +166,9 @@ class _Compiler:
         self, shape: LayerShape, maps: list[Map], *, is_last: bool
     ) -> tuple[list[Map], Store]:
         """A fully connected layer of all images; the last one's sums leave whole."""
-        chunks = self.weights.chunks(shape.layer.name, *self._operands(shape, maps[0]))
+        operands = self._operands(shape, maps[0])
+        results = self.shape.raw_beats if is_last else 1
+        chunks = self.weights.chunks(shape.layer.name, *operands, results=results)
         targets, store = self._results(shape, is_whole=is_last)
         if is_last:
             self.tiles += jobs.whole(shape, chunks, maps, targets, self.shape)
@@ -224,7 +230,7 @@ class _Compiler:
         layer = shape.layer
         users = [s for s in self.shapes if "input" in s.layer.inputs]
         if layer.type == "conv" and layer.G == 1 and lanes // 2 >= shape.C and not users[1:]:
-            return Unrolled(shape, lanes)
+            return (Lowered if shape.C % self.arch.array.block else Unrolled)(shape, lanes)
         return Map(self.network.input, lanes, border=self._border(-1))
 
     def _take(self, tensor: Map | Unrolled, what: str) -> Map | Unrolled:

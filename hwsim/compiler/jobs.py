@@ -40,42 +40,27 @@ def convolution(
         pixels = 1
     layer, ofmap = shape.layer, shape.ofmap
     feed, post = words.feed_beats, words.post_beats
-    bounds: tuple[int, ...]
-    strides: tuple[int, ...]
-    if isinstance(source, Map):
-        step, line = source.blocks * feed, source.row * feed
-        column, row = layer.stride * step, layer.stride * line
-        origin = source.pixel(-layer.padding, -layer.padding) * feed
-        bounds, strides = (
-            (shape.S, shape.R), (layer.dilation * step, layer.dilation * line),
-        )  # fmt: skip
-        inner = feed if diagonal else step
-    else:
-        inner, line = source.groups * feed, source.row * feed
-        column, row = inner, layer.stride * line
-        origin = source.start * feed
-        bounds, strides = (shape.R,), (layer.dilation * line,)
+    window = source.window(shape) if isinstance(source, Map) else source.window()
+    origin, column, row = (each * feed for each in window[:3])
+    (together, _), *taps = window.loops
+    inner = (feed if diagonal else together * feed, 1)
+    outer = [(bound, stride * feed) for bound, stride in taps]
     width, height = _rectangle(ofmap, pixels)
     pixel = target.blocks * post
     for chunk in chunks:
         # a block of channels serves as many folds of filters as lie in a word
-        folds: tuple[int, ...] = (chunk.m_folds,)
-        skips: tuple[int, ...] = (0,)
+        folds, begin = [(chunk.m_folds, 0)], origin
         if diagonal:
-            origin_of = origin + chunk.first // post * feed
-            folds, skips = (min(post, chunk.m_folds), -(-chunk.m_folds // post)), (0, feed)
-        else:
-            origin_of = origin
+            folds = [(min(post, chunk.m_folds), 0), (-(-chunk.m_folds // post), feed)]
+            begin += chunk.first // post * feed
         for y in range(0, ofmap.height, height):
             for x in range(0, ofmap.width, width):
                 size = (min(width, ofmap.width - x), min(height, ofmap.height - y))
-                loops = ((inner, 1), *zip(bounds, strides, strict=True))
-                kept = [loop for loop in loops if loop[0] > 1 or not diagonal]
-                feeding = Nest(
-                    origin_of + y * row + x * column,
-                    (*size, *(bound for bound, _ in kept), *folds),
-                    (column, row, *(stride for _, stride in kept), *skips),
-                )
+                feeding = Nest.of(
+                    begin + y * row + x * column,
+                    (size[0], column), (size[1], row),
+                    (chunk.copies, 0), inner, *outer, *folds,
+                )  # fmt: skip
                 posting = Nest(
                     target.pixel(y, x) * post + chunk.first,
                     (*size, chunk.m_folds),
@@ -105,7 +90,10 @@ def together(
     for chunk in chunks:
         for first in range(0, len(sources), pixels):
             images = min(pixels, len(sources) - first)
-            feeding = Nest(sources[first].start * feed, (images, size, chunk.m_folds), (size, 1, 0))
+            feeding = Nest.of(
+                sources[first].start * feed,
+                (images, size), (chunk.copies, 0), (size, 1), (chunk.m_folds, 0),
+            )  # fmt: skip
             posting = Nest(
                 targets[first].start * post + chunk.first,
                 (images, 1, chunk.m_folds),
@@ -127,7 +115,8 @@ def whole(
     feed = words.feed_beats
     for chunk in chunks:
         for index, source in enumerate(sources):
-            feeding = Nest(source.start * feed, (1, source.words * feed, chunk.m_folds), (0, 1, 0))
+            loops = ((chunk.copies, 0), (source.words * feed, 1), (chunk.m_folds, 0))
+            feeding = Nest.of(source.start * feed, *loops)
             target = targets[index]
             posting = _whole(chunk, target, 0, words)
             job = _job(chunk, source.bank, target.bank, feeding, posting, 1, False, raw=True)
@@ -242,7 +231,9 @@ def _job(
     relu: bool,
     raw: bool = False,
 ) -> ArrayJob:
+    counts = chunk.counts(pixels)
     return ArrayJob(
         read_bank, write_bank, chunk.half, feed, post, relu=relu, weight_half=chunk.half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
+        cycles=counts.cycles, act_beats=counts.events["act_beats"],
     )  # fmt: skip

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import LayerShape, TensorShape
+from hwsim.workload.lowering import lower_act
 
-__all__ = ["Map", "Unrolled"]
+__all__ = ["Lowered", "Map", "Unrolled", "Window"]
+
+
+class Window(NamedTuple):
+    """How a layer walks what it reads, in words: from output pixel 0, 0 to others, along K."""
+
+    origin: int
+    #: From an output pixel to the next, in its row and in its column.
+    column: int
+    row: int
+    #: Loops over K, ``(bound, stride)``: words that lie together, kernel columns, kernel rows.
+    loops: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,16 @@ class Map:
     def pixel(self, y: int, x: int) -> int:
         """First word of a pixel; of the border where it lies outside."""
         return self.start + (y + self.border) * self.row + (x + self.border) * self.blocks
+
+    def window(self, shape: LayerShape) -> Window:
+        """How a layer walks the map."""
+        layer, blocks = shape.layer, self.blocks
+        return Window(
+            self.pixel(-layer.padding, -layer.padding),
+            layer.stride * blocks,
+            layer.stride * self.row,
+            ((blocks, 1), (shape.S, layer.dilation * blocks), (shape.R, layer.dilation * self.row)),
+        )
 
     def taps(self, shape: LayerShape) -> NDArray[np.int64]:
         """K index of each lane of the words that one output pixel of a layer needs, or -1.
@@ -125,6 +148,12 @@ class Unrolled:
         """Words of the map."""
         return self.rows * self.row
 
+    def window(self) -> Window:
+        """How its layer walks it."""
+        layer = self.shape.layer
+        loops = ((self.groups, 1), (self.shape.R, layer.dilation * self.row))
+        return Window(self.start, self.groups, layer.stride * self.row, loops)
+
     def taps(self) -> NDArray[np.int64]:
         """K index of each lane of the words that one output pixel needs, or -1."""
         shape, per_word = self.shape, self.taps_per_word
@@ -150,3 +179,37 @@ class Unrolled:
             pixels = pixels[:, :, :: layer.stride]
             words[:, :, group, lane : lane + shape.C] = pixels.transpose(1, 2, 0)
         return words.reshape(-1, self.lanes)
+
+
+@dataclass(frozen=True)
+class Lowered(Unrolled):
+    """The same with all taps of an output pixel side by side, in the order of K.
+
+    For arrays whose blocks of K would cross the rows of the kernel. The word of a group of K of an
+    output pixel is at ``start + (y * columns + x) * groups + group``.
+    """
+
+    @property
+    def groups(self) -> int:
+        """Words of an output pixel."""
+        return -(-self.shape.K // self.lanes)
+
+    @property
+    def rows(self) -> int:
+        """Output rows."""
+        return self.shape.ofmap.height
+
+    def window(self) -> Window:
+        """How its layer walks it: straight on."""
+        return Window(self.start, self.groups, self.row, ((self.groups, 1),))
+
+    def taps(self) -> NDArray[np.int64]:
+        """K index of each lane of the words of an output pixel, or -1."""
+        lane = np.arange(self.groups * self.lanes)
+        return np.where(lane < self.shape.K, lane, -1)
+
+    def image(self, act: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Words ``(words, lanes)`` of an input ``(C, H, W)``."""
+        (columns,) = lower_act(self.shape, act[None].astype(np.int64))
+        pad = self.groups * self.lanes - self.shape.K
+        return np.pad(columns.T, ((0, 0), (0, pad))).reshape(-1, self.lanes)

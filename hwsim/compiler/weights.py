@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.accelerator.program import Constants
 from hwsim.accelerator.tile import Load
-from hwsim.arrays.base import array_model
+from hwsim.arrays.base import Words, array_model
+from hwsim.arrays.counts import Counts
 from hwsim.compiler.bits import to_bytes
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
@@ -44,7 +48,11 @@ class Chunk:
     first: int
     m_folds: int
     k_folds: int
+    #: Times that each beat of activations is sent, with other weights of the same filters.
+    copies: int
     half: int
+    #: Counts of the array for a number of pixels.
+    counts: Callable[[int], Counts]
     loads: tuple[Load, ...] = field(default=())
 
     def take(self) -> tuple[Load, ...]:
@@ -80,35 +88,48 @@ class Weights:
         half = self.turn()
         return half, self.constants.load("scale", half, self._scales(scale, 1))
 
-    def chunks(self, name: str, matrix: Ints, scale: Scale) -> Iterator[Chunk]:
+    def chunks(
+        self, name: str, matrix: Ints, scale: Scale, *, together: int = 1, results: int = 1
+    ) -> Iterator[Chunk]:
         """Filters of a layer, in groups.
 
         Parameters
         ----------
         matrix
             ``(M, K)``: K in the order of the feeder, whole beats.
+        together
+            Groups begin with a multiple of so many folds.
+        results
+            Cycles that the sums of a pixel take to leave: K is long enough that none must wait.
 
         Raises
         ------
         InputError
             One fold of filters does not fit, or a weight has no code.
         """
-        model, cols = array_model(self.arch), self.shape.ofmap_lanes
-        k_folds = matrix.shape[1] // self.shape.act_lanes
-        one = model.weight_words(self.arch, matrix[:1], name)
-        per_fold = len(next(iter(one.values())))
-        most = min(self.memory.weight_depth // per_fold, self.memory.scale_depth)
-        if most == 0:
-            limit = self.memory.weight_depth
-            rule = f"must be at most memory.weight_depth, {limit}: words of one fold of filters"
-            raise InputError(self.arch.name, name, per_fold, rule)
-        widths = self.arch.array.weight_fields(self.arch.numbers)
-        total = -(-len(matrix) // cols)
-        for first in range(0, total, most):
-            m_folds = min(most, total - first)
+        arch, cols, lanes = self.arch, self.shape.ofmap_lanes, self.shape.act_lanes
+        model = array_model(arch)
+        # whole folds of filters; the copies of a beat side by side
+        parts = model.spread(arch, np.pad(matrix, ((0, -len(matrix) % cols), (0, 0))))
+        _, filters, k = parts.shape
+        copies = max(len(parts), -(-results * arch.array.block // k))
+        parts = np.pad(parts, ((0, copies - len(parts)), (0, 0), (0, 0)))
+        beats = parts.reshape(copies, filters, k // lanes, lanes).transpose(1, 2, 0, 3)
+        matrix = beats.reshape(filters, -1)
+        words = [
+            _length(model.weight_words(arch, matrix[fold : fold + cols], name))
+            for fold in range(0, filters, cols)
+        ]
+        widths = arch.array.weight_fields(arch.numbers)
+        first = 0
+        while first < len(words):
+            m_folds = self._fit(name, words[first:], together)
             part = slice(first * cols, (first + m_folds) * cols)
-            words = model.weight_words(self.arch, matrix[part], name)
-            fields = [(v.reshape(len(v), -1), widths[key]) for key, v in words.items()]
+            weight = matrix[part]
+            fields = [
+                (values.reshape(len(values), -1), widths[key])
+                for key, values in model.weight_words(arch, weight, name).items()
+            ]
             packed = to_bytes(fields, self.shape.weight_word)
             of_part = Scale(scale.bias[part], scale.multiplier[part], scale.shift[part])
             half = self.turn()
@@ -116,7 +137,21 @@ class Weights:
                 self.constants.load("weight", half, packed),
                 self.constants.load("scale", half, self._scales(of_part, m_folds)),
             )
-            yield Chunk(first, m_folds, k_folds, half, loads)
+            k_folds, counts = copies * k // lanes, _counts(arch, weight)
+            yield Chunk(first, m_folds, k_folds, copies, half, counts, loads)
+            first += m_folds
+
+    def _fit(self, name: str, words: Sequence[int], together: int) -> int:
+        """Folds that fit a half: as many as the words of each by itself allow."""
+        limit = self.memory.weight_depth
+        most = min(bisect_right(list(accumulate(words)), limit), self.memory.scale_depth)
+        if most < len(words):
+            most -= most % together
+        if most == 0:
+            need = sum(words[:together])
+            rule = f"must be at most memory.weight_depth, {limit}: words of the first filters"
+            raise InputError(self.arch.name, name, need, rule)
+        return most
 
     def _scales(self, scale: Scale, words: int) -> NDArray[np.uint8]:
         """Words of the scale memory; channels beyond the last are 0."""
@@ -133,3 +168,11 @@ class Weights:
             for column, width in zip(columns, widths, strict=True)
         ]
         return to_bytes(fields, self.shape.scale_word)
+
+
+def _length(words: Words) -> int:
+    return len(next(iter(words.values())))
+
+
+def _counts(arch: ArchConfig, weight: Ints) -> Callable[[int], Counts]:
+    return cache(lambda pixels: array_model(arch).count_whole(arch, weight, pixels))

@@ -10,7 +10,11 @@ __all__ = [
     "STALL_LIMIT",
     "VECTOR_LATENCY",
     "VECTOR_STAGES",
+    "WEIGHT_OFFER",
 ]
+
+#: Cycles from the command of an array to the first offer of weights: its read from their memory.
+WEIGHT_OFFER = 1
 
 #: Registers between a beat of partial sums and the activations that the postprocess writes.
 POST_STAGES = (

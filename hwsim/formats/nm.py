@@ -35,6 +35,8 @@ __all__ = [
     "occupancy",
     "project",
     "project_for",
+    "select",
+    "spread",
 ]
 
 Ints = NDArray[np.int64]
@@ -86,11 +88,7 @@ def encode(
     rows, cols, nonzeros = occupancy(weight, array, numbers, name)
     weight_codes(name, np.where(weight == 0, filler, weight), numbers)
     block = blocks(weight.astype(np.int64), array.m)[np.ix_(rows, cols)]
-    # the non-zeros, then the last positions, n of them in ascending order
-    position = np.where(block != 0, 0, np.arange(array.m, 0, -1))
-    order = np.argsort(position, axis=2, kind="stable")[:, :, : array.n]
-    positions = np.sort(order, axis=2).astype(np.int64)
-    values = np.take_along_axis(block, positions, axis=2)
+    positions, values = select(block, array.n)
     if not numbers.has_zero:
         values = np.where(values == 0, filler, values)  # beyond K
     return NMMatrix(
@@ -103,6 +101,31 @@ def encode(
         cols,
         int(nonzeros.sum()),
     )
+
+
+def select(block: Ints, n: int) -> tuple[Ints, Ints]:
+    """Positions ``(M, B, n)`` of the weights that blocks ``(M, B, m)`` store, and those weights.
+
+    The non-zeros, then the last positions, n of them in ascending order.
+    """
+    position = np.where(block != 0, 0, np.arange(block.shape[2], 0, -1))
+    order = np.argsort(position, axis=2, kind="stable")[:, :, :n]
+    positions = np.sort(order, axis=2).astype(np.int64)
+    return positions, np.take_along_axis(block, positions, axis=2)
+
+
+def spread(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]:
+    """Matrices ``(copies, M, K)`` that obey the constraint and whose sum is ``weight``.
+
+    As few as the fullest block needs: its first n non-zeros, the next n, and so on.
+    """
+    block = blocks(weight, array.m)
+    stored = block != 0
+    rank = np.cumsum(stored, axis=2) - 1
+    copies = max(1, -(-int(stored.sum(axis=2).max()) // array.n))
+    parts = np.where(rank // array.n == np.arange(copies)[:, None, None, None], block, 0)
+    found: NDArray[np.integer] = parts.reshape(copies, len(weight), -1)[:, :, : weight.shape[1]]
+    return found
 
 
 def decode(matrix: NMMatrix, numbers: NumberConfig) -> Ints:

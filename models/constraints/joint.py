@@ -224,7 +224,8 @@ def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
     if config.channels is not None:
         parts.append(Channels(config.channels, shape.C))
     if config.nm is not None:
-        parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m)))
+        within = shape.C if config.nm.taps else None
+        parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m, within)))
     if config.filters is not None:
         parts.append(Filters(config.filters))
     if config.columns is not None:

@@ -195,22 +195,24 @@ class Blocks(Support):
 class NM(Support):
     """At most ``n`` of every ``m`` consecutive weights of a row are non-zero: the largest.
 
-    The last block of a row of the ``(M, K)`` matrix may be shorter than ``m``.
+    Blocks begin with every ``within`` weights of a row of the ``(M, K)`` matrix, or with the row;
+    the last one may be shorter than ``m``.
     """
 
     n: int
     m: int
+    within: int | None = None
 
     def mask(self, weight: Tensor) -> Tensor:
         """Keep ``n`` weights of each block."""
-        rows, depth = weight.shape
-        score = functional.pad(weight.abs(), (0, -depth % self.m))
-        chosen = largest(score.view(rows, -1, self.m), self.n)
-        return chosen.view(rows, -1)[:, :depth]
+        depth = self.within or weight.shape[1]
+        score = functional.pad(weight.abs().reshape(-1, depth), (0, -depth % self.m))
+        chosen = largest(score.view(len(score), -1, self.m), self.n)
+        return chosen.view(len(score), -1)[:, :depth].reshape(weight.shape)
 
     def relaxed(self, progress: float) -> Support:
         """Keep more of each block: all at ``progress`` 0, ``n`` at 1."""
-        return NM(self.m - round((self.m - self.n) * progress), self.m)
+        return NM(self.m - round((self.m - self.n) * progress), self.m, self.within)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ def drive_command(m: Module, arch: ArchConfig, command: data.View, job: data.Vie
     ``command_0``: words of activations that each pixel reads, M folds. ``command_1``: pixels, first
     word of the weights. The array's configuration says what the fields of its command are of these.
     """
-    counts = {"words": job.command_0[:16], "m_folds": job.command_0[16:], "pixels": pixels(job)}
+    words, m_folds = job.command_0[:16], job.command_0[16:]
+    counts = {
+        "words": words, "m_folds": m_folds, "pixels": pixels(job), "folds": words * m_folds,
+    }  # fmt: skip
     fields = arch.array_as(SystolicConfig).machine_command
     for name, (count, times) in fields.items():
         m.d.comb += command[name].eq(counts[count] * times if count else times)

@@ -26,7 +26,9 @@ class Execute(wiring.Component):
     """Run a job of the array or of the vector unit; its results go through the postprocess.
 
     Activations and weights are offered two cycles after ``start``, the array's command one cycle
-    after: so no stream ever starves, and the array takes its own count of cycles.
+    after: so no stream ever starves, and the array takes its own count of cycles. Weights are
+    offered without end, and an array may take more than a job needs: each job finds it as after a
+    reset.
 
     Where the array's columns hold pixels, a transposer before it makes beats of one k of the words
     of a fold's pixels, and one behind it makes beats of one pixel of its sums, a filter per beat.
@@ -129,7 +131,7 @@ class Execute(wiring.Component):
         m.d.comb += weights.read.data.eq(self.weight.data)
 
         array: Any = build(self.arch)
-        m.submodules.array = reset(array)
+        m.submodules.array = ResetInserter(self.abort | self.start)(array)
         commanded = Signal()
         with m.If(array.command.ready):
             m.d.sync += commanded.eq(0)

@@ -6,15 +6,25 @@ from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
 
-__all__ = ["random_checkpoint", "random_network", "small_machine"]
+__all__ = ["ARRAYS", "random_checkpoint", "random_network", "small_machine"]
+
+_DENSE = {"family": "dense", "rows": 4, "cols": 4}
+_WS = {"dataflow": "ws", "acc_depth": 16}
+#: Arrays of small machines. A word of the last holds one beat of activations and two of results,
+#: and its folds are shorter than whole sums take to leave.
+ARRAYS = {
+    "ws": _DENSE | _WS,
+    "os": _DENSE | {"dataflow": "os"},
+    "bitmask": _DENSE | _WS | {"weight_stream": "bitmask", "weight_port": 2},
+    "nm": _WS | {"family": "nm", "rows": 2, "cols": 4, "n": 2, "m": 4},
+}
 
 
-def small_machine(dataflow="ws", **changes):
-    """A 4 x 4 array with little memory."""
-    depth = {"acc_depth": 16} if dataflow == "ws" else {}
+def small_machine(array="ws", **changes):
+    """A small array with little memory."""
     raw = {
-        "name": "small_machine",
-        "array": {"family": "dense", "dataflow": dataflow, "rows": 4, "cols": 4, **depth},
+        "name": f"small_machine_{array}",
+        "array": ARRAYS[array],
         "memory": {"act_banks": 3, "act_depth": 1024, "weight_depth": 256, "scale_depth": 4},
         "bus": {"data_width": 32, "burst": 4, "outstanding": 2},
     }  # fmt: skip

@@ -27,12 +27,15 @@ from hwsim.arrays.systolic.compile import (
     stream_words,
 )
 from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.contract.machine import WEIGHT_OFFER
 from hwsim.formats import codes
 from hwsim.formats.dense import encode, kept
 from hwsim.formats.operands import act_codes
+from hwsim.formats.weight_stream import Packing
+from hwsim.formats.weight_stream import encode as pack
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["compile", "count", "simulate", "weight_words"]
+__all__ = ["compile", "count", "count_whole", "simulate", "spread", "weight_words"]
 
 
 def compile(arch: ArchConfig, gemm: GEMM) -> Job:
@@ -64,7 +67,21 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
 def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
     """Words of the weight stream of a whole matrix; nothing is left out."""
     codes.check(name, weight, arch.numbers)
-    return stream_words(arch, {"weight": codes.encode(weight, arch.numbers)})
+    words = stream_words(arch, {"weight": codes.encode(weight, arch.numbers)})
+    return {"slots": pack(words["weight"], Packing.of(arch))} if decompresses(arch) else words
+
+
+def spread(arch: ArchConfig, weight: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The matrix alone: the format holds any."""
+    return weight[None]
+
+
+def count_whole(arch: ArchConfig, weight: NDArray[np.integer], n: int) -> Counts:
+    """Counts of a matrix of whole folds in a machine: zeros are computed, too."""
+    m, k = weight.shape
+    if decompresses(arch):
+        return count_compressed(arch, weight != 0, m, k, n, WEIGHT_OFFER)
+    return count_shape(arch, m, k, n)
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:

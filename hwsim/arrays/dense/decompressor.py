@@ -9,6 +9,7 @@ is that of :mod:`hwsim.arrays.systolic`. ``docs/timing/dense.md`` derives the co
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Pauses, Words
 from hwsim.arrays.counts import Counts
@@ -59,13 +60,17 @@ def _passes(arch: ArchConfig) -> str:
     return "n_tiles" if arch.array_as(DenseConfig).dataflow == "ws" else "n_folds"
 
 
-def count_compressed(arch: ArchConfig, stored: Ints | None, m: int, k: int, n: int) -> Counts:
+def count_compressed(
+    arch: ArchConfig, stored: NDArray[np.bool_] | None, m: int, k: int, n: int, begin: int = 0
+) -> Counts:
     """Counts with no pauses: those of the plain stream, the wait for rows computed row by row.
 
     Parameters
     ----------
     stored
         ``(m, k)``: which weights are not zero; ``None``: all.
+    begin
+        Cycle in which the first word is offered.
     """
     plain = count_shape(arch, m, k, n)
     if plain.cycles == 0:
@@ -83,7 +88,7 @@ def count_compressed(arch: ArchConfig, stored: Ints | None, m: int, k: int, n: i
         nonzeros = by_fold.reshape(m_folds, packing.lanes, k).sum(axis=1, dtype=np.int64)
     slots = packing.mask_slots + nonzeros
     words = packing.words(slots.size, int(nonzeros.sum()))
-    stream = recurrence.Stream(packing.port, 2 * packing.longest)
+    stream = recurrence.Stream(packing.port, 2 * packing.longest, begin)
     if array.dataflow == "ws":
         assert array.acc_depth is not None
         k_folds, _ = split(k, array.rows)

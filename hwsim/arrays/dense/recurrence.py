@@ -18,19 +18,22 @@ _WORD, _TAKEN, _LAST, _LEFT = range(4)
 
 
 class Stream(NamedTuple):
-    """Slots of a word, and the slots from which on the shift register takes no word."""
+    """A compressed stream, and the shift register that takes it."""
 
+    #: Slots of a word.
     port: int
+    #: Slots from which on the register takes no word.
     full: int
+    #: Cycle in which the first word is offered.
+    begin: int
 
 
 @njit(cache=True, nogil=True)
 def _start(stream):  # type: ignore[no-untyped-def]
     """State at reset, and a ring of what left the register: up to which slot, in which cycle."""
-    port, full = stream
-    ring = np.zeros((2 * (full + port + 1), 2), dtype=np.int64)
+    ring = np.zeros((2 * (stream.full + stream.port + 1), 2), dtype=np.int64)
     ring[0, 1] = -1
-    return np.array([0, -1, 0, 0]), ring
+    return np.array([0, stream.begin - 1, 0, 0]), ring
 
 
 @njit(cache=True, nogil=True)
@@ -47,7 +50,7 @@ def _offer(stream, state, ring, slots, free):  # type: ignore[no-untyped-def]
 
     ``free`` is the cycle in which the row before it is taken.
     """
-    port, full = stream
+    port, full, _ = stream
     last = state[_LAST] % len(ring)
     end = ring[last, 0] + slots
     while state[_WORD] * port < end:

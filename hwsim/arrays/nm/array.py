@@ -8,21 +8,30 @@ blocks are removed before the folds are cut.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.systolic.compile import compile_words, operands
+from hwsim.arrays.systolic.compile import compile_words, operands, stream_words
 from hwsim.arrays.systolic.compile import count_shape as count_blocks
 from hwsim.arrays.systolic.model import Ints, SystolicModel
 from hwsim.arrays.systolic.os import OSModel
 from hwsim.arrays.systolic.ws import WSModel
 from hwsim.config import ArchConfig, NMConfig
-from hwsim.formats import codes
+from hwsim.formats import codes, nm
 from hwsim.formats.nm import blocks, encode, occupancy
 from hwsim.formats.operands import act_codes
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["compile", "count", "count_shape", "simulate"]
+__all__ = [
+    "compile",
+    "count",
+    "count_shape",
+    "count_whole",
+    "simulate",
+    "spread",
+    "weight_words",
+]
 
 
 def compile(arch: ArchConfig, gemm: GEMM) -> Job:
@@ -49,6 +58,28 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         edge = _last_block(gemm.K, matrix.kept_blocks, array.m)
         job.inputs["command"]["block_edge"] = np.full_like(job.inputs["command"]["m_folds"], edge)
     return job
+
+
+def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
+    """Words of the weight stream of a whole matrix whose blocks obey the constraint."""
+    array = arch.array_as(NMConfig)
+    codes.check(name, weight, arch.numbers)
+    positions, values = nm.select(blocks(weight.astype(np.int64), array.m), array.n)
+    words = {"weight": codes.encode(values, arch.numbers)}
+    if array.position_width:
+        words["position"] = positions
+    return stream_words(arch, words)
+
+
+def spread(arch: ArchConfig, weight: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Matrices that obey the constraint and whose sum is ``weight``."""
+    return nm.spread(weight, arch.array_as(NMConfig))
+
+
+def count_whole(arch: ArchConfig, weight: NDArray[np.integer], n: int) -> Counts:
+    """Counts of a matrix of whole folds in a machine: zeros are computed, too."""
+    m, k = weight.shape
+    return count_shape(arch, m, k, n)
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:

@@ -117,8 +117,26 @@ class DenseConfig(SystolicConfig):
         return numbers.weight_width, max(numbers.act_width, 2)
 
     def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
-        """One code per lane."""
-        return {"weight": numbers.weight_width}
+        """One code per lane, or the slots of a compressed word."""
+        return {"slots" if self.decompresses else "weight": numbers.weight_width}
+
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """As of every systolic array; compressed words, and no scratchpad."""
+        acts, sums, weights = super().machine_beats(numbers)
+        if self.gather_depth is not None:
+            raise ValueError("memory must be absent with gather_depth: act banks feed the array")
+        if self.decompresses:
+            # transposers give the decompressor time that its count does not know
+            if self.transposes:
+                raise ValueError("weight_stream must be plain in a machine of dataflow os")
+            weights = self.word_weights * numbers.weight_width
+        return acts, sums, weights
+
+    @property
+    def machine_command(self) -> dict[str, tuple[str, int]]:
+        """As of every systolic array, and the rows that are unpacked."""
+        rows = {"weight_rows": ("folds", self.rows)} if self.decompresses else {}
+        return super().machine_command | rows
 
     @property
     def kind(self) -> str:

@@ -67,6 +67,11 @@ class NMConfig(SystolicConfig):
         """``n`` codes, each with its position, and ``m`` activations."""
         return self.cell_bits(numbers)[0], self.m * numbers.act_width
 
+    def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
+        """Codes, and their positions where they are stored."""
+        position = {"position": self.position_width} if self.position_width else {}
+        return {"weight": numbers.weight_width, **position}
+
     @property
     def multipliers(self) -> int:
         """Number of multipliers."""

@@ -187,6 +187,7 @@ class SystolicConfig(ArrayConfig):
     def machine_command(self) -> dict[str, tuple[str, int]]:
         """Fields of the command in a machine: a count of the descriptor times a factor.
 
+        Counts are ``words``, ``m_folds``, their product ``folds``, and ``pixels``.
         Without a count the field is the factor. All rows of every fold hold weights, zeros where a
         layer has none.
         """

@@ -20,6 +20,7 @@ __all__ = [
     "ConstraintConfig",
     "FixConfig",
     "LayerQuantizeConfig",
+    "NMConstraintConfig",
     "NMPruneConfig",
     "PatternPruneConfig",
     "PruneConfig",
@@ -74,6 +75,13 @@ class NMPruneConfig(Config):
         return self
 
 
+class NMConstraintConfig(NMPruneConfig):
+    """The same on a layer of a recipe."""
+
+    #: Blocks begin with each tap, as where channels are padded to whole blocks.
+    taps: bool = False
+
+
 class PatternPruneConfig(Config):
     """3x3 kernels keep 4 taps in one of ``patterns`` ways; then whole kernels go."""
 
@@ -97,7 +105,7 @@ class ConstraintConfig(Config):
     #: Fraction of single weights.
     unstructured: Keep | None = None
     #: Of every block along K.
-    nm: NMPruneConfig | None = None
+    nm: NMConstraintConfig | None = None
     #: Of every 3x3 kernel.
     pattern: PatternPruneConfig | None = None
     block: BlockPruneConfig | None = None

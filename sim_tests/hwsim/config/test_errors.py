@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwsim.config import ArchConfig, NetworkConfig
-from hwsim.config.base import Config, load
+from hwsim.config.base import Config, load, parse
 from hwsim.config.catalog import resolve
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
@@ -241,3 +241,17 @@ def test_long_values_are_shown_shortened(tmp_path: Path) -> None:
     said = complaint(ArchConfig, tmp_path, ARCH.replace("rows: 8", f"rows: {'x' * 500}"))
     assert len(said) < 150
     assert "..." in said
+
+
+@pytest.mark.parametrize(
+    ("array", "rule"),
+    [
+        ({"dataflow": "ws", "acc_depth": 4, "gather_depth": 4}, "absent with gather_depth"),
+        ({"dataflow": "os", "weight_stream": "bitmask"}, "plain in a machine of dataflow os"),
+    ],
+)
+def test_a_machine_without_its_hardware_is_refused(array, rule):
+    raw = {"name": "test", "array": {"family": "dense", "rows": 4, "cols": 4, **array}}
+    parse(ArchConfig, raw, "test")
+    with pytest.raises(InputError, match=rule):
+        parse(ArchConfig, raw | {"memory": {}}, "test")

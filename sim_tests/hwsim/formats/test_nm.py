@@ -34,6 +34,19 @@ def test_decode_inverts_encode(design, rows, k, density):
 
 @given(st.sampled_from(KINDS), st.integers(1, 5), st.integers(1, 20), st.integers(0, 1 << 20))
 @settings(deadline=None, max_examples=100)
+def test_spread_parts_obey_and_add_up(kind, rows, k, seed):
+    arch = arch_of("os", 1, 1, *kind)
+    rng = np.random.default_rng(seed)
+    weight = rng.integers(-9, 10, (rows, k)) * (rng.random((rows, k)) < rng.random())
+    parts = nm.spread(weight, arch.array)
+    assert (parts.sum(axis=0) == weight).all()
+    for part in parts:
+        nm.occupancy(part, arch.array, arch.numbers)  # refuses what breaks the constraint
+    assert len(parts) == 1 or (nm.project(weight, arch.array) != weight).any()
+
+
+@given(st.sampled_from(KINDS), st.integers(1, 5), st.integers(1, 20), st.integers(0, 1 << 20))
+@settings(deadline=None, max_examples=100)
 def test_projection_is_the_nearest(kind, rows, k, seed):
     arch = arch_of("os", 1, 1, *kind)
     weight = np.random.default_rng(seed).integers(-9, 10, (rows, k)).astype(np.int8)

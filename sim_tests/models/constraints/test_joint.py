@@ -60,6 +60,16 @@ def matrices(net, name, weight):
     return lower_weight(shape, weight.numpy())
 
 
+def test_blocks_begin_with_each_tap(torch, net, weights):
+    joint = build(net, layers={"fc1": {"nm": {"n": 1, "m": 3, "taps": True}}})
+    (mask,) = matrices(net, "fc1", joint.masks(weights)["fc1"])
+    shape = next(shape for shape in net.shapes() if shape.layer.name == "fc1")
+    assert shape.C % 3
+    taps = mask.reshape(-1, shape.C)
+    kept = [taps[:, first : first + 3].sum(axis=1) for first in range(0, shape.C, 3)]
+    assert (np.array(kept) == 1).all()
+
+
 def test_layers_obey_their_own_constraints(torch, net, weights):
     joint = build(net, layers={"conv1": {"filters": 0.5}, "fc1": {"unstructured": 0.25}})
     masks = joint.masks(weights)

@@ -86,6 +86,11 @@ EXACT = {
     "2:4": (lambda p: p.NM(2, 4), (1, 10), n_of_m(2, 4)),
     "3:4": (lambda p: p.NM(3, 4), (2, 5), n_of_m(3, 4)),
     "4:4": (lambda p: p.NM(4, 4), (2, 5), n_of_m(4, 4)),
+    "1:2, blocks begin with every 3": (
+        lambda p: p.NM(1, 2, 3),
+        (2, 6),
+        lambda masks: n_of_m(1, 2)(masks.reshape(len(masks), 4, 3)),
+    ),
     "pattern": (lambda p: p.Pattern(2, library=LIBRARY), (1, 1, 3, 3), in_library),
     "nm, filters": (
         lambda p: p.Chain((p.NM(1, 2), p.Filters(0.7))),
@@ -367,6 +372,7 @@ def test_a_frozen_library_stays_when_the_kernels_change(torch, p):
     after = p.Chain((p.Filters(0.25), p.Pattern(2))).frozen(weight).parts[1].library
     assert after == p.Pattern(2).frozen(p.Filters(0.25).project(weight)).library
     assert p.Unstructured(0.5).frozen(weight) == p.Unstructured(0.5)
+    assert p.NM(1, 4, 6).relaxed(0) == p.NM(4, 4, 6)
     assert p.Lowered(4, p.NM(1, 4)).frozen(weight) == p.Lowered(4, p.NM(1, 4))
 
 

@@ -4,7 +4,7 @@
 import pytest
 from harness.component import play, seeded
 
-from hwsim.accelerator.execute import array_counts, execute_cycles
+from hwsim.accelerator.execute import execute_cycles
 from hwsim.accelerator.tile import ArrayJob, Nest, Tile
 from hwsim.arrays.base import array_model
 from hwsim.compiler.bits import to_bytes
@@ -25,7 +25,7 @@ def design(rows, cols, dataflow="os", **array):
     """A small machine."""
     depth = {"acc_depth": 16} if dataflow == "ws" else {}
     fields = {"family": "dense", "dataflow": dataflow, "rows": rows, "cols": cols, **depth, **array}
-    memory = {"act_depth": 64, "weight_depth": 256, "scale_depth": 8}
+    memory = {"act_depth": 64, "weight_depth": 512, "scale_depth": 8}
     return ArchConfig.model_validate({"name": "machine", "array": fields, "memory": memory})
 
 
@@ -37,7 +37,8 @@ class Layer:
         lanes = shape.ofmap_lanes
         k, m = words * shape.act_lanes, m_folds * lanes
         act = rng.integers(-128, 128, (pixels, k))
-        weight = rng.integers(-127, 128, (m, k))
+        weight = rng.integers(-127, 128, (m, k)) * (rng.random((m, k)) < 0.6)
+        (weight, *_) = array_model(arch).spread(arch, weight)
         scales = {
             "bias": rng.integers(-(1 << 12), 1 << 12, m),
             "multiplier": rng.integers(1 << 8, 1 << 12, m),
@@ -62,10 +63,12 @@ class Layer:
         ]  # fmt: skip
 
         beat = shape.raw_beats if raw else 1
+        counts = array_model(arch).count_whole(arch, weight, pixels)
         self.job = ArrayJob(
             1, 2, 0, Nest(0, (pixels, words, m_folds), (words, 1, 0)),
             Nest(3, (pixels, 1, m_folds), (m_folds * beat, 0, beat)),
             relu=relu, k_folds=words, m_folds=m_folds, pixels=pixels, raw=raw,
+            cycles=counts.cycles, act_beats=counts.events["act_beats"],
         )  # fmt: skip
         total = wrap(act @ weight.T + scales["bias"], numbers.psum_width)
         if raw:
@@ -121,8 +124,7 @@ def run(simulate, arch, layers):
         assert sum(row["write.valid"] for row in part) == len(writes)
         assert {row["write.index"] for row in part if row["write.valid"]} == {2}
         assert {row["feed.index"] for row in part if row["feed.en"]} == {1}
-        beats = array_counts(arch, layer.job).events["act_beats"]
-        assert sum(row["takes"] for row in part) == beats
+        assert sum(row["takes"] for row in part) == layer.job.act_beats
         # the stage is left in the cycle after the last write at the earliest
         assert end - start == execute_cycles(arch, Tile(job=layer.job))
 
@@ -135,6 +137,10 @@ DESIGNS = {
     "os 1x1": design(1, 1),
     "ws 4x4": design(4, 4, "ws"),
     "ws 2x8": design(2, 8, "ws"),
+    "bitmask 4x4": design(4, 4, "ws", weight_stream="bitmask"),
+    "bitmask 4x8, port 2": design(4, 8, "ws", weight_stream="bitmask", weight_port=2),
+    "nm 4x4": design(4, 4, "ws", family="nm", n=2, m=4),
+    "nm os 4x4": design(4, 4, family="nm", n=1, m=2),
 }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import random_checkpoint, random_network, small_machine
+from harness.machine import ARRAYS, random_checkpoint, random_network, small_machine
 
 from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.compile import compile_network
@@ -23,7 +23,7 @@ def memory(latency=1, bytes_per_cycle=4, **others):
     )
 
 
-@pytest.fixture(scope="session", params=["ws", "os"])
+@pytest.fixture(scope="session", params=ARRAYS)
 def bench(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("machine")
     return machine_bench.build(small_machine(request.param), folder, SIZE)

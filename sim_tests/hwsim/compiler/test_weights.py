@@ -1,0 +1,112 @@
+"""Weights of a machine: what each word holds, where filters are cut, what a job takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness.machine import ARRAYS, small_machine
+
+from hwsim.accelerator.program import Constants
+from hwsim.arrays.base import array_model
+from hwsim.compiler.weights import Scale, Weights
+from hwsim.errors import InputError
+from hwsim.workload.gemm import GEMM
+
+COLS = 4
+
+
+def chunks_of(arch, weight, **options):
+    zero = np.zeros(len(weight), np.int64)
+    constants = Constants(arch)
+    found = Weights(arch, constants).chunks("layer", weight, Scale.of(zero, 1, 0), **options)
+    return list(found), constants
+
+
+def weight_of(rng, m, k, density):
+    weight = rng.integers(-128, 128, size=(m, k))
+    return np.where(rng.random((m, k)) < density, weight, 0)
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+@pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
+def test_filters_are_cut_where_a_half_is_full(array, density):
+    arch = small_machine(array)
+    weight = weight_of(np.random.default_rng(1), 30, 64, density)
+    chunks, constants = chunks_of(arch, weight)
+    folds = 0
+    for chunk in chunks:
+        assert chunk.first == folds
+        folds += chunk.m_folds
+        load = chunk.take()[0]
+        assert load.words <= arch.memory.weight_depth
+        assert chunk.m_folds <= arch.memory.scale_depth
+        assert chunk.take() == ()
+    assert folds == 8
+    assert constants.size > 0
+
+
+def test_zeros_leave_more_filters_together():
+    arch = small_machine("bitmask")
+    rng = np.random.default_rng(2)
+    few, _ = chunks_of(arch, weight_of(rng, 32, 64, 1.0))
+    many, _ = chunks_of(arch, weight_of(rng, 32, 64, 0.1))
+    assert len(many) < len(few)
+
+
+def test_the_words_of_a_chunk_are_those_of_its_filters():
+    """A whole stream of masks and non-zeros, and not one for each fold."""
+    arch = small_machine("bitmask")
+    weight = weight_of(np.random.default_rng(3), 16, 12, 0.5)
+    (chunk,), constants = chunks_of(arch, weight)
+    words = array_model(arch).weight_words(arch, weight, "layer")["slots"]
+    assert (constants.blocks[0].reshape(-1)[: words.size] == words.reshape(-1) % 256).all()
+    assert chunk.take()[0].words == len(words)
+
+
+@pytest.mark.parametrize("array", ["ws", "bitmask"])
+@pytest.mark.parametrize("pixels", [1, 5, 16])
+def test_cycles_are_those_of_the_array(array, pixels):
+    arch = small_machine(array)
+    weight = weight_of(np.random.default_rng(4), 8, 24, 0.4)
+    weight[0], weight[:, 0] = 1, 1
+    weight[7], weight[:, 23] = 1, 1
+    weight[np.arange(24) % 8, np.arange(24)] = 1  # nothing is left out
+    (chunk,), _ = chunks_of(arch, weight)
+    gemm = GEMM(*weight.shape, pixels, weight.astype(np.int8))
+    counts = array_model(arch).count(arch, gemm)
+    assert chunk.counts(pixels).events == counts.events
+    # compressed words are offered a cycle later than in an array alone
+    assert 0 <= chunk.counts(pixels).cycles - counts.cycles <= (array == "bitmask")
+
+
+@pytest.mark.parametrize(("density", "copies"), [(0.0, 1), (1.0, 2)])
+def test_blocks_that_are_too_full_are_sent_twice(density, copies):
+    arch = small_machine("nm")
+    (chunk,), _ = chunks_of(arch, weight_of(np.random.default_rng(5), 8, 24, density))
+    assert chunk.copies == copies
+    assert chunk.k_folds == 3 * copies
+
+
+def test_a_short_k_is_lengthened_for_whole_sums():
+    arch = small_machine("nm")
+    weight = np.ones((4, 8), np.int64)
+    weight[:, 2::4], weight[:, 3::4] = 0, 0
+    for results, copies in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3)):
+        (chunk,), _ = chunks_of(arch, weight, results=results)
+        assert chunk.k_folds == chunk.copies == copies
+
+
+def test_groups_of_filters_begin_with_a_word():
+    arch = small_machine("nm", memory={"weight_depth": 32, "scale_depth": 4})
+    weight = np.zeros((40, 40), np.int64)
+    alone, _ = chunks_of(arch, weight)
+    assert [chunk.m_folds for chunk in alone] == [3, 3, 3, 1]
+    pairs, _ = chunks_of(arch, weight, together=2)
+    assert [chunk.m_folds for chunk in pairs] == [2, 2, 2, 2, 2]
+
+
+def test_a_fold_that_does_not_fit_is_refused():
+    arch = small_machine()
+    weight = np.ones((4, 260), np.int64)
+    with pytest.raises(InputError, match=r"layer = 260: must be at most memory.weight_depth, 256"):
+        chunks_of(arch, weight)
