@@ -20,11 +20,11 @@ ARRAYS = {
 }
 
 
-def small_machine(array="ws", **changes):
+def small_machine(kind="ws", **changes):
     """A small array with little memory."""
     raw = {
-        "name": f"small_machine_{array}",
-        "array": ARRAYS[array],
+        "name": f"small_machine_{kind}",
+        "array": ARRAYS[kind],
         "memory": {"act_banks": 3, "act_depth": 1024, "weight_depth": 256, "scale_depth": 4},
         "bus": {"data_width": 32, "burst": 4, "outstanding": 2},
     }  # fmt: skip

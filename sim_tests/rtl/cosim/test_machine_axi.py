@@ -20,7 +20,7 @@ module axi_bench(input clk, input rst, output irq,
   output [0:0] m_axi_awid, output [0:0] m_axi_arid, input [0:0] m_axi_bid, input [0:0] m_axi_rid);
   assign m_axi_awid = 0;
   assign m_axi_arid = 0;
-  small_machine machine(.clk(clk), .rst(rst), .irq(irq),
+  small_machine_ws machine(.clk(clk), .rst(rst), .irq(irq),
 {wires});
 endmodule
 """

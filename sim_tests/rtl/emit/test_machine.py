@@ -27,16 +27,16 @@ def test_the_same_bytes_twice(folder, tmp_path):
     generate(small_machine(), tmp_path)
     names = sorted(path.name for path in folder.iterdir())
     assert names == [
-        f"small_machine.{suffix}" for suffix in ("c", "core", "f", "h", "json", "svd", "v")
+        f"small_machine_ws.{suffix}" for suffix in ("c", "core", "f", "h", "json", "svd", "v")
     ]
     for name in names:
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_ports_have_the_names_of_axi(folder):
-    text = (folder / "small_machine.v").read_text()
-    ports = json.loads((folder / "small_machine.json").read_text())["ports"]
-    top = re.search(r"^module small_machine\(.*?^endmodule", text, re.DOTALL | re.MULTILINE)[0]
+    text = (folder / "small_machine_ws.v").read_text()
+    ports = json.loads((folder / "small_machine_ws.json").read_text())["ports"]
+    top = re.search(r"^module small_machine_ws\(.*?^endmodule", text, re.DOTALL | re.MULTILINE)[0]
     for name, port in ports.items():
         width = "" if port["width"] == 1 else rf"\[{port['width'] - 1}:0\] "
         assert re.search(rf"^  {port['direction']}put {width}{name};", top, re.MULTILINE), name
@@ -47,14 +47,14 @@ def test_ports_have_the_names_of_axi(folder):
 
 def test_the_driver_compiles_without_a_warning(folder):
     command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-c"]
-    subprocess.run([*command, "small_machine.c", "-o", "driver.o"], cwd=folder, check=True)
+    subprocess.run([*command, "small_machine_ws.c", "-o", "driver.o"], cwd=folder, check=True)
     (folder / "driver.o").unlink()
 
 
 def test_register_maps_agree(folder):
-    header = (folder / "small_machine.h").read_text()
-    described = json.loads((folder / "small_machine.json").read_text())
-    svd = ElementTree.parse(folder / "small_machine.svd")
+    header = (folder / "small_machine_ws.h").read_text()
+    described = json.loads((folder / "small_machine_ws.json").read_text())
+    svd = ElementTree.parse(folder / "small_machine_ws.svd")
     at = offsets()
     for entry, node in zip(described["registers"], svd.iter("register"), strict=True):
         name = entry["name"]
@@ -63,7 +63,7 @@ def test_register_maps_agree(folder):
         assert node.findtext("name") == name.upper()
         assert f"#define HWSIM_REG_{name.upper()} 0x{at[name]:03x}u\n" in header
     assert len(described["registers"]) == len(REGISTERS)
-    assert yaml.safe_load((folder / "small_machine.core").read_text().removeprefix("CAPI=2:"))
+    assert yaml.safe_load((folder / "small_machine_ws.core").read_text().removeprefix("CAPI=2:"))
 
 
 def test_an_array_stays_what_it_was(tmp_path):
