@@ -20,6 +20,7 @@ from hwsim.compiler.layout import Lowered, Map, Unrolled
 from hwsim.compiler.weights import Scale, Weights
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
+from hwsim.contract.descriptors import FEED_LEVELS
 from hwsim.errors import InputError
 from hwsim.workload.lowering import lower_weight
 
@@ -143,7 +144,12 @@ class _Compiler:
                 shape, chunks, source, target, self.shape, self.pixels,
                 diagonal=depthwise, is_whole=is_whole,
             )  # fmt: skip
-            return list(found)
+            tiles = list(found)
+            levels = max(len(tile.job.feed.bounds) for tile in tiles if tile.job)
+            if levels > FEED_LEVELS:
+                rule = f"needs {levels} loops of the feeder, which has {FEED_LEVELS}"
+                self._refuse(f"{layer.name}.dilation", layer.dilation, rule)
+            return tiles
         maps = [each for each in sources if isinstance(each, Map)]
         if len(maps) < len(sources):
             self._refuse(layer.name, layer.type, "must not be the first layer")

@@ -146,6 +146,16 @@ def test_whole_sums_of_an_image_begin_with_a_word(filters):
     assert (compiled.outputs(beats.reshape(-1)) == expected).all()
 
 
+def test_more_loops_than_the_feeder_has_are_one_line():
+    """Blocks that are too full and taps that are apart: two loops more than a plain layer's."""
+    conv = {"name": "d", "type": "conv", "M": 6, "R": 2, "dilation": 2}
+    net = network({"name": "c", "type": "conv", "M": 10, "R": 1}, conv, {**conv, "name": "e"})
+    full = blank(net)
+    full.layers["d"].weight[:] = 1
+    with pytest.raises(InputError, match=r"d\.dilation = 2: needs 7 loops of the feeder"):
+        compile_network(small_machine("nm"), net, full)
+
+
 def test_an_array_alone_runs_nothing():
     net = network({"name": "c", "type": "conv", "M": 5, "R": 3})
     with pytest.raises(InputError, match="an array without a machine around it"):
