@@ -14,6 +14,7 @@ SLOW = (
     "rtl/arrays/dense/test_gather.py",
     "rtl/arrays/dense/test_compressed.py",
     "rtl/cosim/test_machine_axi.py",
+    "rtl/machine/test_lenet5.py",
     "rtl/machine/test_machine.py",
     "rtl/synth",
     "rtl/emit",

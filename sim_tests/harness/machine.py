@@ -17,6 +17,7 @@ ARRAYS = {
     "os": _DENSE | {"dataflow": "os"},
     "bitmask": _DENSE | _WS | {"weight_stream": "bitmask", "weight_port": 2},
     "nm": _WS | {"family": "nm", "rows": 2, "cols": 4, "n": 2, "m": 4},
+    "nm_os": {"family": "nm", "dataflow": "os", "rows": 2, "cols": 4, "n": 2, "m": 4},
 }
 
 
