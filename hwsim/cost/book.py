@@ -19,7 +19,7 @@ from hwsim.cost.memories import build, logic_of, process
 from hwsim.system import extras
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["Book"]
+__all__ = ["Book", "record_digest"]
 
 #: Parts that were measured here, beside those that ship.
 _FOLDER = Path("build/parts")
@@ -150,6 +150,16 @@ def _own(path: Path) -> PartsConfig:
 def _facts(technology: str) -> str:
     """Digest of a technology's file: what was measured with others is not of this technology."""
     return hashlib.sha256(resolve(technology, "tech").read_bytes()).hexdigest()[:12]
+
+
+@lru_cache
+def record_digest(technology: str) -> str:
+    """Digest of a technology's file and of the parts on record: of all that figures depend on."""
+    content = hashlib.sha256(resolve(technology, "tech").read_bytes())
+    record = CONFIGS / "parts" / f"{technology}.yaml"
+    if record.is_file():
+        content.update(record.read_bytes())
+    return content.hexdigest()[:12]
 
 
 @lru_cache

@@ -13,6 +13,7 @@ from hwsim import __version__
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.jobs.sweep import SweepConfig, fields_of
+from hwsim.cost.book import record_digest
 from hwsim.errors import InputError
 
 __all__ = ["Point", "expand"]
@@ -28,8 +29,9 @@ class Point:
     """One design and one network of a sweep.
 
     ``key`` is a hash of everything that decides the result: both configurations with every field
-    resolved, the batch, the seed and the version of the simulator. Where a rule of the
-    configurations is broken ``error`` says which, and ``arch`` or ``network`` is ``None``.
+    resolved, the batch, the seed, the technology's files and the version of the simulator. Where a
+    rule of the configurations is broken ``error`` says which, and ``arch`` or ``network`` is
+    ``None``.
     """
 
     key: str
@@ -107,7 +109,8 @@ def _resolve(
         trees = [_plain(config.model_dump()) for config in configs if config is not None]
     decides = {
         "hwsim": __version__, "arch": trees[0], "network": trees[1],
-        "images": sweep.images, "seed": sweep.seed, "technology": sweep.technology,
+        "images": sweep.images, "seed": sweep.seed,
+        "technology": sweep.technology and record_digest(sweep.technology),
     }  # fmt: skip
     canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return Point(

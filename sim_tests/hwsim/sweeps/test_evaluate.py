@@ -7,7 +7,9 @@ import pytest
 import hwsim
 from hwsim import InputError
 from hwsim.config.base import parse
+from hwsim.config.catalog import resolve
 from hwsim.config.jobs.sweep import SILICON, SweepConfig
+from hwsim.cost.book import record_digest
 from hwsim.sweeps.evaluate import evaluate
 from hwsim.sweeps.grid import expand
 
@@ -45,6 +47,20 @@ def test_a_point_in_another_technology_is_another_point():
     plain, here, there = ({p.key for p in points(technology=t)} for t in (None, "sg13g2", "45nm"))
     assert not plain & here
     assert not here & there
+
+
+def test_a_point_in_an_edited_technology_is_another_point(tmp_path):
+    text = resolve("sg13g2", "tech").read_text()
+    paths = [tmp_path / "one" / "mine.yaml", tmp_path / "two" / "mine.yaml"]
+    for path, wire_load in zip(paths, ("0.3", "0.9"), strict=True):
+        path.parent.mkdir()
+        path.write_text(text.replace("wire_load: 0.3", f"wire_load: {wire_load}"))
+    here, there = ({p.key for p in points(technology=str(path))} for path in paths)
+    assert not here & there
+    # what is in a file counts, not where it lies
+    paths[1].write_text(paths[0].read_text())
+    record_digest.cache_clear()
+    assert {p.key for p in points(technology=str(paths[1]))} == here
 
 
 def test_an_objective_of_silicon_needs_a_technology():
