@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hwsim.accelerator.result import MachineResult
     from hwsim.api.area import area
     from hwsim.api.breakeven import breakeven
     from hwsim.api.clock import clock
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from hwsim.api.energy import energy
     from hwsim.api.fit import fit
     from hwsim.api.generate import Verilog, generate
+    from hwsim.api.machine import run_machine
     from hwsim.api.place import Placement, place
     from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
     from hwsim.api.simulate import simulate
@@ -55,6 +57,7 @@ __all__ = [
     "Imported",
     "InputError",
     "LayerResult",
+    "MachineResult",
     "Measured",
     "NetworkConfig",
     "NetworkResult",
@@ -83,6 +86,7 @@ __all__ = [
     "read_arch",
     "read_checkpoint",
     "read_network",
+    "run_machine",
     "simulate",
     "storage",
     "study",
@@ -107,6 +111,7 @@ _MODULES = {
     "Fit": "hwsim.cost.fit",
     "InputError": "hwsim.errors",
     "LayerResult": "hwsim.engine.results",
+    "MachineResult": "hwsim.accelerator.result",
     "NetworkConfig": "hwsim.config",
     "NetworkResult": "hwsim.engine.results",
     "PublishedSizes": "hwsim.cost.published_sizes",
