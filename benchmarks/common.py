@@ -77,9 +77,9 @@ def replaced(page: str, name: str, body: str) -> str:
     return pattern.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", page)
 
 
-def write_block(name: str, body: str) -> None:
-    """Put ``body`` between the marks of ``name`` in ``docs/silicon.md``."""
-    write_text_atomic(_SILICON, replaced(_SILICON.read_text(), name, body))
+def write_block(name: str, body: str, page: Path = _SILICON) -> None:
+    """Put ``body`` between the marks of ``name`` in a page of ``docs``."""
+    write_text_atomic(page, replaced(page.read_text(), name, body))
 
 
 def publish(name: str, rows: list[dict[str, object]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,6 @@ class Program:
     #: Bytes of the input and of the output of the whole program.
     input_bytes: int = 0
     output_bytes: int = 0
-    info: dict[str, int] = field(default_factory=dict)
 
     @property
     def shape(self) -> MachineShape:

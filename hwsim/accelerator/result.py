@@ -48,8 +48,6 @@ class MachineResult(Result):
     images: int
     memory: MemoryConfig
     run: MachineRun
-    #: Clock in MHz; absent where it is not on record.
-    mhz: float | None = None
 
     @property
     def title(self) -> str:
@@ -126,14 +124,12 @@ class MachineResult(Result):
             }
             for index, tile in enumerate(program.tiles)
         ]
-        time = None if self.mhz is None else round(self.cycles / self.mhz, 3)
         return {
             "arch": program.arch.name,
             "network": self.network,
             "images": self.images,
             "memory": self.memory.model_dump(),
             "cycles": self.cycles,
-            "microseconds": time,
             "counters": self.run.counters(),
             "layers": self.to_rows(),
             "plan": plan,

@@ -155,7 +155,6 @@ class ArrayJob(_Job):
     """One command of the array: ``m_folds`` folds of filters, each for ``pixels``."""
 
     weight_half: int = 0
-    weight_from: int = 0
     #: Words of activations that each pixel reads.
     k_folds: int = 1
     m_folds: int = 1
@@ -172,7 +171,7 @@ class ArrayJob(_Job):
             "weight_half": self.weight_half,
             "raw": int(self.raw),
             "command_0": self.k_folds | self.m_folds << 16,
-            "command_1": self.pixels | self.weight_from << 16,
+            "command_1": self.pixels,
         }
 
 

@@ -24,6 +24,7 @@ def run_machine(
     *,
     memory: str | Path | MemoryConfig = "ideal",
     images: int = 1,
+    seed: int = 0,
 ) -> MachineResult:
     """Count the cycles of a network that a machine runs from memory: exactly those of its RTL.
 
@@ -33,12 +34,14 @@ def run_machine(
         Design with a machine: name in ``configs/machine``, path of a YAML file, or an
         ``ArchConfig``.
     network, weights
-        As of :func:`simulate`. Without weights all are 0, which changes no cycle of an array that
-        does not look at them.
+        As of :func:`simulate`: without weights they are random, at the densities of the network
+        file.
     memory
         Memory outside: name in ``configs/memory``, path of a YAML file, or a ``MemoryConfig``.
     images
         Images of the program.
+    seed
+        Seed of random weights.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def run_machine(
     model = memory
     if not isinstance(model, MemoryConfig):
         model = MemoryConfig.read(str(named("memory", model)))
-    compiled = compile_program(arch, network, weights, images=images)
+    compiled = compile_program(arch, network, weights, images=images, seed=seed)
     run = simulate(compiled.program, model)
     return MachineResult(read_network(network).name, compiled.images, model, run)
 
@@ -68,11 +71,15 @@ def compile_program(
     weights: str | Path | Checkpoint | None = None,
     *,
     images: int = 1,
+    seed: int = 0,
 ) -> Compiled:
     """Compile a network for a machine; arguments and errors as of :func:`run_machine`."""
-    from hwsim.checkpoints.blank import blank
     from hwsim.compiler.compile import compile_network
+    from hwsim.compiler.synthetic import synthetic_checkpoint
 
-    shapes = read_network(network)
-    checkpoint = blank(shapes) if weights is None else read_checkpoint(weights, shapes)
-    return compile_network(read_arch(arch), shapes, checkpoint, whole("images", images, 1))
+    design, shapes = read_arch(arch), read_network(network)
+    if weights is None:
+        checkpoint = synthetic_checkpoint(design, shapes, whole("seed", seed))
+    else:
+        checkpoint = read_checkpoint(weights, shapes)
+    return compile_network(design, shapes, checkpoint, whole("images", images, 1))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.api.arguments import whole
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def study(
     out: str | Path | None = None,
     *,
     rtl: bool = True,
+    jobs: int = 1,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Study:
     """Compare families on one network, prove the result in RTL, and write a report.
@@ -33,6 +35,9 @@ def study(
     rtl
         Generate the Verilog, run the study's real layers on it, and compare. Needs the extra
         ``rtl``, g++, make and perl.
+    jobs
+        Worker processes that build and run designs; 0: one for each core. With more than one, a
+        script must guard its main code with ``if __name__ == "__main__"``.
     progress
         Called with what begins.
 
@@ -61,4 +66,4 @@ def study(
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/study") / read.name)
     command = f"hwsim study {read.name if isinstance(config, StudyConfig) else config}"
-    return run(read, source, folder, command, rtl=rtl, progress=progress)
+    return run(read, source, folder, command, rtl=rtl, jobs=whole("jobs", jobs), progress=progress)

@@ -64,7 +64,10 @@ def simulate(
         rule = f"must be absent: the weights are those of {owner}"
         raise InputError("command line", "--checkpoint", checkpoint, rule)
     if memory is not None:
-        _from_memory(arch, network, checkpoint or weights, memory, images, out, json)
+        if inputs is not None:
+            rule = "must be absent with --memory: no cycle depends on activations"
+            raise InputError("command line", "--inputs", str(inputs), rule)
+        _from_memory(arch, network, checkpoint or weights, memory, images, seed, out, json)
         return
     with log().status("reading") as status:
         result = api.simulate(
@@ -90,6 +93,7 @@ def _from_memory(
     weights: str | Path | None,
     memory: str,
     images: int,
+    seed: int,
     out: Path | None,
     json: bool,
 ) -> None:
@@ -98,7 +102,7 @@ def _from_memory(
     from hwsim.cli.output import console, emit_json, table
     from hwsim.report.page import write_json
 
-    result = api.run_machine(arch, network, weights, memory=memory, images=images)
+    result = api.run_machine(arch, network, weights, memory=memory, images=images, seed=seed)
     folder = out or Path("build/simulate") / f"{result.run.program.arch.name}-{result.network}"
     path = write_json(folder / "results.json", result.to_dict())
     pictures = [draw(result, folder) for draw in (timeline, roofline)]

@@ -21,6 +21,9 @@ def study(
         bool,
         typer.Option(help="Generate the Verilog, run the study's real layers on it, compare."),
     ] = True,
+    jobs: Annotated[
+        int, typer.Option(min=0, max=256, help="Designs built at once; 0: one for each core.")
+    ] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -36,7 +39,7 @@ def study(
 
     started = time.monotonic()
     with log().status("reading weights") as status:
-        result = api.study(config, out, rtl=rtl, progress=status.update)
+        result = api.study(config, out, rtl=rtl, jobs=jobs, progress=status.update)
     if json:
         emit_json(result.to_dict())
     else:

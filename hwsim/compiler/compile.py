@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +81,8 @@ class _Compiler:
         self.tiles[-1] = replace(self.tiles[-1], store=store)
 
         tiles = [Tile(digest=int(self.arch.digest[:8], 16))]
-        for before, tile in pairwise([tiles[0], *self.tiles]):
-            tiles.append(replace(tile, barrier=needs_barrier(before, tile, self.shape)))
+        for tile in self.tiles:
+            tiles.append(replace(tile, barrier=needs_barrier(tiles, tile, self.shape)))
         word, bus = self.shape.act_bits // 8, self.arch.bus.bytes
         size = self.images * -(-first.words * word // bus) * bus
         program = Program(self.arch, tiles, self.constants, size, store.words * word)
@@ -163,6 +162,9 @@ class _Compiler:
             multipliers, shift = rescale.multipliers, rescale.shift
         if layer.type == "add" and (len(maps) > 2 or maps[0].row != maps[1].row):
             self._refuse(layer.name, len(maps), "must be two inputs with the same padding")
+        if layer.type == "add" and maps[0].bank != maps[1].bank:
+            banks = (maps[0].bank, maps[1].bank)
+            self._refuse(layer.name, banks, "must be two inputs that lie in the same act bank")
         if layer.type == "concat" and any(m.shape.channels % m.lanes for m in maps[:-1]):
             rule = f"inputs must have a multiple of {maps[0].lanes} channels"
             self._refuse(layer.name, layer.type, rule)
@@ -237,7 +239,11 @@ class _Compiler:
         users = [s for s in self.shapes if "input" in s.layer.inputs]
         if layer.type == "conv" and layer.G == 1 and lanes // 2 >= shape.C and not users[1:]:
             return (Lowered if shape.C % self.arch.array.block else Unrolled)(shape, lanes)
-        return Map(self.network.input, lanes, border=self._border(-1))
+        border = self._border(-1)
+        if border and any(user.layer.type == "maxpool" for user in self._users(-1)):
+            rule = "must not read a border around the input: 0 may win there"
+            self._refuse(layer.name, layer.type, rule)
+        return Map(self.network.input, lanes, border=border)
 
     def _take(self, tensor: Map | Unrolled, what: str) -> Map | Unrolled:
         bank, start = self._room(tensor.words, what, bank=0)

@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
-from hwsim.accelerator.tile import ArrayJob, Nest, Tile, VectorJob
+from collections.abc import Sequence
+
+from hwsim.accelerator.tile import ArrayJob, Load, Nest, Tile, VectorJob
 from hwsim.config.shape import MachineShape
 
 __all__ = ["needs_barrier"]
 
 
-def needs_barrier(before: Tile, tile: Tile, shape: MachineShape) -> bool:
+def needs_barrier(before: Sequence[Tile], tile: Tile, shape: MachineShape) -> bool:
     """Whether a tile must not be loaded before all before it has ended.
 
-    Its load runs beside the execution of the tile before, its execution beside the store of that.
+    Its load runs beside the execution of the tile before and the store of the one before that; its
+    execution runs beside the store of the tile before.
+
+    Parameters
+    ----------
+    before
+        All tiles before it, or the last two of them.
     """
-    job = before.job
-    if tile.job is not None and before.store is not None:
-        if tile.job.read_bank == before.store.bank:
-            return True
-        if tile.job.write_bank == before.store.bank:
-            return True
-    for load in tile.loads:
-        if before.store is not None and (load.target, load.index) == ("act", before.store.bank):
-            return True
-        if job is None:
-            continue
-        if load.target == "act":
-            if load.index == job.write_bank:
-                return True
-            words = (load.rows - 1) * load.to_step + load.words
-            if load.index == job.read_bank and _overlap(load.to, words, job, shape):
-                return True
-        elif load.target == "scale" and load.index == job.scale_half:
-            return True
-        elif isinstance(job, ArrayJob) and load.index == job.weight_half:
-            return load.target == "weight"
-    return False
+    last = before[-1] if before else Tile()
+    drained = {each.store.bank for each in before[-2:] if each.store is not None}
+    works = {tile.job.read_bank, tile.job.write_bank} if tile.job is not None else set()
+    if last.store is not None and last.store.bank in works:
+        return True
+    return any(
+        (load.target == "act" and load.index in drained)
+        or (last.job is not None and _clashes(load, last.job, shape))
+        for load in tile.loads
+    )
 
 
-def _overlap(first: int, words: int, job: ArrayJob | VectorJob, shape: MachineShape) -> bool:
+def _clashes(load: Load, job: ArrayJob | VectorJob, shape: MachineShape) -> bool:
+    """Whether a load uses a port of a job, or overwrites what the job reads."""
+    if load.target == "scale":
+        return load.index == job.scale_half
+    if load.target == "weight":
+        return isinstance(job, ArrayJob) and load.index == job.weight_half
+    if load.index == job.write_bank:
+        return True
     beats = shape.feed_beats if isinstance(job, ArrayJob) else 1
     low, high = _span(job.feed)
-    return low // beats < first + words and first <= high // beats
+    end = load.to + (load.rows - 1) * load.to_step + load.words
+    return load.index == job.read_bank and low // beats < end and load.to <= high // beats
 
 
 def _span(nest: Nest) -> tuple[int, int]:
-    last = nest.start + sum((b - 1) * s for b, s in zip(nest.bounds, nest.strides, strict=True))
-    return nest.start, last
+    """Least and greatest position of a nest."""
+    ways = [(bound - 1) * stride for bound, stride in zip(nest.bounds, nest.strides, strict=True)]
+    least = sum(min(0, way) for way in ways)
+    return nest.start + least, nest.start + sum(ways) - least

@@ -86,6 +86,11 @@ class ArchConfig(Config):
         return self.model_dump(mode="json", include=set(sections))
 
     @property
+    def array_title(self) -> str:
+        """Name for figures of the array, which say nothing of a machine around it."""
+        return self.name if self.memory is None else f"{self.name}, its array alone"
+
+    @property
     def bare(self) -> ArchConfig:
         """The array alone."""
         return self.model_copy(update={"memory": None, "bus": BusConfig()})

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = [
-    "ARRAY_FIELDS_BITS",
+    "ADDRESS_BITS",
     "DESCRIPTOR_BYTES",
     "DESCRIPTOR_TARGET",
     "FEED_LEVELS",
     "FIELDS",
+    "INDEX_BITS",
     "KINDS",
     "LOADS",
     "OPS",
@@ -34,8 +35,8 @@ DESCRIPTOR_BYTES = WORDS * WORD_BITS // 8
 LOADS = 3
 #: Loops of the feeder's nest and of the postprocess's, the innermost first.
 FEED_LEVELS, POST_LEVELS = 6, 3
-#: Bits for the command of the array, whose fields differ with the family.
-ARRAY_FIELDS_BITS = 2 * WORD_BITS
+#: Bits of an address on chip, and of the number of a bank or half.
+ADDRESS_BITS, INDEX_BITS = 16, 3
 
 #: What is executed -> its code.
 KINDS = {"none": 0, "array": 1, "vector": 2}
@@ -109,8 +110,7 @@ FIELDS: tuple[tuple[Field, ...], ...] = (
         Field("relu", 1, "negative results become 0"),
         Field("raw", 1, "sums and biases are written whole, not requantized"),
         Field("op", 2, "what the vector unit does with a window"),
-        Field("resume", 1, "the array begins from the sums that the last job left"),
-        Field("keep", 1, "the array keeps its sums for the next job and sends nothing"),
+        Field("reserved", 2, "must be 0"),
         Field("check", 1, "command_0 must be the digest of the design"),
     ),
     *(word for index in range(LOADS) for word in _load(index)),

@@ -48,7 +48,7 @@ class Area(Result):
     @property
     def title(self) -> str:
         """Title of the table."""
-        return f"{self.arch.name}: area in {self.technology}, mm2"
+        return f"{self.arch.array_title}: area in {self.technology}, mm2"
 
     @cached_property
     def gates(self) -> float:

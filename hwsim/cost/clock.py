@@ -25,7 +25,7 @@ class Clock(Result):
     @property
     def title(self) -> str:
         """Title of the table."""
-        return f"{self.arch.name}: clock in {self.technology}"
+        return f"{self.arch.array_title}: clock in {self.technology}"
 
     @property
     def mhz(self) -> float:

@@ -65,7 +65,7 @@ class Energy(Result):
     @property
     def title(self) -> str:
         """Title of the table."""
-        where = f"{self.result.network} on {self.arch.name} in {self.technology}"
+        where = f"{self.result.network} on {self.arch.array_title} in {self.technology}"
         return f"{where}: nJ for {self.result.images} image(s) at {self.mhz:.0f} MHz"
 
     @cached_property

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hwsim.config import ArchConfig
 from hwsim.inference.operands import checkpoint_operands
 from hwsim.studies.compare import Comparison, Variant
+from hwsim.system.processes import pool
 from hwsim.verification.cases import layer_cases
 from hwsim.verification.run import verify
 
@@ -16,7 +20,11 @@ __all__ = ["run"]
 
 
 def run(
-    comparison: Comparison, folder: Path, progress: Callable[[str], None] = lambda what: None
+    comparison: Comparison,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    progress: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
     """Run the study's layers on the RTL of its designs to verify, with the models chosen for them.
 
@@ -27,6 +35,9 @@ def run(
     ----------
     folder
         Gets one folder per design, with one per size of its memories: Verilog, and the build.
+    jobs
+        Worker processes, each with one design at a time: a build takes one core. 1: none; 0: one
+        for each core.
     progress
         Called with what begins.
 
@@ -41,27 +52,55 @@ def run(
     InputError
         A tool is missing.
     """
-    proofs = []
-    for (name, digest), variants in _wanted(comparison).items():
-        cases, owners = [], []
-        for variant in variants:
-            operands = checkpoint_operands(
-                comparison.network, variant.model.source, comparison.config.verify.images
-            )
-            layers = layer_cases(operands, comparison.config.verify.layers)
-            cases += layers
-            owners += [variant.name] * len(layers)
-        results = verify(
-            variants[0].hardware,
-            cases,
-            folder / name / digest,
-            notify=lambda stage, index, total, name=name: progress(f"{name}: {stage}"),  # type: ignore[misc]
+    plans = [
+        _Plan(name, folder / name / digest, variants)
+        for (name, digest), variants in _wanted(comparison).items()
+    ]
+    jobs = min(len(plans), jobs or os.cpu_count() or 1)
+    if jobs < 2:
+        return [proof for plan in plans for proof in _prove(plan, comparison, progress)]
+    found: dict[str, list[dict[str, Any]]] = {}
+    with pool(jobs) as workers:
+        futures = {workers.submit(_prove, plan, comparison): plan for plan in plans}
+        progress(f"{len(plans)} designs, {jobs} at once")
+        for future in as_completed(futures):
+            plan = futures[future]
+            found[str(plan.folder)] = future.result()
+            progress(f"{plan.name}: {len(found)} of {len(plans)}")
+    return [proof for plan in plans for proof in found[str(plan.folder)]]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A design that is built once, and the variants that are run on it."""
+
+    name: str
+    folder: Path
+    variants: list[Variant]
+
+
+def _prove(
+    plan: _Plan, comparison: Comparison, progress: Callable[[str], None] = lambda what: None
+) -> list[dict[str, Any]]:
+    """Run all layers of a plan, in a worker or here."""
+    cases, owners = [], []
+    for variant in plan.variants:
+        operands = checkpoint_operands(
+            comparison.network, variant.model.source, comparison.config.verify.images
         )
-        proofs += [
-            {"variant": owner, "arch": name} | result.to_dict()
-            for owner, result in zip(owners, results, strict=True)
-        ]
-    return proofs
+        layers = layer_cases(operands, comparison.config.verify.layers)
+        cases += layers
+        owners += [variant.name] * len(layers)
+    results = verify(
+        plan.variants[0].hardware,
+        cases,
+        plan.folder,
+        notify=lambda stage, index, total: progress(f"{plan.name}: {stage}"),
+    )
+    return [
+        {"variant": owner, "arch": plan.name} | result.to_dict()
+        for owner, result in zip(owners, results, strict=True)
+    ]
 
 
 def _wanted(comparison: Comparison) -> dict[tuple[str, str], list[Variant]]:

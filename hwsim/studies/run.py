@@ -175,6 +175,7 @@ def run(
     command: str,
     *,
     rtl: bool = True,
+    jobs: int = 1,
     progress: Progress = lambda what: None,
 ) -> Study:
     """Run a study, prove a comparison in RTL, and write the report.
@@ -189,6 +190,8 @@ def run(
         Command that reproduces the report.
     rtl
         Whether a comparison runs its real layers on the generated Verilog.
+    jobs
+        Worker processes of that proof, as of :func:`hwsim.studies.prove.run`.
     progress
         Called with what begins.
 
@@ -208,11 +211,11 @@ def run(
     if rtl:
         extras.require("rtl")
     comparison = compare.run(config.study, source, progress)
-    proofs = (
-        prove.run(comparison, folder / "rtl", lambda what: progress(f"proving {what}"))
-        if rtl
-        else []
-    )
+    proofs = []
+    if rtl:
+        proofs = prove.run(
+            comparison, folder / "rtl", jobs=jobs, progress=lambda what: progress(f"proving {what}")
+        )
     progress("writing the report")
     page = compare_report.write_comparison(comparison, config.title, command, proofs, folder)
     return ComparisonStudy(config, page, comparison, proofs)

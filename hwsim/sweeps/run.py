@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 from hwsim.errors import InputError
 from hwsim.sweeps.grid import Point
 from hwsim.sweeps.store import Row, Store
-from hwsim.system.processes import WORKERS
+from hwsim.system.processes import pool
 
 __all__ = ["Evaluate", "pending", "run"]
 
@@ -71,12 +70,12 @@ def run(
         for point in valid:
             keep(_measure(point, evaluate))
         return
-    with _pool(min(jobs, len(valid))) as pool:
-        _drive(pool, valid, evaluate, 2 * jobs, keep)
+    with pool(min(jobs, len(valid))) as workers:
+        _drive(workers, valid, evaluate, 2 * jobs, keep)
 
 
 def _drive(
-    pool: ProcessPoolExecutor,
+    workers: ProcessPoolExecutor,
     points: list[Point],
     evaluate: Evaluate,
     window: int,
@@ -94,7 +93,7 @@ def _drive(
     try:
         while True:
             for point in waiting:
-                running.add(pool.submit(_measure, point, evaluate))
+                running.add(workers.submit(_measure, point, evaluate))
                 if len(running) == window:
                     break
             if not running:
@@ -125,13 +124,3 @@ def _measure(point: Point, evaluate: Evaluate) -> Row:
 
 def _fields(point: Point) -> dict[str, Any]:
     return {"arch": point.base[0], "network": point.base[1], **point.values}
-
-
-@contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(jobs, mp_context=WORKERS) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -6,9 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
-__all__ = ["WORKERS", "Worker"]
+__all__ = ["WORKERS", "Worker", "pool"]
 
 
 class Worker(SpawnProcess):
@@ -29,6 +32,17 @@ class _WorkerContext(SpawnContext):
 #: Starts every worker, alone (``WORKERS.Process``) or in a pool (``mp_context=WORKERS``). Workers
 #: are spawned: a fork would copy the threads of numba and of the progress bar half-alive.
 WORKERS = _WorkerContext()
+
+
+@contextmanager
+def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """``jobs`` workers; after an error what has not begun is dropped."""
+    with ProcessPoolExecutor(jobs, mp_context=WORKERS) as workers:
+        try:
+            yield workers
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _follow_parent() -> None:

@@ -9,12 +9,18 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import BusConfig
-from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
+from hwsim.contract.descriptors import (
+    ADDRESS_BITS,
+    DESCRIPTOR_TARGET,
+    INDEX_BITS,
+    TARGETS,
+)
+from hwsim.rtl.blocks.ports import memory_write
 from hwsim.rtl.bus.axi import OKAY, read_port
 from hwsim.rtl.bus.bursts import Bursts
 from hwsim.rtl.bus.gearbox import Unpack
 
-__all__ = ["QUEUE", "Load", "block_layout", "write_signature"]
+__all__ = ["QUEUE", "Load", "block_layout"]
 
 #: Blocks that wait for the two walkers.
 QUEUE = 4
@@ -33,19 +39,6 @@ def block_layout(bus: BusConfig) -> data.StructLayout:
             "to_step": 16,
             "target": 2,
             "index": 3,
-        }
-    )
-
-
-def write_signature(width: int) -> wiring.Signature:
-    """Write port of the memories on chip; none of them ever waits."""
-    return wiring.Signature(
-        {
-            "valid": Out(1),
-            "target": Out(2),
-            "index": Out(3),
-            "addr": Out(16),
-            "data": Out(width),
         }
     )
 
@@ -76,8 +69,9 @@ class Load(wiring.Component):
         per row: ``beats == ceil(words * width / data_width)``. Nothing may be 0. The engine takes
         four blocks that follow each other in whatever state the memory is.
     axi : ``Out(read_port)``
-    write : ``Out(write_signature)``
-        The word in the low bits of ``data``.
+    write : ``Out(memory_write(...))``
+        ``target`` and ``index`` of the memory, which never waits; the word in the low bits of
+        ``data``.
     busy : ``Out(1)``
         A block is queued or under way; 0 from the first cycle on in which every word is written.
     error : ``Out(1)``
@@ -104,7 +98,9 @@ class Load(wiring.Component):
             {
                 "block": In(stream.Signature(block_layout(bus))),
                 "axi": Out(read_port(bus.addr_width, bus.data_width)),
-                "write": Out(write_signature(max(self.targets))),
+                "write": Out(
+                    memory_write(ADDRESS_BITS, max(self.targets), target=2, index=INDEX_BITS)
+                ),
                 "busy": Out(1),
                 "error": Out(1),
                 "beat": Out(1),

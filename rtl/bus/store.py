@@ -9,11 +9,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hwsim.config import BusConfig
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS
+from hwsim.rtl.blocks.ports import memory_read
 from hwsim.rtl.bus.axi import LEN_BITS, OKAY, write_port
 from hwsim.rtl.bus.bursts import Bursts
 from hwsim.rtl.bus.gearbox import Pack
 
-__all__ = ["Store", "block_layout", "read_signature"]
+__all__ = ["Store", "block_layout"]
 
 #: Words between bank and gearbox: one is asked for, comes, and is taken in three cycles.
 _AHEAD = 3
@@ -32,11 +34,6 @@ def block_layout(bus: BusConfig) -> data.StructLayout:
             "index": 3,
         }
     )
-
-
-def read_signature(width: int) -> wiring.Signature:
-    """Read port of the act banks; ``data`` comes one cycle after ``en``."""
-    return wiring.Signature({"en": Out(1), "index": Out(3), "addr": Out(16), "data": In(width)})
 
 
 class Store(wiring.Component):
@@ -62,7 +59,7 @@ class Store(wiring.Component):
     block : ``In(stream.Signature(block_layout(bus)))``
         ``address`` and ``row_step`` are bytes, multiples of a beat. Nothing may be 0, but steps of
         a single row. Taken while the engine is not busy.
-    read : ``Out(read_signature(width))``
+    read : ``Out(memory_read(...))``
     axi : ``Out(write_port)``
     busy : ``Out(1)``
         A block is under way; 0 from the first cycle on in which the memory has answered everything.
@@ -92,7 +89,7 @@ class Store(wiring.Component):
         super().__init__(
             {
                 "block": In(stream.Signature(block_layout(bus))),
-                "read": Out(read_signature(width)),
+                "read": Out(memory_read(ADDRESS_BITS, width, index=INDEX_BITS)),
                 "axi": Out(write_port(bus.addr_width, bus.data_width)),
                 "busy": Out(1),
                 "error": Out(1),

@@ -28,7 +28,8 @@ from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.verilog import verilog_of
 from hwsim.rtl.emit.zeros import without_zeros
-from hwsim.rtl.machine.machine import HOST_ADDRESS, Machine
+from hwsim.rtl.machine.machine import Machine
+from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 from hwsim.rtl.machine.top import connect_flat, flat
 from hwsim.system.files import write_text_atomic
 
@@ -75,7 +76,7 @@ class MachineBench(wiring.Component):
         self.arch, self.size = arch, size
         width = arch.bus.addr_width
         super().__init__(
-            flat(lite_port(HOST_ADDRESS).flip(), "s_axi")
+            flat(lite_port(ADDRESS_WIDTH).flip(), "s_axi")
             | {
                 "irq": Out(1),
                 "broken": Out(len(RULES)),

@@ -5,13 +5,13 @@ from typing import Any
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
-__all__ = ["ActBanks"]
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS
+from hwsim.rtl.blocks.ports import memory_read, memory_write
 
-_ADDRESS = 16
-_INDEX = 3
+__all__ = ["ActBanks"]
 
 
 class ActBanks(wiring.Component):
@@ -54,15 +54,13 @@ class ActBanks(wiring.Component):
     ) -> None:
         self.banks, self.depth = banks, depth
         self.word_lanes, self.post_lanes, self.act_width = word_lanes, post_lanes, act_width
-        word = unsigned(word_lanes * act_width)
         self.beats = exact_log2(word_lanes // post_lanes)
-        read = wiring.Signature(
-            {"en": Out(1), "index": Out(_INDEX), "addr": Out(_ADDRESS), "data": In(word)}
-        )
+        word, beat = word_lanes * act_width, post_lanes * act_width
+        read = memory_read(ADDRESS_BITS, word, index=INDEX_BITS)
         super().__init__(
             {
-                "fill": In(_write(word)),
-                "write": In(_write(unsigned(post_lanes * act_width))),
+                "fill": In(memory_write(ADDRESS_BITS, word, index=INDEX_BITS)),
+                "write": In(memory_write(ADDRESS_BITS, beat, index=INDEX_BITS)),
                 "feed": In(read),
                 "drain": In(read),
             }
@@ -76,8 +74,8 @@ class ActBanks(wiring.Component):
         piece = self.write.addr[: self.beats]
         lanes = Const((1 << self.word_lanes) - 1, self.word_lanes)
         beat = Const((1 << self.post_lanes) - 1, self.word_lanes)
-        feeding = Signal(_INDEX)
-        draining = Signal(_INDEX)
+        feeding = Signal(INDEX_BITS)
+        draining = Signal(INDEX_BITS)
         with m.If(self.feed.en):
             m.d.sync += feeding.eq(self.feed.index)
         with m.If(self.drain.en):
@@ -116,9 +114,3 @@ class ActBanks(wiring.Component):
                 m.d.comb += self.drain.data.eq(read.data.as_value())
 
         return m
-
-
-def _write(word) -> wiring.Signature:
-    return wiring.Signature(
-        {"valid": Out(1), "index": Out(_INDEX), "addr": Out(_ADDRESS), "data": Out(word)}
-    )

@@ -5,14 +5,14 @@ from amaranth.lib import data
 
 from hwsim.config import ArchConfig, SystolicConfig
 
-__all__ = ["drive_command", "pixels", "weight_base"]
+__all__ = ["drive_command", "pixels"]
 
 
 def drive_command(m: Module, arch: ArchConfig, command: data.View, job: data.View) -> None:
     """Drive the command of a systolic array: pixels of one fold or tile, K in whole words.
 
-    ``command_0``: words of activations that each pixel reads, M folds. ``command_1``: pixels, first
-    word of the weights. The array's configuration says what the fields of its command are of these.
+    ``command_0``: words of activations that each pixel reads, M folds. ``command_1``: pixels. The
+    array's configuration says what the fields of its command are of these.
     """
     words, m_folds = job.command_0[:16], job.command_0[16:]
     counts = {
@@ -26,8 +26,3 @@ def drive_command(m: Module, arch: ArchConfig, command: data.View, job: data.Vie
 def pixels(job: data.View) -> Value:
     """Pixels of a job."""
     return Value.cast(job.command_1)[:16]
-
-
-def weight_base(job: data.View) -> Value:
-    """First word of a job's weights in their half."""
-    return Value.cast(job.command_1)[16:]

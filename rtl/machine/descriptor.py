@@ -3,14 +3,13 @@
 from amaranth import Module, Shape, unsigned
 from amaranth.lib import data
 
-from hwsim.contract.descriptors import FEED_LEVELS, FIELDS, LOADS, POST_LEVELS, WORD_BITS
+from hwsim.contract.descriptors import FIELDS, LOADS, WORD_BITS
 
 __all__ = [
     "copy",
     "descriptor_layout",
     "execute_layout",
     "load_fields",
-    "nest_layout",
     "store_layout",
 ]
 
@@ -36,13 +35,6 @@ def store_layout() -> data.StructLayout:
 def execute_layout() -> data.StructLayout:
     """Fields that the stages after loading need."""
     return _part(lambda name: not name.startswith(("load", "unused")) and name != "barrier")
-
-
-def nest_layout(name: str) -> data.StructLayout:
-    """Bounds and steps of the nest ``feed`` or ``post``, as a nest takes them."""
-    levels = {"feed": FEED_LEVELS, "post": POST_LEVELS}[name]
-    array = data.ArrayLayout(unsigned(16), levels)
-    return data.StructLayout({"bounds": array, "steps": array})
 
 
 def load_fields(index: int) -> tuple[str, ...]:

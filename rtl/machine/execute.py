@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal, Value, unsigned
+from amaranth import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import KINDS
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS
 from hwsim.contract.machine import STALL_LIMIT
 from hwsim.rtl.arrays import build
-from hwsim.rtl.machine.command import drive_command, pixels, weight_base
+from hwsim.rtl.blocks.ports import memory_read, memory_write
+from hwsim.rtl.machine.command import drive_command, pixels
 from hwsim.rtl.machine.descriptor import execute_layout
 from hwsim.rtl.machine.feeder import Feeder
 from hwsim.rtl.machine.postprocess import Postprocess
@@ -79,24 +80,16 @@ class Execute(wiring.Component):
         self.weight_address = max(1, (arch.memory.weight_depth - 1).bit_length())
         self.scale_depth = arch.memory.scale_depth
         scale_address = max(1, (self.scale_depth - 1).bit_length())
+        beat = shape.ofmap_lanes * shape.act_width
         super().__init__(
             {
                 "start": In(1),
                 "abort": In(1),
                 "job": In(execute_layout()),
-                "feed": Out(_read(16, shape.act_bits, index=3)),
-                "weight": Out(_read(self.weight_address, shape.weight_word)),
-                "scale": Out(_read(scale_address, shape.scale_word)),
-                "write": Out(
-                    wiring.Signature(
-                        {
-                            "valid": Out(1),
-                            "index": Out(3),
-                            "addr": Out(16),
-                            "data": Out(shape.ofmap_lanes * shape.act_width),
-                        }
-                    )
-                ),
+                "feed": Out(memory_read(ADDRESS_BITS, shape.act_bits, index=INDEX_BITS)),
+                "weight": Out(memory_read(self.weight_address, shape.weight_word)),
+                "scale": Out(memory_read(scale_address, shape.scale_word)),
+                "write": Out(memory_write(ADDRESS_BITS, beat, index=INDEX_BITS)),
                 "done": Out(1),
                 "stalled": Out(1),
                 "takes": Out(1),
@@ -126,7 +119,6 @@ class Execute(wiring.Component):
         weights = WeightReader(width=shape.weight_word, address=self.weight_address)
         m.submodules.weights = reset(weights)
         m.d.comb += [weights.start.eq(self.start & is_array), weights.stop.eq(self.done)]
-        m.d.comb += weights.base.eq(weight_base(job))
         m.d.comb += [self.weight.en.eq(weights.read.en), self.weight.addr.eq(weights.read.addr)]
         m.d.comb += weights.read.data.eq(self.weight.data)
 
@@ -245,10 +237,3 @@ def _connect(m: Module, source: Any, sink: Any) -> None:
     """Connect streams of the same bits."""
     m.d.comb += Value.cast(sink.payload).eq(Value.cast(source.payload))
     m.d.comb += [sink.valid.eq(source.valid), source.ready.eq(sink.ready)]
-
-
-def _read(address: int, width: int, *, index: int = 0) -> wiring.Signature:
-    members = {"en": Out(1), "addr": Out(address), "data": In(unsigned(width))}
-    if index:
-        members["index"] = Out(index)
-    return wiring.Signature(members)

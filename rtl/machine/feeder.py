@@ -7,12 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hwsim.contract.descriptors import FEED_LEVELS
+from hwsim.contract.descriptors import ADDRESS_BITS, FEED_LEVELS
 from hwsim.rtl.blocks.nest import Nest
+from hwsim.rtl.blocks.ports import memory_read
 
 __all__ = ["Feeder"]
-
-_ADDRESS = 16
 
 
 class Feeder(wiring.Component):
@@ -61,12 +60,10 @@ class Feeder(wiring.Component):
             {
                 "start": In(1),
                 "whole": In(1),
-                "base": In(_ADDRESS),
+                "base": In(ADDRESS_BITS),
                 "bounds": In(loops),
                 "steps": In(loops),
-                "read": Out(
-                    wiring.Signature({"en": Out(1), "addr": Out(_ADDRESS), "data": In(word_bits)})
-                ),
+                "read": Out(memory_read(ADDRESS_BITS, word_bits)),
                 "beat": Out(stream.Signature(beat_bits)),
                 "word": Out(word_bits),
             }

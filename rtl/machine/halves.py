@@ -5,8 +5,10 @@ from typing import Any
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
+
+from hwsim.rtl.blocks.ports import memory_read, memory_write
 
 __all__ = ["Halves"]
 
@@ -38,16 +40,8 @@ class Halves(wiring.Component):
         address = max(1, exact_log2(depth))
         super().__init__(
             {
-                "fill": In(
-                    wiring.Signature(
-                        {"valid": Out(1), "half": Out(1), "addr": Out(address), "data": Out(width)}
-                    )
-                ),
-                "read": In(
-                    wiring.Signature(
-                        {"en": Out(1), "half": Out(1), "addr": Out(address), "data": In(width)}
-                    )
-                ),
+                "fill": In(memory_write(address, width, half=1)),
+                "read": In(memory_read(address, width, half=1)),
             }
         )
 

@@ -17,13 +17,10 @@ from hwsim.rtl.machine.banks import ActBanks
 from hwsim.rtl.machine.counters import Counters
 from hwsim.rtl.machine.execute import Execute
 from hwsim.rtl.machine.halves import Halves
-from hwsim.rtl.machine.registers import Registers
+from hwsim.rtl.machine.registers import ADDRESS_WIDTH, Registers
 from hwsim.rtl.machine.sequencer import Sequencer
 
-__all__ = ["HOST_ADDRESS", "Machine"]
-
-#: Bits of an address of the registers.
-HOST_ADDRESS = 12
+__all__ = ["Machine"]
 
 
 class Machine(wiring.Component):
@@ -53,7 +50,7 @@ class Machine(wiring.Component):
         self.shape = MachineShape.of(arch)
         super().__init__(
             {
-                "host": In(lite_port(HOST_ADDRESS)),
+                "host": In(lite_port(ADDRESS_WIDTH)),
                 "read": Out(read_port(arch.bus.addr_width, arch.bus.data_width)),
                 "write": Out(write_port(arch.bus.addr_width, arch.bus.data_width)),
                 "irq": Out(1),
@@ -141,19 +138,10 @@ class Machine(wiring.Component):
             banks.fill.index.eq(filled.index),
             banks.fill.addr.eq(filled.addr),
             banks.fill.data.eq(filled.data),
-            banks.write.valid.eq(execute.write.valid),
-            banks.write.index.eq(execute.write.index),
-            banks.write.addr.eq(execute.write.addr),
-            banks.write.data.eq(execute.write.data),
-            banks.feed.en.eq(execute.feed.en),
-            banks.feed.index.eq(execute.feed.index),
-            banks.feed.addr.eq(execute.feed.addr),
-            execute.feed.data.eq(banks.feed.data),
-            banks.drain.en.eq(store.read.en),
-            banks.drain.index.eq(store.read.index),
-            banks.drain.addr.eq(store.read.addr),
-            store.read.data.eq(banks.drain.data),
         ]
+        wiring.connect(m, execute.write, banks.write)
+        wiring.connect(m, execute.feed, banks.feed)
+        wiring.connect(m, store.read, banks.drain)
         for halves, name, port, half in (
             (weights, "weight", execute.weight, sequencer.job.weight_half),
             (scales, "scale", execute.scale, sequencer.job.scale_half),

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import BusConfig
 from hwsim.contract.descriptors import (
+    ADDRESS_BITS,
     DESCRIPTOR_BYTES,
     DESCRIPTOR_TARGET,
     KINDS,
@@ -20,6 +21,7 @@ from hwsim.contract.descriptors import (
     WORDS,
 )
 from hwsim.contract.registers import ERRORS, REGIONS
+from hwsim.rtl.blocks.ports import memory_write
 from hwsim.rtl.bus.load import block_layout as load_block
 from hwsim.rtl.bus.store import block_layout as store_block
 from hwsim.rtl.machine.command import pixels
@@ -149,11 +151,7 @@ class Sequencer(wiring.Component):
                 "load": Out(stream.Signature(load_block(bus))),
                 "load_busy": In(1),
                 "load_error": In(1),
-                "fetched": In(
-                    wiring.Signature(
-                        {"valid": Out(1), "addr": Out(16), "data": Out(bus.data_width)}
-                    )
-                ),
+                "fetched": In(memory_write(ADDRESS_BITS, bus.data_width)),
                 "store": Out(stream.Signature(store_block(bus))),
                 "store_busy": In(1),
                 "store_error": In(1),
@@ -393,7 +391,7 @@ class Sequencer(wiring.Component):
     def _bad(self, d: data.View) -> Value:
         """A field has a value that the machine does not know."""
         works = d.kind != KINDS["none"]
-        bad = (d.kind > max(KINDS.values())) | d.resume | d.keep
+        bad = (d.kind > max(KINDS.values())) | (d.reserved != 0)
         bad |= (d.kind == KINDS["vector"]) & (d.op > max(OPS.values()))
         count = pixels(d)
         bad |= (d.kind == KINDS["array"]) & ((count == 0) | (count > self.most_pixels))

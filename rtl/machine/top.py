@@ -8,7 +8,8 @@ from amaranth.lib.wiring import Out
 
 from hwsim.config import ArchConfig
 from hwsim.rtl.bus.axi import lite_port, read_port, write_port
-from hwsim.rtl.machine.machine import HOST_ADDRESS, Machine
+from hwsim.rtl.machine.machine import Machine
+from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 
 __all__ = ["MachineTop", "connect_flat", "flat"]
 
@@ -35,7 +36,7 @@ class MachineTop(wiring.Component):
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
         bus = arch.bus
-        self.host = flat(lite_port(HOST_ADDRESS).flip(), "s_axi")
+        self.host = flat(lite_port(ADDRESS_WIDTH).flip(), "s_axi")
         self.memory = flat(read_port(bus.addr_width, bus.data_width), "m_axi")
         self.memory |= flat(write_port(bus.addr_width, bus.data_width), "m_axi")
         super().__init__(self.host | self.memory | {"irq": Out(1)})

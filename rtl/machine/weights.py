@@ -6,11 +6,13 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwsim.rtl.blocks.ports import memory_read
+
 __all__ = ["WeightReader"]
 
 
 class WeightReader(wiring.Component):
-    """Offer the words from ``base`` on, without end: the array takes what its command says.
+    """Offer the words of a half, without end: the array takes what its command says.
 
     * Throughput: one word per cycle.
     * Latency: two cycles from ``start`` to the first offer.
@@ -23,10 +25,9 @@ class WeightReader(wiring.Component):
     Members
     -------
     start : ``In(1)``
-        Begin at ``base``; what was under way is dropped.
+        Begin at the first word; what was under way is dropped.
     stop : ``In(1)``
         Offer nothing more.
-    base : ``In(address)``
     read : ``Out``
         ``en``, ``addr``; ``data`` in the cycle after.
     word : ``Out(stream.Signature(width))``
@@ -34,7 +35,6 @@ class WeightReader(wiring.Component):
 
     start: Signal
     stop: Signal
-    base: Signal
     read: Any
     word: stream.Interface
 
@@ -43,10 +43,7 @@ class WeightReader(wiring.Component):
             {
                 "start": In(1),
                 "stop": In(1),
-                "base": In(address),
-                "read": Out(
-                    wiring.Signature({"en": Out(1), "addr": Out(address), "data": In(width)})
-                ),
+                "read": Out(memory_read(address, width)),
                 "word": Out(stream.Signature(width)),
             }
         )
@@ -56,7 +53,7 @@ class WeightReader(wiring.Component):
 
         walking, offered = Signal(), Signal()
         moves = Signal()
-        addr = Signal.like(self.base, reset_less=True)
+        addr = Signal.like(self.read.addr, name="addr", reset_less=True)
         m.d.comb += moves.eq(~offered | self.word.ready)
         m.d.comb += [self.read.en.eq(moves & walking), self.read.addr.eq(addr)]
         m.d.comb += [self.word.valid.eq(offered), self.word.payload.eq(self.read.data)]
@@ -65,6 +62,6 @@ class WeightReader(wiring.Component):
         with m.If(self.stop):
             m.d.sync += [walking.eq(0), offered.eq(0)]
         with m.If(self.start):
-            m.d.sync += [walking.eq(1), offered.eq(0), addr.eq(self.base)]
+            m.d.sync += [walking.eq(1), offered.eq(0), addr.eq(0)]
 
         return m

@@ -5,8 +5,9 @@ import numpy as np
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
+from hwsim.workload.lowering import weight_shape
 
-__all__ = ["ARRAYS", "random_checkpoint", "random_network", "small_machine"]
+__all__ = ["ARRAYS", "blank", "random_checkpoint", "random_network", "small_machine"]
 
 _DENSE = {"family": "dense", "rows": 4, "cols": 4}
 _WS = {"dataflow": "ws", "acc_depth": 16}
@@ -34,8 +35,8 @@ def small_machine(kind="ws", **changes):
 
 def random_network(rng, name="random"):
     """A network of a few layers, small enough for every bank."""
-    channels, height, width = int(rng.integers(1, 7)), *rng.integers(5, 10, size=2).tolist()
-    layers, size = [], [height, width]
+    first, height, width = int(rng.integers(1, 7)), *rng.integers(5, 10, size=2).tolist()
+    layers, channels, size = [], first, [height, width]
     skip = None
     for index in range(int(rng.integers(2, 6))):
         kinds = ["conv"] if index == 0 else ["conv", "conv", "maxpool", "avgpool", "add"]
@@ -74,16 +75,10 @@ def random_network(rng, name="random"):
         layers.append({"name": "fc2", "type": "fc", "M": int(rng.integers(2, 7))})
     raw = {
         "name": name,
-        "input": {"channels": int(raw_channels(layers, rng)), "height": height, "width": width},
+        "input": {"channels": first, "height": height, "width": width},
         "layers": layers,
     }
     return parse(NetworkConfig, raw, "test")
-
-
-def raw_channels(layers, rng):
-    """Channels of the input: those of a depthwise first layer, or any."""
-    first = layers[0]
-    return first["G"] if first.get("G", 1) > 1 else rng.integers(1, 7)
 
 
 def random_checkpoint(rng, network):
@@ -113,3 +108,18 @@ def random_checkpoint(rng, network):
             multipliers = tuple(rng.integers(1, 1 << 14, size=inputs).tolist())
             rescales[layer.name] = Rescale(multipliers, int(rng.integers(12, 17)))
     return Checkpoint(network.name, layers, {}, "test", rescales)
+
+
+def blank(network):
+    """Checkpoint without a non-zero."""
+    layers, rescales = {}, {}
+    for shape in network.shapes():
+        name = shape.layer.name
+        if shape.has_weights:
+            weight = np.zeros(weight_shape(shape), np.int8)
+            layers[name] = LayerWeights(
+                weight, np.zeros(shape.ofmap.channels, np.int32), 8, 1, 0, 1.0
+            )
+        elif shape.layer.rescales:
+            rescales[name] = Rescale((1,) * max(1, len(shape.layer.inputs)), 0)
+    return Checkpoint(network.name, layers, {}, "no weights", rescales)

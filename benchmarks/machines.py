@@ -1,0 +1,116 @@
+"""LeNet-5 on every machine that ships, from memory: cycles, who waits, bytes; held to the RTL.
+
+``python benchmarks/machines.py`` compiles the network for each machine with the weights that suit
+it, runs one image of MNIST in Verilator at nine memories, holds logits to the golden model and all
+counters to the fast form, and writes ``benchmarks/results/machines.csv`` and the table of
+``docs/machine.md``. A build takes most of a minute per machine; ``--no-rtl`` leaves the proof out.
+With ``--images`` other than 1 nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from common import ROOT, write_block, write_csv
+
+from hwsim.accelerator.result import MachineResult
+from hwsim.accelerator.simulate import simulate
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import find_checkpoint
+from hwsim.compiler.compile import compile_network
+from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
+from hwsim.config.catalog import CONFIGS
+from hwsim.inference import golden
+from hwsim.inference.operands import network_images
+from hwsim.report.page import table_lines
+
+PAGE = ROOT / "docs" / "machine.md"
+SIZE = 1 << 20
+#: Weights of the machines whose own kind has no checkpoint of LeNet-5 without a level.
+WEIGHTS = {
+    "machine_dense_8x8_ws_bitmask": "lenet5_nonstructured_12x",
+    "machine_nm_2x4_4x8_ws": "lenet5_nm_2x4",
+    "machine_nm_2x4_4x8_os": "lenet5_nm_2x4",
+}
+#: Bytes per cycle x latency; the table shows the first, which limits nothing, and the middle one.
+MEMORIES = [
+    MemoryConfig(
+        name=f"{width} bytes per cycle, latency {latency}",
+        source="benchmark",
+        latency=latency,
+        bytes_per_cycle=width,
+    )
+    for width in (16, 4, 2)
+    for latency in (1, 50, 200)
+]
+
+
+def row(
+    arch: ArchConfig, network: NetworkConfig, name: str, *, images: int, rtl: bool
+) -> dict[str, object]:
+    """One machine with the weights ``name``."""
+    checkpoint = Checkpoint.read(find_checkpoint(name), network)
+    pixels, _ = network_images(network, images)
+    act = golden.input_act(pixels, checkpoint.input_scale)
+    compiled = compile_network(arch, network, checkpoint, images)
+    runs = [simulate(compiled.program, memory) for memory in MEMORIES]
+    fast, slow = (MachineResult(network.name, images, MEMORIES[i], runs[i]) for i in (0, 4))
+    proved = "not run"
+    if rtl:
+        from hwsim.rtl.cosim import machine_bench as bench
+
+        program = compiled.program
+        output = (program.bases()[2], program.output_bytes)
+        jobs = [
+            bench.Job(memory, 0, len(program.tiles), program.bases(), 10_000_000, output)
+            for memory in MEMORIES
+        ]
+        folder = Path("build") / "machines" / arch.name
+        outcomes = bench.run(bench.build(arch, folder, SIZE), compiled.image(act), jobs)
+        expected = golden.logits(network, checkpoint, act)
+        equal = sum(
+            outcome.counters == run.counters()
+            and bool((compiled.outputs(outcome.output) == expected).all())
+            for outcome, run in zip(outcomes, runs, strict=True)
+        )
+        proved = f"{equal} of {len(jobs)}"
+    waits = max(slow.layers(), key=lambda layer: layer.waits_load)
+    return {
+        "machine": arch.name,
+        "weights": name,
+        "cycles": fast.cycles,
+        "cycles at 4 bytes per cycle": slow.cycles,
+        "waits for load": f"{sum(layer.waits_load for layer in slow.layers())} ({waits.name})",
+        "bytes moved": sum(sum(layer.moved.values()) for layer in slow.layers()),
+        "equal in RTL": proved,
+    }
+
+
+def main() -> int:
+    """Write and print the rows; 1 where the RTL differs."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--no-rtl", action="store_true")
+    options.add_argument("--images", type=int, default=1)
+    chosen = options.parse_args()
+    network = NetworkConfig.read("lenet5")
+    rows = []
+    for path in sorted((CONFIGS / "machine").glob("*.yaml")):
+        arch = ArchConfig.read(path)
+        weights = WEIGHTS.get(arch.name, "lenet5_dense")
+        rows.append(row(arch, network, weights, images=chosen.images, rtl=not chosen.no_rtl))
+        print(rows[-1], flush=True)
+    if chosen.images == 1:
+        write_csv("machines.csv", rows)
+        cells = [
+            [f"`{each['machine']}`", f"`{each['weights']}`", *list(each.values())[2:]]
+            for each in rows
+        ]
+        write_block("machines", table_lines(list(rows[0]), cells), PAGE)
+    equal = {str(each["equal in RTL"]) for each in rows}
+    return 0 if equal <= {"not run", f"{len(MEMORIES)} of {len(MEMORIES)}"} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
