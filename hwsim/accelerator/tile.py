@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwsim.contract.descriptors import FEED_LEVELS, KINDS, OPS, POST_LEVELS, TARGETS, places
 
 __all__ = ["ArrayJob", "Load", "Nest", "Store", "Tile", "VectorJob"]
@@ -43,6 +46,13 @@ class Nest:
         for bound in self.bounds:
             total *= bound
         return total
+
+    def positions(self) -> NDArray[np.int64]:
+        """All positions, in order."""
+        found = np.array([self.start])
+        for bound, stride in zip(self.bounds, self.strides, strict=True):
+            found = (np.arange(bound)[:, None] * stride + found).reshape(-1)
+        return found
 
     def steps(self) -> list[int]:
         """What is added when each loop steps: the loops within it have come to their ends."""

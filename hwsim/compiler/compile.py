@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.compiler import jobs
 from hwsim.compiler.banks import Banks, NoRoom
 from hwsim.compiler.compiled import Compiled, whole_beats
+from hwsim.compiler.contents import Contents
 from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Lowered, Map, Unrolled
 from hwsim.compiler.weights import Scale, Weights
@@ -27,12 +28,25 @@ __all__ = ["compile_network"]
 
 
 def compile_network(
-    arch: ArchConfig, network: NetworkConfig, checkpoint: Checkpoint, images: int = 1
+    arch: ArchConfig,
+    network: NetworkConfig,
+    checkpoint: Checkpoint,
+    images: int = 1,
+    acts: Mapping[str, NDArray[np.integer]] | None = None,
 ) -> Compiled:
     """Compile a network and its weights.
 
     Images go through convolutions one after the other, and through the fully connected layers at
     the end together, which then load their weights once.
+
+    Parameters
+    ----------
+    images
+        Images of the program.
+    acts
+        What each layer with weights reads, ``(images, C, H, W)`` (``golden.run(...).ifmap``). The
+        cycles of an array that skips zero activations depend on it, the program does not; without,
+        no activation is zero but for padding.
 
     Raises
     ------
@@ -40,15 +54,21 @@ def compile_network(
         The design has no machine, the checkpoint is another network's, a layer needs what the
         machine does not have, or a feature map does not fit its memories.
     """
-    return _Compiler(arch, network, checkpoint, images).compiled()
+    return _Compiler(arch, network, checkpoint, images, acts or {}).compiled()
 
 
 class _Compiler:
     def __init__(
-        self, arch: ArchConfig, network: NetworkConfig, checkpoint: Checkpoint, images: int
+        self,
+        arch: ArchConfig,
+        network: NetworkConfig,
+        checkpoint: Checkpoint,
+        images: int,
+        acts: Mapping[str, NDArray[np.integer]],
     ) -> None:
         checkpoint.check(network)
         self.arch, self.network, self.checkpoint, self.images = arch, network, checkpoint, images
+        self.acts = acts
         self.shape = MachineShape.of(arch)
         array, memory = arch.array_as(SystolicConfig), arch.memory
         assert memory is not None
@@ -118,7 +138,7 @@ class _Compiler:
             if number < len(shapes) - 1:
                 target = self._target(shape, number, tensors)
                 self.tiles += jobs.fill(target, self._padding(number), self.weights)
-            tiles = self._layer(shape, sources, target)
+            tiles = self._layer(shape, sources, target, index)
             self.tiles += [replace(tiles[0], loads=(*loads, *tiles[0].loads)), *tiles[1:]]
             loads = ()
             tensors[name] = target
@@ -128,7 +148,7 @@ class _Compiler:
                     self._give(tensors.pop(each), result)
 
     def _layer(
-        self, shape: LayerShape, sources: Sequence[Map | Unrolled], target: Map
+        self, shape: LayerShape, sources: Sequence[Map | Unrolled], target: Map, image: int
     ) -> list[Tile]:
         layer, source = shape.layer, sources[0]
         if shape.has_weights:
@@ -141,6 +161,7 @@ class _Compiler:
             chunks = self.weights.chunks(layer.name, *operands, together=together, results=results)
             found = jobs.convolution(
                 shape, chunks, source, target, self.shape, self.pixels,
+                self._contents(shape, [source], image),
                 diagonal=depthwise, is_whole=is_whole,
             )  # fmt: skip
             tiles = list(found)
@@ -178,10 +199,13 @@ class _Compiler:
         results = self.shape.raw_beats if is_last else 1
         chunks = self.weights.chunks(shape.layer.name, *operands, results=results)
         targets, store = self._results(shape, is_whole=is_last)
+        contents = self._contents(shape, maps)
         if is_last:
-            self.tiles += jobs.whole(shape, chunks, maps, targets, self.shape)
+            self.tiles += jobs.whole(shape, chunks, maps, targets, self.shape, contents)
         else:
-            self.tiles += jobs.together(shape, chunks, maps, targets, self.shape, self.pixels)
+            self.tiles += jobs.together(
+                shape, chunks, maps, targets, self.shape, self.pixels, contents
+            )
         self.banks.give(maps[0].bank, maps[0].start, self.images * maps[0].words)
         return targets, store
 
@@ -193,6 +217,17 @@ class _Compiler:
         return Load("act", source.bank, INPUTS, address, source.words, beats, to=source.start)
 
     # operands
+
+    def _contents(
+        self, shape: LayerShape, maps: Sequence[Map | Unrolled], first: int = 0
+    ) -> Contents | None:
+        """What maps of the images from ``first`` on hold when a layer reads them."""
+        if not self.arch.array.skips_acts:
+            return None
+        size = shape.ifmap
+        full = np.ones((self.images, size.channels, size.height, size.width), np.int8)
+        acts = self.acts.get(shape.layer.name, full)
+        return Contents.of(maps, acts[first : first + len(maps)], self.shape)
 
     def _operands(
         self, shape: LayerShape, source: Map | Unrolled

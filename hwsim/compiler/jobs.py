@@ -8,6 +8,7 @@ import numpy as np
 
 from hwsim.accelerator.program import CONSTANTS
 from hwsim.accelerator.tile import ArrayJob, Load, Nest, Tile, VectorJob
+from hwsim.compiler.contents import Contents
 from hwsim.compiler.layout import Map, Unrolled
 from hwsim.compiler.weights import Chunk, Scale, Weights
 from hwsim.config import LayerShape, TensorShape
@@ -23,6 +24,7 @@ def convolution(
     target: Map,
     words: MachineShape,
     pixels: int,
+    contents: Contents | None = None,
     *,
     diagonal: bool = False,
     is_whole: bool = False,
@@ -31,6 +33,8 @@ def convolution(
 
     Parameters
     ----------
+    contents
+        What the bank that it reads holds, where the array's cycles depend on it.
     diagonal
         A depthwise layer: each fold of filters reads its own block of channels.
     is_whole
@@ -69,7 +73,10 @@ def convolution(
                 if is_whole:
                     posting = _whole(chunk, target, y * ofmap.width + x, words)
                 count, relu = size[0] * size[1], layer.relu and not is_whole
-                job = _job(chunk, source.bank, target.bank, feeding, posting, count, relu, is_whole)
+                job = _job(
+                    chunk, contents, source.bank, target.bank, feeding, posting, count, relu,
+                    is_whole,
+                )  # fmt: skip
                 yield Tile(chunk.take(), job, layer=layer.name)
 
 
@@ -80,6 +87,7 @@ def together(
     targets: Sequence[Map],
     words: MachineShape,
     pixels: int,
+    contents: Contents | None = None,
 ) -> Iterator[Tile]:
     """Tiles of a fully connected layer of several images, whose maps follow each other.
 
@@ -100,7 +108,7 @@ def together(
                 (out.words * post, 0, 1),
             )
             relu = shape.layer.relu
-            job = _job(chunk, sources[0].bank, out.bank, feeding, posting, images, relu)
+            job = _job(chunk, contents, sources[0].bank, out.bank, feeding, posting, images, relu)
             yield Tile(chunk.take(), job, layer=shape.layer.name)
 
 
@@ -110,6 +118,7 @@ def whole(
     sources: Sequence[Map],
     targets: Sequence[Map],
     words: MachineShape,
+    contents: Contents | None = None,
 ) -> Iterator[Tile]:
     """Tiles of a last layer that is fully connected: one image each, so that no sum must wait."""
     feed = words.feed_beats
@@ -119,7 +128,9 @@ def whole(
             feeding = Nest.of(source.start * feed, *loops)
             target = targets[index]
             posting = _whole(chunk, target, 0, words)
-            job = _job(chunk, source.bank, target.bank, feeding, posting, 1, False, raw=True)
+            job = _job(
+                chunk, contents, source.bank, target.bank, feeding, posting, 1, False, raw=True
+            )
             yield Tile(chunk.take(), job, layer=shape.layer.name)
 
 
@@ -223,6 +234,7 @@ def _rectangle(ofmap: TensorShape, pixels: int) -> tuple[int, int]:
 
 def _job(
     chunk: Chunk,
+    contents: Contents | None,
     read_bank: int,
     write_bank: int,
     feed: Nest,
@@ -231,7 +243,7 @@ def _job(
     relu: bool,
     raw: bool = False,
 ) -> ArrayJob:
-    counts = chunk.counts(pixels)
+    counts = chunk.counts(pixels, None if contents is None else contents.fed(feed))
     return ArrayJob(
         read_bank, write_bank, chunk.half, feed, post, relu=relu, weight_half=chunk.half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,

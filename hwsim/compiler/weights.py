@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,9 @@ class Chunk:
     #: Times that each beat of activations is sent, with other weights of the same filters.
     copies: int
     half: int
-    #: Counts of the array for a number of pixels.
-    counts: Callable[[int], Counts]
+    #: Counts of the array for a number of pixels; where it skips zeros, for the beats of
+    #: activations that it is given.
+    counts: Callable[[int, Any], Counts]
     loads: tuple[Load, ...] = field(default=())
 
     def take(self) -> tuple[Load, ...]:
@@ -174,5 +176,9 @@ def _length(words: Words) -> int:
     return len(next(iter(words.values())))
 
 
-def _counts(arch: ArchConfig, weight: Ints) -> Callable[[int], Counts]:
-    return cache(lambda pixels: array_model(arch).count_whole(arch, weight, pixels))
+def _counts(arch: ArchConfig, weight: Ints) -> Callable[[int, Any], Counts]:
+    model = array_model(arch)
+    if arch.array.skips_acts:
+        return partial(model.count_fed, arch, weight)
+    whole = cache(partial(model.count_whole, arch, weight))
+    return lambda pixels, _: whole(pixels)

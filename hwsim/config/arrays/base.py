@@ -59,6 +59,8 @@ class ArrayConfig(Config):
     DEPTHS: ClassVar[tuple[str, ...]] = ()
     #: Whether PEs find their operands by decoding stored indices.
     decodes_indices: ClassVar[bool] = False
+    #: Whether zero activations take fewer cycles: counts then depend on their values.
+    skips_acts: ClassVar[bool] = False
     #: Whether the array takes binary activations, +1 and -1.
     binary_acts: ClassVar[bool] = False
     #: Whether a weight is stored at every position that is kept, zeros included: where the code
