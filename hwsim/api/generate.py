@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.read import read_arch
+from hwsim.api.arguments import image_source, whole
+from hwsim.api.machine import prepare, read_memory
+from hwsim.api.read import read_arch, read_network
+from hwsim.errors import InputError
 from hwsim.report.result import Result
 
 if TYPE_CHECKING:
-    from hwsim.config import ArchConfig
+    from numpy.typing import NDArray
+
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 
 __all__ = ["Verilog", "generate"]
 
@@ -28,6 +34,9 @@ class Verilog(Result):
     def sidecar(self) -> Path:
         """``NAME.json``: configuration, derived numbers, payload layouts, causes, versions."""
         return self.path.with_suffix(".json")
+
+    #: Folder of the network's image, expected output and testbench, where there is a network.
+    testbench: Path | None = None
 
     @property
     def title(self) -> str:
@@ -51,6 +60,7 @@ class Verilog(Result):
             "verilog": str(self.path),
             "sidecar": str(self.sidecar),
             "multipliers": self.arch.array.multipliers,
+            "testbench": None if self.testbench is None else str(self.testbench),
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -59,7 +69,16 @@ class Verilog(Result):
 
 
 def generate(
-    arch: str | Path | ArchConfig, out: str | Path | None = None, *, top: str | None = None
+    arch: str | Path | ArchConfig,
+    out: str | Path | None = None,
+    *,
+    top: str | None = None,
+    network: str | Path | NetworkConfig | None = None,
+    weights: str | Path | Checkpoint | None = None,
+    memory: str | Path | MemoryConfig = "ideal",
+    images: int = 1,
+    inputs: str | Path | NDArray[Any] | None = None,
+    seed: int = 0,
 ) -> Verilog:
     """Write a design as Verilog, and beside it all that a reader of it needs.
 
@@ -73,19 +92,29 @@ def generate(
         Folder (default: ``build/generate/<design>``).
     top
         What is generated of the design: its ``array``, or its ``machine``, which it is by default
-        where there is one; then C header and driver, register maps (JSON, SVD) and a FuseSoC core
-        lie beside the Verilog.
+        where there is one; then data sheet, C header and driver, register maps (JSON, SVD) and a
+        FuseSoC core lie beside the Verilog.
+    network
+        Network for the machine: a folder of its name gets the image of memory, the expected output,
+        and a testbench in plain Verilog that holds values and counters to it.
+    weights
+        Its weights, as of :func:`read_checkpoint`; by default the shipped checkpoint
+        ``<network>_<kind>`` of the kind that the design's family consumes.
+    memory
+        Memory of the testbench: name in ``configs/memory``, path, or ``MemoryConfig``.
+    images, inputs, seed
+        Images that it runs on, as of :func:`simulate`.
 
     Returns
     -------
     Verilog
-        Paths of ``NAME.v`` and ``NAME.json``.
+        Paths of ``NAME.v`` and ``NAME.json``, and the folder of the network.
 
     Raises
     ------
     InputError
-        The design cannot be read, it has no such top, a file cannot be written, or the extra is
-        missing.
+        The design cannot be read, it has no such top, the network does not fit it, a file cannot
+        be written, or the extra is missing.
     """
     from hwsim.system import extras
 
@@ -96,8 +125,23 @@ def generate(
     folder = Path(out or Path("build/generate") / design.name)
     if top is None:
         top = "array" if design.memory is None else "machine"
-    if top == "machine":
-        from hwsim.rtl.emit.machine import generate_machine
+    if network is None and weights is not None:
+        raise InputError("arguments", "weights", str(weights), "needs a network")
+    if top != "machine":
+        if network is not None:
+            rule = "must be absent: an array alone runs no network; a design needs a memory section"
+            raise InputError("arguments", "network", str(network), rule)
+        return Verilog(design, write(design, folder, top=top))
+    from hwsim.rtl.emit.machine import generate_machine
 
+    if network is None:
         return Verilog(design, generate_machine(design, folder))
-    return Verilog(design, write(design, folder, top=top))
+    from hwsim.accelerator.simulate import simulate
+    from hwsim.rtl.cosim.testbench import Workload, write_testbench
+
+    net, model, pictures = read_network(network), read_memory(memory), image_source(inputs)
+    work = prepare(design, net, weights, whole("images", images, 1), pictures, whole("seed", seed))
+    path = generate_machine(design, folder)
+    run = simulate(work.compiled.program, model)
+    write_testbench(Workload(work, model, run), folder / net.name)
+    return Verilog(design, path, folder / net.name)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import named, whole
+from hwsim.api.arguments import image_source, named, whole
 from hwsim.api.read import read_arch, read_checkpoint, read_network
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hwsim.accelerator.result import MachineResult
     from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.compiler.compiled import Compiled
+    from hwsim.compiler.prepare import Prepared
     from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 
-__all__ = ["compile_program", "run_machine"]
+__all__ = ["prepare", "read_memory", "run_machine"]
 
 
 def run_machine(
@@ -24,6 +27,7 @@ def run_machine(
     *,
     memory: str | Path | MemoryConfig = "ideal",
     images: int = 1,
+    inputs: str | Path | NDArray[Any] | None = None,
     seed: int = 0,
 ) -> MachineResult:
     """Count the cycles of a network that a machine runs from memory: exactly those of its RTL.
@@ -40,8 +44,11 @@ def run_machine(
         Memory outside: name in ``configs/memory``, path of a YAML file, or a ``MemoryConfig``.
     images
         Images of the program.
+    inputs
+        Images, as of :func:`simulate`. The cycles of an array that does not skip zero activations
+        depend on none.
     seed
-        Seed of random weights.
+        Seed of random weights, activations and images.
 
     Returns
     -------
@@ -55,31 +62,59 @@ def run_machine(
     """
     from hwsim.accelerator.result import MachineResult
     from hwsim.accelerator.simulate import simulate
-    from hwsim.config import MemoryConfig
-
-    model = memory
-    if not isinstance(model, MemoryConfig):
-        model = MemoryConfig.read(str(named("memory", model)))
-    compiled = compile_program(arch, network, weights, images=images, seed=seed)
-    run = simulate(compiled.program, model)
-    return MachineResult(read_network(network).name, compiled.images, model, run)
-
-
-def compile_program(
-    arch: str | Path | ArchConfig,
-    network: str | Path | NetworkConfig,
-    weights: str | Path | Checkpoint | None = None,
-    *,
-    images: int = 1,
-    seed: int = 0,
-) -> Compiled:
-    """Compile a network for a machine; arguments and errors as of :func:`run_machine`."""
+    from hwsim.checkpoints.synthetic import is_synthetic
     from hwsim.compiler.compile import compile_network
     from hwsim.compiler.synthetic import synthetic_checkpoint
+    from hwsim.inference.operands import act_densities, random_acts
 
-    design, shapes = read_arch(arch), read_network(network)
+    design, net, model = read_arch(arch), read_network(network), read_memory(memory)
+    images, seed, pictures = whole("images", images, 1), whole("seed", seed), image_source(inputs)
     if weights is None:
-        checkpoint = synthetic_checkpoint(design, shapes, whole("seed", seed))
+        checkpoint = synthetic_checkpoint(design, net, seed)
     else:
-        checkpoint = read_checkpoint(weights, shapes)
-    return compile_network(design, shapes, checkpoint, whole("images", images, 1))
+        checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
+    skips, is_random = design.array.skips_acts, weights is None or is_synthetic(checkpoint)
+    if pictures is not None and (is_random or not skips):
+        rule = "must be absent: "
+        rule += (
+            "random weights run on random activations" if is_random else "no cycle depends on it"
+        )
+        raise InputError("arguments", "inputs", str(inputs), rule)
+    if skips and not is_random:
+        compiled = prepare(design, net, checkpoint, images, pictures, seed).compiled
+    else:
+        acts = None
+        if skips:
+            densities = act_densities(net, None if weights is None else checkpoint)
+            acts = random_acts(net, images, seed, densities)
+        compiled = compile_network(design, net, checkpoint, images, acts)
+    return MachineResult(net.name, images, model, simulate(compiled.program, model))
+
+
+def prepare(
+    design: ArchConfig,
+    network: NetworkConfig,
+    weights: str | Path | Checkpoint | None = None,
+    images: int = 1,
+    inputs: Path | NDArray[Any] | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Compile a network for a machine and for images, with what it must give.
+
+    Weights are by default the shipped checkpoint ``<network>_<kind>`` of the kind that the design's
+    family consumes.
+    """
+    from hwsim.compiler.prepare import on_images
+
+    source = weights if weights is not None else f"{network.name}_{design.array.checkpoint_kind}"
+    checkpoint = read_checkpoint(source, network, inputs=inputs, seed=seed)
+    return on_images(design, network, checkpoint, images, inputs, seed)
+
+
+def read_memory(memory: str | Path | MemoryConfig) -> MemoryConfig:
+    """Read a memory: name in ``configs/memory``, path of a YAML file, or a ``MemoryConfig``."""
+    from hwsim.config import MemoryConfig
+
+    if isinstance(memory, MemoryConfig):
+        return memory
+    return MemoryConfig.read(str(named("memory", memory)))

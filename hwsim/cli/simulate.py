@@ -64,10 +64,7 @@ def simulate(
         rule = f"must be absent: the weights are those of {owner}"
         raise InputError("command line", "--checkpoint", checkpoint, rule)
     if memory is not None:
-        if inputs is not None:
-            rule = "must be absent with --memory: no cycle depends on activations"
-            raise InputError("command line", "--inputs", str(inputs), rule)
-        _from_memory(arch, network, checkpoint or weights, memory, images, seed, out, json)
+        _from_memory(arch, network, checkpoint or weights, memory, images, inputs, seed, out, json)
         return
     with log().status("reading") as status:
         result = api.simulate(
@@ -93,6 +90,7 @@ def _from_memory(
     weights: str | Path | None,
     memory: str,
     images: int,
+    inputs: Path | None,
     seed: int,
     out: Path | None,
     json: bool,
@@ -102,7 +100,9 @@ def _from_memory(
     from hwsim.cli.output import console, emit_json, table
     from hwsim.report.page import write_json
 
-    result = api.run_machine(arch, network, weights, memory=memory, images=images, seed=seed)
+    result = api.run_machine(
+        arch, network, weights, memory=memory, images=images, inputs=inputs, seed=seed
+    )
     folder = out or Path("build/simulate") / f"{result.run.program.arch.name}-{result.network}"
     path = write_json(folder / "results.json", result.to_dict())
     pictures = [draw(result, folder) for draw in (timeline, roofline)]

@@ -54,21 +54,41 @@ class Compiled:
 
     def outputs(self, region: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Results ``(images, values)``, channel by channel, from the region of the outputs."""
+        bits = self._bits()
+        width = bits.shape[-1]
+        taken = np.unpackbits(region, bitorder="little")[bits].astype(np.int64)
+        values: NDArray[np.int64] = taken @ (1 << np.arange(width, dtype=np.int64))
+        signed: NDArray[np.int64] = values - ((values >> (width - 1)) << width)
+        return signed
+
+    def expected(self, values: NDArray[np.integer]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Region of the outputs that holds results ``(images, values)``, and the bits that count.
+
+        The inverse of :meth:`outputs`: lanes beyond the last channel do not count.
+        """
+        bits, size = self._bits(), self.program.output_bytes
+        planes, counts = np.zeros((2, 8 * size), np.uint8)
+        planes[bits] = (values[..., None] >> np.arange(bits.shape[-1])) & 1
+        counts[bits] = 1
+        return np.packbits(planes, bitorder="little"), np.packbits(counts, bitorder="little")
+
+    def _bits(self) -> NDArray[np.int64]:
+        """Bits of each result in the region of the outputs: ``(images, values, width)``."""
         shape, tensor = self.program.shape, self.result.shape
         width, words = shape.act_width, self.result.words
-        used = words * shape.act_bits
+        channels = self.result.blocks * self.result.lanes
         if self.is_whole:
             # an image's beats begin with a word, and need not fill the last
-            beats = tensor.height * tensor.width * whole_beats(shape, tensor)
-            width, words = shape.psum_width, -(-beats // shape.post_beats)
-            used = beats * shape.ofmap_lanes * shape.act_width
-        planes = np.unpackbits(region, bitorder="little")[: self.images * words * shape.act_bits]
-        planes = planes.reshape(self.images, -1)[:, :used]
-        taken = planes.reshape(self.images, -1, width).astype(np.int64)
-        values: NDArray[np.int64] = taken @ (1 << np.arange(width, dtype=np.int64))
-        signed = values - ((values >> (width - 1)) << width)
-        grid = signed.reshape(self.images, tensor.height, tensor.width, -1)
-        found = grid[..., : tensor.channels].transpose(0, 3, 1, 2).reshape(self.images, -1)
+            beats = whole_beats(shape, tensor)
+            words = -(-tensor.height * tensor.width * beats // shape.post_beats)
+            width = shape.psum_width
+            channels = beats * shape.ofmap_lanes * shape.act_width // width
+        pixels = np.arange(tensor.height * tensor.width)
+        lanes = np.arange(tensor.channels)[:, None] + channels * pixels
+        firsts: NDArray[np.int64] = np.arange(self.images)[
+            :, None
+        ] * words * shape.act_bits + width * lanes.reshape(-1)
+        found: NDArray[np.int64] = firsts[..., None] + np.arange(width)
         return found
 
     def image(self, act: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from hwsim.workload.layer import Layer
 from hwsim.workload.random import sparse, stream
 
 __all__ = [
+    "act_densities",
     "checkpoint_operands",
     "network_images",
     "on_images",
     "on_random_acts",
     "operands_of",
+    "random_acts",
     "shipped_images",
 ]
 
@@ -137,20 +140,53 @@ def on_random_acts(
         The checkpoint is another network's, or does not say how many activations are zero.
     """
     checkpoint.check(network)
+    densities = act_densities(network, checkpoint, act_density)
+    acts = random_acts(network, count, seed, densities)
+    return {
+        shape.layer.name: Layer.of_tensors(
+            shape, checkpoint.layers[shape.layer.name].weight, acts[shape.layer.name]
+        )
+        for shape in network.shapes()
+        if shape.has_weights
+    }
+
+
+def act_densities(
+    network: NetworkConfig, checkpoint: Checkpoint | None, act_density: float | None = None
+) -> dict[str, float]:
+    """Fraction of the activations that are not zero, of every layer with weights.
+
+    As the network file has it; with a checkpoint, what that says of all layers but the first, whose
+    images have no zero, or ``act_density``.
+
+    Raises
+    ------
+    InputError
+        The checkpoint does not say.
+    """
+    layers = [shape.layer for shape in network.shapes() if shape.has_weights]
+    if checkpoint is None:
+        return {layer.name: layer.act_density for layer in layers}
     density = checkpoint.info.get("act_density") if act_density is None else act_density
     if not (isinstance(density, float) and 0 < density <= 1):
         rule = "must be a fraction above 0: that of the activations that are not zero"
         raise InputError(checkpoint.source, "info.act_density", density, rule)
-    operands: Operands = {}
+    return {layer.name: density if index else 1.0 for index, layer in enumerate(layers)}
+
+
+def random_acts(
+    network: NetworkConfig, count: int, seed: int, densities: Mapping[str, float]
+) -> dict[str, NDArray[np.integer]]:
+    """Ifmap ``(count, C, H, W)`` of every layer with weights, drawn by itself at its density."""
+    found = {}
     for shape in network.shapes():
         if not shape.has_weights:
             continue
         name, ifmap = shape.layer.name, shape.ifmap
         size = (count * ifmap.channels, ifmap.height * ifmap.width)
-        act = sparse(stream(seed, f"{name}.act"), size, density if operands else 1.0, width=8)
-        act = act.reshape(count, ifmap.channels, ifmap.height, ifmap.width)
-        operands[name] = Layer.of_tensors(shape, checkpoint.layers[name].weight, act)
-    return operands
+        act = sparse(stream(seed, f"{name}.act"), size, densities[name], width=8)
+        found[name] = act.reshape(count, ifmap.channels, ifmap.height, ifmap.width)
+    return found
 
 
 def shipped_images(
