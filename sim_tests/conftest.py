@@ -16,6 +16,8 @@ SLOW = (
     "rtl/cosim/test_machine_axi.py",
     "rtl/machine/test_lenet5.py",
     "rtl/machine/test_machine.py",
+    "rtl/machine/test_verify.py",
+    "rtl/cosim/test_testbench.py",
     "rtl/synth",
     "rtl/emit",
     "models/checkpoints",

@@ -137,11 +137,11 @@ def generate(
     if network is None:
         return Verilog(design, generate_machine(design, folder))
     from hwsim.accelerator.simulate import simulate
-    from hwsim.rtl.cosim.testbench import Workload, write_testbench
+    from hwsim.verification.testbench import write_network
 
     net, model, pictures = read_network(network), read_memory(memory), image_source(inputs)
     work = prepare(design, net, weights, whole("images", images, 1), pictures, whole("seed", seed))
     path = generate_machine(design, folder)
     run = simulate(work.compiled.program, model)
-    write_testbench(Workload(work, model, run), folder / net.name)
+    write_network(work, model, run, folder / net.name)
     return Verilog(design, path, folder / net.name)

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import several, whole
+from hwsim.api.machine import prepare, read_memory
 from hwsim.api.read import read_arch, read_network, workload
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
     from hwsim.verification.cases import Case
+    from hwsim.verification.machine import MachineVerification
     from hwsim.verification.result import Verification
 
 __all__ = ["verify"]
@@ -30,10 +32,16 @@ def verify(
     images: int = 1,
     seed: int = 0,
     simulator: str = "verilator",
+    memory: str | Path | MemoryConfig | None = None,
+    waves: bool = False,
     out: str | Path | None = None,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
-) -> Verification:
+) -> Verification | MachineVerification:
     """Generate a design, run its Verilog, and compare it with the simulator: bits and cycles.
+
+    Of a design with a machine, the machine runs whole networks from memory: random ones, and
+    ``network``. Values are held to the golden model, and its counters to the fast form. Else the
+    array runs layers:
 
     Every case runs on the cycle model; above 20,000 cycles, without pauses, the fast form stands in
     for it, and the comparison says so. All cases run in one simulation of the Verilog, without
@@ -58,6 +66,11 @@ def verify(
         Seed of the random cases.
     simulator
         ``"verilator"`` or ``"icarus"``.
+    memory
+        Memory that a machine runs ``network`` from: name in ``configs/memory``, path, or
+        ``MemoryConfig`` (default: ``ideal``). Random cases draw theirs.
+    waves
+        Leave the waves of all signals (VCD) beside the build. Verilator only.
     out
         Folder for the Verilog and the build, which is used again while nothing changes (default:
         ``build/verify/<design>``).
@@ -67,7 +80,7 @@ def verify(
 
     Returns
     -------
-    Verification
+    Verification or MachineVerification
         One comparison per case: cycles of both sides, the model, the first difference.
 
     Raises
@@ -86,6 +99,18 @@ def verify(
     images, seed = whole("images", images, 1), whole("seed", seed)
     random = None if random is None else whole("random", random)
     count = random if random is not None else (0 if network is not None else 50)
+    folder = Path(out or Path("build/verify") / design.name)
+    if design.memory is not None:
+        if layers or simulator != "verilator":
+            key, value = ("layers", layers) if layers else ("simulator", simulator)
+            rule = "must be left out: a machine runs whole networks, in verilator"
+            raise InputError("arguments", key, value, rule)
+        return _machine(
+            design, network, weights, count, images, seed, memory, folder, waves, progress
+        )
+    if memory is not None:
+        rule = "must be absent: an array alone has no memory outside"
+        raise InputError("arguments", "memory", str(memory), rule)
     cases, called = random_cases(design, count, seed), None
     if network is not None:
         net = read_network(network)
@@ -96,12 +121,43 @@ def verify(
         raise InputError("arguments", key, None, "needs a network")
     if not cases:
         raise InputError("arguments", "random", random, "must be at least 1 without a network")
-    folder = Path(out or Path("build/verify") / design.name)
-    comparisons = run(design, cases, folder, simulator, progress)
+    comparisons = run(design, cases, folder, simulator, progress, waves=waves)
     return Verification(
         design, simulator, comparisons, folder / f"{design.name}.v",
         round(time.monotonic() - start, 3), seed, called,
     )  # fmt: skip
+
+
+def _machine(
+    design: ArchConfig,
+    network: str | Path | NetworkConfig | None,
+    weights: str | Path | Checkpoint | None,
+    count: int,
+    images: int,
+    seed: int,
+    memory: str | Path | MemoryConfig | None,
+    folder: Path,
+    waves: bool,
+    progress: Callable[[str, int, int], None],
+) -> MachineVerification:
+    from hwsim.verification import machine
+
+    start = time.monotonic()
+    cases = machine.random_cases(design, count, seed)
+    if network is not None:
+        net, model = read_network(network), read_memory("ideal" if memory is None else memory)
+        prepared = prepare(design, net, weights, images, None, seed)
+        cases.append(machine.MachineCase(net.name, prepared, model))
+    elif weights is not None or memory is not None:
+        key = "weights" if weights is not None else "memory"
+        raise InputError("arguments", key, None, "needs a network")
+    if not cases:
+        raise InputError("arguments", "random", count, "must be at least 1 without a network")
+    comparisons, verilog = machine.verify_machine(
+        design, cases, folder, waves=waves, notify=progress
+    )
+    seconds = round(time.monotonic() - start, 3)
+    return machine.MachineVerification(design, comparisons, verilog, seconds, seed)
 
 
 def _layer_cases(

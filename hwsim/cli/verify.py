@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Checkpoint, Images, Json, Out, Seed
+from hwsim.cli.options import Arch, Checkpoint, Images, Json, Memory, Out, Seed
 
 if TYPE_CHECKING:
+    from hwsim.verification.machine import MachineVerification
     from hwsim.verification.result import Verification
 
 __all__ = ["verify"]
@@ -35,6 +36,10 @@ def verify(
     simulator: Annotated[
         str, typer.Option(help="Verilog simulator: verilator or icarus.")
     ] = "verilator",
+    memory: Memory = None,
+    waves: Annotated[
+        bool, typer.Option("--waves", help="Leave the waves of all signals (VCD) beside the build.")
+    ] = False,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -43,12 +48,15 @@ def verify(
     Every case runs on the cycle model, cycle by cycle; above 20,000 cycles, without pauses, the
     fast form stands in for it, and the table says so. All cases run in one simulation of the
     Verilog that generate writes, without resets between them. Outputs, cycles by cause and events
-    must be equal. Exits 1 where they are not, and shows the first difference. Writes the Verilog
-    and results.json.
+    must be equal. A design with a machine runs whole networks from memory: random ones, or NETWORK
+    with the memory of --memory; values and all counters must be equal. Exits 1 where they are
+    not, and shows the first difference. Writes the Verilog and results.json.
 
     Example: hwsim verify csc_16x4 --random 200 --seed 1
 
     Example: hwsim verify dense_8x8_ws lenet5 --layer conv2 --images 2
+
+    Example: hwsim verify machine_dense_8x8_ws lenet5 --images 10 --memory lpddr4_3200_x32
     """
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
@@ -66,7 +74,7 @@ def verify(
         with progress_bar(*columns) as report:
             result = api.verify(
                 arch, network, checkpoint, random=random, layers=layer or [], images=images,
-                seed=seed, simulator=simulator, out=out,
+                seed=seed, simulator=simulator, memory=memory, waves=waves, out=out,
                 progress=lambda stage, done, total: report(
                     words.get(stage, f"{stage} {total} cases"),
                     done,
@@ -91,7 +99,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _show(result: Verification) -> None:
+def _show(result: Verification | MachineVerification) -> None:
     """Print all cases where they are few, else those that differ."""
     from hwsim.cli.output import console, table
 

@@ -26,6 +26,8 @@ def verify(
     build_dir: Path,
     simulator: str = "verilator",
     notify: Notify = lambda stage, done, total: None,
+    *,
+    waves: bool = False,
 ) -> list[Comparison]:
     """Run every case on the simulator and, in one Verilog simulation, on the generated array.
 
@@ -35,6 +37,8 @@ def verify(
         Gets NAME.v, NAME.json and the built simulation, which is used again while it is the same.
     simulator
         ``verilator`` or ``icarus``.
+    waves
+        Leave those of all signals beside the build. Verilator only.
 
     Raises
     ------
@@ -67,6 +71,7 @@ def verify(
             for index, (case, count) in enumerate(zip(cases, cycles, strict=True))
             if case.cut is not None
         },
+        waves=waves,
         notify=lambda stage: notify(stage, 0, len(cases)),
     )
     return [

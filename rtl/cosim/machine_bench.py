@@ -33,8 +33,10 @@ from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 from hwsim.rtl.machine.top import connect_flat, flat
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["Bench", "Job", "MachineBench", "Outcome", "build", "run"]
+__all__ = ["WAVES", "Bench", "Job", "MachineBench", "Outcome", "build", "run"]
 
+#: File that a traced run leaves.
+WAVES = "waves.vcd"
 _MAIN = Path(__file__).with_name("machine_main.cpp")
 #: What Verilator must leave visible.
 _VISIBLE = """\
@@ -118,6 +120,8 @@ class Bench:
     arch: ArchConfig
     program: Path
     size: int
+    #: Whether a run leaves ``waves.vcd`` beside the build.
+    waves: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,10 @@ class Outcome:
     counters: dict[str, int] = field(default_factory=dict)
 
 
-def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
+def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = False) -> Bench:
     """Build a bench, unless the very same was built there before.
+
+    With ``waves`` every run leaves those of all signals in ``folder``.
 
     Raises
     ------
@@ -168,7 +174,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
     with toolchain.active("verilator"):
         # a large memory takes long to elaborate; a small one tells whether all is as before
         small = without_zeros(elaborated(MachineBench(arch, 4096), "bench"))
-        stamp = hashlib.sha256(str(size).encode())
+        stamp = hashlib.sha256(f"{size} {waves}".encode())
         header, driver = header_text(arch), driver_text(arch)
         for part in (
             small,
@@ -181,7 +187,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
         objects = folder / "obj"
         program, mark = objects / "bench", folder / "stamp"
         if program.is_file() and mark.is_file() and mark.read_text() == stamp.hexdigest():
-            return Bench(arch, program, size)
+            return Bench(arch, program, size, waves)
         shutil.rmtree(objects, ignore_errors=True)
         rtlil = without_zeros(elaborated(MachineBench(arch, size), "bench"))
         text = verilog_of(rtlil, "bench")
@@ -193,7 +199,8 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
         command = [
             str(toolchain.find("verilator").path), "--cc", "--exe", "--build", "-j", "1",
             "--top-module", "bench", "-Mdir", str(objects), "-o", "bench",
-            *toolchain.BUILD_ARGS["verilator"], str(control), str(source), str(main),
+            *(["--trace"] if waves else []), *toolchain.BUILD_ARGS["verilator"],
+            str(control), str(source), str(main),
         ]  # fmt: skip
         result = subprocess.run(
             command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False
@@ -202,7 +209,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20) -> Bench:
             end = (result.stdout + result.stderr)[-3000:]
             raise SimulationError(f"build failed: {end}")
         write_text_atomic(mark, stamp.hexdigest())
-    return Bench(arch, program, size)
+    return Bench(arch, program, size, waves)
 
 
 def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Outcome]:
@@ -256,6 +263,8 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
             outcomes[current].error = ERRORS[code][0] if code >= 0 else "busy"
             names = (name for name, _ in COUNTERS)
             outcomes[current].counters = dict(zip(names, counters, strict=True))
+    if bench.waves:
+        (folder / WAVES).replace(bench.program.parents[1] / WAVES)
     shutil.rmtree(folder)
     return outcomes
 

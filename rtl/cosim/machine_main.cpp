@@ -2,7 +2,7 @@
 //
 //   bench FOLDER
 //
-// FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
+// Of a traced build it leaves FOLDER/waves.vcd. FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
 //   set NAME VALUE          an input of the bench: latency, interval, ...
 //   write OFFSET VALUE      a register
 //   wait LIMIT              until irq, at most LIMIT cycles
@@ -26,16 +26,27 @@
 #include "Vbench__Syms.h"
 #include "verilated.h"
 
+static uint64_t now = 0;
+
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+static VerilatedVcdC *waves;
+#define RECORD(half) waves->dump(10 * now + (half))
+#else
+#define RECORD(half)
+#endif
+
 #define MEMORY(top) (top)->rootp->vlSymsp->TOP__bench__memory.data
 
 static Vbench *top;
-static uint64_t now = 0;
 
 static void tick() {
     top->clk = 1;
     top->eval();
+    RECORD(0);
     top->clk = 0;
     top->eval();
+    RECORD(5);
     ++now;
 }
 
@@ -122,7 +133,13 @@ int main(int argc, char **argv) {
         return 2;
     }
     const std::string folder = std::string(argv[1]) + "/";
+    Verilated::traceEverOn(true);
     top = new Vbench;
+#if VM_TRACE
+    waves = new VerilatedVcdC;
+    top->trace(waves, 99);
+    waves->open((folder + "waves.vcd").c_str());
+#endif
     top->clk = 0;
     top->rst = 1;
     top->eval();
@@ -212,6 +229,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     results << "end " << now << "\n";
+#if VM_TRACE
+    waves->close();
+#endif
     top->final();
     delete top;
     return 0;

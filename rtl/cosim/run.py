@@ -19,6 +19,7 @@ from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.contract.events import STREAM_EVENTS, STREAMS, stream_event
+from hwsim.errors import InputError
 from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.pack import pack, to_npz, unpack
 from hwsim.rtl.cosim.stream_bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
@@ -26,12 +27,21 @@ from hwsim.rtl.emit.sidecar import describe
 from hwsim.rtl.emit.verilog import generate
 from hwsim.system.files import write_bytes_atomic, write_text_atomic
 
-__all__ = ["SAIF", "Build", "RTLRun", "SimulationError", "build", "play_job", "simulate_rtl"]
+__all__ = [
+    "SAIF",
+    "WAVES",
+    "Build",
+    "RTLRun",
+    "SimulationError",
+    "build",
+    "play_job",
+    "simulate_rtl",
+]
 
 #: Words of the bench's memories, at least: one build then serves jobs of many sizes.
 MIN_DEPTH = {"verilator": 1 << 16, "icarus": 1 << 12}
-#: File that a traced run leaves in the folder of its build.
-SAIF = "dump.saif"
+#: Files that a traced run leaves in the folder of its build: how often each net changed, waves.
+SAIF, WAVES = "dump.saif", "dump.vcd"
 #: Lines of a log that an error shows.
 TAIL = 15
 
@@ -56,8 +66,8 @@ class Build:
     folder: Path
     verilog: Path
     depth: int
-    #: Whether a run leaves how often each net changed (SAIF).
-    is_traced: bool = False
+    #: What a run leaves of its nets: ``SAIF``, ``WAVES`` or nothing.
+    trace: str = ""
 
     @property
     def sidecar(self) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def simulate_rtl(
     simulator: str = "verilator",
     limits: Sequence[int] | None = None,
     resets: Mapping[int, int] | None = None,
+    waves: bool = False,
     notify: Callable[[str], None] = lambda stage: None,
 ) -> list[RTLRun]:
     """Run jobs one after the other on the generated array.
@@ -93,6 +104,8 @@ def simulate_rtl(
         Cycles after which each job counts as hung; a generous bound by its size if absent.
     resets
         Job -> cycle: play the job up to that cycle, reset the array there, then play the job again.
+    waves
+        Leave ``WAVES`` beside the build. Verilator only.
     notify
         Called with what begins: ``generate``, ``build``, ``run``.
 
@@ -109,7 +122,7 @@ def simulate_rtl(
     if not busy:
         return runs
     depth = max(max(job.transfers, *_words(job).values()) for job in jobs)
-    built = build(arch, build_dir, simulator=simulator, depth=depth, notify=notify)
+    built = build(arch, build_dir, simulator=simulator, depth=depth, waves=waves, notify=notify)
     notify("run")
     plans = [
         _Plan(
@@ -137,6 +150,7 @@ def build(
     simulator: str = "verilator",
     depth: int = 1,
     gates: str = "",
+    waves: bool = False,
     notify: Callable[[str], None] = lambda stage: None,
 ) -> Build:
     """Generate a design and build its bench, unless the very same was built there before.
@@ -152,15 +166,20 @@ def build(
     gates
         Verilog of the design mapped to gates: it takes the place of the generated one, and its nets
         are traced. Verilator only.
+    waves
+        A run leaves ``WAVES``, of every net. Verilator only.
     """
     toolchain.require(simulator)
+    if waves and simulator != "verilator":
+        raise InputError("arguments", "waves", waves, "must be absent: only verilator leaves waves")
     depth = 1 << (max(depth, MIN_DEPTH[simulator]) - 1).bit_length()
     build_dir = Path(build_dir).resolve()
-    folder = build_dir / simulator
+    trace = SAIF if gates else WAVES if waves else ""
+    folder = build_dir / (f"{simulator}-waves" if waves else simulator)
     with _locked(build_dir), toolchain.active(simulator):
         notify("generate")
         verilog = generate(arch, build_dir)
-        built = Build(arch, simulator, folder, verilog, depth, is_traced=bool(gates))
+        built = Build(arch, simulator, folder, verilog, depth, trace)
         bench, visible = write_bench(built.sidecar, depth, build_dir)
         arguments = toolchain.BUILD_ARGS[simulator]
         if gates:
@@ -178,7 +197,7 @@ def build(
         folder.mkdir(parents=True)
         control = [VerilatorControlFile(visible)] if simulator == "verilator" else []
         # a traced design needs a runtime of its own
-        shares_runtime = simulator == "verilator" and not gates
+        shares_runtime = simulator == "verilator" and not trace
         if shares_runtime:
             runtime.reuse(folder)
         with _explained(folder / "build.log", "build"):
@@ -189,7 +208,7 @@ def build(
                 build_dir=folder,
                 timescale=("1ns", "1ps"),
                 always=True,
-                waves=built.is_traced,
+                waves=bool(built.trace),
                 log_file=folder / "build.log",
             )
         if shares_runtime:
@@ -235,7 +254,7 @@ def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarra
             build_dir=built.folder,
             test_dir=folder,
             seed=1,
-            waves=built.is_traced,
+            waves=bool(built.trace),
             log_file=folder / "run.log",
             extra_env={
                 "HWSIM_RUN": str(folder),
@@ -247,8 +266,8 @@ def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarra
             raise RuntimeError(f"{failed} of {tests} testbenches failed")
     with np.load(folder / "results.npz") as file:
         results = dict(file)
-    if built.is_traced:
-        (folder / SAIF).replace(built.folder / SAIF)
+    if built.trace:
+        (folder / built.trace).replace(built.folder / built.trace)
     shutil.rmtree(folder)
     return results
 

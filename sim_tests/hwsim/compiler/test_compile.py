@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import blank, random_checkpoint, random_network, small_machine
+from harness.machine import blank, small_machine
 
 from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.bits import to_bytes
@@ -16,6 +16,7 @@ from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig, TensorShape
 from hwsim.config.base import parse
 from hwsim.contract.descriptors import pack, unpack
 from hwsim.errors import InputError
+from hwsim.verification.networks import random_checkpoint, random_network
 
 
 def network(*layers, channels=3, size=8):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import blank, random_checkpoint, random_network, small_machine
+from harness.machine import blank, small_machine
 
 from hwsim.accelerator.tile import ArrayJob, Nest
 from hwsim.compiler.compile import compile_network
@@ -16,6 +16,7 @@ from hwsim.config.base import parse
 from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.inference import golden
+from hwsim.verification.networks import random_checkpoint, random_network
 
 
 def test_a_nest_visits_its_positions_in_order():

@@ -5,13 +5,14 @@ import pytest
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import VerilatorControlFile, get_runner
 from harness.component import seeded
-from harness.machine import random_checkpoint, random_network, small_machine
+from harness.machine import small_machine
 
 from hwsim import generate
 from hwsim.compiler.compile import compile_network
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import toolchain
+from hwsim.verification.networks import random_checkpoint, random_network
 
 #: cocotbext-axi wants identifiers of bursts; the machine has one at a time for each direction.
 WRAPPER = """\

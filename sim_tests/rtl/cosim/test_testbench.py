@@ -7,14 +7,16 @@ import subprocess
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import random_checkpoint, random_network, small_machine
+from harness.machine import small_machine
 
 from hwsim import InputError, generate
 from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.prepare import on_acts
 from hwsim.config import MemoryConfig
 from hwsim.rtl.cosim import toolchain
-from hwsim.rtl.cosim.testbench import VERILATOR, Workload, write_testbench
+from hwsim.rtl.cosim.testbench import VERILATOR
+from hwsim.verification.networks import random_checkpoint, random_network
+from hwsim.verification.testbench import write_network
 
 MEMORY = MemoryConfig(name="test", source="test", latency=7, bytes_per_cycle=3)
 
@@ -30,7 +32,7 @@ def workload(seed):
             work = on_acts(arch, network, random_checkpoint(rng, network), act)
         except InputError:
             continue
-        return Workload(work, MEMORY, simulate(work.compiled.program, MEMORY))
+        return work, simulate(work.compiled.program, MEMORY)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def folder(work, tmp_path_factory):
     """Machine and bench, built."""
     folder = tmp_path_factory.mktemp("testbench") / "net"
     generate(small_machine(), folder.parent)
-    write_testbench(work, folder)
+    write_network(work[0], MEMORY, work[1], folder)
     quick = ["-CFLAGS", "-O0 -fcoroutines", "-j", "2"]
     with toolchain.active("verilator"):
         command = [str(toolchain.find("verilator").path), *VERILATOR, *quick]
@@ -75,11 +77,11 @@ def with_file(folder, name, change, tmp_path):
 def test_values_and_counters_are_those_expected(work, folder):
     code, text = run(folder)
     assert code == 0, text
-    cycles = work.run.cycles
-    assert f"PASS: net, 2 images, {work.prepared.results.size} values, {cycles} cycles" in text
+    prepared, cycles = work[0], work[1].cycles
+    assert f"PASS: net, 2 images, {prepared.results.size} values, {cycles} cycles" in text
     described = json.loads((folder / "program.json").read_text())
     assert described["expected"]["counters"]["cycles"] == cycles
-    assert described["expected"]["results"] == work.prepared.results.tolist()
+    assert described["expected"]["results"] == prepared.results.tolist()
     assert (folder / "memory.bin").stat().st_size == described["bytes"]
 
 
@@ -110,9 +112,8 @@ def test_a_program_for_another_design_fails(folder, tmp_path):
 
 
 def test_other_inputs_fail(work, folder, tmp_path):
-    first = (
-        work.prepared.compiled.program.bases()[1] // work.prepared.compiled.program.arch.bus.bytes
-    )
+    program = work[0].compiled.program
+    first = program.bases()[1] // program.arch.bus.bytes
 
     def change(lines):
         lines[first:] = ["0" * len(line) for line in lines[first:]]
@@ -123,7 +124,8 @@ def test_other_inputs_fail(work, folder, tmp_path):
 
 
 def test_the_same_bytes_twice(folder, tmp_path):
-    write_testbench(workload(3), tmp_path)
+    prepared, run = workload(3)
+    write_network(prepared, MEMORY, run, tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert "README.md" in names
     assert "program.txt" in names

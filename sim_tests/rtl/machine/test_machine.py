@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import ARRAYS, random_checkpoint, random_network, small_machine
+from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.compile import compile_network
@@ -13,6 +13,7 @@ from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
 from hwsim.rtl.cosim.machine_bench import Job
+from hwsim.verification.networks import random_checkpoint, random_network
 
 SIZE = 1 << 16
 

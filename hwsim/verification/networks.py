@@ -1,0 +1,99 @@
+"""Random networks with random weights, for proving machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
+from hwsim.config import NetworkConfig
+from hwsim.config.base import parse
+
+__all__ = ["random_checkpoint", "random_network"]
+
+
+def random_network(rng: np.random.Generator, name: str = "random", lanes: int = 4) -> NetworkConfig:
+    """Draw a network of a few layers, small enough for the banks of a small machine.
+
+    Convolutions with strides, padding and groups, pools, sums of two maps, fully connected layers;
+    channels fill up to two words of ``lanes`` and a part of a third.
+    """
+    first = int(rng.integers(1, 7))
+    size: list[int] = rng.integers(5, 10, size=2).tolist()
+    height, width = size
+    layers: list[dict[str, Any]] = []
+    channels = first
+    skip: str | None = None
+    for index in range(int(rng.integers(2, 6))):
+        kinds = ["conv"] if index == 0 else ["conv", "conv", "maxpool", "avgpool", "add"]
+        kind = str(rng.choice(kinds))
+        layer: dict[str, Any] = {"name": f"l{index}", "type": kind}
+        layer["relu"] = bool(rng.random() < 0.5)
+        if kind == "add":
+            previous = layers[-1]
+            if skip is None or previous["type"] != "conv":
+                kind = layer["type"] = "conv"
+            else:
+                layer["inputs"] = [previous["name"], skip]
+                skip = None
+        if kind in ("conv", "maxpool", "avgpool"):
+            window = int(rng.integers(1, min(4, *size) + 1))
+            stride = int(rng.integers(1, 3))
+            layer |= {"R": window, "stride": stride}
+            if kind == "conv":
+                layer["M"] = int(rng.integers(1, 2 * lanes + 3))
+                layer["padding"] = int(rng.integers(0, window))
+                if rng.random() < 0.2:
+                    layer |= {"M": channels, "G": channels}
+            if kind == "maxpool":
+                layer["padding"] = int(rng.integers(0, (window + 1) // 2))
+                layer["relu"] = layers[-1]["relu"] = True
+            padding = layer.get("padding", 0)
+            before = list(size)
+            size = [(each + 2 * padding - window) // stride + 1 for each in size]
+            same = before == size and kind == "conv" and layer["M"] == channels and index > 0
+            if same and "inputs" not in layer:
+                skip = layers[-1]["name"]
+            elif kind != "add":
+                skip = None
+            channels = layer.get("M", channels)
+        layers.append(layer)
+    if rng.random() < 0.7:
+        layers.append({"name": "fc1", "type": "fc", "M": int(rng.integers(2, 12)), "relu": True})
+        layers.append({"name": "fc2", "type": "fc", "M": int(rng.integers(2, 7))})
+    raw = {
+        "name": name,
+        "input": {"channels": first, "height": height, "width": width},
+        "layers": layers,
+    }
+    return parse(NetworkConfig, raw, name)
+
+
+def random_checkpoint(rng: np.random.Generator, network: NetworkConfig) -> Checkpoint:
+    """Draw weights of all sizes, a scale per channel, sums that use the range of an activation."""
+    layers, rescales = {}, {}
+    for shape in network.shapes():
+        layer = shape.layer
+        if shape.has_weights:
+            form = (
+                (shape.ofmap.channels, shape.ifmap.size)
+                if layer.type == "fc"
+                else (shape.ofmap.channels, shape.C, shape.R, shape.S)
+            )
+            weight = rng.integers(-128, 128, size=form).astype(np.int8)
+            weight[rng.random(form) < 0.3] = 0
+            count = shape.ofmap.channels
+            layers[layer.name] = LayerWeights(
+                weight,
+                rng.integers(-2000, 2000, size=count).astype(np.int32),
+                8,
+                rng.integers(1, 1 << 16, size=count),
+                rng.integers(18, 26, size=count),
+                1.0,
+            )
+        elif layer.rescales:
+            inputs = max(1, len(layer.inputs))
+            multipliers = tuple(rng.integers(1, 1 << 14, size=inputs).tolist())
+            rescales[layer.name] = Rescale(multipliers, int(rng.integers(12, 17)))
+    return Checkpoint(network.name, layers, {}, "random weights", rescales)

@@ -1,0 +1,64 @@
+"""``hwsim verify`` on a machine: what is equal, what is found where something differs, waves."""
+
+from dataclasses import replace
+
+import pytest
+from harness.machine import small_machine
+
+import hwsim
+from hwsim.verification.machine import random_cases, verify_machine
+
+ARCH = small_machine()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("verify")
+
+
+def test_a_longer_list_begins_with_the_shorter_one():
+    three, two = random_cases(ARCH, 3, seed=5), random_cases(ARCH, 2, seed=5)
+    for one, other in zip(three, two, strict=False):
+        assert one.memory == other.memory
+        assert (one.prepared.results == other.prepared.results).all()
+        image = one.prepared.compiled.image(one.prepared.act)
+        assert (image == other.prepared.compiled.image(other.prepared.act)).all()
+    assert (three[0].prepared.compiled.program.size, three[0].memory) != (
+        three[1].prepared.compiled.program.size, three[1].memory,
+    )  # fmt: skip
+
+
+def test_random_cases_are_equal_and_leave_waves(folder):
+    result = hwsim.verify(ARCH, random=4, seed=1, waves=True, out=folder)
+    assert result.equal, result.to_rows()
+    assert result.summary() == "4 of 4 cases equal in values and 10 counters"
+    assert (folder / "waves.vcd").stat().st_size > 100_000
+    row = result.to_rows()[0]
+    assert row["cycles_simulator"] == row["cycles_rtl"] > 0
+
+
+def test_what_differs_is_named(folder):
+    (case,) = random_cases(ARCH, 1, seed=1)
+    results = case.prepared.results.copy()
+    results[0, 1] += 1
+    wrong = replace(case, prepared=replace(case.prepared, results=results))
+    other = replace(case, memory=case.memory.model_copy(update={"latency": 7}))
+    (first,), _ = verify_machine(ARCH, [wrong], folder, waves=True)
+    assert first.difference.startswith("image 0, value 1: rtl ")
+    assert not first.equal
+    (second,), _ = verify_machine(ARCH, [other], folder, waves=True)
+    assert second.equal
+    assert second.rtl["cycles"] < first.rtl["cycles"]
+
+
+def test_arguments_that_contradict_each_other():
+    for arguments, message in (
+        ({"layers": ["conv1"]}, "layers = .* must be left out: a machine runs whole networks"),
+        ({"simulator": "icarus"}, "simulator = 'icarus'"),
+        ({"memory": "ideal"}, "memory: needs a network"),
+        ({"random": 0}, "random = 0: must be at least 1 without a network"),
+    ):
+        with pytest.raises(hwsim.InputError, match=message):
+            hwsim.verify(ARCH, **arguments)
+    with pytest.raises(hwsim.InputError, match="memory = 'ideal': must be absent: an array alone"):
+        hwsim.verify("dense_8x8_ws", memory="ideal")
