@@ -60,7 +60,7 @@ def load_cycles(
     Parameters
     ----------
     widths
-        Bits of a word of each target: ``act``, ``weight``, ``scale``.
+        Bits of a word of each target that the machine has.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def load_cycles(
     """
     if not blocks:
         return 0
-    bits = {code: widths[name] for name, code in TARGETS.items()}
+    bits = {TARGETS[name]: width for name, width in widths.items()}
     bits[DESCRIPTOR_TARGET] = bus.data_width
     rows = []
     for block in blocks:

@@ -71,7 +71,7 @@ class MachineResult(Result):
         bus = program.arch.bus.bytes
         for index, tile in enumerate(program.tiles):
             name = tile.layer or "program"
-            moved = dict.fromkeys(("descriptor", "act", "weight", "scale", "stored"), 0)
+            moved = dict.fromkeys(("descriptor", *program.shape.widths, "stored"), 0)
             moved["descriptor"] = DESCRIPTOR_BYTES
             for load in tile.loads:
                 moved[load.target] += load.rows * load.beats * bus

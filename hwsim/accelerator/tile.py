@@ -24,6 +24,8 @@ class Nest:
     start: int
     bounds: tuple[int, ...]
     strides: tuple[int, ...]
+    #: What a list of entries adds at most to a position.
+    reach: int = 0
 
     @classmethod
     def of(cls, start: int, *loops: tuple[int, int]) -> Self:

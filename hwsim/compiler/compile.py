@@ -15,12 +15,14 @@ from hwsim.compiler import jobs
 from hwsim.compiler.banks import Banks, NoRoom
 from hwsim.compiler.compiled import Compiled, whole_beats
 from hwsim.compiler.contents import Contents
+from hwsim.compiler.gather import weights_of
 from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Lowered, Map, Unrolled
-from hwsim.compiler.weights import Scale, Weights
+from hwsim.compiler.slim import slim
+from hwsim.compiler.weights import Scale
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import FEED_LEVELS
+from hwsim.contract.descriptors import FEED_LEVELS, LOADS
 from hwsim.errors import InputError
 from hwsim.workload.lowering import lower_weight
 
@@ -54,6 +56,11 @@ def compile_network(
         The design has no machine, the checkpoint is another network's, a layer needs what the
         machine does not have, or a feature map does not fit its memories.
     """
+    checkpoint.check(network)
+    if arch.array.channels_move:
+        shape = MachineShape.of(arch)
+        lanes = shape.act_lanes if shape.gathers else 1
+        network, checkpoint, acts = slim(network, checkpoint, acts or {}, lanes)
     return _Compiler(arch, network, checkpoint, images, acts or {}).compiled()
 
 
@@ -66,7 +73,6 @@ class _Compiler:
         images: int,
         acts: Mapping[str, NDArray[np.integer]],
     ) -> None:
-        checkpoint.check(network)
         self.arch, self.network, self.checkpoint, self.images = arch, network, checkpoint, images
         self.acts = acts
         self.shape = MachineShape.of(arch)
@@ -75,7 +81,7 @@ class _Compiler:
         self.pixels = array.machine_pixels
         self.banks = Banks(memory.act_banks, memory.act_depth)
         self.constants = Constants(arch)
-        self.weights = Weights(arch, self.constants)
+        self.weights = weights_of(arch, self.constants)
         self.tiles: list[Tile] = []
         self.shapes = network.shapes()
         # layers from the first of the fully connected ones that end the network
@@ -139,6 +145,9 @@ class _Compiler:
                 target = self._target(shape, number, tensors)
                 self.tiles += jobs.fill(target, self._padding(number), self.weights)
             tiles = self._layer(shape, sources, target, index)
+            if len(loads) + len(tiles[0].loads) > LOADS:
+                self.tiles.append(Tile(loads))
+                loads = ()
             self.tiles += [replace(tiles[0], loads=(*loads, *tiles[0].loads)), *tiles[1:]]
             loads = ()
             tensors[name] = target
@@ -158,7 +167,10 @@ class _Compiler:
             is_whole = shape is self.shapes[-1]
             results = self.shape.raw_beats if is_whole else 1
             operands = self._operands(shape, source)
-            chunks = self.weights.chunks(layer.name, *operands, together=together, results=results)
+            loops = jobs.k_loops(shape, source, self.shape, diagonal=depthwise)
+            chunks = self.weights.chunks(
+                layer.name, *operands, loops, together=together, results=results
+            )
             found = jobs.convolution(
                 shape, chunks, source, target, self.shape, self.pixels,
                 self._contents(shape, [source], image),
@@ -197,7 +209,8 @@ class _Compiler:
         """A fully connected layer of all images; the last one's sums leave whole."""
         operands = self._operands(shape, maps[0])
         results = self.shape.raw_beats if is_last else 1
-        chunks = self.weights.chunks(shape.layer.name, *operands, results=results)
+        loops = jobs.k_loops(shape, maps[0], self.shape)
+        chunks = self.weights.chunks(shape.layer.name, *operands, loops, results=results)
         targets, store = self._results(shape, is_whole=is_last)
         contents = self._contents(shape, maps)
         if is_last:

@@ -37,7 +37,7 @@ def _clashes(load: Load, job: ArrayJob | VectorJob, shape: MachineShape) -> bool
     """Whether a load uses a port of a job, or overwrites what the job reads."""
     if load.target == "scale":
         return load.index == job.scale_half
-    if load.target == "weight":
+    if load.target in ("weight", "list"):
         return isinstance(job, ArrayJob) and load.index == job.weight_half
     if load.index == job.write_bank:
         return True
@@ -51,4 +51,4 @@ def _span(nest: Nest) -> tuple[int, int]:
     """Least and greatest position of a nest."""
     ways = [(bound - 1) * stride for bound, stride in zip(nest.bounds, nest.strides, strict=True)]
     least = sum(min(0, way) for way in ways)
-    return nest.start + least, nest.start + sum(ways) - least
+    return nest.start + least, nest.start + sum(ways) - least + nest.reach

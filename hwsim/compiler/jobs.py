@@ -14,7 +14,7 @@ from hwsim.compiler.weights import Chunk, Scale, Weights
 from hwsim.config import LayerShape, TensorShape
 from hwsim.config.shape import MachineShape
 
-__all__ = ["convolution", "fill", "together", "vector", "whole"]
+__all__ = ["convolution", "fill", "k_loops", "together", "vector", "whole"]
 
 
 def convolution(
@@ -46,9 +46,6 @@ def convolution(
     feed, post = words.feed_beats, words.post_beats
     window = source.window(shape) if isinstance(source, Map) else source.window()
     origin, column, row = (each * feed for each in window[:3])
-    (together, _), *taps = window.loops
-    inner = (feed if diagonal else together * feed, 1)
-    outer = [(bound, stride * feed) for bound, stride in taps]
     width, height = _rectangle(ofmap, pixels)
     pixel = target.blocks * post
     for chunk in chunks:
@@ -60,11 +57,8 @@ def convolution(
         for y in range(0, ofmap.height, height):
             for x in range(0, ofmap.width, width):
                 size = (min(width, ofmap.width - x), min(height, ofmap.height - y))
-                feeding = Nest.of(
-                    begin + y * row + x * column,
-                    (size[0], column), (size[1], row),
-                    (chunk.copies, 0), inner, *outer, *folds,
-                )  # fmt: skip
+                pixels_loops = ((size[0], column), (size[1], row))
+                feeding = chunk.feed(begin + y * row + x * column, pixels_loops, folds)
                 posting = Nest(
                     target.pixel(y, x) * post + chunk.first,
                     (*size, chunk.m_folds),
@@ -78,6 +72,19 @@ def convolution(
                     is_whole,
                 )  # fmt: skip
                 yield Tile(chunk.take(), job, layer=layer.name)
+
+
+def k_loops(
+    shape: LayerShape, source: Map | Unrolled, words: MachineShape, *, diagonal: bool = False
+) -> tuple[tuple[int, int], ...]:
+    """Loops over the beats of K that a pixel of a layer reads, the innermost first."""
+    feed = words.feed_beats
+    if shape.layer.type == "fc":
+        return ((source.words * feed, 1),)
+    window = source.window(shape) if isinstance(source, Map) else source.window()
+    (together, _), *taps = window.loops
+    inner = (feed if diagonal else together * feed, 1)
+    return (inner, *((bound, stride * feed) for bound, stride in taps))
 
 
 def together(
@@ -98,10 +105,8 @@ def together(
     for chunk in chunks:
         for first in range(0, len(sources), pixels):
             images = min(pixels, len(sources) - first)
-            feeding = Nest.of(
-                sources[first].start * feed,
-                (images, size), (chunk.copies, 0), (size, 1), (chunk.m_folds, 0),
-            )  # fmt: skip
+            begin = sources[first].start * feed
+            feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))
             posting = Nest(
                 targets[first].start * post + chunk.first,
                 (images, 1, chunk.m_folds),
@@ -124,8 +129,7 @@ def whole(
     feed = words.feed_beats
     for chunk in chunks:
         for index, source in enumerate(sources):
-            loops = ((chunk.copies, 0), (source.words * feed, 1), (chunk.m_folds, 0))
-            feeding = Nest.of(source.start * feed, *loops)
+            feeding = chunk.feed(source.start * feed, (), ((chunk.m_folds, 0),))
             target = targets[index]
             posting = _whole(chunk, target, 0, words)
             job = _job(

@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.accelerator.program import Constants
-from hwsim.accelerator.tile import Load
-from hwsim.arrays.base import Words, array_model
+from hwsim.accelerator.tile import Load, Nest
+from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.compiler.bits import to_bytes
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
 from hwsim.errors import InputError
 
-__all__ = ["Chunk", "Scale", "Weights"]
+__all__ = ["Chunk", "Ints", "Loops", "Scale", "Weights"]
 
 Ints = NDArray[np.integer]
+#: Loops ``(bound, stride)``, the innermost first.
+Loops = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,17 @@ class Chunk:
     first: int
     m_folds: int
     k_folds: int
-    #: Times that each beat of activations is sent, with other weights of the same filters.
-    copies: int
+    #: Loops over K of the beats that a pixel reads, the innermost first.
+    loops: tuple[tuple[int, int], ...]
     half: int
     #: Counts of the array for a number of pixels; where it skips zeros, for the beats of
     #: activations that it is given.
     counts: Callable[[int, Any], Counts]
     loads: tuple[Load, ...] = field(default=())
+
+    def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
+        """Beats of a job: of each fold of filters K, of each K the pixels."""
+        return Nest.of(start, *pixels, *self.loops, *folds)
 
     def take(self) -> tuple[Load, ...]:
         """Blocks of the chunk for the first tile that needs them, none for the others."""
@@ -91,7 +97,14 @@ class Weights:
         return half, self.constants.load("scale", half, self._scales(scale, 1))
 
     def chunks(
-        self, name: str, matrix: Ints, scale: Scale, *, together: int = 1, results: int = 1
+        self,
+        name: str,
+        matrix: Ints,
+        scale: Scale,
+        loops: Loops,
+        *,
+        together: int = 1,
+        results: int = 1,
     ) -> Iterator[Chunk]:
         """Filters of a layer, in groups.
 
@@ -99,6 +112,8 @@ class Weights:
         ----------
         matrix
             ``(M, K)``: K in the order of the feeder, whole beats.
+        loops
+            Loops of the feeder over the beats of K.
         together
             Groups begin with a multiple of so many folds.
         results
@@ -118,30 +133,36 @@ class Weights:
         parts = np.pad(parts, ((0, copies - len(parts)), (0, 0), (0, 0)))
         beats = parts.reshape(copies, filters, k // lanes, lanes).transpose(1, 2, 0, 3)
         matrix = beats.reshape(filters, -1)
-        words = [
-            _length(model.weight_words(arch, matrix[fold : fold + cols], name))
-            for fold in range(0, filters, cols)
-        ]
-        widths = arch.array.weight_fields(arch.numbers)
+        words = [self._words(name, matrix[fold : fold + cols]) for fold in range(0, filters, cols)]
         first = 0
         while first < len(words):
             m_folds = self._fit(name, words[first:], together)
-            part = slice(first * cols, (first + m_folds) * cols)
-            weight = matrix[part]
-            fields = [
-                (values.reshape(len(values), -1), widths[key])
-                for key, values in model.weight_words(arch, weight, name).items()
-            ]
-            packed = to_bytes(fields, self.shape.weight_word)
-            of_part = Scale(scale.bias[part], scale.multiplier[part], scale.shift[part])
-            half = self.turn()
-            loads = (
-                self.constants.load("weight", half, packed),
-                self.constants.load("scale", half, self._scales(of_part, m_folds)),
-            )
-            k_folds, counts = copies * k // lanes, _counts(arch, weight)
-            yield Chunk(first, m_folds, k_folds, copies, half, counts, loads)
+            part = matrix[first * cols : (first + m_folds) * cols]
+            yield self._chunk(name, first, part, scale, ((copies, 0), *loops))
             first += m_folds
+
+    def _chunk(self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops) -> Chunk:
+        """Folds of filters from ``first`` on, in the half whose turn it is."""
+        arch, cols = self.arch, self.shape.ofmap_lanes
+        widths, model = arch.array.weight_fields(arch.numbers), array_model(arch)
+        fields = [
+            (values.reshape(len(values), -1), widths[key])
+            for key, values in model.weight_words(arch, weight, name).items()
+        ]
+        m_folds, half = len(weight) // cols, self.turn()
+        part = slice(first * cols, first * cols + len(weight))
+        of_part = Scale(scale.bias[part], scale.multiplier[part], scale.shift[part])
+        loads = (
+            self.constants.load("weight", half, to_bytes(fields, self.shape.weight_word)),
+            self.constants.load("scale", half, self._scales(of_part, m_folds)),
+        )
+        k_folds = weight.shape[1] // self.shape.act_lanes
+        return Chunk(first, m_folds, k_folds, tuple(loops), half, _counts(arch, weight), loads)
+
+    def _words(self, name: str, weight: Ints) -> int:
+        """Words of the weight memory that filters take."""
+        words = array_model(self.arch).weight_words(self.arch, weight, name)
+        return len(next(iter(words.values())))
 
     def _fit(self, name: str, words: Sequence[int], together: int) -> int:
         """Folds that fit a half: as many as the words of each by itself allow."""
@@ -170,10 +191,6 @@ class Weights:
             for column, width in zip(columns, widths, strict=True)
         ]
         return to_bytes(fields, self.shape.scale_word)
-
-
-def _length(words: Words) -> int:
-    return len(next(iter(words.values())))
 
 
 def _counts(arch: ArchConfig, weight: Ints) -> Callable[[int, Any], Counts]:

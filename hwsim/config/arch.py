@@ -56,6 +56,9 @@ class ArchConfig(Config):
         self.array.check_numbers(self.numbers)
         if self.memory is not None:
             self.array.machine_beats(self.numbers)
+            if self.memory.gather and self.array.block > 1:
+                rule = "a lane is a K index of its own there"
+                raise ValueError(f"memory.gather must be off but for family dense: {rule}")
         elif self.bus != BusConfig():
             raise ValueError("bus must be absent without memory: a bare array has no port to one")
         return self

@@ -27,6 +27,10 @@ class OnChipConfig(Config):
     #: Words of each half of the scale memory: bias, multiplier and shift of a beat's channels.
     scale_depth: Annotated[int, Field(ge=1, le=4096)] = 64
 
+    #: Whether each lane of an act bank has an address of its own: a list of each K fold says which
+    #: word its activation is of, and columns of weights that are all zero are left out.
+    gather: bool = False
+
     @model_validator(mode="after")
     def _depths_are_powers(self) -> Self:
         for key in ("act_depth", "weight_depth", "scale_depth"):

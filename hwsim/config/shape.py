@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwsim.config.arch import ArchConfig
 from hwsim.errors import InputError
@@ -24,6 +24,11 @@ class MachineShape:
     weight_bits: int
     act_width: int
     psum_width: int
+    #: Lists of the beats that the lanes gather from: words of a half, and bits of a lane's entry,
+    #: which says any beat of an act bank. A fold has a word, and at least ``act_lanes`` words of
+    #: weights. 0 without lists.
+    list_depth: int = 0
+    list_entry: int = 0
 
     @classmethod
     def of(cls, arch: ArchConfig) -> MachineShape:
@@ -38,13 +43,27 @@ class MachineShape:
             rule = "must be given: the design is an array without a machine around it"
             raise InputError(arch.name, "memory", None, rule)
         acts, sums, weights = arch.array.machine_beats(arch.numbers)
-        numbers = arch.numbers
-        return cls(acts, sums, weights, numbers.act_width, numbers.psum_width)
+        numbers, memory = arch.numbers, arch.memory
+        found = cls(acts, sums, weights, numbers.act_width, numbers.psum_width)
+        if not memory.gather:
+            return found
+        entry = (memory.act_depth * found.feed_beats - 1).bit_length()
+        return replace(found, list_depth=-(-memory.weight_depth // acts), list_entry=entry)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether each lane of an act bank has an address of its own."""
+        return self.list_depth > 0
 
     @property
     def word_lanes(self) -> int:
         """Activations of a word of an act bank."""
         return max(self.act_lanes, self.ofmap_lanes)
+
+    @property
+    def slices(self) -> int:
+        """Memories of an act bank with an address each."""
+        return self.act_lanes if self.gathers else 1
 
     @property
     def feed_beats(self) -> int:
@@ -82,9 +101,15 @@ class MachineShape:
         return _bytes(self.ofmap_lanes * self.scale_lane)
 
     @property
+    def list_word(self) -> int:
+        """Bits of a word of the list memory, an entry per lane of a beat: whole bytes."""
+        return _bytes(self.act_lanes * self.list_entry)
+
+    @property
     def widths(self) -> dict[str, int]:
         """Bits of a word of each target of a load."""
-        return {"act": self.act_bits, "weight": self.weight_word, "scale": self.scale_word}
+        found = {"act": self.act_bits, "weight": self.weight_word, "scale": self.scale_word}
+        return found | {"list": self.list_word} if self.gathers else found
 
 
 def _bytes(bits: int) -> int:

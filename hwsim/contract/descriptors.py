@@ -16,10 +16,12 @@ __all__ = [
     "FIELDS",
     "INDEX_BITS",
     "KINDS",
+    "LIST_LEVEL",
     "LOADS",
     "OPS",
     "POST_LEVELS",
     "TARGETS",
+    "TARGET_BITS",
     "WORDS",
     "WORD_BITS",
     "Field",
@@ -35,6 +37,9 @@ DESCRIPTOR_BYTES = WORDS * WORD_BITS // 8
 LOADS = 3
 #: Loops of the feeder's nest and of the postprocess's, the innermost first.
 FEED_LEVELS, POST_LEVELS = 6, 3
+#: Loop of the feeder's nest that walks the list of beats, in a machine that gathers; those within
+#: it walk the pixels of a fold.
+LIST_LEVEL = 2
 #: Bits of an address on chip, and of the number of a bank or half.
 ADDRESS_BITS, INDEX_BITS = 16, 3
 
@@ -43,9 +48,10 @@ KINDS = {"none": 0, "array": 1, "vector": 2}
 #: What the vector unit does with the words of a window -> its code.
 OPS = {"max": 0, "sum": 1}
 #: Where a block is loaded to -> its code.
-TARGETS = {"act": 0, "weight": 1, "scale": 2}
+TARGETS = {"act": 0, "weight": 1, "scale": 2, "list": 3}
 #: Code of the sequencer itself, which loads descriptors; none of them names it.
-DESCRIPTOR_TARGET = 3
+DESCRIPTOR_TARGET = 4
+TARGET_BITS = 3
 
 
 class Field(NamedTuple):
@@ -71,7 +77,7 @@ def _load(index: int) -> tuple[tuple[Field, ...], ...]:
         (Field(f"{name}_row_step", 32, "bytes from a row to the next in memory"),),
         (
             Field(f"{name}_to", 16, "first word on chip"),
-            Field(f"{name}_target", 2, "act bank, weight half or scale half"),
+            Field(f"{name}_target", TARGET_BITS, "act bank, or half of weights, scales or lists"),
             Field(f"{name}_index", 3, "which bank, which half"),
             Field(f"{name}_region", 2, "region of memory"),
         ),

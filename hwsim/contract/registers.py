@@ -10,7 +10,7 @@ from typing import NamedTuple
 __all__ = ["COUNTERS", "ERRORS", "MAGIC", "REGIONS", "REGISTERS", "VERSION", "Register", "offsets"]
 
 #: Version of registers and descriptors.
-VERSION = 1
+VERSION = 2
 #: Value of ``id``: "hwsm" in ASCII.
 MAGIC = 0x6877736D
 #: Regions of memory that addresses of a descriptor count from.

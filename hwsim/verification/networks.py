@@ -71,7 +71,10 @@ def random_network(rng: np.random.Generator, name: str = "random", lanes: int = 
 
 
 def random_checkpoint(rng: np.random.Generator, network: NetworkConfig) -> Checkpoint:
-    """Draw weights of all sizes, a scale per channel, sums that use the range of an activation."""
+    """Draw weights of all sizes, a scale per channel, sums that use the range of an activation.
+
+    Every second layer has columns and filters without a non-zero.
+    """
     layers, rescales = {}, {}
     for shape in network.shapes():
         layer = shape.layer
@@ -83,6 +86,10 @@ def random_checkpoint(rng: np.random.Generator, network: NetworkConfig) -> Check
             )
             weight = rng.integers(-128, 128, size=form).astype(np.int8)
             weight[rng.random(form) < 0.3] = 0
+            if rng.random() < 0.5:
+                # structured: whole columns and filters
+                weight[:, rng.random(form[1:]) < 0.6] = 0
+                weight[rng.random(form[0]) < 0.3] = 0
             count = shape.ofmap.channels
             layers[layer.name] = LayerWeights(
                 weight,

@@ -13,6 +13,7 @@ from hwsim.contract.descriptors import (
     ADDRESS_BITS,
     DESCRIPTOR_TARGET,
     INDEX_BITS,
+    TARGET_BITS,
     TARGETS,
 )
 from hwsim.rtl.blocks.ports import memory_write
@@ -37,7 +38,7 @@ def block_layout(bus: BusConfig) -> data.StructLayout:
             "words": 16,
             "to": 16,
             "to_step": 16,
-            "target": 2,
+            "target": TARGET_BITS,
             "index": 3,
         }
     )
@@ -59,8 +60,7 @@ class Load(wiring.Component):
     ----------
     bus : BusConfig
     widths : Mapping[str, int]
-        Bits of a word of each target (``act``, ``weight``, ``scale``); a descriptor's words are
-        beats.
+        Bits of a word of each target that the machine has; a descriptor's words are beats.
 
     Members
     -------
@@ -91,15 +91,17 @@ class Load(wiring.Component):
         self.bus = bus
         #: Bits of a word -> codes of the targets that have such words.
         self.targets: dict[int, list[int]] = {}
-        for name, code in TARGETS.items():
-            self.targets.setdefault(widths[name], []).append(code)
+        for name, width in widths.items():
+            self.targets.setdefault(width, []).append(TARGETS[name])
         self.targets.setdefault(bus.data_width, []).append(DESCRIPTOR_TARGET)
         super().__init__(
             {
                 "block": In(stream.Signature(block_layout(bus))),
                 "axi": Out(read_port(bus.addr_width, bus.data_width)),
                 "write": Out(
-                    memory_write(ADDRESS_BITS, max(self.targets), target=2, index=INDEX_BITS)
+                    memory_write(
+                        ADDRESS_BITS, max(self.targets), target=TARGET_BITS, index=INDEX_BITS
+                    )
                 ),
                 "busy": Out(1),
                 "error": Out(1),
@@ -192,5 +194,5 @@ class Load(wiring.Component):
 
 def _receive_layout() -> data.StructLayout:
     return data.StructLayout(
-        {"rows": 16, "words": 16, "to": 16, "to_step": 16, "target": 2, "index": 3}
+        {"rows": 16, "words": 16, "to": 16, "to_step": 16, "target": TARGET_BITS, "index": 3}
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
@@ -33,6 +33,9 @@ class ActBanks(wiring.Component):
         Activations of a word, and of a beat of results.
     act_width : int
         Bits of an activation.
+    slices : int
+        Independent memories of a bank, in which lanes lie by turns: ``feed`` has an address for
+        each.
 
     Members
     -------
@@ -41,7 +44,8 @@ class ActBanks(wiring.Component):
     write : ``In``
         Write a beat of results: ``valid``, ``index``, ``addr`` (in beats), ``data``.
     feed, drain : ``In``
-        Read a word: ``en``, ``index``, ``addr``; ``data``.
+        Read a word: ``en``, ``index``, ``addr``; ``data``. Addresses of ``feed``: one per slice,
+        that of lane 0 lowest.
     """
 
     fill: Any
@@ -50,19 +54,26 @@ class ActBanks(wiring.Component):
     drain: Any
 
     def __init__(
-        self, *, banks: int, depth: int, word_lanes: int, post_lanes: int, act_width: int
+        self,
+        *,
+        banks: int,
+        depth: int,
+        word_lanes: int,
+        post_lanes: int,
+        act_width: int,
+        slices: int = 1,
     ) -> None:
-        self.banks, self.depth = banks, depth
+        self.banks, self.depth, self.slices = banks, depth, slices
         self.word_lanes, self.post_lanes, self.act_width = word_lanes, post_lanes, act_width
         self.beats = exact_log2(word_lanes // post_lanes)
+        self.slice_lanes = word_lanes // slices
         word, beat = word_lanes * act_width, post_lanes * act_width
-        read = memory_read(ADDRESS_BITS, word, index=INDEX_BITS)
         super().__init__(
             {
                 "fill": In(memory_write(ADDRESS_BITS, word, index=INDEX_BITS)),
                 "write": In(memory_write(ADDRESS_BITS, beat, index=INDEX_BITS)),
-                "feed": In(read),
-                "drain": In(read),
+                "feed": In(memory_read(slices * ADDRESS_BITS, word, index=INDEX_BITS)),
+                "drain": In(memory_read(ADDRESS_BITS, word, index=INDEX_BITS)),
             }
         )
 
@@ -81,13 +92,6 @@ class ActBanks(wiring.Component):
         with m.If(self.drain.en):
             m.d.sync += draining.eq(self.drain.index)
         for index in range(self.banks):
-            bank: Memory = Memory(
-                shape=data.ArrayLayout(unsigned(self.act_width), self.word_lanes),
-                depth=self.depth,
-                init=[],
-            )
-            m.submodules[f"bank_{index}"] = bank
-            write, read = bank.write_port(granularity=1), bank.read_port()
             fills = Signal(name=f"fills_{index}")
             writes = Signal(name=f"writes_{index}")
             feeds = Signal(name=f"feeds_{index}")
@@ -98,19 +102,44 @@ class ActBanks(wiring.Component):
                 feeds.eq(self.feed.en & (self.feed.index == index)),
                 drains.eq(self.drain.en & (self.drain.index == index)),
             ]
-            result = self.write.data.replicate(pieces)
+            # what is written, and the lanes of the word that it is for
+            addr = Signal(words, name=f"write_addr_{index}")
+            word = Signal(self.word_lanes * self.act_width, name=f"write_data_{index}")
+            chosen = Signal(self.word_lanes, name=f"write_lanes_{index}")
             place = self.write.addr[self.beats : self.beats + words]
-            m.d.comb += write.addr.eq(Mux(fills, self.fill.addr[:words], place))
-            m.d.comb += write.data.as_value().eq(Mux(fills, self.fill.data, result))
+            m.d.comb += addr.eq(Mux(fills, self.fill.addr[:words], place))
+            m.d.comb += word.eq(Mux(fills, self.fill.data, self.write.data.replicate(pieces)))
             with m.If(fills):
-                m.d.comb += write.en.eq(lanes)
+                m.d.comb += chosen.eq(lanes)
             with m.Elif(writes):
-                m.d.comb += write.en.eq(beat << (piece * self.post_lanes))
-            m.d.comb += read.addr.eq(Mux(drains, self.drain.addr[:words], self.feed.addr[:words]))
-            m.d.comb += read.en.eq(feeds | drains)
+                m.d.comb += chosen.eq(beat << (piece * self.post_lanes))
+            drained = self.drain.addr[:words]
+            read_lanes = []
+            for each in range(self.slices):
+                bank: Memory = Memory(
+                    shape=data.ArrayLayout(unsigned(self.act_width), self.slice_lanes),
+                    depth=self.depth,
+                    init=[],
+                )
+                m.submodules[f"bank_{index}_{each}" if self.slices > 1 else f"bank_{index}"] = bank
+                write, read = bank.write_port(granularity=1), bank.read_port()
+                fed = self.feed.addr.word_select(each, ADDRESS_BITS)[:words]
+                of_slice = range(each, self.word_lanes, self.slices)
+                m.d.comb += [
+                    write.addr.eq(addr),
+                    Value.cast(write.data).eq(
+                        Cat(word.word_select(lane, self.act_width) for lane in of_slice)
+                    ),
+                    write.en.eq(Cat(chosen[lane] for lane in of_slice)),
+                    read.addr.eq(Mux(drains, drained, fed)),
+                    read.en.eq(feeds | drains),
+                ]
+                read_lanes.append(read.data)
+            lanes_of = [divmod(lane, self.slices) for lane in range(self.word_lanes)]
+            found = Cat(read_lanes[each][row] for row, each in lanes_of)
             with m.If(feeding == index):
-                m.d.comb += self.feed.data.eq(read.data.as_value())
+                m.d.comb += self.feed.data.eq(found)
             with m.If(draining == index):
-                m.d.comb += self.drain.data.eq(read.data.as_value())
+                m.d.comb += self.drain.data.eq(found)
 
         return m

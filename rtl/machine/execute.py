@@ -15,6 +15,7 @@ from hwsim.rtl.blocks.ports import memory_read, memory_write
 from hwsim.rtl.machine.command import drive_command, pixels
 from hwsim.rtl.machine.descriptor import execute_layout
 from hwsim.rtl.machine.feeder import Feeder
+from hwsim.rtl.machine.gather import GatherFeeder
 from hwsim.rtl.machine.postprocess import Postprocess
 from hwsim.rtl.machine.transpose import Transposer
 from hwsim.rtl.machine.vector import Vector
@@ -51,6 +52,8 @@ class Execute(wiring.Component):
     job : ``In(execute_layout())``
     feed, weight, scale : ``Out``
         Read ports of act banks, weights and scales.
+    list : ``Out``
+        Read port of the lists, where lanes of the act banks have addresses of their own.
     write : ``Out``
         Results: ``valid``, ``index``, ``addr``, ``data``.
     done : ``Out(1)``
@@ -68,6 +71,7 @@ class Execute(wiring.Component):
     feed: Any
     weight: Any
     scale: Any
+    list: Any
     write: Any
     done: Signal
     stalled: Signal
@@ -81,12 +85,18 @@ class Execute(wiring.Component):
         self.scale_depth = arch.memory.scale_depth
         scale_address = max(1, (self.scale_depth - 1).bit_length())
         beat = shape.ofmap_lanes * shape.act_width
+        lists = {}
+        if shape.gathers:
+            address = max(1, (shape.list_depth - 1).bit_length())
+            lists["list"] = Out(memory_read(address, shape.list_word))
         super().__init__(
             {
                 "start": In(1),
                 "abort": In(1),
                 "job": In(execute_layout()),
-                "feed": Out(memory_read(ADDRESS_BITS, shape.act_bits, index=INDEX_BITS)),
+                "feed": Out(
+                    memory_read(shape.slices * ADDRESS_BITS, shape.act_bits, index=INDEX_BITS)
+                ),
                 "weight": Out(memory_read(self.weight_address, shape.weight_word)),
                 "scale": Out(memory_read(scale_address, shape.scale_word)),
                 "write": Out(memory_write(ADDRESS_BITS, beat, index=INDEX_BITS)),
@@ -94,6 +104,7 @@ class Execute(wiring.Component):
                 "stalled": Out(1),
                 "takes": Out(1),
             }
+            | lists
         )
 
     def elaborate(self, platform):
@@ -106,7 +117,7 @@ class Execute(wiring.Component):
         m.d.comb += is_vector.eq(job.kind == KINDS["vector"])
 
         # into the array or the vector unit
-        feeder = Feeder(word_bits=shape.act_bits, beat_bits=shape.act_lanes * shape.act_width)
+        feeder = self._feeder(m)
         m.submodules.feeder = reset(feeder)
         m.d.comb += [feeder.start.eq(self.start), feeder.whole.eq(is_vector)]
         m.d.comb += feeder.base.eq(job.feed_from)
@@ -212,6 +223,22 @@ class Execute(wiring.Component):
         m.d.comb += self.stalled.eq(spurious | (post.busy & (idle == STALL_LIMIT - 1)))
 
         return m
+
+    def _feeder(self, m: Module) -> Any:
+        """Feeder of words, or of lanes of different words."""
+        shape = self.shape
+        if not shape.gathers:
+            return Feeder(word_bits=shape.act_bits, beat_bits=shape.act_lanes * shape.act_width)
+        feeder = GatherFeeder(
+            lanes=shape.act_lanes,
+            beats=shape.feed_beats,
+            width=shape.act_width,
+            entry=shape.list_entry,
+            depth=shape.list_depth,
+        )
+        m.d.comb += [self.list.en.eq(feeder.list.en), self.list.addr.eq(feeder.list.addr)]
+        m.d.comb += feeder.list.data.eq(self.list.data)
+        return feeder
 
     def _transpose(self, m: Module, acts: Any, array: Any, sums: Any) -> None:
         """Connect an array whose columns hold pixels; its sums come from the bottom row up."""

@@ -80,6 +80,7 @@ class Machine(wiring.Component):
             word_lanes=shape.word_lanes,
             post_lanes=shape.ofmap_lanes,
             act_width=shape.act_width,
+            slices=shape.slices,
         )
         m.submodules.weights = weights = Halves(width=shape.weight_word, depth=memory.weight_depth)
         m.submodules.scales = scales = Halves(width=shape.scale_word, depth=memory.scale_depth)
@@ -127,8 +128,9 @@ class Machine(wiring.Component):
 
         # on chip
         filled = load.write
-        at = {name: Signal(name=f"fills_{name}") for name in (*TARGETS, "descriptor")}
-        for name, target in (TARGETS | {"descriptor": DESCRIPTOR_TARGET}).items():
+        targets = {name: TARGETS[name] for name in shape.widths} | {"descriptor": DESCRIPTOR_TARGET}
+        at = {name: Signal(name=f"fills_{name}") for name in targets}
+        for name, target in targets.items():
             m.d.comb += at[name].eq(filled.valid & (filled.target == target))
         m.d.comb += [
             sequencer.fetched.valid.eq(at["descriptor"]),
@@ -142,10 +144,14 @@ class Machine(wiring.Component):
         wiring.connect(m, execute.write, banks.write)
         wiring.connect(m, execute.feed, banks.feed)
         wiring.connect(m, store.read, banks.drain)
-        for halves, name, port, half in (
+        users = [
             (weights, "weight", execute.weight, sequencer.job.weight_half),
             (scales, "scale", execute.scale, sequencer.job.scale_half),
-        ):
+        ]
+        if shape.gathers:
+            m.submodules.lists = lists = Halves(width=shape.list_word, depth=shape.list_depth)
+            users.append((lists, "list", execute.list, sequencer.job.weight_half))
+        for halves, name, port, half in users:
             m.d.comb += [
                 halves.fill.valid.eq(at[name]),
                 halves.fill.half.eq(filled.index),

@@ -70,7 +70,7 @@ class Sequencer(wiring.Component):
     banks : int
         Act banks.
     widths : Mapping[str, int]
-        Bits of a word of each target of a load.
+        Bits of a word of each target that the machine has.
     most_pixels : int
         Pixels of a job of the array at most.
     digest : int
@@ -139,7 +139,7 @@ class Sequencer(wiring.Component):
     ) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
         self.most_pixels = most_pixels
-        self.widths = [widths[name] for name in TARGETS]
+        self.widths = {TARGETS[name]: width for name, width in widths.items()}
         address = unsigned(bus.addr_width)
         super().__init__(
             {
@@ -379,7 +379,7 @@ class Sequencer(wiring.Component):
         """The block that is offered is empty, or its beats are not those that hold its words."""
         block = self.load.p
         uneven: Value = (block.rows == 0) | (block.words == 0) | (block.beats == 0)
-        for code, width in enumerate(self.widths):
+        for code, width in self.widths.items():
             unit = gcd(width, self.bus.data_width)
             needed = block.words * (width // unit)
             beat = self.bus.data_width // unit
@@ -401,7 +401,7 @@ class Sequencer(wiring.Component):
         for block in range(LOADS):
             target, index = d[f"load{block}_target"], d[f"load{block}_index"]
             is_act = target == TARGETS["act"]
-            unknown = (target == DESCRIPTOR_TARGET) | (index >= Mux(is_act, self.banks, 2))
+            unknown = ~target.matches(*self.widths) | (index >= Mux(is_act, self.banks, 2))
             bad |= (d.loads > block) & unknown
         return Value.cast(bad)
 
@@ -413,13 +413,11 @@ def _register(name: str, layout: data.StructLayout) -> data.View:
 def _conflict(d: data.View, before: data.View) -> Value:
     """Two neighbours would use one port: to be loaded and executed, or executed and stored."""
     worked = before.kind != KINDS["none"]
-    users = {
-        "act": worked,
-        "weight": before.kind == KINDS["array"],
-        "scale": worked,
-    }
+    computed = before.kind == KINDS["array"]
+    users = {"act": worked, "weight": computed, "scale": worked, "list": computed}
     places = {
         "act": before.write_bank, "weight": before.weight_half, "scale": before.scale_half,
+        "list": before.weight_half,
     }  # fmt: skip
     clash: Value = (d.kind != KINDS["none"]) & before.stores & (d.read_bank == before.store_bank)
     for block in range(LOADS):

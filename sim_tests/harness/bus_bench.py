@@ -41,7 +41,7 @@ def random_blocks(rng, bus, widths, count):
     bits = bits_of(widths, bus)
     blocks = []
     for _ in range(count):
-        target = int(rng.integers(4))
+        target = int(rng.choice(list(bits)))
         rows = int(rng.choice([1, 1, 2, 5]))
         beats = int(rng.integers(1, 1 + 60 // rows))
         words = max(1, beats * bus.data_width // bits[target])

@@ -17,9 +17,14 @@ ARRAYS = {
     "ws": _DENSE | _WS,
     "os": _DENSE | {"dataflow": "os"},
     "bitmask": _DENSE | _WS | {"weight_stream": "bitmask", "weight_port": 2},
+    "gather": _DENSE | _WS | {"cols": 8},
     "nm": _WS | {"family": "nm", "rows": 2, "cols": 4, "n": 2, "m": 4},
     "nm_os": {"family": "nm", "dataflow": "os", "rows": 2, "cols": 4, "n": 2, "m": 4},
 }
+
+
+#: Memories of these machines that differ from those of others.
+_MEMORY = {"gather": {"gather": True}}
 
 
 def small_machine(kind="ws", **changes):
@@ -27,22 +32,26 @@ def small_machine(kind="ws", **changes):
     raw = {
         "name": f"small_machine_{kind}",
         "array": ARRAYS[kind],
-        "memory": {"act_banks": 3, "act_depth": 1024, "weight_depth": 256, "scale_depth": 4},
+        "memory": {"act_banks": 3, "act_depth": 1024, "weight_depth": 256, "scale_depth": 4}
+        | _MEMORY.get(kind, {}),
         "bus": {"data_width": 32, "burst": 4, "outstanding": 2},
     }  # fmt: skip
     return parse(ArchConfig, raw | changes, "test")
 
 
 def blank(network):
-    """Checkpoint without a non-zero."""
+    """Checkpoint with one non-zero weight for each channel that a layer reads."""
     layers, rescales = {}, {}
     for shape in network.shapes():
         name = shape.layer.name
         if shape.has_weights:
             weight = np.zeros(weight_shape(shape), np.int8)
+            taps = weight.reshape(len(weight), shape.C, -1)
+            channel = np.arange(shape.C)
+            taps[channel % len(weight), channel, 0] = 1
             layers[name] = LayerWeights(
                 weight, np.zeros(shape.ofmap.channels, np.int32), 8, 1, 0, 1.0
             )
         elif shape.layer.rescales:
             rescales[name] = Rescale((1,) * max(1, len(shape.layer.inputs)), 0)
-    return Checkpoint(network.name, layers, {}, "no weights", rescales)
+    return Checkpoint(network.name, layers, {}, "blank", rescales)

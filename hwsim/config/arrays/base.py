@@ -61,6 +61,8 @@ class ArrayConfig(Config):
     decodes_indices: ClassVar[bool] = False
     #: Whether zero activations take fewer cycles: counts then depend on their values.
     skips_acts: ClassVar[bool] = False
+    #: Whether weights still fit the format when a layer loses channels: no block of K counts them.
+    channels_move: ClassVar[bool] = True
     #: Whether the array takes binary activations, +1 and -1.
     binary_acts: ClassVar[bool] = False
     #: Whether a weight is stored at every position that is kept, zeros included: where the code

@@ -28,6 +28,7 @@ class NMConfig(SystolicConfig):
     CAUSES: ClassVar[CauseTable] = SYSTOLIC_CAUSES
     SPARSITY: ClassVar[str] = "nm"
     binary_acts: ClassVar[bool] = True
+    channels_move: ClassVar[bool] = False
     stores_zeros: ClassVar[bool] = True
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "nm 2:4 ws": {

@@ -8,7 +8,8 @@ from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.program import Constants
 from hwsim.arrays.base import array_model
-from hwsim.compiler.weights import Scale, Weights
+from hwsim.compiler.gather import weights_of
+from hwsim.compiler.weights import Scale
 from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
@@ -19,7 +20,9 @@ COLS = 4
 def chunks_of(arch, weight, **options):
     zero = np.zeros(len(weight), np.int64)
     constants = Constants(arch)
-    found = Weights(arch, constants).chunks("layer", weight, Scale.of(zero, 1, 0), **options)
+    loops = ((weight.shape[1] // MachineShape.of(arch).act_lanes, 1),)
+    scale = Scale.of(zero, 1, 0)
+    found = weights_of(arch, constants).chunks("layer", weight, scale, loops, **options)
     return list(found), constants
 
 
@@ -85,7 +88,7 @@ def test_cycles_are_those_of_the_array(array, pixels):
 def test_blocks_that_are_too_full_are_sent_twice(density, copies):
     arch = small_machine("nm")
     (chunk,), _ = chunks_of(arch, weight_of(np.random.default_rng(5), 8, 24, density))
-    assert chunk.copies == copies
+    assert chunk.loops[0] == (copies, 0)
     assert chunk.k_folds == 3 * copies
 
 
@@ -95,7 +98,8 @@ def test_a_short_k_is_lengthened_for_whole_sums():
     weight[:, 2::4], weight[:, 3::4] = 0, 0
     for results, copies in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3)):
         (chunk,), _ = chunks_of(arch, weight, results=results)
-        assert chunk.k_folds == chunk.copies == copies
+        assert chunk.k_folds == copies
+        assert chunk.loops[0] == (copies, 0)
 
 
 def test_groups_of_filters_begin_with_a_word():

@@ -11,7 +11,7 @@ from hwsim.config import BusConfig, MemoryConfig
 from hwsim.contract.descriptors import TARGETS
 from hwsim.rtl.bus.load import Load
 
-#: Bus -> bits of the words of act, weight and scale.
+#: Bus -> bits of the words of act, weight, scale, and list where there is one.
 CASES = [
     ({}, (64, 64, 128)),
     ({"burst": 4, "outstanding": 2}, (32, 72, 640)),
@@ -19,13 +19,13 @@ CASES = [
     ({"data_width": 32, "outstanding": 1}, (8, 24, 40)),
     ({"data_width": 128, "outstanding": 16}, (64, 24, 32)),
     ({"data_width": 256, "burst": 1, "addr_width": 40}, (32, 256, 96)),
-    ({"data_width": 256, "burst": 128, "outstanding": 3}, (64, 160, 512)),
+    ({"data_width": 256, "burst": 128, "outstanding": 3}, (64, 160, 512, 96)),
 ]
 IDEAL = MemoryConfig(name="ideal", source="test", latency=1, bytes_per_cycle=32)
 
 
 def names(widths):
-    return dict(zip(TARGETS, widths, strict=True))
+    return dict(zip(TARGETS, widths, strict=False))
 
 
 def words_of(blocks, image, bus, bits):

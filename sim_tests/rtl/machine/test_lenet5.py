@@ -44,6 +44,7 @@ def by_taps(checkpoint, array):
 
 CASES = {
     "machine_dense_8x8_ws_bitmask": ["lenet5_nonstructured_12x", "lenet5_dense"],
+    "machine_dense_8x8_ws_gather": ["lenet5_structured_10x", "lenet5_dense"],
     "machine_nm_2x4_4x8_ws": ["lenet5_nm_2x4", "by taps"],
 }
 

@@ -115,7 +115,7 @@ def with_a_job(arch):
         ({"command_1": 0}, "descriptor"),
         ({"command_1": 17}, "descriptor"),
         ({"write_bank": 7}, "descriptor"),
-        ({"load0_target": 3}, "descriptor"),
+        ({"load0_target": 7}, "descriptor"),
         ({"load0_index": 5}, "descriptor"),
         ({"load0_rows": 0}, "descriptor"),
         ({"load1_words": 1000}, "descriptor"),

@@ -12,7 +12,7 @@ from hwsim.contract.registers import ERRORS
 from hwsim.rtl.machine.sequencer import Sequencer
 
 BUS = BusConfig(data_width=32)
-WIDTHS = {"act": 32, "weight": 32, "scale": 64}
+WIDTHS = {"act": 32, "weight": 32, "scale": 64, "list": 96}
 WATCHED = [
     "load.valid", "load.p.target", "load.p.address", "store.valid", "execute", "busy", "done",
     "failed", "interrupt", "code", "index",
@@ -135,6 +135,8 @@ STORE = {"stores": 1, "store_bank": 2, "store_rows": 1, "store_words": 1}
         (JOB, load(0, "weight", 1), "none"),
         (JOB, load(0, "scale", 0), "conflict"),
         (JOB, load(0, "scale", 1), "none"),
+        (JOB, load(0, "list", 0), "conflict"),
+        (JOB, load(0, "list", 1), "none"),
         (JOB, load(0, "act", 2) | load(1, "act", 1), "conflict"),
         (JOB | STORE, JOB | {"read_bank": 2}, "conflict"),
         (JOB | STORE, JOB | {"write_bank": 2}, "none"),

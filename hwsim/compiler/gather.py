@@ -1,0 +1,131 @@
+"""Weights whose removed columns are not computed: each lane of a beat is of a word of its own.
+
+A column of K that is zero in all filters of a chunk is left out. What is left of lane r's columns
+goes to lane r of one fold after the other; a list says for each fold and lane which beat that is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.accelerator.program import Constants
+from hwsim.accelerator.tile import Load, Nest
+from hwsim.compiler.bits import to_bytes
+from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+from hwsim.config import ArchConfig
+from hwsim.config.shape import MachineShape
+from hwsim.contract.descriptors import LIST_LEVEL
+
+__all__ = ["GatheredWeights", "gather", "weights_of"]
+
+
+@dataclass
+class GatheredChunk(Chunk):
+    """Filters whose beats of activations are gathered by a list."""
+
+    #: What an entry of the list adds at most.
+    reach: int = 0
+
+    def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
+        """Beats of a job: of each fold of filters the list, of each of its words the pixels."""
+        loops = [*pixels, *[(1, 0)] * (LIST_LEVEL - len(pixels)), *self.loops, *folds]
+        bounds, strides = zip(*loops, strict=True)
+        return Nest(start, bounds, strides, self.reach)
+
+
+class GatheredWeights(Weights):
+    """Weights and scales of a program, and the lists of its beats.
+
+    Filters that leave out the same columns, in halves of their own, find the list already there.
+    """
+
+    def __init__(self, arch: ArchConfig, constants: Constants) -> None:
+        super().__init__(arch, constants)
+        self._held: dict[int, Load] = {}
+
+    def chunks(
+        self,
+        name: str,
+        matrix: Ints,
+        scale: Scale,
+        loops: Loops,
+        *,
+        together: int = 1,
+        results: int = 1,
+    ) -> Iterator[Chunk]:
+        """Filters of a layer, in groups; see :meth:`Weights.chunks`."""
+        cols, lanes = self.shape.ofmap_lanes, self.shape.act_lanes
+        matrix = np.pad(matrix, ((0, -len(matrix) % cols), (0, 0)))
+        offsets, least = Nest.of(0, *loops).positions(), -(-results // lanes)
+        first, folds = 0, len(matrix) // cols
+        while first < folds:
+            rest = matrix[first * cols :]
+            m_folds = self._most(name, rest, together, least)
+            weight, kept = gather(rest[: m_folds * cols], lanes, least)
+            chunk = self._chunk(name, first, weight, scale, ((len(kept), 0),))
+            entries = np.where(kept < 0, 0, offsets[kept])
+            words = to_bytes([(entries, self.shape.list_entry)], self.shape.list_word)
+            load, loads = self.constants.load("list", chunk.half, words), chunk.loads
+            if load != self._held.get(chunk.half):
+                loads = (*loads, load)
+            self._held[chunk.half] = load
+            yield GatheredChunk(
+                **vars(replace(chunk, loads=loads)), reach=int(entries.max(initial=0))
+            )
+            first += m_folds
+
+    def _most(self, name: str, matrix: Ints, together: int, least: int) -> int:
+        """Folds of filters whose weights and list fit their halves."""
+        cols, lanes = self.shape.ofmap_lanes, self.shape.act_lanes
+
+        def need(m_folds: int) -> int:
+            weight, kept = gather(matrix[: m_folds * cols], lanes, least)
+            # a fold of the list stands for a beat's lanes of weights, however few words they take
+            return max(self._words(name, weight), len(kept) * lanes)
+
+        folds = min(len(matrix) // cols, self.memory.scale_depth)
+        most = bisect_right(range(1, folds + 1), self.memory.weight_depth, key=need)
+        if most < len(matrix) // cols:
+            most -= most % together
+        # or refused, with what the first filters need
+        return most or self._fit(name, [need(together)], 1)
+
+
+def weights_of(arch: ArchConfig, constants: Constants) -> Weights:
+    """Weights of a program for a design."""
+    kind = GatheredWeights if MachineShape.of(arch).gathers else Weights
+    return kind(arch, constants)
+
+
+def gather(weight: Ints, lanes: int, least: int = 1) -> tuple[Ints, NDArray[np.int64]]:
+    """Leave out columns that are zero in all filters.
+
+    Parameters
+    ----------
+    weight
+        ``(M, K)``: K in whole beats.
+    lanes
+        Lanes of a beat; a column stays in its own.
+    least
+        Folds at least.
+
+    Returns
+    -------
+    weight, kept
+        ``(M, folds * lanes)``, zeros where a lane has no column in a fold, and of each fold and
+        lane ``(folds, lanes)`` the beat that its column is of, or -1.
+    """
+    beats = weight.reshape(len(weight), -1, lanes)
+    used: NDArray[np.bool_] = np.any(beats != 0, axis=0)
+    folds = max(least, int(used.sum(axis=0).max()))
+    kept = np.full((folds, lanes), -1, np.int64)
+    for lane in range(lanes):
+        (of_lane,) = used[:, lane].nonzero()
+        kept[: len(of_lane), lane] = of_lane
+    chosen = np.where(kept < 0, 0, beats[:, kept, np.arange(lanes)])
+    return chosen.reshape(len(weight), -1), kept

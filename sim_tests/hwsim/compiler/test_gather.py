@@ -1,0 +1,67 @@
+"""Weights without removed columns: sums stay, folds are those of the fullest lane."""
+
+import numpy as np
+import pytest
+from harness.machine import small_machine
+
+from hwsim.accelerator.program import Constants
+from hwsim.compiler.gather import gather, weights_of
+from hwsim.compiler.weights import Scale
+from hwsim.errors import InputError
+
+
+def pruned(rng, m, beats, lanes, density):
+    weight = rng.integers(-128, 128, size=(m, beats * lanes))
+    return weight * (rng.random(beats * lanes) < density)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("least", [1, 3])
+def test_sums_stay(density, least):
+    rng = np.random.default_rng(int(10 * density) + least)
+    for _ in range(20):
+        m, beats, lanes = rng.integers(1, 9, size=3)
+        weight = pruned(rng, m, beats, lanes, density)
+        left, kept = gather(weight, lanes, least)
+        act = rng.integers(-128, 128, size=(beats, lanes))
+        gathered = np.where(kept < 0, 99, act[kept, np.arange(lanes)])
+        assert (left @ gathered.reshape(-1) == weight @ act.reshape(-1)).all()
+        fullest = weight.any(axis=0).reshape(beats, lanes).sum(axis=0).max()
+        assert len(kept) == max(least, fullest)
+
+
+def chunks_of(arch, weight, loops, **options):
+    scale = Scale.of(np.zeros(len(weight), np.int64), 1, 0)
+    return list(weights_of(arch, Constants(arch)).chunks("layer", weight, scale, loops, **options))
+
+
+def test_each_chunk_leaves_out_what_its_own_filters_do_not_need():
+    arch = small_machine("gather")
+    weight = np.zeros((64, 32 * 4), np.int64)
+    weight[:32, ::2] = 1  # two lanes of every beat
+    weight[32:, 4 * 31] = 1  # one column: the last beat of the first lane
+    chunks = chunks_of(arch, weight, ((8, 1), (4, 20)))
+    assert [(c.first, c.m_folds, c.k_folds) for c in chunks] == [(0, 2, 32), (2, 2, 32), (4, 4, 1)]
+    assert [chunk.reach for chunk in chunks] == [67, 67, 67]
+    assert [[load.target for load in c.loads] for c in chunks] == [["weight", "scale", "list"]] * 3
+    assert [chunk.loads[2].words for chunk in chunks] == [32, 32, 1]
+    nest = chunks[2].feed(5, ((3, 1), (2, 9)), ((4, 0),))
+    assert (nest.bounds, nest.strides, nest.reach) == ((3, 2, 1, 4), (1, 9, 0, 0), 67)
+
+
+def test_a_list_that_is_already_there_is_not_loaded_again():
+    arch = small_machine("gather")
+    chunks = chunks_of(arch, np.ones((64, 32 * 4), np.int64), ((32, 1),))
+    assert [len(chunk.loads) for chunk in chunks] == [3, 3, 2, 2]
+
+
+def test_a_list_that_no_half_holds_is_refused():
+    arch = small_machine("gather")
+    with pytest.raises(InputError, match="weight_depth, 256"):
+        chunks_of(arch, np.ones((8, 65 * 4), np.int64), ((65, 1),))
+
+
+def test_groups_of_filters_begin_with_a_word():
+    arch = small_machine("gather", memory={"weight_depth": 16, "scale_depth": 8, "gather": True})
+    chunks = chunks_of(arch, np.ones((40, 4), np.int64), ((1, 1),), together=2)
+    assert [chunk.m_folds for chunk in chunks] == [4, 1]
