@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import random_checkpoint, random_network
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.checkpoints.find import find_checkpoint
@@ -13,6 +12,7 @@ from hwsim.compiler.slim import slim
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
 from hwsim.inference import golden
+from hwsim.verification.networks import random_checkpoint, random_network
 
 
 def channels(network):
