@@ -9,6 +9,7 @@ from hwsim import __version__
 from hwsim.config import ArchConfig
 from hwsim.contract.descriptors import FIELDS
 from hwsim.contract.registers import COUNTERS, ERRORS, REGISTERS, offsets
+from hwsim.rtl.emit.head import Port
 from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated, rtl_digest
 from hwsim.rtl.emit.verilog import verilog_of
@@ -16,7 +17,7 @@ from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.top import MachineTop
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["generate_machine"]
+__all__ = ["generate_machine", "machine_ports"]
 
 
 def generate_machine(arch: ArchConfig, folder: Path) -> Path:
@@ -32,7 +33,7 @@ def generate_machine(arch: ArchConfig, folder: Path) -> Path:
     top = MachineTop(arch)
     rtlil = without_zeros(elaborated(top, arch.name))
     texts = {
-        "v": verilog_of(rtlil, arch.name),
+        "v": verilog_of(rtlil, arch.name, machine_ports(top)),
         "h": header_text(arch),
         "c": driver_text(arch),
         "json": _json(arch, top, rtl_digest(rtlil, arch.name)),
@@ -43,6 +44,21 @@ def generate_machine(arch: ArchConfig, folder: Path) -> Path:
     for suffix, text in texts.items():
         write_text_atomic(Path(folder) / f"{arch.name}.{suffix}", text)
     return Path(folder) / f"{arch.name}.v"
+
+
+def machine_ports(top: MachineTop) -> list[Port]:
+    """Ports of a machine, with what they are."""
+    found = []
+    for name, member in top.signature.members.items():
+        prefix, _, _ = name.rpartition("_")
+        meaning = {
+            "s_axi": "AXI4-Lite: registers",
+            "m_axi": "AXI4: memory",
+            "": "interrupt, while one is pending",
+        }[prefix]
+        direction = "in" if member.flow.name == "In" else "out"
+        found.append(Port(name, direction, len(getattr(top, name)), meaning))
+    return found
 
 
 def _json(arch: ArchConfig, top: MachineTop, rtl: str) -> str:
@@ -65,11 +81,8 @@ def _json(arch: ArchConfig, top: MachineTop, rtl: str) -> str:
         "digest": {"arch": arch.digest, "rtl": rtl},
         "config": arch.model_dump(mode="json"),
         "ports": {
-            name: {
-                "direction": "in" if member.flow.name == "In" else "out",
-                "width": len(getattr(top, name)),
-            }
-            for name, member in top.signature.members.items()
+            port.name: {"direction": port.direction, "width": port.width}
+            for port in machine_ports(top)
         },
         "registers": [
             {"offset": at[r.name], "name": r.name, "access": r.access, "meaning": r.meaning}

@@ -13,6 +13,7 @@ from hwsim.errors import InputError
 from hwsim.formats import project
 from hwsim.rtl.emit.rtlil import design_rtlil
 from hwsim.rtl.emit.share_modules import share_modules
+from hwsim.rtl.emit.tidy import tidied
 from hwsim.rtl.emit.verilog import generate
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.random import sparse
@@ -192,3 +193,42 @@ def _gemm(arch):
         project(arch, sparse(rng, (5, 6), 0.7, arch.numbers.weight_width)),
         sparse(rng, (6, 7), 0.7, arch.numbers.act_width),
     )
+
+
+def test_ports_stand_in_order_and_in_the_head(arch, tmp_path):
+    """Clock, reset, each stream as valid, ready, payload; the head says the bits of each."""
+    path = generate(arch, tmp_path)
+    text = path.read_text()
+    ports = re.search(rf"^module {arch.name}\((.*?)\);", text, re.DOTALL | re.MULTILINE)[1]
+    names = ports.replace("\n", "").split(", ")
+    streams = json.loads(path.with_suffix(".json").read_text())["streams"]
+    expected = [f"{stream}__{part}" for stream in streams for part in ("valid", "ready", "payload")]
+    assert names[: 2 + len(expected)] == ["clk", "rst", *expected]
+    head = text.partition("*/")[0]
+    for name in names[2:]:
+        width = re.search(rf"^  (in|out)put (?:\[(\d+):0\] )?{name};", text, re.MULTILINE)
+        bits = int(width[2] or 0) + 1
+        assert re.search(rf"^ \* {name} +{width[1]} +{bits}\b", head, re.MULTILINE), name
+
+
+def test_fields_that_nothing_reads_are_left_out():
+    module = """\
+module \\top
+  wire width 8 input 0 \\pair
+  wire width 4 \\pair.low
+  attribute \\enum_base_type "Kind"
+  wire width 4 \\pair.high
+  wire width 4 output 1 \\sum
+  wire width 4 \\pair.low.part
+  connect \\pair.low.part \\pair.low
+connect \\pair.low \\pair [3:0]
+connect \\pair.high \\pair [7:4]
+connect \\sum \\pair.high
+end
+"""
+    text = tidied(module, "top", ["sum", "pair"])
+    assert "pair.low" not in text
+    assert "connect \\pair.high \\pair [7:4]" in text
+    assert "enum_base_type" in text
+    assert "wire width 4 output 3 \\sum" in text
+    assert "wire width 8 input 4 \\pair" in text
