@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
 from hwsim.accelerator.vector import vector_cycles
-from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.machine import POST_LATENCY, RAW_LATENCY
 
@@ -27,7 +27,7 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     if isinstance(job, VectorJob):
         cycles = 2 + vector_cycles(job.window, job.windows, shape.post_beats)
         return cycles + POST_LATENCY
-    transposed = 2 * job.pixels if arch.array_as(SystolicConfig).transposes else 0
+    transposed = 2 * job.pixels if arch.array.transposes else 0
     return 1 + job.cycles + transposed + _behind(job, shape)
 
 

@@ -20,7 +20,7 @@ from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Lowered, Map, Unrolled
 from hwsim.compiler.slim import slim
 from hwsim.compiler.weights import Scale
-from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig
+from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import FEED_LEVELS, LOADS
 from hwsim.errors import InputError
@@ -76,9 +76,9 @@ class _Compiler:
         self.arch, self.network, self.checkpoint, self.images = arch, network, checkpoint, images
         self.acts = acts
         self.shape = MachineShape.of(arch)
-        array, memory = arch.array_as(SystolicConfig), arch.memory
+        memory = arch.memory
         assert memory is not None
-        self.pixels = array.machine_pixels
+        self.pixels = arch.array.machine_pixels
         self.banks = Banks(memory.act_banks, memory.act_depth)
         self.constants = Constants(arch)
         self.weights = weights_of(arch, self.constants)

@@ -46,6 +46,9 @@ class ArrayConfig(Config):
     MODEL: ClassVar[str]
     #: Module of the RTL: ``Array(arch)`` (:mod:`hwsim.rtl.arrays`).
     RTL: ClassVar[str]
+    #: Module of what fits the array to a machine, where there is one for it: ``Adapter(arch)``
+    #: (:mod:`hwsim.rtl.machine.adapters`).
+    ADAPTER: ClassVar[str]
 
     #: What a cycle of the array, or of its control and PEs, can be spent on.
     CAUSES: ClassVar[CauseTable]
@@ -142,6 +145,16 @@ class ArrayConfig(Config):
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
         """Bits of data that ``weight``, ``act`` and ``ofmap`` carry: no flags, no addresses."""
         raise NotImplementedError
+
+    @property
+    def transposes(self) -> bool:
+        """Whether a tile's pixels fill a transposer before the array, and one behind it."""
+        return False
+
+    @property
+    def machine_pixels(self) -> int:
+        """Pixels of a job of a machine at most, or groups of them: the field of a descriptor."""
+        return (1 << 16) - 1
 
     def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
         """Activations and results of a beat, and bits of one of weights, in a machine.
