@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS, POST_LEVELS
 from hwsim.contract.machine import STALL_LIMIT
 from hwsim.rtl.blocks.ports import memory_read, memory_write
 from hwsim.rtl.machine.adapters.interface import adapter, connect
@@ -158,10 +158,12 @@ class Execute(wiring.Component):
             psum_width=shape.psum_width,
             act_width=shape.act_width,
             scale_depth=self.scale_depth,
+            scale_level=0 if self.arch.array.pixel_by_pixel else POST_LEVELS - 1,
         )
         m.submodules.postprocess = reset(post)
         m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
         m.d.comb += [post.job.relu.eq(job.relu), post.job.raw.eq(job.raw)]
+        m.d.comb += post.job.one_scale.eq(is_vector)
         for level in range(len(post.job.bounds)):
             m.d.comb += post.job.bounds[level].eq(job[f"post{level}_bound"])
             m.d.comb += post.job.steps[level].eq(job[f"post{level}_step"])

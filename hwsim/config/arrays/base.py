@@ -66,6 +66,9 @@ class ArrayConfig(Config):
     skips_acts: ClassVar[bool] = False
     #: Whether weights still fit the format when a layer loses channels: no block of K counts them.
     channels_move: ClassVar[bool] = True
+    #: Whether PEs hold all filters of a tile: a machine sends a pixel after the other, and the sums
+    #: of a pixel leave one after the other.
+    pixel_by_pixel: ClassVar[bool] = False
     #: Whether the array takes binary activations, +1 and -1.
     binary_acts: ClassVar[bool] = False
     #: Whether a weight is stored at every position that is kept, zeros included: where the code
