@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
 from hwsim.accelerator.vector import vector_cycles
-from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.machine import POST_LATENCY, RAW_LATENCY
 
@@ -18,7 +18,8 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     own count of cycles; the vector unit is offered its first word two cycles after. Behind both
     lie the registers of the postprocess, and the flag that the stage has finished. Transposers,
     where there are some, are filled with a word per pixel before the array's first operands, and
-    emptied of a beat per pixel after its last sums.
+    emptied of a beat per pixel after its last sums. Whole sums of a pixel, where an array gives
+    them one after the other, each wait until the one before is written.
     """
     job = tile.job
     if job is None:
@@ -27,8 +28,12 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     if isinstance(job, VectorJob):
         cycles = 2 + vector_cycles(job.window, job.windows, shape.post_beats)
         return cycles + POST_LATENCY
-    transposed = 2 * job.pixels if arch.array_as(SystolicConfig).transposes else 0
-    return 1 + job.cycles + transposed + _behind(job, shape)
+    cycles = 1 + job.cycles
+    if arch.array.transposes:
+        cycles += 2 * job.pixels
+    if arch.array.pixel_by_pixel and job.raw:
+        cycles += (job.m_folds - 1) * (shape.raw_beats - 1)
+    return cycles + _behind(job, shape)
 
 
 def _behind(job: ArrayJob, shape: MachineShape) -> int:

@@ -41,6 +41,11 @@ class Nest:
                 kept.append((bound, stride))
         return cls(start, tuple(bound for bound, _ in kept), tuple(stride for _, stride in kept))
 
+    @classmethod
+    def loops(cls, start: int, *loops: tuple[int, int]) -> Self:
+        """Nest of exactly these loops: one of them may walk the scale memory."""
+        return cls(start, tuple(bound for bound, _ in loops), tuple(stride for _, stride in loops))
+
     @property
     def beats(self) -> int:
         """Positions that it visits."""
@@ -167,6 +172,8 @@ class ArrayJob(_Job):
     """One command of the array: ``m_folds`` folds of filters, each for ``pixels``."""
 
     weight_half: int = 0
+    #: Words of weights, where PEs hold all of them.
+    weight_words: int = 0
     #: Words of activations that each pixel reads.
     k_folds: int = 1
     m_folds: int = 1
@@ -183,7 +190,7 @@ class ArrayJob(_Job):
             "weight_half": self.weight_half,
             "raw": int(self.raw),
             "command_0": self.k_folds | self.m_folds << 16,
-            "command_1": self.pixels,
+            "command_1": self.pixels | self.weight_words << 16,
         }
 
 

@@ -87,6 +87,9 @@ class ArrayModel(Protocol):
     #: Counts of a matrix of whole folds in a machine, nothing left out: ``count_whole(arch, weight,
     #: pixels)``.
     count_whole: Callable[[ArchConfig, NDArray[np.integer], int], Counts]
+    #: Words of the weight stream of a matrix that PEs hold at once, or more than any memory has
+    #: where they do not: ``held_words(arch, weight, name)``.
+    held_words: Callable[[ArchConfig, NDArray[np.integer], str], int]
     #: The same for an array that skips zero activations: ``count_fed(arch, weight, pixels, act)``,
     #: with the beats of activations ``(beats, lanes)`` that the feeder gives, in order.
     count_fed: Callable[[ArchConfig, NDArray[np.integer], int, NDArray[np.integer]], Counts]

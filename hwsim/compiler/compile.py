@@ -20,7 +20,7 @@ from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Lowered, Map, Unrolled
 from hwsim.compiler.slim import slim
 from hwsim.compiler.weights import Scale
-from hwsim.config import ArchConfig, LayerShape, NetworkConfig, SystolicConfig
+from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import FEED_LEVELS, LOADS
 from hwsim.errors import InputError
@@ -76,9 +76,9 @@ class _Compiler:
         self.arch, self.network, self.checkpoint, self.images = arch, network, checkpoint, images
         self.acts = acts
         self.shape = MachineShape.of(arch)
-        array, memory = arch.array_as(SystolicConfig), arch.memory
+        memory = arch.memory
         assert memory is not None
-        self.pixels = array.machine_pixels
+        self.pixels = arch.array.machine_pixels
         self.banks = Banks(memory.act_banks, memory.act_depth)
         self.constants = Constants(arch)
         self.weights = weights_of(arch, self.constants)
@@ -268,7 +268,12 @@ class _Compiler:
     def _is_depthwise(self, shape: LayerShape) -> bool:
         """Whether each filter has a channel of its own, and a beat holds those of a fold."""
         one = shape.layer.G > 1 and shape.C == shape.M == 1
-        return one and self.shape.act_lanes % self.shape.ofmap_lanes == 0
+        # an array that skips zeros takes such a layer as any in groups
+        return (
+            one
+            and not self.arch.array.pixel_by_pixel
+            and self.shape.act_lanes % self.shape.ofmap_lanes == 0
+        )
 
     def _diagonal(self, groups: Sequence[NDArray[np.integer]]) -> NDArray[np.integer]:
         """Filters of one channel each: at each tap a beat, in which a filter has its own lane."""
@@ -286,7 +291,10 @@ class _Compiler:
         layer = shape.layer
         users = [s for s in self.shapes if "input" in s.layer.inputs]
         if layer.type == "conv" and layer.G == 1 and lanes // 2 >= shape.C and not users[1:]:
-            return (Lowered if shape.C % self.arch.array.block else Unrolled)(shape, lanes)
+            array = self.arch.array
+            # where every word of a pixel costs cycles by itself, the fewest words
+            is_lowered = array.pixel_by_pixel or shape.C % array.block
+            return (Lowered if is_lowered else Unrolled)(shape, lanes)
         border = self._border(-1)
         if border and any(user.layer.type == "maxpool" for user in self._users(-1)):
             rule = "must not read a border around the input: 0 may win there"

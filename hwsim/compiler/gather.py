@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hwsim.accelerator.program import Constants
 from hwsim.accelerator.tile import Load, Nest
 from hwsim.compiler.bits import to_bytes
+from hwsim.compiler.held import HeldWeights
 from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
@@ -98,7 +99,9 @@ class GatheredWeights(Weights):
 
 def weights_of(arch: ArchConfig, constants: Constants) -> Weights:
     """Weights of a program for a design."""
-    kind = GatheredWeights if MachineShape.of(arch).gathers else Weights
+    if MachineShape.of(arch).gathers:
+        return GatheredWeights(arch, constants)
+    kind = HeldWeights if arch.array.pixel_by_pixel else Weights
     return kind(arch, constants)
 
 

@@ -59,11 +59,8 @@ def convolution(
                 size = (min(width, ofmap.width - x), min(height, ofmap.height - y))
                 pixels_loops = ((size[0], column), (size[1], row))
                 feeding = chunk.feed(begin + y * row + x * column, pixels_loops, folds)
-                posting = Nest(
-                    target.pixel(y, x) * post + chunk.first,
-                    (*size, chunk.m_folds),
-                    (pixel, target.row * post, 1),
-                )
+                pixels_loops = ((size[0], pixel), (size[1], target.row * post))
+                posting = chunk.post(target.pixel(y, x) * post + chunk.first, pixels_loops, 1)
                 if is_whole:
                     posting = _whole(chunk, target, y * ofmap.width + x, words)
                 count, relu = size[0] * size[1], layer.relu and not is_whole
@@ -107,11 +104,8 @@ def together(
             images = min(pixels, len(sources) - first)
             begin = sources[first].start * feed
             feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))
-            posting = Nest(
-                targets[first].start * post + chunk.first,
-                (images, 1, chunk.m_folds),
-                (out.words * post, 0, 1),
-            )
+            loops = ((images, out.words * post), (1, 0))
+            posting = chunk.post(targets[first].start * post + chunk.first, loops, 1)
             relu = shape.layer.relu
             job = _job(chunk, contents, sources[0].bank, out.bank, feeding, posting, images, relu)
             yield Tile(chunk.take(), job, layer=shape.layer.name)
@@ -226,7 +220,7 @@ def _whole(chunk: Chunk, target: Map, pixel: int, words: MachineShape) -> Nest:
     raw = words.raw_beats
     per_pixel = -(-target.shape.channels // words.ofmap_lanes) * raw
     first = target.start * words.post_beats + pixel * per_pixel + chunk.first * raw
-    return Nest(first, (1, 1, chunk.m_folds), (0, 0, raw))
+    return chunk.post(first, ((1, 0), (1, 0)), raw)
 
 
 def _rectangle(ofmap: TensorShape, pixels: int) -> tuple[int, int]:
@@ -252,4 +246,5 @@ def _job(
         read_bank, write_bank, chunk.half, feed, post, relu=relu, weight_half=chunk.half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
         cycles=counts.cycles, act_beats=counts.events["act_beats"],
+        weight_words=chunk.weight_words,
     )  # fmt: skip

@@ -58,10 +58,16 @@ class Chunk:
     #: activations that it is given.
     counts: Callable[[int, Any], Counts]
     loads: tuple[Load, ...] = field(default=())
+    #: Words of weights, where the array's command says how many it takes; else 0.
+    weight_words: int = 0
 
     def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
         """Beats of a job: of each fold of filters K, of each K the pixels."""
         return Nest.of(start, *pixels, *self.loops, *folds)
+
+    def post(self, start: int, pixels: Loops, step: int) -> Nest:
+        """Results of a job, of ``pixels`` in two loops: of each fold of filters the pixels."""
+        return Nest.loops(start, *pixels, (self.m_folds, step))
 
     def take(self) -> tuple[Load, ...]:
         """Blocks of the chunk for the first tile that needs them, none for the others."""

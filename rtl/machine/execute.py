@@ -2,22 +2,20 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, ResetInserter, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS, POST_LEVELS
 from hwsim.contract.machine import STALL_LIMIT
-from hwsim.rtl.arrays import build
 from hwsim.rtl.blocks.ports import memory_read, memory_write
-from hwsim.rtl.machine.command import drive_command, pixels
+from hwsim.rtl.machine.adapters.interface import adapter, connect
 from hwsim.rtl.machine.descriptor import execute_layout
 from hwsim.rtl.machine.feeder import Feeder
 from hwsim.rtl.machine.gather import GatherFeeder
 from hwsim.rtl.machine.postprocess import Postprocess
-from hwsim.rtl.machine.transpose import Transposer
 from hwsim.rtl.machine.vector import Vector
 from hwsim.rtl.machine.weights import WeightReader
 
@@ -28,15 +26,8 @@ class Execute(wiring.Component):
     """Run a job of the array or of the vector unit; its results go through the postprocess.
 
     Activations and weights are offered two cycles after ``start``, the array's command one cycle
-    after: so no stream ever starves, and the array takes its own count of cycles. Weights are
-    offered without end, and an array may take more than a job needs: each job finds it as after a
-    reset.
-
-    Where the array's columns hold pixels, a transposer before it makes beats of one k of the words
-    of a fold's pixels, and one behind it makes beats of one pixel of its sums, a filter per beat.
-    Each adds as many cycles as the job has pixels: a fold's beats take longer than its words, and
-    its sums leave before those of the next fold come, so neither starves nor stalls the array after
-    that.
+    after: so no stream ever starves, and the array takes its own count of cycles. What fits it to
+    the words of the machine is the adapter of its family (:mod:`hwsim.rtl.machine.adapters`).
 
     Parameters
     ----------
@@ -133,30 +124,14 @@ class Execute(wiring.Component):
         m.d.comb += [self.weight.en.eq(weights.read.en), self.weight.addr.eq(weights.read.addr)]
         m.d.comb += weights.read.data.eq(self.weight.data)
 
-        array: Any = build(self.arch)
-        m.submodules.array = ResetInserter(self.abort | self.start)(array)
-        commanded = Signal()
-        with m.If(array.command.ready):
-            m.d.sync += commanded.eq(0)
-        with m.If(self.start & is_array):
-            m.d.sync += commanded.eq(1)
-        with m.If(self.abort):
-            m.d.sync += commanded.eq(0)
-        m.d.comb += array.command.valid.eq(commanded)
-        drive_command(m, self.arch, array.command.payload, job)
-        m.d.comb += array.weight.valid.eq(weights.word.valid)
-        m.d.comb += array.weight.payload.as_value().eq(weights.word.payload)
-        m.d.comb += weights.word.ready.eq(array.weight.ready)
-        acts = stream.Signature(shape.act_lanes * shape.act_width).create(path=("acts",))
-        sums = stream.Signature(shape.ofmap_lanes * shape.psum_width).create(path=("sums",))
-        m.d.comb += acts.valid.eq(feeder.beat.valid & is_array)
-        m.d.comb += acts.payload.eq(feeder.beat.payload)
-        if self.arch.array_as(SystolicConfig).transposes:
-            self._transpose(m, acts, array, sums)
-        else:
-            _connect(m, acts, array.act)
-            _connect(m, array.ofmap, sums)
-        m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
+        core = adapter(self.arch)
+        m.submodules.core = core
+        m.d.comb += [core.start.eq(self.start & is_array), core.abort.eq(self.abort)]
+        m.d.comb += core.job.eq(job)
+        connect(m, weights.word, core.weight)
+        m.d.comb += core.act.valid.eq(feeder.beat.valid & is_array)
+        m.d.comb += core.act.payload.eq(feeder.beat.payload)
+        m.d.comb += self.takes.eq(core.takes)
 
         vector = Vector(
             word_lanes=shape.word_lanes,
@@ -175,7 +150,7 @@ class Execute(wiring.Component):
         with m.If(is_vector):
             m.d.comb += feeder.beat.ready.eq(vector.word.ready)
         with m.Else():
-            m.d.comb += feeder.beat.ready.eq(acts.ready)
+            m.d.comb += feeder.beat.ready.eq(core.act.ready)
 
         # out of them
         post = Postprocess(
@@ -183,10 +158,12 @@ class Execute(wiring.Component):
             psum_width=shape.psum_width,
             act_width=shape.act_width,
             scale_depth=self.scale_depth,
+            scale_level=0 if self.arch.array.pixel_by_pixel else POST_LEVELS - 1,
         )
         m.submodules.postprocess = reset(post)
         m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
         m.d.comb += [post.job.relu.eq(job.relu), post.job.raw.eq(job.raw)]
+        m.d.comb += post.job.one_scale.eq(is_vector)
         for level in range(len(post.job.bounds)):
             m.d.comb += post.job.bounds[level].eq(job[f"post{level}_bound"])
             m.d.comb += post.job.steps[level].eq(job[f"post{level}_step"])
@@ -195,9 +172,7 @@ class Execute(wiring.Component):
             m.d.comb += post.psum.payload.eq(vector.psum.payload)
             m.d.comb += vector.psum.ready.eq(post.psum.ready)
         with m.Else():
-            m.d.comb += post.psum.valid.eq(sums.valid)
-            m.d.comb += post.psum.payload.as_value().eq(sums.payload)
-            m.d.comb += sums.ready.eq(post.psum.ready)
+            connect(m, core.sums, post.psum)
         m.d.comb += [self.scale.en.eq(post.scale.en), self.scale.addr.eq(post.scale.addr)]
         m.d.comb += post.scale.data.as_value().eq(self.scale.data)
         m.d.comb += [
@@ -213,10 +188,10 @@ class Execute(wiring.Component):
         moves, spurious = Signal(), Signal(name="spurious")
         m.d.comb += moves.eq(
             (feeder.beat.valid & feeder.beat.ready)
-            | (array.weight.valid & array.weight.ready)
+            | (weights.word.valid & weights.word.ready)
             | self.write.valid
         )
-        m.d.comb += spurious.eq(sums.valid & (is_vector | ~post.takes))
+        m.d.comb += spurious.eq(core.sums.valid & (is_vector | ~post.takes))
         m.d.sync += idle.eq(idle + 1)
         with m.If(self.start | moves):
             m.d.sync += idle.eq(0)
@@ -239,28 +214,3 @@ class Execute(wiring.Component):
         m.d.comb += [self.list.en.eq(feeder.list.en), self.list.addr.eq(feeder.list.addr)]
         m.d.comb += feeder.list.data.eq(self.list.data)
         return feeder
-
-    def _transpose(self, m: Module, acts: Any, array: Any, sums: Any) -> None:
-        """Connect an array whose columns hold pixels; its sums come from the bottom row up."""
-        shape, systolic = self.shape, self.arch.array_as(SystolicConfig)
-        count = pixels(self.job)
-        # what a job has left behind is dropped, as the feeder does
-        reset = ResetInserter(self.start | self.abort)
-        element = shape.act_lanes * shape.act_width // systolic.cols
-        before = Transposer(words=systolic.cols, lanes=systolic.cols, width=element)
-        behind = Transposer(words=systolic.rows, lanes=systolic.cols, width=shape.psum_width)
-        m.submodules.act_transposer = reset(before)
-        m.submodules.psum_transposer = reset(behind)
-        m.d.comb += [before.taken.eq(count), before.given.eq(systolic.cols)]
-        m.d.comb += [behind.taken.eq(systolic.rows), behind.given.eq(count)]
-        _connect(m, acts, before.word)
-        _connect(m, before.beat, array.act)
-        _connect(m, array.ofmap, behind.word)
-        m.d.comb += [sums.valid.eq(behind.beat.valid), behind.beat.ready.eq(sums.ready)]
-        m.d.comb += sums.payload.eq(Cat(*reversed(list(behind.beat.payload))))
-
-
-def _connect(m: Module, source: Any, sink: Any) -> None:
-    """Connect streams of the same bits."""
-    m.d.comb += Value.cast(sink.payload).eq(Value.cast(source.payload))
-    m.d.comb += [sink.valid.eq(source.valid), source.ready.eq(sink.ready)]

@@ -6,7 +6,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
 from hwsim.contract.registers import VERSION
@@ -69,7 +69,7 @@ class Machine(wiring.Component):
             bus=bus,
             banks=memory.act_banks,
             widths=shape.widths,
-            most_pixels=arch.array_as(SystolicConfig).machine_pixels,
+            most_pixels=arch.array.machine_pixels,
             digest=digest,
         )
         m.submodules.load = load = Load(bus=bus, widths=shape.widths)

@@ -30,6 +30,7 @@ def post_job_layout() -> data.StructLayout:
             "steps": data.ArrayLayout(_ADDRESS_WIDTH, POST_LEVELS),
             "relu": 1,
             "raw": 1,
+            "one_scale": 1,
         }
     )
 
@@ -50,8 +51,9 @@ class Postprocess(wiring.Component):
     """Turn each beat of partial sums into a beat of activations, and write it where its nest says.
 
     Per lane: ``requantize(wrap(psum + bias), multiplier, shift, relu)`` of
-    :mod:`hwsim.fixedpoint`. A word of the scale memory serves one iteration of the outermost loop:
-    it is read when that loop begins or steps, and stays in a register.
+    :mod:`hwsim.fixedpoint`. A word of the scale memory serves one iteration of one of the loops: it
+    is read when that loop begins or steps, and stays in a register. Where the loop begins again,
+    so do the words. One word may serve all beats of a job.
 
     In raw mode the sums with their bias are written whole: a beat of partial sums becomes
     ``raw_beats`` beats of the memory, one after the other from the address of the nest, with the
@@ -71,11 +73,13 @@ class Postprocess(wiring.Component):
         Bits of a partial sum, an activation, a multiplier.
     scale_depth : int
         Words of the scale memory.
+    scale_level : int
+        Loop that walks them.
 
     Members
     -------
     job : ``In(post_job_layout())``
-        First address, nest, ReLU, raw mode; taken with ``start``.
+        First address, nest, ReLU, raw mode, one word of scales for all; taken with ``start``.
     start : ``In(1)``
         Begin a job, while ``busy`` is 0 or in the cycle of ``done``.
     psum : ``In(stream.Signature(ArrayLayout(signed(psum_width), lanes)))``
@@ -116,6 +120,7 @@ class Postprocess(wiring.Component):
         act_width: int,
         multiplier_width: int = MULTIPLIER_BITS,
         scale_depth: int,
+        scale_level: int = POST_LEVELS - 1,
     ) -> None:
         sizes = {
             "lanes": lanes,
@@ -128,7 +133,7 @@ class Postprocess(wiring.Component):
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, not {size}")
         self.lanes, self.psum_width, self.act_width = lanes, psum_width, act_width
-        self.multiplier_width = multiplier_width
+        self.multiplier_width, self.scale_level = multiplier_width, scale_level
         self.raw_beats = -(-psum_width // act_width)
         super().__init__(
             {
@@ -163,6 +168,7 @@ class Postprocess(wiring.Component):
         m = Module()
 
         relu, raw = (Signal(name=name, reset_less=True) for name in ("relu", "raw"))
+        one_scale = Signal(reset_less=True)
         running, busy = Signal(), Signal()
         transfer = Signal()
         # raw beats that are still to be written of the last transfer.
@@ -183,11 +189,12 @@ class Postprocess(wiring.Component):
             m.d.sync += running.eq(0)
         with m.If(self.start):
             m.d.sync += [running.eq(1), relu.eq(self.job.relu), raw.eq(self.job.raw)]
+            m.d.sync += one_scale.eq(self.job.one_scale)
         m.d.comb += [self.busy.eq(busy), self.takes.eq(running)]
         with m.If(self.start | self.done):
             m.d.sync += busy.eq(self.start)
 
-        scales = self._scales(m, transfer, nest)
+        scales = self._scales(m, transfer & ~one_scale, nest)
 
         # what goes with a beat; `begins` marks its first raw write
         valid, last = Signal(), Signal()
@@ -225,17 +232,17 @@ class Postprocess(wiring.Component):
 
         return m
 
-    def _scales(self, m: Module, transfer: Value, nest: Nest):
+    def _scales(self, m: Module, steps: Value, nest: Nest):
         """Word of scales for the beat in the stage ``psum``; the next one is read ahead."""
         index = Signal.like(self.scale.addr, name="scale_index")
-        fetched = Signal()
-        ends = transfer & nest.last[: POST_LEVELS - 1].all()
-        m.d.comb += self.scale.addr.eq(index)
-        m.d.comb += self.scale.en.eq(self.start | (ends & ~nest.last[POST_LEVELS - 1]))
+        fetched, level = Signal(), self.scale_level
+        ends = steps & ~nest.done
+        if level:
+            ends &= nest.last[:level].all()
+        m.d.comb += self.scale.addr.eq(Mux(self.start | nest.last[level], 0, index))
+        m.d.comb += self.scale.en.eq(self.start | ends)
         with m.If(self.scale.en):
-            m.d.sync += index.eq(index + 1)
-        with m.Elif(ends):
-            m.d.sync += index.eq(0)
+            m.d.sync += index.eq(self.scale.addr + 1)
         m.d.sync += fetched.eq(self.scale.en)
         scales = Signal.like(self.scale.data, name="scales", reset_less=True)
         with m.If(fetched):

@@ -20,7 +20,11 @@ ARRAYS = {
     "gather": _DENSE | _WS | {"cols": 8},
     "nm": _WS | {"family": "nm", "rows": 2, "cols": 4, "n": 2, "m": 4},
     "nm_os": {"family": "nm", "dataflow": "os", "rows": 2, "cols": 4, "n": 2, "m": 4},
-}
+    "sparten": {
+        "family": "bitmask", "pes": 16, "chunk": 16, "window": 4, "load_pes": 4, "drain_pes": 4,
+        "mask_depth": 128, "entry_depth": 512, "acc_depth": 4,
+    },
+}  # fmt: skip
 
 
 #: Memories of these machines that differ from those of others.

@@ -17,7 +17,7 @@ from hwsim.formats import codes
 from hwsim.formats.bitmask import PIECE, encode, mask_words
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["Tile", "check_operands", "compile", "full_tiles", "tiles"]
+__all__ = ["Tile", "check_operands", "compile", "full_tiles", "tiles", "weight_writes"]
 
 Ints = NDArray[np.int64]
 
@@ -37,6 +37,15 @@ class Tile:
     def rows(self) -> int:
         """Local filters of every PE."""
         return len(self.filters)
+
+    def edge(self, array: BitmaskConfig) -> int:
+        """Beats of partial sums of the last local filters: up to the last PE that has one."""
+        last = np.flatnonzero(np.tile(self.filters[-1] >= 0, array.clusters))[-1]
+        return int(last) // array.beat_psums + 1
+
+    def drain_beats(self, array: BitmaskConfig) -> int:
+        """Beats of partial sums of a group."""
+        return (self.rows - 1) * array.drain_slices + self.edge(array)
 
     def mask_beats(self, array: BitmaskConfig, chunks: int) -> int:
         """Beats of the weight stream with masks."""
@@ -175,8 +184,9 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         "groups": [groups] * len(parts),
         "rows": [tile.rows for tile in parts],
         "masks": [chunks * tile.rows for tile in parts],
+        "edge": [tile.edge(array) for tile in parts],
     }
-    writes = [_weight_words(arch, weight, tile) for tile in parts]
+    writes = [weight_writes(arch, weight, tile) for tile in parts]
     return Job(
         inputs={
             "command": {name: np.array(column, np.int64) for name, column in command.items()},
@@ -188,7 +198,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     )
 
 
-def _weight_words(arch: ArchConfig, weight: NDArray[np.integer], tile: Tile) -> Words:
+def weight_writes(arch: ArchConfig, weight: NDArray[np.integer], tile: Tile) -> Words:
     """Memory writes of one tile, bank after bank: masks, then values.
 
     Both lie in the order in which a PE walks them: chunk by chunk, local filter by local filter.
@@ -254,4 +264,5 @@ def _ofmap_index(array: BitmaskConfig, tile: Tile, pixels: int) -> Ints:
     pixel = group * array.clusters + cluster
     out = tile.filters[row, pe]
     index: Ints = np.where((out >= 0) & (pixel < pixels), out * pixels + pixel, -1)
-    return index.reshape(-1, array.pes // array.drain_slices)
+    beats = index.reshape(groups, -1, array.beat_psums)
+    return beats[:, : tile.drain_beats(array)].reshape(-1, array.beat_psums)

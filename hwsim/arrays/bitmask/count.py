@@ -73,13 +73,13 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         array.mask_beats(arch.numbers),
         array.buffer_depth,
         array.acc_banks,
-        array.drain_slices,
     )
 
     def counted(tile: Tile) -> Counts:
         local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
         run = partial(recur, act) if gemm.has_act else partial(recur_alike, act, groups)
-        return _counts(array, tile, len(act), groups, run(local, shape))
+        total = run(local, tile.drain_beats(array), shape)
+        return _counts(array, tile, len(act), groups, total)
 
     return reduce(add, (counted(tile).scaled(times) for tile, times in parts))
 
@@ -140,5 +140,5 @@ def _events(
         "command_beats": 1,
         "weight_beats": tile.weight_beats(array, chunks),
         "act_beats": int(total[BROADCAST]),
-        "ofmap_beats": groups * tile.rows * array.drain_slices,
+        "ofmap_beats": groups * tile.drain_beats(array),
     }

@@ -45,11 +45,10 @@ class Shape(NamedTuple):
     mask_beats: int
     depth: int
     banks: int
-    slices: int
     far: int = FAR
 
 
-def recur(act: Words, weight: Words, shape: Shape) -> NDArray[np.int64]:
+def recur(act: Words, weight: Words, drain: int, shape: Shape) -> NDArray[np.int64]:
     """Run every group of pixels of a tile; cycle 0 is the first of the run.
 
     Parameters
@@ -58,16 +57,20 @@ def recur(act: Words, weight: Words, shape: Shape) -> NDArray[np.int64]:
         ``(chunks, words, pixels)``: whole groups.
     weight
         ``(chunks, local filters, words, PEs of a cluster)``.
+    drain
+        Beats of partial sums of a group.
     """
-    return np.asarray(_recur(act, weight, shape))
+    return np.asarray(_recur(act, weight, drain, shape))
 
 
-def recur_alike(act: Words, groups: int, weight: Words, shape: Shape) -> NDArray[np.int64]:
+def recur_alike(
+    act: Words, groups: int, weight: Words, drain: int, shape: Shape
+) -> NDArray[np.int64]:
     """:func:`recur` of ``groups`` groups that are alike, but for the last.
 
     ``act`` has two groups: the first stands for all but the last group, the second is the last.
     """
-    return np.asarray(_recur_alike(act, groups, weight, shape))
+    return np.asarray(_recur_alike(act, groups, weight, drain, shape))
 
 
 def _emit_count_ones(typing_context, word):  # type: ignore[no-untyped-def]
@@ -166,7 +169,7 @@ def _pass(free, complete, drained, service, group, chunk):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _run(  # type: ignore[no-untyped-def]
-    service, densest, groups, num_rows, shape, state, free, room, freed, total
+    service, densest, groups, drain, shape, state, free, room, freed, total
 ):
     """Run a block of groups, whose work :func:`_join` gave.
 
@@ -174,7 +177,7 @@ def _run(  # type: ignore[no-untyped-def]
     room again; ``freed`` the last cycle of the drain of each bank.
     """
     window, depth, banks, far = shape.window, shape.depth, shape.banks, shape.far
-    mask_beats, drain = shape.mask_beats, num_rows * shape.slices
+    mask_beats = shape.mask_beats
     broadcast, drained, slot, bank = state[SENT], state[DRAINED], state[SLOT], state[BANK]
     broadcasts = full = buffered = held = 0
     for group in range(groups):
@@ -244,7 +247,7 @@ def _fill(weight):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _recur(act, weight, shape):  # type: ignore[no-untyped-def]
+def _recur(act, weight, drain, shape):  # type: ignore[no-untyped-def]
     chunks, num_rows = act.shape[0], weight.shape[1]
     groups, pes = act.shape[2] // shape.clusters, weight.shape[3] * shape.clusters
     filters, missing = _fill(weight), -num_rows % FILTERS
@@ -258,13 +261,13 @@ def _recur(act, weight, shape):  # type: ignore[no-untyped-def]
         pairs += joined
         worked += cycles
         count = min(block, groups - first)
-        _run(service, densest, count, num_rows, shape, state, free, room, freed, total)
+        _run(service, densest, count, drain, shape, state, free, room, freed, total)
     _end(pairs, worked, state, free, total)
     return total
 
 
 @njit(cache=True, nogil=True)
-def _recur_alike(act, groups, weight, shape):  # type: ignore[no-untyped-def]
+def _recur_alike(act, groups, weight, drain, shape):  # type: ignore[no-untyped-def]
     chunks, num_rows = act.shape[0], weight.shape[1]
     pes = weight.shape[3] * shape.clusters
     filters, missing = _fill(weight), -num_rows % FILTERS
@@ -277,14 +280,14 @@ def _recur_alike(act, groups, weight, shape):  # type: ignore[no-untyped-def]
         joined, cycles = _join(act, filters, missing, line, shape.clusters, one, most)
         pairs += times * joined
         worked += times * cycles
-        _repeat(one, most, times, num_rows, shape, state, free, room, freed, total)
+        _repeat(one, most, times, drain, shape, state, free, room, freed, total)
     _end(pairs, worked, state, free, total)
     return total
 
 
 @njit(cache=True, nogil=True)
 def _repeat(  # type: ignore[no-untyped-def]
-    service, densest, groups, num_rows, shape, state, free, room, freed, total
+    service, densest, groups, drain, shape, state, free, room, freed, total
 ):
     """Run one group ``groups`` times.
 
@@ -296,7 +299,7 @@ def _repeat(  # type: ignore[no-untyped-def]
     before = _relative(state, free, room, freed)
     cycle, counts = state[ORIGIN] + state[SENT], total.copy()
     while run < groups:
-        _run(service, densest, 1, num_rows, shape, state, free, room, freed, total)
+        _run(service, densest, 1, drain, shape, state, free, room, freed, total)
         run += 1
         after = _relative(state, free, room, freed)
         if (after == before).all():
@@ -309,7 +312,7 @@ def _repeat(  # type: ignore[no-untyped-def]
             before, remembered = after, run
             cycle, counts = state[ORIGIN] + state[SENT], total.copy()
     for _ in range(groups - run):
-        _run(service, densest, 1, num_rows, shape, state, free, room, freed, total)
+        _run(service, densest, 1, drain, shape, state, free, room, freed, total)
 
 
 @njit(cache=True, nogil=True)

@@ -19,14 +19,14 @@ class Drain:
         self.banks, self.slices = banks, slices
         self.valid = False
         self.bank = self.row = self.beat = self.slice = 0
-        self.groups_left = self.rows = self.tail = 0
+        self.groups_left = self.rows = self.tail = self.edge = 0
         # rows read and cleared so far, of every PE
         self.reads = self.clears = 0
         self.shown: Ints = np.zeros((pes, banks.lanes), dtype=np.int64)
 
-    def start(self, groups: int, rows: int, tail: int) -> None:
+    def start(self, groups: int, rows: int, tail: int, edge: int) -> None:
         """Begin a layer."""
-        self.groups_left, self.rows, self.tail = groups, rows, tail
+        self.groups_left, self.rows, self.tail, self.edge = groups, rows, tail, edge
         self.bank = 0
 
     def psum(self) -> Ints:
@@ -37,12 +37,16 @@ class Drain:
 
     def drained(self, ready: bool) -> bool:
         """Whether a group's last partial sums are taken in this cycle."""
-        ends_row = self.slice + 1 == self.slices and self.beat + 1 == self._beats
+        ends_row = self.slice + 1 == self._slices and self.beat + 1 == self._beats
         return self.valid and ready and self.row + 1 == self.rows and ends_row
 
     @property
     def _beats(self) -> int:
         return self.tail if self.groups_left == 1 else self.banks.beats
+
+    @property
+    def _slices(self) -> int:
+        return self.edge if self.row + 1 == self.rows else self.slices
 
     def step(self, ready: bool, finished: int, acc: Ints) -> None:
         """Pass one cycle; ``finished`` groups, this one included, are ready to be drained."""
@@ -54,7 +58,7 @@ class Drain:
         if not ready:
             return
         self.slice += 1
-        if self.slice < self.slices:
+        if self.slice < self._slices:
             return
         self.slice = 0
         self.beat += 1

@@ -110,6 +110,7 @@ class TileModel(ABC):
         if self.weight_left == 0:
             command = self.command
             self.start()
-            self.drain.start(command["groups"], command["rows"], command.get("tail", 1))
+            tail, edge = command.get("tail", 1), command.get("edge", self.drain.slices)
+            self.drain.start(command["groups"], command["rows"], tail, edge)
             self.state = "Run"
         return "load"

@@ -46,6 +46,9 @@ class ArrayConfig(Config):
     MODEL: ClassVar[str]
     #: Module of the RTL: ``Array(arch)`` (:mod:`hwsim.rtl.arrays`).
     RTL: ClassVar[str]
+    #: Module of what fits the array to a machine, where there is one for it: ``Adapter(arch)``
+    #: (:mod:`hwsim.rtl.machine.adapters`).
+    ADAPTER: ClassVar[str]
 
     #: What a cycle of the array, or of its control and PEs, can be spent on.
     CAUSES: ClassVar[CauseTable]
@@ -63,6 +66,9 @@ class ArrayConfig(Config):
     skips_acts: ClassVar[bool] = False
     #: Whether weights still fit the format when a layer loses channels: no block of K counts them.
     channels_move: ClassVar[bool] = True
+    #: Whether PEs hold all filters of a tile: a machine sends a pixel after the other, and the sums
+    #: of a pixel leave one after the other.
+    pixel_by_pixel: ClassVar[bool] = False
     #: Whether the array takes binary activations, +1 and -1.
     binary_acts: ClassVar[bool] = False
     #: Whether a weight is stored at every position that is kept, zeros included: where the code
@@ -142,6 +148,16 @@ class ArrayConfig(Config):
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
         """Bits of data that ``weight``, ``act`` and ``ofmap`` carry: no flags, no addresses."""
         raise NotImplementedError
+
+    @property
+    def transposes(self) -> bool:
+        """Whether a tile's pixels fill a transposer before the array, and one behind it."""
+        return False
+
+    @property
+    def machine_pixels(self) -> int:
+        """Pixels of a job of a machine at most, or groups of them: the field of a descriptor."""
+        return (1 << 16) - 1
 
     def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
         """Activations and results of a beat, and bits of one of weights, in a machine.

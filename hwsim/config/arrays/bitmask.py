@@ -27,6 +27,7 @@ class BitmaskConfig(DecodingConfig):
     FORMAT: ClassVar[str] = "hwsim.formats.bitmask"
     MODEL: ClassVar[str] = "hwsim.arrays.bitmask.array"
     RTL: ClassVar[str] = "hwsim.rtl.arrays.bitmask.array"
+    ADAPTER: ClassVar[str] = "hwsim.rtl.machine.adapters.bitmask"
     CAUSES: ClassVar[CauseTable] = {
         "control": (
             Cause("idle", "no command yet"),
@@ -125,6 +126,31 @@ class BitmaskConfig(DecodingConfig):
             "ofmap": events["ofmap_beats"] * self.beat_psums * numbers.psum_width,
         }
 
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """A chunk of one pixel in, ``drain_pes`` filters of it out."""
+        if self.clusters > 1:
+            raise ValueError(f"clusters of a machine's array must be 1, not {self.clusters}")
+        if self.balance != "none":
+            raise ValueError(f"balance of a machine's array must be none, not {self.balance}")
+        if self.chunk < 2 * self.PIECE:
+            # the encoder's two registers are filled while at least two beats of masks are loaded
+            raise ValueError(f"chunk of a machine's array must be at least 16, not {self.chunk}")
+        power_of_two(self.beat_psums, "drain_pes of a machine's array")
+        power_of_two(self.drain_slices, "pes / drain_pes of a machine's array")
+        fields = self.weight_fields(numbers)
+        data = self.load_pes * fields.pop("data")
+        return self.chunk, self.beat_psums, sum(fields.values()) + data
+
+    def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
+        """Which memory, which PEs, where, and a word for each of them."""
+        pieces = self.mask_depth * self.chunk // self.PIECE
+        return {
+            "kind": 1,
+            "bank": _index_width(self.cluster_pes // self.load_pes),
+            "addr": _index_width(max(pieces, self.entry_depth)),
+            "data": max(self.PIECE, numbers.weight_width),
+        }
+
     @property
     def clock_probe(self) -> dict[str, int]:
         """One cluster of the PEs that one beat loads."""
@@ -181,3 +207,7 @@ class BitmaskConfig(DecodingConfig):
     def extents(self) -> tuple[int, int, int]:
         """M of one local filter, K of one chunk, N of one group."""
         return self.cluster_pes, self.chunk, self.clusters
+
+
+def _index_width(choices: int) -> int:
+    return max(1, (choices - 1).bit_length())

@@ -39,6 +39,8 @@ class SystolicConfig(ArrayConfig):
     #: Module of what a PE holds and sees: ``cell(arch)`` (:mod:`hwsim.rtl.arrays.systolic.cell`).
     CELL: ClassVar[str]
 
+    ADAPTER: ClassVar[str] = "hwsim.rtl.machine.adapters.systolic"
+
     EVENTS: ClassVar[Mapping[str, str]] = {
         "macs": "multiplications, those by a zero and of idle PEs included",
         "weight_loads": "rows of weights shifted into the array, injected zeros included",

@@ -58,7 +58,7 @@ class Array(ArrayComponent):
         of clusters beyond the last pixel, must be clear.
     ofmap : ``Out(stream.Signature(ofmap_layout(arch)))``
         For each group, for each local filter: the partial sums of all PEs, cluster by cluster,
-        ``drain_pes`` per beat.
+        ``drain_pes`` per beat; of the last one only the first ``edge`` beats.
     status : ``Out``
         Causes of the current cycle: ``control`` (one) and ``pe`` (P).
     events : ``Out``
@@ -113,6 +113,7 @@ class Array(ArrayComponent):
             # A beat enters every buffer in the same cycle, when none of them is full.
             broadcast.beat.ready.eq(Cat(pe.room for pe in pes).all()),
             drain.tail.eq(1),
+            drain.edge.eq(current.edge),
             self.status.control[0].eq(self._cause(control, broadcast)),
         ]
         beat, pushed = broadcast.beat, Signal()

@@ -75,8 +75,8 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
     ``weight_beats`` to load; then ``chunks`` chunks of activations for each of ``groups`` groups
-    of pixels, one per cluster; ``rows`` local filters come out of each group. ``masks`` is
-    rows times chunks.
+    of pixels, one per cluster; ``rows`` local filters come out of each group, the last one in
+    ``edge`` beats. ``masks`` is rows times chunks.
     """
     array = arch.array_as(BitmaskConfig)
     banks = array.cluster_pes // array.load_pes
@@ -88,12 +88,9 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
             "masks": range(array.mask_depth + 1),
+            "edge": range(array.drain_slices + 1),
         }
     )
-
-
-def _word_width(arch: ArchConfig) -> int:
-    return max(PIECE, arch.numbers.weight_width)
 
 
 def weight_layout(arch: ArchConfig) -> data.StructLayout:
@@ -103,15 +100,10 @@ def weight_layout(arch: ArchConfig) -> data.StructLayout:
     value ``addr``, each with its word of ``data``; ``bank`` b is PEs ``b * load_pes`` on.
     """
     array = arch.array_as(BitmaskConfig)
-    pieces = array.mask_depth * (array.chunk // PIECE)
-    return data.StructLayout(
-        {
-            "kind": unsigned(1),
-            "bank": unsigned(index_width(array.cluster_pes // array.load_pes)),
-            "addr": unsigned(index_width(max(pieces, array.entry_depth))),
-            "data": data.ArrayLayout(unsigned(_word_width(arch)), array.load_pes),
-        }
-    )
+    fields = array.weight_fields(arch.numbers)
+    words = data.ArrayLayout(unsigned(fields.pop("data")), array.load_pes)
+    where = {name: unsigned(bits) for name, bits in fields.items()}
+    return data.StructLayout({**where, "data": words})
 
 
 def load_layout(arch: ArchConfig) -> data.StructLayout:

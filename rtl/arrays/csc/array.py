@@ -98,6 +98,7 @@ class Array(ArrayComponent):
             # A token enters every queue in the same cycle, when none of them is full.
             lnzd.token.ready.eq(Cat(pe.token.ready for pe in pes).all()),
             drain.tail.eq(control.current.tail),
+            drain.edge.eq(array.drain_slices),
             self.status.control[0].eq(self._cause(control, lnzd)),
         ]
         is_table = None if array.codebook_bits is None else self.weight.p.kind == 2

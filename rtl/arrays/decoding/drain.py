@@ -32,9 +32,10 @@ class Drain(wiring.Component):
 
     Members
     -------
-    start : ``In(1)``
+    start, groups, rows, tail, edge : ``In``
         Begin a layer of ``groups`` groups of ``rows`` local rows, each of all beats but for the
-        last group's, which have ``tail``. All three hold until it is over.
+        last group's, which have ``tail``; of a group's last row only ``edge`` slices leave. All
+        four hold until it is over.
     finished, finished_two : ``In(1)``
         Every PE has finished at least one, or two, groups that are not drained.
     clear, clear_row : ``In``
@@ -55,6 +56,7 @@ class Drain(wiring.Component):
     groups: Signal
     rows: Signal
     tail: Signal
+    edge: Signal
     finished: Signal
     finished_two: Signal
     clear: Signal
@@ -76,6 +78,7 @@ class Drain(wiring.Component):
                 "groups": In(unsigned(32)),
                 "rows": In(range(banks.depth + 1)),
                 "tail": In(range(banks.beats + 1)),
+                "edge": In(range(slices + 1)),
                 "finished": In(1),
                 "finished_two": In(1),
                 "clear": In(1),
@@ -105,7 +108,7 @@ class Drain(wiring.Component):
         ends_row = Signal()
         ends_group = Signal()
         m.d.comb += [
-            ends_beat.eq(self.slice == self.slices - 1),
+            ends_beat.eq(self.slice + 1 == Mux(ends_group, self.edge, self.slices)),
             ends_row.eq(ends_beat & (beat + 1 == beats)),
             ends_group.eq(row + 1 == self.rows),
             self.valid.eq(valid),

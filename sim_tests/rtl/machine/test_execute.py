@@ -36,7 +36,7 @@ class Layer:
         shape, numbers = MachineShape.of(arch), arch.numbers
         lanes = shape.ofmap_lanes
         k, m = words * shape.act_lanes, m_folds * lanes
-        act = rng.integers(-128, 128, (pixels, k))
+        act = rng.integers(-128, 128, (pixels, k)) * (rng.random((pixels, k)) < rng.random())
         weight = rng.integers(-127, 128, (m, k)) * (rng.random((m, k)) < 0.6)
         (weight, *_) = array_model(arch).spread(arch, weight)
         scales = {
@@ -63,11 +63,21 @@ class Layer:
         ]  # fmt: skip
 
         beat = shape.raw_beats if raw else 1
-        counts = array_model(arch).count_whole(arch, weight, pixels)
+        if arch.array.skips_acts:
+            counts = array_model(arch).count_fed(arch, weight, pixels, act.reshape(-1, k // words))
+        else:
+            counts = array_model(arch).count_whole(arch, weight, pixels)
+        each, k, folds = (pixels, words), (words, 1), (m_folds, beat)
+        to = (pixels, m_folds * beat)
+        if arch.array.pixel_by_pixel:
+            feed, post = Nest.of(0, k, each), Nest.loops(3, folds, to, (1, 0))
+        else:
+            feed, post = Nest.of(0, each, k, (m_folds, 0)), Nest.loops(3, to, (1, 0), folds)
         self.job = ArrayJob(
-            1, 2, 0, Nest(0, (pixels, words, m_folds), (words, 1, 0)),
-            Nest(3, (pixels, 1, m_folds), (m_folds * beat, 0, beat)),
+            1, 2, 0,
+            feed, post,
             relu=relu, k_folds=words, m_folds=m_folds, pixels=pixels, raw=raw,
+            weight_words=len(packed[0][0]) if arch.array.pixel_by_pixel else 0,
             cycles=counts.cycles, act_beats=counts.events["act_beats"],
         )  # fmt: skip
         total = wrap(act @ weight.T + scales["bias"], numbers.psum_width)
@@ -94,6 +104,9 @@ def run(simulate, arch, layers):
     starts = []
 
     def stimuli(rows):
+        if arch.array.pixel_by_pixel:
+            # after a reset the accumulators are cleared
+            yield from [{"start": 0}] * arch.array.acc_depth
         for layer in layers:
             fields = {name: v for name, v in layer.job.fields().items() if name in names}
             starts.append(len(rows))
@@ -129,6 +142,13 @@ def run(simulate, arch, layers):
         assert end - start == execute_cycles(arch, Tile(job=layer.job))
 
 
+def decoding(**array):
+    """A small machine of an index-decoding array."""
+    memory = {"act_depth": 64, "weight_depth": 1024, "scale_depth": 16}
+    return ArchConfig.model_validate({"name": "machine", "array": array, "memory": memory})
+
+
+SPARTEN = {"family": "bitmask", "mask_depth": 64, "entry_depth": 256, "acc_depth": 8}
 DESIGNS = {
     "os 4x4": design(4, 4),
     "os 4x4, latency 3": design(4, 4, mac_latency=3),
@@ -141,6 +161,9 @@ DESIGNS = {
     "bitmask 4x8, port 2": design(4, 8, "ws", weight_stream="bitmask", weight_port=2),
     "nm 4x4": design(4, 4, "ws", family="nm", n=2, m=4),
     "nm os 4x4": design(4, 4, family="nm", n=1, m=2),
+    "sparten 4": decoding(**SPARTEN, pes=4, chunk=16, window=4, load_pes=2, drain_pes=2),
+    "sparten 8": decoding(**SPARTEN, pes=8, chunk=32, window=2, load_pes=1, drain_pes=2),
+    "sparten 2": decoding(**SPARTEN, pes=2, chunk=16, window=16, load_pes=2),
 }
 
 

@@ -46,6 +46,7 @@ CASES = {
     "machine_dense_8x8_ws_bitmask": ["lenet5_nonstructured_12x", "lenet5_dense"],
     "machine_dense_8x8_ws_gather": ["lenet5_structured_10x", "lenet5_dense"],
     "machine_nm_2x4_4x8_ws": ["lenet5_nm_2x4", "by taps"],
+    "machine_bitmask_64": ["lenet5_nonstructured_12x", "lenet5_dense"],
 }
 
 
@@ -62,7 +63,8 @@ def test_values_and_counters(design, tmp_path):
         else:
             checkpoint = checkpoint_of(name)
         act = golden.input_act(pixels, checkpoint.input_scale)
-        compiled = compile_network(arch, NET, checkpoint, 2)
+        acts = golden.run(NET, checkpoint, act).ifmap
+        compiled = compile_network(arch, NET, checkpoint, 2, acts)
         program = compiled.program
         output = (program.bases()[2], program.output_bytes)
         tiles = len(program.tiles)

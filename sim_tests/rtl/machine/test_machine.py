@@ -56,6 +56,8 @@ def case(arch, seed, images=None):
             continue
         size = (count, network.input.channels, network.input.height, network.input.width)
         act = rng.integers(-128, 128, size=size).astype(np.int8)
+        acts = golden.run(network, checkpoint, act).ifmap
+        compiled = compile_network(arch, network, checkpoint, count, acts)
         return compiled, act, golden.logits(network, checkpoint, act)
 
 
@@ -130,6 +132,9 @@ def with_a_job(arch):
     ids=str,
 )
 def test_a_bad_descriptor_ends_the_run_and_the_next_is_right(bench, fields, error):
+    if "command_1" in fields and bench.arch.array.machine_pixels >= 17 == fields["command_1"]:
+        # as many pixels as one likes: the feeder does not have them
+        error = "stalled"
     compiled, act, expected, index = with_a_job(bench.arch)
     image = damaged(compiled, act, index, **fields)
     # the undamaged program lies behind

@@ -19,17 +19,18 @@ OUTPUTS = [
 
 
 def positions(job):
-    """Address and index in the outermost loop of each beat of a job."""
+    """Address and indices of each beat of a job, those of the innermost loop first."""
     address, bounds = job["to"], job["bounds"]
     for position in product(*(range(bound) for bound in reversed(bounds))):
-        yield address, position[0]
+        yield address, position[::-1]
         level = next((i for i, index in enumerate(position[::-1]) if index + 1 < bounds[i]), 0)
         address = (address + job["steps"][level]) % (1 << 16)
 
 
 def writes_of(dut, job, scales, beats):
     """Beats that each beat of partial sums becomes: (address, lanes)."""
-    for (address, index), beat in zip(positions(job), beats, strict=True):
+    for (address, indices), beat in zip(positions(job), beats, strict=True):
+        index = 0 if job["one_scale"] else indices[dut.scale_level]
         totals = [
             int(wrap(np.int64(psum + scale["bias"]), dut.psum_width))
             for psum, scale in zip(beat, scales[index], strict=True)
@@ -48,6 +49,14 @@ def writes_of(dut, job, scales, beats):
             ((address + n) % (1 << 16), acts[n * dut.lanes : (n + 1) * dut.lanes])
             for n in range(dut.raw_beats)
         ]
+
+
+def reads_of(dut, job):
+    """Words of scales, each once per iteration of the loop that walks them."""
+    level = dut.scale_level
+    if job["one_scale"]:
+        return [0]
+    return [i[level] for _, i in positions(job) if not any(i[:level])]
 
 
 def act_of(dut, total, scale, job):
@@ -88,7 +97,7 @@ def run(simulate, dut, jobs, rng, probability):
                     expected[len(rows) - 1 + latency + number] = output
             dones.append(max(expected))
             yield cycle()
-            assert reads == list(range(len(scales)))
+            assert reads == reads_of(dut, job)
         while len(rows) < dones[-1] + 3:
             yield cycle()
 
@@ -136,12 +145,13 @@ class Random:
             "steps": self.rng.integers(1 << 16, size=3).tolist(),
             "relu": int(self.rng.integers(2)),
             "raw": 0,
+            "one_scale": 0,
         } | fields
 
     def whole_job(self, **fields):
         job = self.job(**fields)
         beats = [self.beat() for _ in positions(job)]
-        return job, [self.scale() for _ in range(job["bounds"][2])], beats
+        return job, [self.scale() for _ in range(job["bounds"][self.dut.scale_level])], beats
 
 
 @pytest.mark.parametrize("probability", [1.0, 0.4])
@@ -158,10 +168,29 @@ def test_jobs_one_after_the_other(simulate, lanes, psum_width, act_width, probab
     run(simulate, dut, jobs, rng, probability)
 
 
+@pytest.mark.parametrize("level", [0, 2])
+def test_one_word_of_scales(simulate, level):
+    rng = seeded(20 + level)
+    dut = Postprocess(lanes=2, psum_width=32, act_width=8, scale_depth=4, scale_level=level)
+    draw = Random(rng, dut)
+    jobs = [draw.whole_job(raw=raw, one_scale=one) for one in (1, 0, 1) for raw in (0, 1)]
+    run(simulate, dut, jobs, rng, 0.8)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_scales_of_an_inner_loop(simulate, level):
+    rng = seeded(10 + level)
+    dut = Postprocess(lanes=2, psum_width=32, act_width=8, scale_depth=4, scale_level=level)
+    draw = Random(rng, dut)
+    jobs = [draw.whole_job(raw=raw) for raw in (0, 0, 1, 0, 1, 0, 0)]
+    run(simulate, dut, jobs, rng, 0.8)
+
+
+@pytest.mark.parametrize("level", [0, 2])
 @pytest.mark.parametrize("bounds", [[2, 1, 8], [1, 1, 16], [16, 1, 1]], ids=str)
-def test_one_beat_per_cycle(simulate, bounds):
+def test_one_beat_per_cycle(simulate, bounds, level):
     rng = seeded(1)
-    dut = Postprocess(lanes=2, psum_width=32, act_width=8, scale_depth=16)
+    dut = Postprocess(lanes=2, psum_width=32, act_width=8, scale_depth=16, scale_level=level)
     job = Random(rng, dut).whole_job(bounds=bounds)
     ran = run(simulate, dut, [job], rng, 1.0)
     # start, 16 beats, and the way of the last

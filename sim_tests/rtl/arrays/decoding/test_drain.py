@@ -12,8 +12,8 @@ from hwsim.rtl.arrays.decoding.drain import Drain
 OUTPUTS = ["valid", "drain", "slice", "drained", "done"]
 
 
-def start(groups, rows, tail):
-    return {"start": 1, "groups": groups, "rows": rows, "tail": tail}
+def start(groups, rows, tail, edge=1):
+    return {"start": 1, "groups": groups, "rows": rows, "tail": tail, "edge": edge}
 
 
 @pytest.mark.parametrize("slices", [1, 2, 3])
@@ -26,9 +26,11 @@ def test_equals_the_cycle_model(simulate, banks, slices):
     for _ in range(8):
         groups = int(rng.integers(1, 6))
         rows, tail = int(rng.integers(1, banks.depth + 1)), int(rng.integers(1, banks.beats + 1))
-        cycles.append(start(groups, rows, tail) | {"ready": 0, "finished": 0, "finished_two": 0})
+        edge = int(rng.integers(1, slices + 1))
+        begin = start(groups, rows, tail, edge)
+        cycles.append(begin | {"ready": 0, "finished": 0, "finished_two": 0})
         expected.append((0, 0, 0))
-        model.start(groups, rows, tail)
+        model.start(groups, rows, tail, edge)
         held, entered = 0, 0
         while model.groups_left:
             enters = entered < groups and held < banks.count and rng.random() < 0.2
@@ -68,12 +70,22 @@ def test_valid_one_cycle_after_finished_and_no_bubble(simulate):
 
 
 def test_every_slice_of_a_row_before_the_next_row(simulate):
-    cycles = [start(1, 2, 1), {"start": 0, "ready": 1, "finished": 1}] + [{}] * 6
+    cycles = [start(1, 2, 1, 3), {"start": 0, "ready": 1, "finished": 1}] + [{}] * 6
     rows = play(simulate, Drain(Banks(2, 4), 3), cycles, OUTPUTS)
     shown = [(row["drain"].row, row["slice"]) for row in rows if row["valid"]]
     assert shown == [(row, part) for row in range(2) for part in range(3)]
     assert [row["drain"].zero for row in rows] == [0, 0] + [0, 0, 1] * 2
     assert [row["done"] for row in rows] == [0] * 7 + [1]
+
+
+def test_the_last_row_has_fewer_slices(simulate):
+    cycles = [start(2, 2, 1, 2), {"start": 0, "ready": 1, "finished": 1, "finished_two": 1}]
+    cycles += [{}] * 5 + [{"finished_two": 0}] * 5
+    rows = play(simulate, Drain(Banks(2, 4), 3), cycles, OUTPUTS)
+    shown = [(row["drain"].bank, row["drain"].row, row["slice"]) for row in rows if row["valid"]]
+    of_group = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+    assert shown == [(bank, *each) for bank in range(2) for each in of_group]
+    assert [row["drained"] for row in rows] == [0, 0] + ([0] * 4 + [1]) * 2
 
 
 def test_no_slice_is_refused():

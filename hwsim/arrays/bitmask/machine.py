@@ -1,0 +1,55 @@
+"""What a machine needs of the bitmask array: one command's weights, and its counts."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import Words
+from hwsim.arrays.bitmask.compile import Tile, check_operands, tiles, weight_writes
+from hwsim.arrays.bitmask.count import count
+from hwsim.arrays.counts import Counts
+from hwsim.config import ArchConfig, BitmaskConfig
+from hwsim.workload.gemm import GEMM
+
+__all__ = ["count_fed", "held_words", "spread", "weight_words"]
+
+
+def spread(arch: ArchConfig, weight: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The matrix alone: the format holds any."""
+    return weight[None]
+
+
+def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
+    """Words of the weight stream of filters that one command holds."""
+    return weight_writes(arch, weight, _tile(arch, weight, name))
+
+
+def held_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> int:
+    """Their number; more than any memory has where the PEs do not hold them.
+
+    Raises
+    ------
+    InputError
+        K or a single filter does not fit, or a weight has no code.
+    """
+    tile = _tile(arch, weight, name)
+    if np.count_nonzero(tile.filters >= 0) < len(weight):
+        return sys.maxsize
+    array = arch.array_as(BitmaskConfig)
+    return tile.weight_beats(array, -(-weight.shape[1] // array.chunk))
+
+
+def count_fed(
+    arch: ArchConfig, weight: NDArray[np.integer], pixels: int, act: NDArray[np.integer]
+) -> Counts:
+    """Counts of one command; ``act`` has the chunks of each pixel after those of the one before."""
+    return count(arch, GEMM.of(weight, act.reshape(pixels, -1).T))
+
+
+def _tile(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Tile:
+    filters, k = weight.shape
+    check_operands(arch, GEMM(filters, k, 1, weight, name=name))
+    return next(tiles(arch, weight, name))

@@ -1,0 +1,74 @@
+"""Weights of an array whose PEs hold all filters of a tile, and take a pixel after the other."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.accelerator.tile import Nest
+from hwsim.arrays.base import array_model
+from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+
+__all__ = ["HeldWeights"]
+
+#: Words of weights that a descriptor can say.
+MOST_WORDS = (1 << 16) - 1
+
+
+@dataclass
+class HeldChunk(Chunk):
+    """Filters that PEs hold together."""
+
+    def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
+        """Beats of a job: all of K of a pixel, then the next one, once for all filters."""
+        return Nest.of(start, *self.loops, *pixels)
+
+    def post(self, start: int, pixels: Loops, step: int) -> Nest:
+        """Results of a job: all filters of a pixel, then the next one."""
+        return Nest.loops(start, (self.m_folds, step), *pixels)
+
+
+class HeldWeights(Weights):
+    """Weights and scales of a program; a command says how many words of weights it takes."""
+
+    def chunks(
+        self,
+        name: str,
+        matrix: Ints,
+        scale: Scale,
+        loops: Loops,
+        *,
+        together: int = 1,
+        results: int = 1,
+    ) -> Iterator[Chunk]:
+        """Filters of a layer, in groups that the PEs and a half hold.
+
+        Of results that stay, whole words are written: a next layer would take cycles for what is
+        left of others in the lanes beyond the last channel.
+        """
+        cols = self.shape.ofmap_lanes
+        unit = self.shape.word_lanes if results == 1 else cols
+        matrix = np.pad(matrix, ((0, -len(matrix) % unit), (0, 0)))
+        first = 0
+        while first * cols < len(matrix):
+            rest = matrix[first * cols :]
+            m_folds = self._most(name, rest)
+            chunk = self._chunk(name, first, rest[: m_folds * cols], scale, loops)
+            (weights, *_) = chunk.loads
+            yield HeldChunk(**vars(chunk) | {"weight_words": weights.words})
+            first += m_folds
+
+    def _most(self, name: str, matrix: Ints) -> int:
+        """Folds of filters that fit the memories of PEs and a half."""
+        cols, model = self.shape.ofmap_lanes, array_model(self.arch)
+        limit = min(self.memory.weight_depth, MOST_WORDS)
+
+        def need(m_folds: int) -> int:
+            return model.held_words(self.arch, matrix[: m_folds * cols], name)
+
+        folds = min(len(matrix) // cols, self.memory.scale_depth)
+        # or refused, with what the first filters need
+        return bisect_right(range(1, folds + 1), limit, key=need) or self._fit(name, [need(1)], 1)

@@ -1,0 +1,63 @@
+"""Adapter of the bitmask array."""
+
+from typing import Any
+
+from amaranth import Module, ResetInserter
+from amaranth.utils import exact_log2
+
+from hwsim.config import BitmaskConfig
+from hwsim.rtl.arrays import build
+from hwsim.rtl.machine.adapters import interface
+from hwsim.rtl.machine.adapters.interface import command_once, connect
+from hwsim.rtl.machine.command import pixels
+from hwsim.rtl.machine.encoder import Encoder
+
+__all__ = ["Adapter"]
+
+
+class Adapter(interface.Adapter):
+    """A bitmask array of one cluster in a machine: each word of an act bank is a chunk.
+
+    An encoder makes masks and non-zeros of the words, a beat per cycle. Its first beat is offered
+    four cycles after ``start``, when at least two beats of weights are loaded, so the array never
+    waits for it.
+
+    The array takes no more weights than its command says and is at rest after a job, so only
+    ``abort`` resets it; it then clears its accumulators for ``acc_depth`` cycles, in which the host
+    starts anew and two descriptors come.
+
+    ``command_0``: words of activations that each pixel reads, and beats of partial sums that it
+    gives. ``command_1``: pixels, words of weights.
+
+    Parameters and members are those of :class:`~hwsim.rtl.machine.adapters.interface.Adapter`.
+    """
+
+    def elaborate(self, platform):
+        m = Module()
+        bitmask, job = self.arch.array_as(BitmaskConfig), self.job
+        array: Any = build(self.arch)
+        m.submodules.array = ResetInserter(self.abort)(array)
+        command_once(m, self, array.command)
+
+        # sums leave in slices of the PEs, of the last local filters only those that are used
+        command, chunks = array.command.p, job.command_0[:16]
+        last = (job.command_0[16:] - 1)[:16]
+        slices = exact_log2(bitmask.drain_slices)
+        rows = (last >> slices) + 1
+        m.d.comb += [
+            command.weight_beats.eq(job.command_1[16:]),
+            command.chunks.eq(chunks),
+            command.groups.eq(pixels(job)),
+            command.rows.eq(rows),
+            command.edge.eq(last[:slices] + 1),
+            command.masks.eq(rows * chunks),
+        ]
+        connect(m, self.weight, array.weight)
+        encoder = Encoder(chunk=bitmask.chunk, window=bitmask.window, width=self.shape.act_width)
+        # what a job has left behind is dropped, as the feeder does
+        m.submodules.encoder = ResetInserter(self.start | self.abort)(encoder)
+        connect(m, self.act, encoder.word)
+        connect(m, encoder.beat, array.act)
+        connect(m, array.ofmap, self.sums)
+        m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
+        return m

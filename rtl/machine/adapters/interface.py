@@ -1,0 +1,83 @@
+"""What every adapter offers to the execution of jobs."""
+
+from typing import Any, cast
+
+from amaranth import Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.config import ArchConfig, wing
+from hwsim.config.shape import MachineShape
+from hwsim.rtl.machine.descriptor import execute_layout
+
+__all__ = ["Adapter", "adapter", "command_once", "connect"]
+
+
+class Adapter(wiring.Component):
+    """An array, its command from a descriptor, and what turns words into its beats and sums back.
+
+    Parameters
+    ----------
+    arch : ArchConfig
+        A design with a machine.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin ``job``, which holds still until it ends.
+    abort : ``In(1)``
+        Forget the job.
+    job : ``In(execute_layout())``
+    act, weight : ``In(stream.Signature(...))``
+        Beats of the feeder, words of weights.
+    sums : ``Out(stream.Signature(...))``
+        Beats of the postprocess.
+    takes : ``Out(1)``
+        The array takes a beat of activations.
+    """
+
+    start: Signal
+    abort: Signal
+    job: data.View
+    act: stream.Interface
+    weight: stream.Interface
+    sums: stream.Interface
+    takes: Signal
+
+    def __init__(self, arch: ArchConfig) -> None:
+        self.arch = arch
+        self.shape = shape = MachineShape.of(arch)
+        super().__init__(
+            {
+                "start": In(1),
+                "abort": In(1),
+                "job": In(execute_layout()),
+                "act": In(stream.Signature(shape.act_lanes * shape.act_width)),
+                "weight": In(stream.Signature(shape.weight_word)),
+                "sums": Out(stream.Signature(shape.ofmap_lanes * shape.psum_width)),
+                "takes": Out(1),
+            }
+        )
+
+
+def adapter(arch: ArchConfig) -> Adapter:
+    """Adapter of a design's family."""
+    return cast(Adapter, wing(arch.array.ADAPTER).Adapter(arch))
+
+
+def command_once(m: Module, component: Adapter, command: Any) -> None:
+    """Offer the command of a job from the cycle after ``start`` until it is taken."""
+    commanded = Signal()
+    with m.If(command.ready):
+        m.d.sync += commanded.eq(0)
+    with m.If(component.start):
+        m.d.sync += commanded.eq(1)
+    with m.If(component.abort):
+        m.d.sync += commanded.eq(0)
+    m.d.comb += command.valid.eq(commanded)
+
+
+def connect(m: Module, source: Any, sink: Any) -> None:
+    """Connect streams; the bits of the sink are the lowest of the source."""
+    m.d.comb += Value.cast(sink.payload).eq(Value.cast(source.payload))
+    m.d.comb += [sink.valid.eq(source.valid), source.ready.eq(sink.ready)]
