@@ -10,7 +10,7 @@ export MPLBACKEND := Agg
 
 help:
 	@echo "make venv   environment in .venv, installed from requirements.lock"
-	@echo "make demo   the main job: hwsim study configs/study/lenet5.yaml"
+	@echo "make demo   the main job: hwsim study configs/study/lenet5.yaml, and a machine in RTL"
 	@echo "make test   every test, on all cores"
 	@echo "make test-fast  tests that take seconds: no Verilog simulator, no training; under 3 minutes"
 	@echo "make lint   ruff: rules and format"
@@ -33,6 +33,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 
 demo: $(VENV)/.installed
 	$(BIN)/hwsim study configs/study/lenet5.yaml
+	$(BIN)/hwsim verify machine_dense_8x8_ws lenet5 --images 2 --memory lpddr4_3200_x32
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Verilog", "generate"]
 
+#: Process of the figures in data sheets.
+_TECHNOLOGY = "sg13g2"
+
 
 @dataclass(frozen=True)
 class Verilog(Result):
@@ -135,13 +138,28 @@ def generate(
     from hwsim.rtl.emit.machine import generate_machine
 
     if network is None:
-        return Verilog(design, generate_machine(design, folder))
+        return Verilog(design, generate_machine(design, folder, _facts(design)))
     from hwsim.accelerator.simulate import simulate
     from hwsim.verification.testbench import write_network
 
     net, model, pictures = read_network(network), read_memory(memory), image_source(inputs)
     work = prepare(design, net, weights, whole("images", images, 1), pictures, whole("seed", seed))
-    path = generate_machine(design, folder)
+    path = generate_machine(design, folder, _facts(design))
     run = simulate(work.compiled.program, model)
     write_network(work, model, run, folder / net.name)
     return Verilog(design, path, folder / net.name)
+
+
+def _facts(design: ArchConfig) -> dict[str, str]:
+    """Silicon of a machine's array as far as it is on record, for the data sheet."""
+    from hwsim.cost.book import Book
+
+    book = Book(_TECHNOLOGY)
+    found = {}
+    area = book.known_area(design)
+    if area is not None:
+        found[f"area of the array alone, {_TECHNOLOGY}"] = f"{area.total / 1e6:.3f} mm2"
+    mhz = book.known_mhz(design)
+    if mhz is not None:
+        found[f"clock of the array alone, {_TECHNOLOGY}"] = f"{mhz:.0f} MHz"
+    return found

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS, resolve
-from hwsim.config.parts import ClockConfig, MeasuredPart, PartsConfig, clock_probe, probe_of
+from hwsim.config.parts import (
+    ClockConfig,
+    MeasuredPart,
+    PartsConfig,
+    clock_probe,
+    keys_of,
+    probe_of,
+)
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
 from hwsim.cost.area import Area, area
@@ -65,6 +72,11 @@ class Book:
     def clock(self, arch: ArchConfig) -> Clock:
         """Clock of a design."""
         return clock(arch, self.technology, self._clocks(arch))
+
+    def known_area(self, arch: ArchConfig) -> Area | None:
+        """Area of a design where all its parts ship."""
+        is_known = all(key in self.shipped.parts for _, key in keys_of(arch))
+        return self.area(arch) if is_known else None
 
     def known_mhz(self, arch: ArchConfig) -> float | None:
         """Clock of a design where it is on record."""

@@ -1,6 +1,7 @@
-"""Write a machine: Verilog, C header and driver, register maps as JSON and SVD, a FuseSoC core."""
+"""Write a machine: Verilog, data sheet, C driver, register maps as JSON and SVD, a FuseSoC core."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -9,6 +10,8 @@ from hwsim import __version__
 from hwsim.config import ArchConfig
 from hwsim.contract.descriptors import FIELDS
 from hwsim.contract.registers import COUNTERS, ERRORS, REGISTERS, offsets
+from hwsim.rtl.emit.datasheet import datasheet
+from hwsim.rtl.emit.diagram import diagram
 from hwsim.rtl.emit.head import Port
 from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated, rtl_digest
@@ -20,10 +23,15 @@ from hwsim.system.files import write_text_atomic
 __all__ = ["generate_machine", "machine_ports"]
 
 
-def generate_machine(arch: ArchConfig, folder: Path) -> Path:
+def generate_machine(arch: ArchConfig, folder: Path, facts: Mapping[str, str]) -> Path:
     """Write all files of a machine under ``folder``; return the Verilog's path.
 
-    The texts depend on the design alone: two runs give the same bytes.
+    The texts depend on the arguments alone: two runs give the same bytes.
+
+    Parameters
+    ----------
+    facts
+        What is known of the design's silicon, for its data sheet: title -> figure.
 
     Raises
     ------
@@ -39,6 +47,8 @@ def generate_machine(arch: ArchConfig, folder: Path) -> Path:
         "json": _json(arch, top, rtl_digest(rtlil, arch.name)),
         "svd": _svd(arch),
         "core": _core(arch),
+        "md": datasheet(arch, machine_ports(top), facts),
+        "svg": diagram(arch),
         "f": f"{arch.name}.v\n",
     }
     for suffix, text in texts.items():

@@ -27,7 +27,8 @@ def test_the_same_bytes_twice(folder, tmp_path):
     generate(small_machine(), tmp_path)
     names = sorted(path.name for path in folder.iterdir())
     assert names == [
-        f"small_machine_ws.{suffix}" for suffix in ("c", "core", "f", "h", "json", "svd", "v")
+        f"small_machine_ws.{suffix}"
+        for suffix in ("c", "core", "f", "h", "json", "md", "svd", "svg", "v")
     ]
     for name in names:
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
@@ -87,3 +88,26 @@ def test_only_zeros_are_left_out():
 """
     zeros, ones = cell.replace("BIT", "0"), cell.replace("BIT", "1")
     assert without_zeros("module\n" + zeros + ones + "end\n") == "module\n" + ones + "end\n"
+
+
+def test_the_data_sheet_says_registers_ports_and_sizes(folder):
+    text = (folder / "small_machine_ws.md").read_text()
+    at = offsets()
+    for register in REGISTERS:
+        line = f"| 0x{at[register.name]:03x} | `{register.name}` | {register.access} |"
+        assert line in text
+    ports = json.loads((folder / "small_machine_ws.json").read_text())["ports"]
+    for name, port in ports.items():
+        assert f"| `{name}` | {port['direction']} | {port['width']} |" in text
+    assert "| act banks | 3 of 1024 words of 4 activations |" in text
+    assert "| on chip | act banks 12.0 KiB, weights 2.0 KiB, scales 0.2 KiB |" in text
+    drawn = ElementTree.parse(folder / "small_machine_ws.svg").getroot()
+    said = {node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"small_machine_ws", "3 x 1024 x 32 bits", "dense, 16 multipliers"} <= said
+
+
+def test_figures_of_silicon_are_on_the_data_sheet(tmp_path):
+    generate("machine_dense_8x8_ws", tmp_path)
+    text = (tmp_path / "machine_dense_8x8_ws.md").read_text()
+    assert re.search(r"\| area of the array alone, sg13g2 \| \d\.\d{3} mm2 \|", text)
+    assert re.search(r"\| clock of the array alone, sg13g2 \| \d+ MHz \|", text)
