@@ -18,7 +18,7 @@ from hwsim.contract.descriptors import DESCRIPTOR_BYTES, DESCRIPTOR_TARGET, TARG
 if TYPE_CHECKING:
     from hwsim.config import MemoryConfig
 
-__all__ = ["MachineRun", "simulate", "stages"]
+__all__ = ["MachineRun", "load_block", "simulate", "stages", "store_block"]
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ def stages(program: Program, memory: MemoryConfig) -> Stages:
         block = LoadBlock(at, 0, 1, beats, beats, 0, 0, DESCRIPTOR_TARGET, 0)
         fetch.append(load_cycles([block], memory, bus, widths))
         load.append(
-            load_cycles([_block(program, each) for each in tile.loads], memory, bus, widths)
+            load_cycles([load_block(program, each) for each in tile.loads], memory, bus, widths)
         )
         if tile.job not in known:
             known[tile.job] = execute_cycles(arch, tile)
         execute.append(known[tile.job])
         store.append(
-            store_cycles([_stored(program, tile.store)], memory, bus, program.shape.act_bits)
+            store_cycles([store_block(program, tile.store)], memory, bus, program.shape.act_bits)
             if tile.store
             else 0
         )
@@ -100,14 +100,16 @@ def stages(program: Program, memory: MemoryConfig) -> Stages:
     )
 
 
-def _block(program: Program, load: Load) -> LoadBlock:
+def load_block(program: Program, load: Load) -> LoadBlock:
+    """Block of a tile as the load engine takes it."""
     return LoadBlock(
         program.address(load.region, load.address), load.row_step, load.rows, load.beats,
         load.words, load.to, load.to_step, TARGETS[load.target], load.index,
     )  # fmt: skip
 
 
-def _stored(program: Program, store: Store) -> StoreBlock:
+def store_block(program: Program, store: Store) -> StoreBlock:
+    """Block of a tile as the store engine takes it."""
     return StoreBlock(
         program.address(store.region, store.address), store.row_step, store.rows, store.words,
         store.start, store.step, store.bank,
