@@ -1,6 +1,6 @@
 """Logic of the parts of every design that ships, and how near the composed area comes.
 
-``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch``, synthesizes
+``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch`` and ``configs/machine``, synthesizes
 with Yosys what ``build/synth/cache`` lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is
 current when the command changes nothing. Two others hold the record to something, and write tables
 of ``docs/silicon.md``: ``--check`` synthesizes a dozen designs whole, and compares composed areas
@@ -55,7 +55,8 @@ CHECKED = (
 
 def designs() -> list[ArchConfig]:
     """Every design that ships."""
-    return [ArchConfig.read(path) for path in sorted((CONFIGS / "arch").glob("*.yaml"))]
+    paths = [*(CONFIGS / "arch").glob("*.yaml"), *(CONFIGS / "machine").glob("*.yaml")]
+    return [ArchConfig.read(path) for path in sorted(paths)]
 
 
 def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:

@@ -11,11 +11,10 @@ from numba import njit
 from hwsim.accelerator.bursts import burst_length, numbers
 from hwsim.config import BusConfig, MemoryConfig
 from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
+from hwsim.contract.machine import LOAD_QUEUE
 
 __all__ = ["LoadBlock", "load_cycles"]
 
-#: Blocks that the engine queues.
-_QUEUE = 4
 #: Long before the first cycle.
 _NEVER = -(1 << 40)
 
@@ -89,7 +88,7 @@ def _recur(blocks, numbers):  # type: ignore[no-untyped-def]
     beat_bits = 8 * beat_bytes
     # when bursts ended, and when the receiver took blocks from the queue: rings
     ends = np.full(outstanding, _NEVER)
-    pops = np.full(_QUEUE, _NEVER)
+    pops = np.full(LOAD_QUEUE, _NEVER)
     burst = 0
     entered = -1
     requested = end = word = _NEVER
@@ -98,9 +97,9 @@ def _recur(blocks, numbers):  # type: ignore[no-untyped-def]
         address, row_step, rows, beats, words, width = blocks[b]
         # no two beats of a burst come sooner than the words of one take
         steady = width * interval >= beat_bits
-        entered = max(entered, pops[b % _QUEUE]) + 1
+        entered = max(entered, pops[b % LOAD_QUEUE]) + 1
         requested = max(requested, entered + 1)
-        pops[b % _QUEUE] = max(word, entered + 1)
+        pops[b % LOAD_QUEUE] = max(word, entered + 1)
         for row in range(rows):
             first = address + row * row_step
             done = 0

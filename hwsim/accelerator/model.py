@@ -19,12 +19,10 @@ from hwsim.accelerator.tile import ArrayJob
 from hwsim.config import BusConfig, MemoryConfig
 from hwsim.config.machine import PAGE
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES, DESCRIPTOR_TARGET, TARGETS
+from hwsim.contract.machine import STORE_AHEAD
 from hwsim.contract.registers import COUNTERS
 
 __all__ = ["step"]
-
-#: Words that the store engine reads ahead (``hwsim.rtl.bus.store``).
-_AHEAD = 3
 
 
 @dataclass
@@ -201,7 +199,7 @@ class _Store:
         answered = bool(memory.responses) and now >= memory.responses[0]
         room = (self.held == 0 or (self.held == 1 and opens)) if wide else not self.full or opens
         enters = room and bool(self.words)
-        reads = bool(self.unread) and self.ahead != _AHEAD
+        reads = bool(self.unread) and self.ahead != STORE_AHEAD
 
         if answered:
             memory.responses.popleft()

@@ -151,14 +151,15 @@ def generate(
 
 
 def _facts(design: ArchConfig) -> dict[str, str]:
-    """Silicon of a machine's array as far as it is on record, for the data sheet."""
+    """Silicon of a machine and of its array as far as it is on record, for the data sheet."""
     from hwsim.cost.book import Book
 
     book = Book(_TECHNOLOGY)
     found = {}
-    area = book.known_area(design)
-    if area is not None:
-        found[f"area of the array alone, {_TECHNOLOGY}"] = f"{area.total / 1e6:.3f} mm2"
+    for title, part in (("area", design), ("area of the array alone", design.bare)):
+        area = book.known_area(part)
+        if area is not None:
+            found[f"{title}, {_TECHNOLOGY}"] = f"{area.total / 1e6:.3f} mm2"
     mhz = book.known_mhz(design)
     if mhz is not None:
         found[f"clock of the array alone, {_TECHNOLOGY}"] = f"{mhz:.0f} MHz"

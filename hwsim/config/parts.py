@@ -15,7 +15,7 @@ from pydantic import Field
 from hwsim.config.arch import ArchConfig, digest_of
 from hwsim.config.base import Config, flow, load, parse
 from hwsim.config.catalog import resolve
-from hwsim.contract.parts import Part
+from hwsim.contract.parts import AROUND, Part
 
 __all__ = [
     "ClockConfig",
@@ -127,11 +127,15 @@ def keys_of(arch: ArchConfig) -> list[tuple[Part, str]]:
             digests[changes] = digest_of({**hardware, "array": part.fields(hardware["array"])})
         own = ", own" if part.is_own else ""
         found.append((part, f"{digests[changes]} {part.path or 'top'}{own}"))
+    if arch.memory is not None:
+        found += [(part, f"{arch.digest} {part.path}") for part in AROUND]
     return found
 
 
 def probe_of(arch: ArchConfig, part: Part) -> ArchConfig:
-    """Small design of the same kind whose module the part is."""
+    """Small design of the same kind whose module the part is; of a machine, the design itself."""
+    if part.is_around:
+        return arch.model_copy(update={"name": "probe"})
     return _probe(arch, part.probe)
 
 

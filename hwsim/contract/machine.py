@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 __all__ = [
+    "LOAD_QUEUE",
     "POST_LATENCY",
     "POST_STAGES",
     "RAW_LATENCY",
     "RAW_STAGES",
     "STALL_LIMIT",
+    "STORE_AHEAD",
     "VECTOR_LATENCY",
     "VECTOR_STAGES",
     "WEIGHT_OFFER",
@@ -39,6 +41,10 @@ VECTOR_STAGES = (
 )
 #: Cycles from the transfer of that word to the first offer of that beat.
 VECTOR_LATENCY = len(VECTOR_STAGES)
+
+#: Blocks that wait for the two walkers of the load engine; words between bank and gearbox of the
+#: store engine: one is asked for, comes, and is taken in three cycles.
+LOAD_QUEUE, STORE_AHEAD = 4, 3
 
 #: Cycles after which an execution in which nothing moves has stalled.
 STALL_LIMIT = 1 << 16

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Part", "linear", "places"]
+__all__ = ["AROUND", "Part", "linear", "places"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Part:
     count: float = 1.0
     #: Without what its submodules hold.
     is_own: bool = False
+    #: A module of the machine around the array, which is not in it; the probe is the design.
+    is_around: bool = False
 
     def fields(self, array: Mapping[str, Any]) -> dict[str, Any]:
         """``array`` section of the probe."""
@@ -64,3 +66,15 @@ def places(size: int, probe: int = 3) -> dict[int, int]:
     if size <= probe:
         return dict.fromkeys(range(size), 1)
     return {0: 1, 1: size - 2, probe - 1: 1}
+
+
+#: Parts of every machine, its array apart.
+AROUND = tuple(
+    Part(group, path, is_own=path == "machine", is_around=True)
+    for group, path in (
+        ("host", "machine.registers"), ("host", "machine.counters"),
+        ("sequencer", "machine.sequencer"), ("load", "machine.load"), ("store", "machine.store"),
+        ("banks", "machine.banks"), ("banks", "machine.weights"), ("banks", "machine.scales"),
+        ("execute", "machine.execute"), ("wires", "machine"),
+    )
+)  # fmt: skip

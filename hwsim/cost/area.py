@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from hwsim.config import ArchConfig
+from hwsim.config.onchip import machine_memories
 from hwsim.config.parts import MeasuredPart, keys_of
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
@@ -48,7 +49,7 @@ class Area(Result):
     @property
     def title(self) -> str:
         """Title of the table."""
-        return f"{self.arch.array_title}: area in {self.technology}, mm2"
+        return f"{self.arch.name}: area in {self.technology}, mm2"
 
     @cached_property
     def gates(self) -> float:
@@ -169,6 +170,7 @@ def area(
     if bits := arch.array.registers(arch.numbers):
         groups["skew"] = _registers(bits, cells, process(logic_of(technology)).wire_load)
     built = arch.array.memories(arch.numbers) if memories is None else memories
+    built = (*built, *machine_memories(arch))
     shapes = [(memory, build(memory, technology)) for memory in built]
     return Area(arch, technology, list(groups.values()), shapes)
 

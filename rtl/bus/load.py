@@ -16,15 +16,13 @@ from hwsim.contract.descriptors import (
     TARGET_BITS,
     TARGETS,
 )
+from hwsim.contract.machine import LOAD_QUEUE
 from hwsim.rtl.blocks.ports import memory_write
 from hwsim.rtl.bus.axi import OKAY, read_port
 from hwsim.rtl.bus.bursts import Bursts
 from hwsim.rtl.bus.gearbox import Unpack
 
-__all__ = ["QUEUE", "Load", "block_layout"]
-
-#: Blocks that wait for the two walkers.
-QUEUE = 4
+__all__ = ["Load", "block_layout"]
 
 
 def block_layout(bus: BusConfig) -> data.StructLayout:
@@ -141,7 +139,7 @@ class Load(wiring.Component):
 
     def _queue(self, m: Module, name: str, layout: data.StructLayout) -> SyncFIFO:
         """Queue of the fields of a block that one walker needs."""
-        m.submodules[name] = queue = SyncFIFO(width=layout.size, depth=QUEUE)
+        m.submodules[name] = queue = SyncFIFO(width=layout.size, depth=LOAD_QUEUE)
         fields = data.View(layout, queue.w_data)
         m.d.comb += [fields[field].eq(self.block.p[field]) for field in layout.members]
         return queue

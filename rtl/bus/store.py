@@ -10,15 +10,13 @@ from amaranth.utils import exact_log2
 
 from hwsim.config import BusConfig
 from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS
+from hwsim.contract.machine import STORE_AHEAD
 from hwsim.rtl.blocks.ports import memory_read
 from hwsim.rtl.bus.axi import LEN_BITS, OKAY, write_port
 from hwsim.rtl.bus.bursts import Bursts
 from hwsim.rtl.bus.gearbox import Pack
 
 __all__ = ["Store", "block_layout"]
-
-#: Words between bank and gearbox: one is asked for, comes, and is taken in three cycles.
-_AHEAD = 3
 
 
 def block_layout(bus: BusConfig) -> data.StructLayout:
@@ -160,8 +158,8 @@ class Store(wiring.Component):
     def _read(self, m: Module, taken: Signal, pack: Pack) -> None:
         """Read the words of a block, no more than there is room for."""
         block = self.block.p
-        m.submodules.words = words = SyncFIFO(width=self.width + 1, depth=_AHEAD)
-        ahead = Signal(range(_AHEAD + 1))
+        m.submodules.words = words = SyncFIFO(width=self.width + 1, depth=STORE_AHEAD)
+        ahead = Signal(range(STORE_AHEAD + 1))
         active = Signal()
         addr = Signal(16, reset_less=True)
         row = Signal(16, reset_less=True)
@@ -173,7 +171,7 @@ class Store(wiring.Component):
         ends_row = Signal()
         next_row = Signal(16)
         m.d.comb += [
-            self.read.en.eq(active & (ahead != _AHEAD)),
+            self.read.en.eq(active & (ahead != STORE_AHEAD)),
             self.read.index.eq(index),
             self.read.addr.eq(addr),
             ends_row.eq(left == 1),

@@ -10,12 +10,16 @@ from hwsim.config.parts import MeasuredPart
 from hwsim.config.tech import CornerConfig, TechConfig
 from hwsim.contract.parts import Part
 from hwsim.errors import InputError
-from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
+from hwsim.rtl.emit.rtlil import design_rtlil, elaborated, rtl_digest
+from hwsim.rtl.emit.zeros import without_zeros
+from hwsim.rtl.machine.top import MachineTop
 from hwsim.rtl.synth.power import pin_energies
 from hwsim.rtl.synth.yosys import Cells, synthesize_module
 
 __all__ = ["measure", "part_rtl"]
 
+#: End of the name of the array's module within a machine.
+_ARRAY = ".core.array"
 _MODULE = re.compile(r"(?ms)(?:^attribute [^\n]*\n)*^module (\\\S+)\n.*?^end\n")
 
 
@@ -27,7 +31,7 @@ def part_rtl(probe: ArchConfig, part: Part) -> tuple[str, str]:
     InputError
         The probe has no such module.
     """
-    modules = _modules(probe)
+    modules = _modules(probe, part.is_around)
     below = rf"\.{re.escape(part.path)}(?:\$\d+)?" if part.path else ""
     pattern = re.compile(rf"\\{re.escape(probe.name)}{below}$")
     name = next((each for each in modules if pattern.match(each)), None)
@@ -57,7 +61,9 @@ def measure(
         The probe has no such module, or it cannot be mapped.
     """
     text, name = part_rtl(probe, part)
-    cells = synthesize_module(text, name, target, cache, is_whole=not part.is_own)
+    cells = synthesize_module(
+        text, name, target, cache, is_whole=not (part.is_own or part.is_around)
+    )
     corner = next(iter(technology.corners.values()))
     assert cells.area is not None
     assert cells.flip_flop_area is not None
@@ -88,13 +94,17 @@ def _leakage(cells: Cells, corner: CornerConfig) -> float:
 
 
 @lru_cache(maxsize=8)
-def _modules(probe: ArchConfig) -> dict[str, str]:
-    text = design_rtlil(probe)[1]
+def _modules(probe: ArchConfig, is_machine: bool) -> dict[str, str]:
+    """Modules of an array, or of the machine around one."""
+    if is_machine:
+        text = without_zeros(elaborated(MachineTop(probe), probe.name))
+    else:
+        text = design_rtlil(probe)[1]
     return {match[1]: match[0] for match in _MODULE.finditer(text)}
 
 
 def _below(modules: dict[str, str], name: str) -> list[str]:
-    """A module and all that it instantiates, itself first."""
+    """A module and all that it instantiates, itself first; an array within a machine stays out."""
     found: dict[str, None] = {}
 
     def visit(each: str, visit: Callable) -> None:
@@ -102,7 +112,7 @@ def _below(modules: dict[str, str], name: str) -> list[str]:
             return
         found[each] = None
         for cell in re.findall(r"(?m)^  cell (\\\S+) ", modules[each]):
-            if cell in modules:
+            if cell in modules and not cell.endswith(_ARRAY):
                 visit(cell, visit)
 
     visit(name, visit)

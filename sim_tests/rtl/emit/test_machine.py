@@ -4,16 +4,20 @@
 import json
 import re
 import subprocess
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
 import yaml
-from harness.machine import small_machine
+from harness.machine import ARRAYS, small_machine
 
 from hwsim import generate
 from hwsim.config import ArchConfig
+from hwsim.config.onchip import machine_memories
 from hwsim.contract.registers import REGISTERS, offsets
+from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.zeros import without_zeros
+from hwsim.rtl.machine.top import MachineTop
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +69,28 @@ def test_register_maps_agree(folder):
         assert f"#define HWSIM_REG_{name.upper()} 0x{at[name]:03x}u\n" in header
     assert len(described["registers"]) == len(REGISTERS)
     assert yaml.safe_load((folder / "small_machine_ws.core").read_text().removeprefix("CAPI=2:"))
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_the_configuration_names_every_memory(kind):
+    """Depths, widths and counts: as its area counts them, and as the RTL has them."""
+    arch = small_machine(kind)
+    text = elaborated(MachineTop(arch), "probe")
+    modules = dict(re.findall(r"(?ms)^module (\\\S+)\n(.*?)^end\n", text))
+    found = Counter()
+
+    def visit(name):
+        for cell in re.findall(r"(?m)^  cell (\\\S+) ", modules[name]):
+            if cell in modules:
+                visit(cell)
+        for width, size in re.findall(r"(?m)^  memory width (\d+) size (\d+) ", modules[name]):
+            found[int(size), int(width)] += 1
+
+    visit("\\probe")
+    listed = Counter()
+    for memory in (*arch.array.memories(arch.numbers), *machine_memories(arch)):
+        listed[memory.depth, memory.width] += memory.count
+    assert found == listed
 
 
 def test_an_array_stays_what_it_was(tmp_path):
