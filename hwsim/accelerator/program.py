@@ -12,10 +12,11 @@ from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES, pack
 
-__all__ = ["CONSTANTS", "INPUTS", "OUTPUTS", "Constants", "Program"]
+__all__ = ["CONSTANTS", "INPUTS", "MAPS", "OUTPUTS", "Constants", "Program"]
 
-#: Regions of memory: descriptors and constants, input of the network, its output.
-CONSTANTS, INPUTS, OUTPUTS = 0, 1, 2
+#: Regions of memory: descriptors and constants, input of the network, its output, feature maps
+#: between its layers.
+CONSTANTS, INPUTS, OUTPUTS, MAPS = 0, 1, 2, 3
 #: Bytes of a page.
 PAGE = 4096
 
@@ -63,9 +64,10 @@ class Program:
     arch: ArchConfig
     tiles: list[Tile]
     constants: Constants
-    #: Bytes of the input and of the output of the whole program.
+    #: Bytes of the input, of the output and of the maps of the whole program.
     input_bytes: int = 0
     output_bytes: int = 0
+    map_bytes: int = 0
 
     @property
     def shape(self) -> MachineShape:
@@ -77,11 +79,11 @@ class Program:
         """Bytes of the descriptors, which lie before the constants."""
         return len(self.tiles) * DESCRIPTOR_BYTES
 
-    def bases(self) -> tuple[int, int, int]:
+    def bases(self) -> tuple[int, int, int, int]:
         """Where the regions lie: one behind the other, each on a page."""
-        constants = self.constants_at + self.constants.size
-        inputs = _page(constants)
-        return 0, inputs, inputs + _page(self.input_bytes)
+        inputs = _page(self.constants_at + self.constants.size)
+        outputs = inputs + _page(self.input_bytes)
+        return 0, inputs, outputs, outputs + _page(self.output_bytes)
 
     def address(self, region: int, offset: int) -> int:
         """Address of a byte of a region; constants lie behind the descriptors."""
@@ -90,6 +92,8 @@ class Program:
     @property
     def size(self) -> int:
         """Bytes of memory that all regions take."""
+        if self.map_bytes:
+            return self.bases()[MAPS] + self.map_bytes
         return self.bases()[OUTPUTS] + self.output_bytes
 
     def descriptors(self) -> NDArray[np.uint32]:

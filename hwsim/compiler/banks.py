@@ -21,6 +21,20 @@ class Banks:
     def __init__(self, banks: int, depth: int) -> None:
         self._free = [[(0, depth)] for _ in range(banks)]
 
+    def __len__(self) -> int:
+        return len(self._free)
+
+    def copy(self) -> Banks:
+        """The same free pieces; what is taken of one is not of the other."""
+        found = Banks(0, 0)
+        found._free = [list(pieces) for pieces in self._free]
+        return found
+
+    @property
+    def largest(self) -> int:
+        """Words of the largest free piece."""
+        return max(self._largest(bank) for bank in range(len(self)))
+
     def take(
         self, words: int, *, bank: int | None = None, avoid: tuple[int, ...] = ()
     ) -> tuple[int, int]:

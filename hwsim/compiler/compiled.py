@@ -9,16 +9,10 @@ from numpy.typing import NDArray
 
 from hwsim.accelerator.program import Program
 from hwsim.compiler.bits import to_bytes
-from hwsim.compiler.layout import Map, Unrolled
+from hwsim.compiler.layout import Map, Sums, Unrolled
 from hwsim.config import TensorShape
-from hwsim.config.shape import MachineShape
 
-__all__ = ["Compiled", "whole_beats"]
-
-
-def whole_beats(shape: MachineShape, tensor: TensorShape) -> int:
-    """Beats of the whole sums of one pixel."""
-    return -(-tensor.channels // shape.ofmap_lanes) * shape.raw_beats
+__all__ = ["Compiled"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +24,13 @@ class Compiled:
     source
         Layout of each input.
     result
-        Shape of each result; of activations, its map.
-    is_whole
-        The last layer's sums leave, not activations: pixel after pixel, each with its folds of
-        filters.
+        Layout of each result: a map of activations, or the sums of the last layer, pixel after
+        pixel, each with its folds of filters.
     """
 
     program: Program
     source: Map | Unrolled
-    result: Map
-    is_whole: bool
+    result: Map | Unrolled
     images: int
 
     def inputs(self, act: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -74,20 +65,14 @@ class Compiled:
 
     def _bits(self) -> NDArray[np.int64]:
         """Bits of each result in the region of the outputs: ``(images, values, width)``."""
-        shape, tensor = self.program.shape, self.result.shape
-        width, words = shape.act_width, self.result.words
-        channels = self.result.blocks * self.result.lanes
-        if self.is_whole:
-            # an image's beats begin with a word, and need not fill the last
-            beats = whole_beats(shape, tensor)
-            words = -(-tensor.height * tensor.width * beats // shape.post_beats)
-            width = shape.psum_width
-            channels = beats * shape.ofmap_lanes * shape.act_width // width
-        pixels = np.arange(tensor.height * tensor.width)
-        lanes = np.arange(tensor.channels)[:, None] + channels * pixels
-        firsts: NDArray[np.int64] = np.arange(self.images)[
-            :, None
-        ] * words * shape.act_bits + width * lanes.reshape(-1)
+        shape, result, tensor = self.program.shape, self.result, self.result.shape
+        assert isinstance(tensor, TensorShape)
+        width = shape.psum_width if isinstance(result, Sums) else shape.act_width
+        pixel = result.blocks * shape.act_bits
+        pixels = pixel * np.arange(tensor.height * tensor.width)
+        lanes = (width * np.arange(tensor.channels))[:, None] + pixels
+        images = np.arange(self.images) * result.words * shape.act_bits
+        firsts = images[:, None] + lanes.reshape(-1)
         found: NDArray[np.int64] = firsts[..., None] + np.arange(width)
         return found
 

@@ -25,7 +25,7 @@ from hwsim.contract.descriptors import LIST_LEVEL
 __all__ = ["GatheredWeights", "gather", "weights_of"]
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class GatheredChunk(Chunk):
     """Filters whose beats of activations are gathered by a list."""
 
@@ -47,7 +47,7 @@ class GatheredWeights(Weights):
 
     def __init__(self, arch: ArchConfig, constants: Constants) -> None:
         super().__init__(arch, constants)
-        self._held: dict[int, Load] = {}
+        self._lists: dict[int, Load] = {}
 
     def chunks(
         self,
@@ -71,14 +71,19 @@ class GatheredWeights(Weights):
             chunk = self._chunk(name, first, weight, scale, ((len(kept), 0),))
             entries = np.where(kept < 0, 0, offsets[kept])
             words = to_bytes([(entries, self.shape.list_entry)], self.shape.list_word)
-            load, loads = self.constants.load("list", chunk.half, words), chunk.loads
-            if load != self._held.get(chunk.half):
-                loads = (*loads, load)
-            self._held[chunk.half] = load
+            loads = (*chunk.loads, self.constants.load("list", 0, words))
             yield GatheredChunk(
                 **vars(replace(chunk, loads=loads)), reach=int(entries.max(initial=0))
             )
             first += m_folds
+
+    def _missing(self, half: int, chunk: Chunk) -> tuple[Load, ...]:
+        """Blocks of a chunk that a half does not hold; its list may be there."""
+        *loads, entries = super()._missing(half, chunk)
+        if self._lists.get(half) != entries:
+            loads.append(entries)
+        self._lists[half] = entries
+        return tuple(loads)
 
     def _most(self, name: str, matrix: Ints, together: int, least: int) -> int:
         """Folds of filters whose weights and list fit their halves."""

@@ -18,7 +18,7 @@ __all__ = ["HeldWeights"]
 MOST_WORDS = (1 << 16) - 1
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class HeldChunk(Chunk):
     """Filters that PEs hold together."""
 

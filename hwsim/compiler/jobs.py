@@ -1,4 +1,4 @@
-"""Tiles of one layer of one image: jobs of the array and of the vector unit."""
+"""Tiles of one layer of one image, or of a part of it: jobs of the array and the vector unit."""
 
 from __future__ import annotations
 
@@ -9,66 +9,69 @@ import numpy as np
 from hwsim.accelerator.program import CONSTANTS
 from hwsim.accelerator.tile import ArrayJob, Load, Nest, Tile, VectorJob
 from hwsim.compiler.contents import Contents
-from hwsim.compiler.layout import Map, Unrolled
+from hwsim.compiler.grid import Cut
+from hwsim.compiler.layout import Map, Sums, Unrolled
 from hwsim.compiler.weights import Chunk, Scale, Weights
-from hwsim.config import LayerShape, TensorShape
+from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
 
-__all__ = ["convolution", "fill", "k_loops", "together", "vector", "whole"]
+__all__ = ["convolution", "fill", "k_loops", "rectangles", "together", "vector", "whole"]
 
 
 def convolution(
     shape: LayerShape,
-    chunks: Sequence[Chunk] | Iterator[Chunk],
+    chunks: Sequence[Chunk],
+    weights: Weights,
     source: Map | Unrolled,
     target: Map,
-    words: MachineShape,
+    part: Cut,
     pixels: int,
     contents: Contents | None = None,
     *,
     diagonal: bool = False,
-    is_whole: bool = False,
 ) -> Iterator[Tile]:
     """Tiles of a convolution: groups of filters, and of each at most ``pixels`` at once.
 
+    A last layer's sums leave whole: one pixel per tile, so that none must wait.
+
     Parameters
     ----------
+    chunks
+        Groups of filters.
+    source, target
+        Where it reads and writes: maps, or parts of them, in banks.
+    part
+        Part of the output that is computed.
     contents
         What the bank that it reads holds, where the array's cycles depend on it.
     diagonal
         A depthwise layer: each fold of filters reads its own block of channels.
-    is_whole
-        The last layer, whose sums leave whole: one pixel per tile, so that none must wait.
     """
-    if is_whole:
-        pixels = 1
-    layer, ofmap = shape.layer, shape.ofmap
+    words, is_whole = weights.shape, isinstance(target, Sums)
+    layer = shape.layer
     feed, post = words.feed_beats, words.post_beats
     window = source.window(shape) if isinstance(source, Map) else source.window()
     origin, column, row = (each * feed for each in window[:3])
-    width, height = _rectangle(ofmap, pixels)
-    pixel = target.blocks * post
+    raw = words.raw_beats if is_whole else 1
     for chunk in chunks:
         # a block of channels serves as many folds of filters as lie in a word
         folds, begin = [(chunk.m_folds, 0)], origin
         if diagonal:
             folds = [(min(post, chunk.m_folds), 0), (-(-chunk.m_folds // post), feed)]
             begin += chunk.first // post * feed
-        for y in range(0, ofmap.height, height):
-            for x in range(0, ofmap.width, width):
-                size = (min(width, ofmap.width - x), min(height, ofmap.height - y))
-                pixels_loops = ((size[0], column), (size[1], row))
-                feeding = chunk.feed(begin + y * row + x * column, pixels_loops, folds)
-                pixels_loops = ((size[0], pixel), (size[1], target.row * post))
-                posting = chunk.post(target.pixel(y, x) * post + chunk.first, pixels_loops, 1)
-                if is_whole:
-                    posting = _whole(chunk, target, y * ofmap.width + x, words)
-                count, relu = size[0] * size[1], layer.relu and not is_whole
-                job = _job(
-                    chunk, contents, source.bank, target.bank, feeding, posting, count, relu,
-                    is_whole,
-                )  # fmt: skip
-                yield Tile(chunk.take(), job, layer=layer.name)
+        for at in rectangles(part, 1 if is_whole else pixels):
+            y, x, size = at.rows.start, at.columns.start, (len(at.columns), len(at.rows))
+            half, loads = weights.bring(chunk)
+            pixel_loops = ((size[0], column), (size[1], row))
+            feeding = chunk.feed(begin + y * row + x * column, pixel_loops, folds)
+            first = target.pixel(y, x) - target.part.blocks.start
+            pixel_loops = ((size[0], target.blocks * post), (size[1], target.row * post))
+            posting = chunk.post(first * post + chunk.first * raw, pixel_loops, raw)
+            job = _job(
+                chunk, half, contents, source.bank, target.bank, feeding, posting,
+                size[0] * size[1], layer.relu and not is_whole, is_whole,
+            )  # fmt: skip
+            yield Tile(loads, job, layer=layer.name)
 
 
 def k_loops(
@@ -86,10 +89,10 @@ def k_loops(
 
 def together(
     shape: LayerShape,
-    chunks: Iterator[Chunk],
+    chunks: Sequence[Chunk],
+    weights: Weights,
     sources: Sequence[Map],
     targets: Sequence[Map],
-    words: MachineShape,
     pixels: int,
     contents: Contents | None = None,
 ) -> Iterator[Tile]:
@@ -97,7 +100,7 @@ def together(
 
     At most ``pixels`` images at once.
     """
-    feed, post = words.feed_beats, words.post_beats
+    feed, post = weights.shape.feed_beats, weights.shape.post_beats
     size, out = sources[0].words * feed, targets[0]
     for chunk in chunks:
         for first in range(0, len(sources), pixels):
@@ -106,99 +109,111 @@ def together(
             feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))
             loops = ((images, out.words * post), (1, 0))
             posting = chunk.post(targets[first].start * post + chunk.first, loops, 1)
-            relu = shape.layer.relu
-            job = _job(chunk, contents, sources[0].bank, out.bank, feeding, posting, images, relu)
-            yield Tile(chunk.take(), job, layer=shape.layer.name)
+            half, loads = weights.bring(chunk)
+            job = _job(
+                chunk, half, contents, sources[0].bank, out.bank, feeding, posting, images,
+                shape.layer.relu,
+            )  # fmt: skip
+            yield Tile(loads, job, layer=shape.layer.name)
 
 
 def whole(
     shape: LayerShape,
-    chunks: Iterator[Chunk],
+    chunks: Sequence[Chunk],
+    weights: Weights,
     sources: Sequence[Map],
     targets: Sequence[Map],
-    words: MachineShape,
     contents: Contents | None = None,
 ) -> Iterator[Tile]:
     """Tiles of a last layer that is fully connected: one image each, so that no sum must wait."""
-    feed = words.feed_beats
+    feed, post, raw = (getattr(weights.shape, f"{n}_beats") for n in ("feed", "post", "raw"))
     for chunk in chunks:
         for index, source in enumerate(sources):
             feeding = chunk.feed(source.start * feed, (), ((chunk.m_folds, 0),))
             target = targets[index]
-            posting = _whole(chunk, target, 0, words)
+            first = target.start * post + chunk.first * raw
+            posting = chunk.post(first, ((1, 0), (1, 0)), raw)
+            half, loads = weights.bring(chunk)
             job = _job(
-                chunk, contents, source.bank, target.bank, feeding, posting, 1, False, raw=True
-            )
-            yield Tile(chunk.take(), job, layer=shape.layer.name)
+                chunk, half, contents, source.bank, target.bank, feeding, posting, 1, False,
+                raw=True,
+            )  # fmt: skip
+            yield Tile(loads, job, layer=shape.layer.name)
 
 
 def vector(
     shape: LayerShape,
     sources: Sequence[Map],
     target: Map,
+    part: Cut,
     weights: Weights,
     multipliers: Sequence[int],
     shift: int,
 ) -> Iterator[Tile]:
-    """Tiles of a layer without weights: pools, sums of two maps, copies of maps side by side."""
-    layer, post = shape.layer, weights.shape.post_beats
-    source, ofmap = sources[0], shape.ofmap
-    lanes = weights.shape.ofmap_lanes
-    zero = np.zeros(lanes, np.int64)
+    """Tiles of a layer without weights: pools, sums of two maps, copies of maps side by side.
+
+    Parameters
+    ----------
+    sources, target, part
+        As those of :func:`convolution`; a copy's tile reads one of the sources.
+    """
+    layer = shape.layer
+    y, x = part.rows.start, part.columns.start
+    pixels = len(part.columns), len(part.rows)
     if layer.type == "concat":
-        block = 0
+        first = 0
         for each, multiplier in zip(sources, multipliers, strict=True):
-            half, scale = weights.scale(Scale.of(zero, multiplier, shift))
-            feeding = Nest(
-                each.origin,
-                (each.blocks, ofmap.width, ofmap.height), (1, each.blocks, each.row),
-            )  # fmt: skip
-            posting = Nest(
-                (target.origin + block) * post,
-                (each.blocks * post, ofmap.width, ofmap.height),
-                (1, target.blocks * post, target.row * post),
-            )
-            windows = each.blocks * ofmap.width * ofmap.height
+            half, scale = weights.scale(_even(weights, multiplier, shift))
+            size = (each.blocks, *pixels)
+            feeding = Nest(each.pixel(y, x), size, (1, each.blocks, each.row))
+            posting = _beats(target, part, range(first, first + each.blocks), weights)
             job = VectorJob(
                 each.bank, target.bank, half, feeding, posting, relu=layer.relu, op="sum",
-                window=1, windows=windows,
+                window=1, windows=int(np.prod(size)),
             )  # fmt: skip
             yield Tile((scale,), job, layer=layer.name)
-            block += each.blocks
+            first += each.blocks
         return
-    blocks = source.blocks
-    line = (blocks * ofmap.width, 1)
+    source, factors, stride = sources[0], (1, 1), layer.stride
+    multiplier = multipliers[0] if multipliers else 1
+    window: tuple[tuple[int, int], ...]
     if layer.type == "add":
-        factors = (multipliers[0], multipliers[1])
-        window: tuple[tuple[int, int], ...] = ((2, sources[1].origin - source.origin),)
-        moves: tuple[tuple[int, int], ...] = (line, (ofmap.height, source.row))
-        begin, multiplier = source.origin, 1
+        factors, multiplier = (multipliers[0], multipliers[1]), 1
+        window = ((2, sources[1].origin - source.origin),)
     else:
-        factors = (1, 1)
-        multiplier = multipliers[0] if multipliers else 1
         rows, cols = shape.R, shape.S
         if layer.type == "globalavgpool":
             rows, cols = shape.ifmap.height, shape.ifmap.width
-        window = ((cols, layer.dilation * blocks), (rows, layer.dilation * source.row))
-        moves = (
-            (blocks, 1), (ofmap.width, layer.stride * blocks),
-            (ofmap.height, layer.stride * source.row),
-        )  # fmt: skip
-        begin = source.pixel(-layer.padding, -layer.padding)
-    half, scale = weights.scale(Scale.of(zero, multiplier, shift))
-    loops = (*window, *moves)
-    feeding = Nest(begin, tuple(b for b, _ in loops), tuple(s for _, s in loops))
-    posting = Nest(
-        target.origin * post,
-        (blocks * ofmap.width * post, ofmap.height), (1, target.row * post),
-    )  # fmt: skip
-    size = int(np.prod([bound for bound, _ in window]))
+        window = ((cols, layer.dilation * source.blocks), (rows, layer.dilation * source.row))
+    half, scale = weights.scale(_even(weights, multiplier, shift))
+    size = (len(part.blocks), *pixels)
+    moves = zip(size, (1, stride * source.blocks, stride * source.row), strict=True)
+    begin = source.pixel(y * stride - layer.padding, x * stride - layer.padding)
+    begin += part.blocks.start - source.part.blocks.start
     job = VectorJob(
-        source.bank, target.bank, half, feeding, posting, relu=layer.relu,
-        op="max" if layer.type == "maxpool" else "sum", window=size,
-        windows=blocks * ofmap.width * ofmap.height, multipliers=factors,
+        source.bank, target.bank, half, Nest.loops(begin, *window, *moves),
+        _beats(target, part, part.blocks, weights), relu=layer.relu,
+        op="max" if layer.type == "maxpool" else "sum",
+        window=int(np.prod([bound for bound, _ in window])),
+        windows=int(np.prod(size)), multipliers=factors,
     )  # fmt: skip
     yield Tile((scale,), job, layer=layer.name)
+
+
+def _even(weights: Weights, multiplier: int, shift: int) -> Scale:
+    """One scale for all channels of a beat."""
+    return Scale.of(np.zeros(weights.shape.ofmap_lanes, np.int64), multiplier, shift)
+
+
+def _beats(target: Map, part: Cut, blocks: range, weights: Weights) -> Nest:
+    """Where blocks of the pixels of a part are written."""
+    post = weights.shape.post_beats
+    first = target.pixel(part.rows.start, part.columns.start) - target.part.blocks.start
+    return Nest.of(
+        (first + blocks.start) * post,
+        (len(blocks) * post, 1),
+        (len(part.columns), target.blocks * post), (len(part.rows), target.row * post),
+    )  # fmt: skip
 
 
 def fill(target: Map, value: int, weights: Weights) -> Iterator[Tile]:
@@ -215,23 +230,25 @@ def fill(target: Map, value: int, weights: Weights) -> Iterator[Tile]:
         yield Tile(tuple(loads))
 
 
-def _whole(chunk: Chunk, target: Map, pixel: int, words: MachineShape) -> Nest:
-    """Where the whole sums of a pixel are written; those of all pixels follow each other."""
-    raw = words.raw_beats
-    per_pixel = -(-target.shape.channels // words.ofmap_lanes) * raw
-    first = target.start * words.post_beats + pixel * per_pixel + chunk.first * raw
-    return chunk.post(first, ((1, 0), (1, 0)), raw)
+def rectangles(part: Cut, pixels: int) -> Iterator[Cut]:
+    """Cut a part into rectangles of at most so many pixels, row after row.
 
-
-def _rectangle(ofmap: TensorShape, pixels: int) -> tuple[int, int]:
-    """Width and height of at most ``pixels``: the fewest cover the map; of equals the widest."""
-    widths = range(min(ofmap.width, pixels), 0, -1)
-    sizes = [(width, min(ofmap.height, pixels // width)) for width in widths]
-    return min(sizes, key=lambda size: -(-ofmap.width // size[0]) * -(-ofmap.height // size[1]))
+    Of the shape that covers it with the fewest; of equals the widest.
+    """
+    rows, columns = part.rows, part.columns
+    widths = range(min(len(columns), pixels), 0, -1)
+    sizes = [(width, min(len(rows), pixels // width)) for width in widths]
+    width, height = min(
+        sizes, key=lambda size: -(-len(columns) // size[0]) * -(-len(rows) // size[1])
+    )
+    for y in range(0, len(rows), height):
+        for x in range(0, len(columns), width):
+            yield Cut(rows[y : y + height], columns[x : x + width], part.blocks)
 
 
 def _job(
     chunk: Chunk,
+    half: int,
     contents: Contents | None,
     read_bank: int,
     write_bank: int,
@@ -243,7 +260,7 @@ def _job(
 ) -> ArrayJob:
     counts = chunk.counts(pixels, None if contents is None else contents.fed(feed))
     return ArrayJob(
-        read_bank, write_bank, chunk.half, feed, post, relu=relu, weight_half=chunk.half,
+        read_bank, write_bank, half, feed, post, relu=relu, weight_half=half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
         cycles=counts.cycles, act_beats=counts.events["act_beats"],
         weight_words=chunk.weight_words,

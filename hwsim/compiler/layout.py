@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.compiler.grid import Cut, Grid
 from hwsim.config import LayerShape, TensorShape
+from hwsim.config.shape import MachineShape
 from hwsim.workload.lowering import lower_act
 
-__all__ = ["Lowered", "Map", "Unrolled", "Window"]
+__all__ = ["Lowered", "Map", "Sums", "Unrolled", "Window"]
 
 
 class Window(NamedTuple):
@@ -26,10 +28,10 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Map:
-    """Feature map of one image in a bank, with a border around it.
+class Map(Grid):
+    """Feature map of one image, with a border around it: pixels with their blocks of channels.
 
-    The word of a block of channels of a pixel is at ``origin + y * row + x * blocks + block``.
+    Rows and columns of the border are those before 0 and beyond the last.
     """
 
     shape: TensorShape
@@ -38,21 +40,41 @@ class Map:
     start: int = 0
     #: Pixels around the map that hold what padding stands for.
     border: int = 0
+    cut: Cut | None = None
 
     @property
-    def blocks(self) -> int:
-        """Words of a pixel."""
-        return -(-self.shape.channels // self.lanes)
+    def whole(self) -> Cut:
+        """All of it, the border included."""
+        edge = self.border
+        rows = range(-edge, self.shape.height + edge)
+        columns = range(-edge, self.shape.width + edge)
+        return Cut(rows, columns, range(-(-self.shape.channels // self.lanes)))
 
     @property
-    def row(self) -> int:
-        """Words of a row of pixels."""
-        return (self.shape.width + 2 * self.border) * self.blocks
+    def inner(self) -> Cut:
+        """All of it but the border."""
+        size = self.shape
+        return Cut(range(size.height), range(size.width), self.whole.blocks)
 
-    @property
-    def words(self) -> int:
-        """Words of the map."""
-        return (self.shape.height + 2 * self.border) * self.row
+    def needs(self, shape: LayerShape, part: Cut) -> Cut:
+        """What a layer must read for a part of its output."""
+        layer = shape.layer
+        if layer.type in ("fc", "globalavgpool"):
+            rows, columns = range(self.shape.height), range(self.shape.width)
+        else:
+            rows, columns = (
+                range(
+                    each.start * layer.stride - layer.padding,
+                    (each.stop - 1) * layer.stride
+                    - layer.padding + layer.dilation * (size - 1) + 1,
+                )
+                for each, size in ((part.rows, shape.R), (part.columns, shape.S))
+            )  # fmt: skip
+        whole = self.whole
+        if shape.has_weights or layer.type == "concat" or part.blocks == whole.blocks:
+            return Cut(rows, columns, whole.blocks)
+        # some blocks of each pixel are a block of one stride where no pixel is left out
+        return Cut(rows, whole.columns, part.blocks)
 
     @property
     def origin(self) -> int:
@@ -61,7 +83,7 @@ class Map:
 
     def pixel(self, y: int, x: int) -> int:
         """First word of a pixel; of the border where it lies outside."""
-        return self.start + (y + self.border) * self.row + (x + self.border) * self.blocks
+        return self.cell(y, x)
 
     def window(self, shape: LayerShape) -> Window:
         """How a layer walks the map."""
@@ -86,10 +108,10 @@ class Map:
     def image(self, act: NDArray[np.integer]) -> NDArray[np.int64]:
         """Words ``(words, lanes)`` of a map ``(C, H, W)``; 0 in its border."""
         edge = (self.border, self.border)
-        padded = np.zeros((self.blocks * self.lanes, *act.shape[1:]), np.int64)
+        padded = np.zeros((len(self.whole.blocks) * self.lanes, *act.shape[1:]), np.int64)
         padded[: len(act)] = act
         padded = np.pad(padded, ((0, 0), edge, edge))
-        return padded.transpose(1, 2, 0).reshape(-1, self.lanes)
+        return self.taken(padded.transpose(1, 2, 0).reshape(-1, self.lanes))
 
     def edges(self) -> list[tuple[int, int, int, int]]:
         """Border as blocks: first word, words of each row, rows, words from one to the next."""
@@ -106,17 +128,37 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Unrolled:
+class Sums(Map):
+    """Whole sums of a last layer: in the place of a pixel's blocks the words of its sums."""
+
+    #: Words of the sums of a pixel.
+    sums: int = 1
+
+    @classmethod
+    def of(cls, shape: TensorShape, words: MachineShape) -> Sums:
+        """Sums of a layer's output."""
+        beats = -(-shape.channels // words.ofmap_lanes) * words.raw_beats
+        return cls(shape, words.word_lanes, sums=-(-beats // words.post_beats))
+
+    @property
+    def whole(self) -> Cut:
+        """All of it."""
+        return Cut(range(self.shape.height), range(self.shape.width), range(self.sums))
+
+
+@dataclass(frozen=True)
+class Unrolled(Grid):
     """Input of a network whose channels do not fill a word, as the host writes it.
 
-    Taps of a kernel row lie beside each other. The word of a group of taps of an output column is
-    at ``start + (y * columns + q) * groups + group``.
+    Taps of a kernel row lie beside each other: a cell has the groups of taps of an output column,
+    a row is one of the padded input.
     """
 
     shape: LayerShape
     lanes: int
     bank: int = 0
     start: int = 0
+    cut: Cut | None = None
 
     @property
     def taps_per_word(self) -> int:
@@ -129,30 +171,28 @@ class Unrolled:
         return -(-self.shape.S // self.taps_per_word)
 
     @property
-    def columns(self) -> int:
-        """Output columns."""
-        return self.shape.ofmap.width
-
-    @property
-    def row(self) -> int:
-        """Words of a row of the padded input."""
-        return self.columns * self.groups
-
-    @property
     def rows(self) -> int:
         """Rows of the padded input."""
         return self.shape.ifmap.height + 2 * self.shape.layer.padding
 
     @property
-    def words(self) -> int:
-        """Words of the map."""
-        return self.rows * self.row
+    def whole(self) -> Cut:
+        """All of it."""
+        columns = range(self.shape.ofmap.width)
+        return Cut(range(self.rows), columns, range(self.groups))
+
+    def needs(self, part: Cut) -> Cut:
+        """What its layer must read for a part of its output."""
+        layer = self.shape.layer
+        last = (part.rows.stop - 1) * layer.stride + layer.dilation * (self.shape.R - 1)
+        rows = range(part.rows.start * layer.stride, last + 1)
+        return Cut(rows, part.columns, self.whole.blocks)
 
     def window(self) -> Window:
         """How its layer walks it."""
         layer = self.shape.layer
         loops = ((self.groups, 1), (self.shape.R, layer.dilation * self.row))
-        return Window(self.start, self.groups, layer.stride * self.row, loops)
+        return Window(self.cell(0, 0), self.groups, layer.stride * self.row, loops)
 
     def taps(self) -> NDArray[np.int64]:
         """K index of each lane of the words that one output pixel needs, or -1."""
@@ -170,23 +210,24 @@ class Unrolled:
         layer, shape, per_word = self.shape.layer, self.shape, self.taps_per_word
         border = layer.padding
         padded = np.pad(act, ((0, 0), (border, border), (border, border)))
-        words = np.zeros((self.rows, self.columns, self.groups, self.lanes), np.int64)
+        columns = len(self.whole.columns)
+        words = np.zeros((self.rows, columns, self.groups, self.lanes), np.int64)
         for column in range(shape.S):
             group, tap = divmod(column, per_word)
             lane = tap * shape.C
             first = column * layer.dilation
-            pixels = padded[:, :, first : first + layer.stride * (self.columns - 1) + 1]
+            pixels = padded[:, :, first : first + layer.stride * (columns - 1) + 1]
             pixels = pixels[:, :, :: layer.stride]
             words[:, :, group, lane : lane + shape.C] = pixels.transpose(1, 2, 0)
-        return words.reshape(-1, self.lanes)
+        return self.taken(words.reshape(-1, self.lanes))
 
 
 @dataclass(frozen=True)
 class Lowered(Unrolled):
     """The same with all taps of an output pixel side by side, in the order of K.
 
-    For arrays whose blocks of K would cross the rows of the kernel. The word of a group of K of an
-    output pixel is at ``start + (y * columns + x) * groups + group``.
+    For arrays whose blocks of K would cross the rows of the kernel. A cell has the groups of K of
+    an output pixel.
     """
 
     @property
@@ -199,9 +240,13 @@ class Lowered(Unrolled):
         """Output rows."""
         return self.shape.ofmap.height
 
+    def needs(self, part: Cut) -> Cut:
+        """What its layer must read for a part of its output."""
+        return Cut(part.rows, part.columns, self.whole.blocks)
+
     def window(self) -> Window:
         """How its layer walks it: straight on."""
-        return Window(self.start, self.groups, self.row, ((self.groups, 1),))
+        return Window(self.cell(0, 0), self.groups, self.row, ((self.groups, 1),))
 
     def taps(self) -> NDArray[np.int64]:
         """K index of each lane of the words of an output pixel, or -1."""
@@ -212,4 +257,4 @@ class Lowered(Unrolled):
         """Words ``(words, lanes)`` of an input ``(C, H, W)``."""
         (columns,) = lower_act(self.shape, act[None].astype(np.int64))
         pad = self.groups * self.lanes - self.shape.K
-        return np.pad(columns.T, ((0, 0), (0, pad))).reshape(-1, self.lanes)
+        return self.taken(np.pad(columns.T, ((0, 0), (0, pad))).reshape(-1, self.lanes))

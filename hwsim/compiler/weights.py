@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import accumulate
 from typing import Any
@@ -44,7 +44,7 @@ class Scale:
         )
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Filters whose weights lie in a half together: folds ``first`` to ``first + m_folds``."""
 
@@ -53,11 +53,11 @@ class Chunk:
     k_folds: int
     #: Loops over K of the beats that a pixel reads, the innermost first.
     loops: tuple[tuple[int, int], ...]
-    half: int
     #: Counts of the array for a number of pixels; where it skips zeros, for the beats of
     #: activations that it is given.
     counts: Callable[[int, Any], Counts]
-    loads: tuple[Load, ...] = field(default=())
+    #: Weights and scales, for half 0.
+    loads: tuple[Load, ...] = ()
     #: Words of weights, where the array's command says how many it takes; else 0.
     weight_words: int = 0
 
@@ -68,11 +68,6 @@ class Chunk:
     def post(self, start: int, pixels: Loops, step: int) -> Nest:
         """Results of a job, of ``pixels`` in two loops: of each fold of filters the pixels."""
         return Nest.loops(start, *pixels, (self.m_folds, step))
-
-    def take(self) -> tuple[Load, ...]:
-        """Blocks of the chunk for the first tile that needs them, none for the others."""
-        loads, self.loads = self.loads, ()
-        return loads
 
 
 class Weights:
@@ -90,17 +85,33 @@ class Weights:
         assert arch.memory is not None
         self.arch, self.memory, self.constants = arch, arch.memory, constants
         self.shape = MachineShape.of(arch)
-        self.half = 1
+        self._half = 1
+        #: What the halves hold.
+        self._held: list[Chunk | None] = [None, None]
 
-    def turn(self) -> int:
-        """The other half."""
-        self.half ^= 1
-        return self.half
+    def bring(self, chunk: Chunk) -> tuple[int, tuple[Load, ...]]:
+        """Half that a tile finds a chunk in, and the blocks that it must load for that."""
+        for half, held in enumerate(self._held):
+            if held is chunk:
+                self._half = half
+                return half, ()
+        half = self._turn(chunk)
+        return half, self._missing(half, chunk)
 
     def scale(self, scale: Scale) -> tuple[int, Load]:
         """Half and block of the scales of one beat of channels."""
-        half = self.turn()
+        half = self._turn(None)
         return half, self.constants.load("scale", half, self._scales(scale, 1))
+
+    def _turn(self, chunk: Chunk | None) -> int:
+        """The half that was not used last, which then holds a chunk."""
+        self._half ^= 1
+        self._held[self._half] = chunk
+        return self._half
+
+    def _missing(self, half: int, chunk: Chunk) -> tuple[Load, ...]:
+        """Blocks of a chunk that a half does not hold."""
+        return tuple(replace(load, index=half) for load in chunk.loads)
 
     def chunks(
         self,
@@ -148,22 +159,22 @@ class Weights:
             first += m_folds
 
     def _chunk(self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops) -> Chunk:
-        """Folds of filters from ``first`` on, in the half whose turn it is."""
+        """Folds of filters from ``first`` on."""
         arch, cols = self.arch, self.shape.ofmap_lanes
         widths, model = arch.array.weight_fields(arch.numbers), array_model(arch)
         fields = [
             (values.reshape(len(values), -1), widths[key])
             for key, values in model.weight_words(arch, weight, name).items()
         ]
-        m_folds, half = len(weight) // cols, self.turn()
+        m_folds = len(weight) // cols
         part = slice(first * cols, first * cols + len(weight))
         of_part = Scale(scale.bias[part], scale.multiplier[part], scale.shift[part])
         loads = (
-            self.constants.load("weight", half, to_bytes(fields, self.shape.weight_word)),
-            self.constants.load("scale", half, self._scales(of_part, m_folds)),
+            self.constants.load("weight", 0, to_bytes(fields, self.shape.weight_word)),
+            self.constants.load("scale", 0, self._scales(of_part, m_folds)),
         )
         k_folds = weight.shape[1] // self.shape.act_lanes
-        return Chunk(first, m_folds, k_folds, tuple(loops), half, _counts(arch, weight), loads)
+        return Chunk(first, m_folds, k_folds, tuple(loops), _counts(arch, weight), loads)
 
     def _words(self, name: str, weight: Ints) -> int:
         """Words of the weight memory that filters take."""

@@ -3,11 +3,11 @@
 import numpy as np
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
 from hwsim.workload.lowering import weight_shape
 
-__all__ = ["ARRAYS", "blank", "small_machine"]
+__all__ = ["ARRAYS", "BLOCKS", "blank", "block", "small_machine"]
 
 _DENSE = {"family": "dense", "rows": 4, "cols": 4}
 _WS = {"dataflow": "ws", "acc_depth": 16}
@@ -29,6 +29,57 @@ ARRAYS = {
 
 #: Memories of these machines that differ from those of others.
 _MEMORY = {"gather": {"gather": True}}
+
+
+#: Kinds of blocks that networks consist of, behind a first layer ``c`` of 8 channels.
+BLOCKS = {
+    "residual": [
+        {"name": "a", "type": "conv", "M": 8, "R": 3, "padding": 1, "relu": True},
+        {"name": "b", "type": "conv", "M": 8, "R": 3, "padding": 1},
+        {"name": "sum", "type": "add", "inputs": ["b", "c"], "relu": True},
+        {"name": "pool", "type": "globalavgpool"},
+        {"name": "fc", "type": "fc", "M": 5},
+    ],
+    "projection": [
+        {"name": "a", "type": "conv", "M": 12, "R": 3, "padding": 1, "stride": 2, "relu": True},
+        {"name": "b", "type": "conv", "M": 12, "R": 1},
+        {"name": "p", "type": "conv", "M": 12, "R": 1, "stride": 2, "inputs": ["c"]},
+        {"name": "sum", "type": "add", "inputs": ["b", "p"]},
+    ],
+    "depthwise": [
+        {"name": "a", "type": "conv", "M": 8, "R": 3, "padding": 1, "G": 8, "relu": True},
+        {"name": "b", "type": "conv", "M": 20, "R": 1, "relu": True},
+        {"name": "d", "type": "conv", "M": 20, "R": 3, "padding": 1, "stride": 2, "G": 20},
+        {"name": "e", "type": "conv", "M": 6, "R": 1},
+        {"name": "pool", "type": "globalavgpool"},
+        {"name": "fc", "type": "fc", "M": 4},
+    ],
+    "joins": [
+        {"name": "a", "type": "conv", "M": 8, "R": 1, "relu": True},
+        {"name": "b", "type": "conv", "M": 12, "R": 3, "padding": 1, "inputs": ["c"], "relu": True},
+        {"name": "j", "type": "concat", "inputs": ["c", "a", "b"]},
+        {"name": "d", "type": "maxpool", "R": 3, "stride": 2, "padding": 1, "relu": True},
+        {"name": "e", "type": "conv", "M": 5, "R": 3},
+    ],
+    "groups": [
+        {"name": "a", "type": "conv", "M": 12, "R": 3, "padding": 1, "G": 2, "relu": True},
+        {"name": "d", "type": "avgpool", "R": 2, "stride": 2},
+        {"name": "e", "type": "conv", "M": 7, "R": 5, "padding": 2},
+        {"name": "fc1", "type": "fc", "M": 9, "relu": True},
+        {"name": "fc2", "type": "fc", "M": 5},
+    ],
+}
+
+
+def block(kind, size, channels=3):
+    """Network of a kind of block on maps of ``size``, ``(height, width)``."""
+    first = {"name": "c", "type": "conv", "M": 8, "R": 3, "padding": 1, "relu": True}
+    raw = {
+        "name": kind,
+        "input": {"channels": channels, "height": size[0], "width": size[1]},
+        "layers": [first, *BLOCKS[kind]],
+    }
+    return parse(NetworkConfig, raw, "test")
 
 
 def small_machine(kind="ws", **changes):

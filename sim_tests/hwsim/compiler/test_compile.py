@@ -103,8 +103,14 @@ def test_a_compile_gives_the_same_bytes_twice():
     ("layers", "size", "message"),
     [
         ([{"name": "f", "type": "fc", "M": 3}], 2, "layers.0.type = 'fc'"),
-        ([{"name": "c", "type": "conv", "M": 90, "R": 1}], 8, "memory.act_depth = 1024"),
-        ([{"name": "c", "type": "conv", "M": 3, "R": 7}], 40, "memory.act_depth = 1024"),
+        (
+            [
+                {"name": "c", "type": "conv", "M": 80, "R": 1},
+                {"name": "d", "type": "conv", "M": 4, "R": 8},
+            ],
+            8,
+            "memory.act_depth = 1024: must be more: a part of d, needs 1280 words to be read",
+        ),
         (
             [
                 {"name": "c", "type": "conv", "M": 40, "R": 1},
@@ -155,6 +161,32 @@ def test_more_loops_than_the_feeder_has_are_one_line():
     full.layers["d"].weight[:] = 1
     with pytest.raises(InputError, match=r"d\.dilation = 2: needs 7 loops of the feeder"):
         compile_network(small_machine("nm"), net, full)
+
+
+def test_maps_that_do_not_fit_lie_in_memory():
+    layers = (
+        {"name": "c", "type": "conv", "M": 90, "R": 3, "padding": 1},
+        {"name": "d", "type": "conv", "M": 3, "R": 3, "padding": 1},
+    )
+    net = network(*layers, size=12)
+    memory = {"act_banks": 3, "act_depth": 1024, "weight_depth": 1024, "scale_depth": 4}
+    found = compile_network(small_machine(memory=memory), net, blank(net))
+    # 23 words of each pixel, with the border
+    assert found.program.map_bytes == 4 * 23 * 14 * 14
+    tiles = [tile for tile in found.program.tiles if tile.layer == "d"]
+    read = sum(load.rows * load.words for t in tiles for load in t.loads if load.target == "act")
+    assert read >= 23 * 14 * 14
+
+
+def test_beats_wider_than_words_keep_maps_on_chip():
+    layers = (
+        {"name": "c", "type": "conv", "M": 90, "R": 3},
+        {"name": "p", "type": "maxpool", "R": 2},
+    )
+    net = network(*layers, size=12)
+    bus = {"data_width": 64, "burst": 4, "outstanding": 2}
+    with pytest.raises(InputError, match=r"bus.data_width = 64: must be at most 32"):
+        compile_network(small_machine(bus=bus), net, blank(net))
 
 
 def test_an_array_alone_runs_nothing():

@@ -51,8 +51,10 @@ def test_each_chunk_leaves_out_what_its_own_filters_do_not_need():
 
 def test_a_list_that_is_already_there_is_not_loaded_again():
     arch = small_machine("gather")
-    chunks = chunks_of(arch, np.ones((64, 32 * 4), np.int64), ((32, 1),))
-    assert [len(chunk.loads) for chunk in chunks] == [3, 3, 2, 2]
+    weights = weights_of(arch, Constants(arch))
+    ones, zero = np.ones((64, 32 * 4), np.int64), np.zeros(64, np.int64)
+    chunks = list(weights.chunks("layer", ones, Scale.of(zero, 1, 0), ((32, 1),)))
+    assert [len(weights.bring(chunk)[1]) for chunk in chunks] == [3, 3, 2, 2]
 
 
 def test_a_list_that_no_half_holds_is_refused():

@@ -41,13 +41,27 @@ def test_filters_are_cut_where_a_half_is_full(array, density):
     for chunk in chunks:
         assert chunk.first == folds
         folds += chunk.m_folds
-        load = chunk.take()[0]
+        load = chunk.loads[0]
         assert load.words <= arch.memory.weight_depth
         assert chunk.m_folds <= arch.memory.scale_depth
-        assert chunk.take() == ()
     # 30 filters, as many to a fold as a beat of results has lanes
     assert folds == -(-30 // MachineShape.of(arch).ofmap_lanes)
     assert constants.size > 0
+
+
+def test_chunks_stay_in_the_halves_until_others_come():
+    arch = small_machine()
+    weights = weights_of(arch, Constants(arch))
+    zero = np.zeros(48, np.int64)
+    matrix = np.ones((48, 64), np.int64)
+    one, two, three = list(weights.chunks("layer", matrix, Scale.of(zero, 1, 0), ((16, 1),)))
+    found = [weights.bring(each) for each in (one, one, two, one, two, three, one)]
+    assert [half for half, _ in found] == [0, 0, 1, 0, 1, 0, 1]
+    assert [len(loads) for _, loads in found] == [2, 0, 2, 0, 0, 2, 2]
+    assert {load.index for load in found[2][1]} == {1}
+    half, _ = weights.scale(Scale.of(zero[:4], 1, 0))
+    assert half == 0
+    assert weights.bring(three)[1] != ()
 
 
 def test_zeros_leave_more_filters_together():
@@ -65,7 +79,7 @@ def test_the_words_of_a_chunk_are_those_of_its_filters():
     (chunk,), constants = chunks_of(arch, weight)
     words = array_model(arch).weight_words(arch, weight, "layer")["slots"]
     assert (constants.blocks[0].reshape(-1)[: words.size] == words.reshape(-1) % 256).all()
-    assert chunk.take()[0].words == len(words)
+    assert chunk.loads[0].words == len(words)
 
 
 @pytest.mark.parametrize("array", ["ws", "bitmask"])

@@ -1,0 +1,84 @@
+"""Networks whose maps do not fit on chip, in Verilator: values and all counters are equal."""
+
+import pytest
+from harness.component import seeded
+from harness.machine import BLOCKS, block, small_machine
+
+from hwsim.accelerator.simulate import simulate
+from hwsim.compiler.compile import compile_network
+from hwsim.config import MemoryConfig
+from hwsim.errors import InputError
+from hwsim.inference import golden
+from hwsim.rtl.cosim import machine_bench
+from hwsim.rtl.cosim.machine_bench import Job
+from hwsim.verification.networks import random_checkpoint, random_network
+
+SIZE = 1 << 17
+#: Array, and banks of 128 words: with two of them each part waits for the one before.
+MACHINES = {"ws": ("ws", 4), "few banks": ("ws", 2), "os": ("os", 4), "nm": ("nm", 3)}
+
+
+def small(name):
+    kind, banks = MACHINES[name]
+    memory = {"act_banks": banks, "act_depth": 128, "weight_depth": 512, "scale_depth": 4}
+    return small_machine(kind, memory=memory)
+
+
+@pytest.fixture(scope="session", params=MACHINES)
+def bench(request, tmp_path_factory):
+    return machine_bench.build(small(request.param), tmp_path_factory.mktemp("machine"), SIZE)
+
+
+def check(bench, compiled, act, expected, rng):
+    program = compiled.program
+    memories = [
+        MemoryConfig(
+            name="test", source="test", latency=latency, bytes_per_cycle=width, outstanding=bursts
+        )
+        for latency, width, bursts in (
+            (1, 4, 16), (*rng.integers(1, (200, 5)).tolist(), int(rng.integers(1, 5)))
+        )
+    ]  # fmt: skip
+    output = (program.bases()[2], program.output_bytes)
+    jobs = [
+        Job(each, 0, len(program.tiles), program.bases(), 3_000_000, output) for each in memories
+    ]
+    outcomes = machine_bench.run(bench, compiled.image(act), jobs)
+    for each, outcome in zip(memories, outcomes, strict=True):
+        assert outcome.error == "none"
+        assert (compiled.outputs(outcome.output) == expected).all()
+        assert simulate(program, each).counters() == outcome.counters
+
+
+def inputs(rng, network, images):
+    size = (images, network.input.channels, network.input.height, network.input.width)
+    return rng.integers(-128, 128, size=size).astype("int8")
+
+
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_random_networks(bench, seed):
+    rng = seeded(seed)
+    while True:
+        network = random_network(rng)
+        checkpoint = random_checkpoint(rng, network)
+        images = int(rng.integers(1, 4))
+        try:
+            compiled = compile_network(bench.arch, network, checkpoint, images)
+        except InputError:
+            continue
+        if compiled.program.map_bytes and compiled.program.size <= SIZE:
+            break
+    act = inputs(rng, network, images)
+    check(bench, compiled, act, golden.logits(network, checkpoint, act), rng)
+
+
+@pytest.mark.parametrize("size", [(9, 13), (8, 14)], ids=str)
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks(bench, kind, size):
+    rng = seeded(sum(map(ord, kind)) + size[0])
+    network = block(kind, size)
+    checkpoint = random_checkpoint(rng, network)
+    compiled = compile_network(bench.arch, network, checkpoint, 2)
+    assert compiled.program.map_bytes
+    act = inputs(rng, network, 2)
+    check(bench, compiled, act, golden.logits(network, checkpoint, act), rng)
