@@ -1,12 +1,13 @@
 """Logic of the parts of every design that ships, and how near the composed area comes.
 
-``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch`` and ``configs/machine``, synthesizes
-with Yosys what ``build/synth/cache`` lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is
-current when the command changes nothing. Two others hold the record to something, and write tables
-of ``docs/silicon.md``: ``--check`` synthesizes a dozen designs whole, and compares composed areas
-with theirs, memories apart (``benchmarks/results/parts.csv``); ``--liberty FILE`` maps their PEs
-and control with the foundry's file, and compares area and delay with those from the facts
-(``benchmarks/results/liberty.csv``).
+``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch`` and
+``configs/machine``, synthesizes with Yosys what ``build/synth/cache`` lacks, and writes
+``configs/parts/sg13g2.yaml`` anew: it is current when the command changes nothing.
+
+Two others hold the record to something, and write tables of ``docs/silicon.md``: ``--check``
+synthesizes a dozen designs whole, and compares composed areas with theirs, memories apart
+(``benchmarks/results/parts.csv``); ``--liberty FILE`` maps their PEs and control with the foundry's
+file, and compares area and delay with those from the facts (``benchmarks/results/liberty.csv``).
 """
 
 from __future__ import annotations
