@@ -23,8 +23,14 @@ def spread(arch: ArchConfig, weight: NDArray[np.integer]) -> NDArray[np.integer]
 
 
 def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
-    """Words of the weight stream of filters that one command holds."""
-    return weight_writes(arch, weight, _tile(arch, weight, name))
+    """Words of the weight memory of filters that one command holds.
+
+    They have what the writes of the weight stream have, but for their places: those follow from
+    the order.
+    """
+    writes = weight_writes(arch, weight, _tile(arch, weight, name))
+    begins = (writes["addr"] == 0).astype(np.int64)
+    return {"kind": writes["kind"], "begins": begins, "data": writes["data"]}
 
 
 def held_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> int:

@@ -142,14 +142,8 @@ class BitmaskConfig(DecodingConfig):
         return self.chunk, self.beat_psums, sum(fields.values()) + data
 
     def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
-        """Which memory, which PEs, where, and a word for each of them."""
-        pieces = self.mask_depth * self.chunk // self.PIECE
-        return {
-            "kind": 1,
-            "bank": _index_width(self.cluster_pes // self.load_pes),
-            "addr": _index_width(max(pieces, self.entry_depth)),
-            "data": max(self.PIECE, numbers.weight_width),
-        }
+        """Masks or values, whether a block of them begins, and a word for each PE."""
+        return {"kind": 1, "begins": 1, "data": max(self.PIECE, numbers.weight_width)}
 
     @property
     def clock_probe(self) -> dict[str, int]:
@@ -207,7 +201,3 @@ class BitmaskConfig(DecodingConfig):
     def extents(self) -> tuple[int, int, int]:
         """M of one local filter, K of one chunk, N of one group."""
         return self.cluster_pes, self.chunk, self.clusters
-
-
-def _index_width(choices: int) -> int:
-    return max(1, (choices - 1).bit_length())

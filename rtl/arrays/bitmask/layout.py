@@ -93,6 +93,10 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     )
 
 
+def _word_width(arch: ArchConfig) -> int:
+    return max(PIECE, arch.numbers.weight_width)
+
+
 def weight_layout(arch: ArchConfig) -> data.StructLayout:
     """One write to the memories of ``load_pes`` PEs of every cluster.
 
@@ -100,10 +104,15 @@ def weight_layout(arch: ArchConfig) -> data.StructLayout:
     value ``addr``, each with its word of ``data``; ``bank`` b is PEs ``b * load_pes`` on.
     """
     array = arch.array_as(BitmaskConfig)
-    fields = array.weight_fields(arch.numbers)
-    words = data.ArrayLayout(unsigned(fields.pop("data")), array.load_pes)
-    where = {name: unsigned(bits) for name, bits in fields.items()}
-    return data.StructLayout({**where, "data": words})
+    pieces = array.mask_depth * (array.chunk // PIECE)
+    return data.StructLayout(
+        {
+            "kind": unsigned(1),
+            "bank": unsigned(index_width(array.cluster_pes // array.load_pes)),
+            "addr": unsigned(index_width(max(pieces, array.entry_depth))),
+            "data": data.ArrayLayout(unsigned(_word_width(arch)), array.load_pes),
+        }
+    )
 
 
 def load_layout(arch: ArchConfig) -> data.StructLayout:

@@ -7,10 +7,12 @@ from amaranth.utils import exact_log2
 
 from hwsim.config import BitmaskConfig
 from hwsim.rtl.arrays import build
+from hwsim.rtl.arrays.bitmask.layout import weight_layout
 from hwsim.rtl.machine.adapters import interface
 from hwsim.rtl.machine.adapters.interface import command_once, connect
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.encoder import Encoder
+from hwsim.rtl.machine.writer import Writer
 
 __all__ = ["Adapter"]
 
@@ -21,6 +23,8 @@ class Adapter(interface.Adapter):
     An encoder makes masks and non-zeros of the words, a beat per cycle. Its first beat is offered
     four cycles after ``start``, when at least two beats of weights are loaded, so the array never
     waits for it.
+
+    Words of weights do not say where they go: a writer counts.
 
     The array takes no more weights than its command says and is at rest after a job, so only
     ``abort`` resets it; it then clears its accumulators for ``acc_depth`` cycles, in which the host
@@ -52,7 +56,11 @@ class Adapter(interface.Adapter):
             command.edge.eq(last[:slices] + 1),
             command.masks.eq(rows * chunks),
         ]
-        connect(m, self.weight, array.weight)
+        writer = Writer(weight_layout(self.arch))
+        m.submodules.writer = writer
+        m.d.comb += writer.start.eq(self.start)
+        connect(m, self.weight, writer.word)
+        connect(m, writer.write, array.weight)
         encoder = Encoder(chunk=bitmask.chunk, window=bitmask.window, width=self.shape.act_width)
         # what a job has left behind is dropped, as the feeder does
         m.submodules.encoder = ResetInserter(self.start | self.abort)(encoder)

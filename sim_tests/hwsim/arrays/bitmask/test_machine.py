@@ -34,8 +34,10 @@ def test_words_are_those_of_the_bare_array(seed):
     gemm = GEMM.of(weight, act.T)
     job = bitmask.compile(arch, gemm)
     words = bitmask.weight_words(arch, weight, "layer")
-    assert all((words[name] == job.inputs["weight"][name]).all() for name in words)
-    assert bitmask.held_words(arch, weight, "layer") == len(words["addr"])
+    writes = job.inputs["weight"]
+    assert all((words[name] == writes[name]).all() for name in ("kind", "data"))
+    assert (words["begins"] == (writes["addr"] == 0)).all()
+    assert bitmask.held_words(arch, weight, "layer") == len(words["begins"])
     # the feeder gives a pixel's chunks one after the other
     counts = bitmask.count_fed(arch, weight, pixels, act.reshape(-1, 16))
     assert counts == bitmask.simulate(arch, job, {}).counts
