@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS, POST_LEVELS
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS
 from hwsim.contract.machine import STALL_LIMIT
 from hwsim.rtl.blocks.ports import memory_read, memory_write
 from hwsim.rtl.machine.adapters.interface import adapter, connect
@@ -158,7 +158,7 @@ class Execute(wiring.Component):
             psum_width=shape.psum_width,
             act_width=shape.act_width,
             scale_depth=self.scale_depth,
-            scale_level=0 if self.arch.array.pixel_by_pixel else POST_LEVELS - 1,
+            scale_level=self.arch.array.FILTER_LOOP,
         )
         m.submodules.postprocess = reset(post)
         m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
