@@ -206,5 +206,5 @@ def _job(region: _Region, walk: Walk, chunk: Chunk, half: int, *, copies: bool) 
         *walk.banks, half, feed, post, relu=walk.relu,
         weight_half=half, weight_words=chunk.weight_words if copies else 0,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=region.across * region.down,
-        raw=walk.raw,
+        group=line[0], raw=walk.raw,
     )  # fmt: skip

@@ -50,8 +50,8 @@ class Execute(wiring.Component):
     done : ``Out(1)``
         The last result is written in this cycle.
     stalled : ``Out(1)``
-        Nothing has moved for ``STALL_LIMIT`` cycles, or the array offers what no job takes: the
-        descriptor contradicts itself.
+        Nothing has moved for ``STALL_LIMIT`` cycles, the array offers what no job takes, or it
+        wants more when all results are written: the descriptor contradicts itself.
     takes : ``Out(1)``
         The array takes a beat of activations.
     """
@@ -195,7 +195,10 @@ class Execute(wiring.Component):
         m.d.sync += idle.eq(idle + 1)
         with m.If(self.start | moves):
             m.d.sync += idle.eq(0)
-        m.d.comb += self.stalled.eq(spurious | (post.busy & (idle == STALL_LIMIT - 1)))
+        stuck, unfinished = Signal(name="stuck"), Signal(name="unfinished")
+        m.d.comb += stuck.eq(post.busy & (idle == STALL_LIMIT - 1))
+        m.d.comb += unfinished.eq(self.done & is_array & ~core.rests)
+        m.d.comb += self.stalled.eq(spurious | stuck | unfinished)
 
         return m
 

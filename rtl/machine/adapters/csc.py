@@ -49,6 +49,7 @@ class Adapter(interface.Adapter):
             command.beats.eq(group),
             command.tail.eq(group),
         ]
+        m.d.comb += self.rests.eq(array.command.ready)
         connect(m, self.weight, array.weight)
         connect(m, array.ofmap, self.sums)
 
