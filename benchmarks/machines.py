@@ -30,6 +30,7 @@ PAGE = ROOT / "docs" / "machine.md"
 SIZE = 1 << 20
 #: Weights of the machines whose own kind has no checkpoint of LeNet-5 without a level.
 WEIGHTS = {
+    "machine_csc_8x8": "lenet5_nonstructured_12x",
     "machine_dense_8x8_ws_bitmask": "lenet5_nonstructured_12x",
     "machine_dense_8x8_ws_gather": "lenet5_structured_10x",
     "machine_nm_2x4_4x8_ws": "lenet5_nm_2x4",

@@ -79,7 +79,7 @@ class MachineResult(Result):
                 moved["stored"] = tile.store.rows * tile.store.words * program.shape.act_bits // 8
             macs = 0
             if isinstance(tile.job, ArrayJob):
-                beats = tile.job.k_folds * tile.job.m_folds * tile.job.pixels
+                beats = tile.job.k_folds * tile.job.m_folds * tile.job.pixels * tile.job.group
                 macs = beats * program.arch.array.multipliers
             old = found.get(name, LayerRun(name, 0, 0, 0, 0, 0, 0, {}))
             found[name] = LayerRun(

@@ -178,6 +178,8 @@ class ArrayJob(_Job):
     k_folds: int = 1
     m_folds: int = 1
     pixels: int = 1
+    #: Pixels of each group, where an array takes pixels in groups and ``pixels`` counts these.
+    group: int = 1
     raw: bool = False
     #: Cycles of the array from its command to its last sum, where its streams never wait.
     cycles: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -17,7 +17,7 @@ from hwsim.workload.gemm import GEMM
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
 
-__all__ = ["ArrayModel", "Job", "Pauses", "Run", "Words", "array_model", "is_paused"]
+__all__ = ["ArrayModel", "Fed", "Job", "Pauses", "Run", "Words", "array_model", "is_paused"]
 
 #: Payloads of one stream: field name -> ``(transfers, ...)`` integers. The RTL's payload layout has
 #: the same field names in the same order, so packing needs no table.
@@ -69,6 +69,28 @@ class Run:
     counts: Counts
 
 
+@dataclass(frozen=True)
+class Fed:
+    """A job of a machine, for an array that takes pixels in groups.
+
+    Attributes
+    ----------
+    act
+        Beats of activations ``(beats, lanes)`` that the feeder gives, in order.
+    pixels
+        Pixels of each group.
+    loads
+        Weights come first; else those of the job before stay.
+    gap
+        Cycles from one transfer of partial sums to the next.
+    """
+
+    act: NDArray[np.integer]
+    pixels: int
+    loads: bool
+    gap: int
+
+
 class ArrayModel(Protocol):
     """What ``hwsim/arrays/<family>/array.py`` offers, as module-level names."""
 
@@ -93,6 +115,11 @@ class ArrayModel(Protocol):
     #: The same for an array that skips zero activations: ``count_fed(arch, weight, pixels, act)``,
     #: with the beats of activations ``(beats, lanes)`` that the feeder gives, in order.
     count_fed: Callable[[ArchConfig, NDArray[np.integer], int, NDArray[np.integer]], Counts]
+    #: The same for an array that takes pixels in groups: ``count_groups(arch, weight, fed)``.
+    count_groups: Callable[[ArchConfig, NDArray[np.integer], Fed], Counts]
+    #: Folds of filters that such an array holds together, of a matrix one group after the other:
+    #: ``group_folds(arch, weight, name)``.
+    group_folds: Callable[[ArchConfig, NDArray[np.integer], str], Iterator[int]]
 
 
 def array_model(arch: ArchConfig) -> ArrayModel:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwsim.accelerator.program import INPUTS, OUTPUTS, Constants, Program
 from hwsim.accelerator.tile import Load, Store, Tile
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.compiler import jobs
+from hwsim.compiler import groups, jobs
 from hwsim.compiler.banks import NoRoom
 from hwsim.compiler.compiled import Compiled
 from hwsim.compiler.contents import Contents
@@ -163,12 +163,17 @@ class _Compiler:
             together=self.shape.post_beats if diagonal else 1,
             results=self.shape.raw_beats if isinstance(target, Sums) else 1,
         )  # fmt: skip
-        tiles = list(
-            jobs.convolution(
-                shape, chunks, self.weights, source, target, part, self.pixels,
-                self._contents(shape, [source], image), diagonal=diagonal,
-            )
-        )  # fmt: skip
+        contents = self._contents(shape, [source], image)
+        if isinstance(self.weights, groups.GroupedWeights):
+            walk = groups.convolution(shape, source, target, part, self.shape)
+            tiles = list(groups.tiles(walk, chunks, self.weights, contents))
+        else:
+            tiles = list(
+                jobs.convolution(
+                    shape, chunks, self.weights, source, target, part, self.pixels, contents,
+                    diagonal=diagonal,
+                )
+            )  # fmt: skip
         levels = max(len(tile.job.feed.bounds) for tile in tiles if tile.job)
         if levels > FEED_LEVELS:
             rule = f"needs {levels} loops of the feeder, which has {FEED_LEVELS}"
@@ -203,11 +208,16 @@ class _Compiler:
         is_last = shape is self.graph.together[-1]
         chunks = self._chunks(shape, maps[0], results=self.shape.raw_beats if is_last else 1)
         contents = self._contents(shape, maps)
+        result = Map(shape.ofmap, self.shape.word_lanes)
         if is_last:
-            targets = self._row(Sums.of(shape.ofmap, self.shape), shape.layer.name)
+            result = Sums.of(shape.ofmap, self.shape)
+        targets = self._row(result, shape.layer.name)
+        if isinstance(self.weights, groups.GroupedWeights):
+            walk = groups.fully_connected(shape, maps, targets, self.shape)
+            found = groups.tiles(walk, chunks, self.weights, contents)
+        elif is_last:
             found = jobs.whole(shape, chunks, self.weights, maps, targets, contents)
         else:
-            targets = self._row(Map(shape.ofmap, self.shape.word_lanes), shape.layer.name)
             found = jobs.together(shape, chunks, self.weights, maps, targets, self.pixels, contents)
         tiles += found
         self.banks.give(maps[0].bank, maps[0].start, self.images * maps[0].words)

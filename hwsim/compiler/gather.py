@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hwsim.accelerator.program import Constants
 from hwsim.accelerator.tile import Load, Nest
 from hwsim.compiler.bits import to_bytes
+from hwsim.compiler.groups import GroupedWeights
 from hwsim.compiler.held import HeldWeights
 from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
 from hwsim.config import ArchConfig
@@ -106,6 +107,8 @@ def weights_of(arch: ArchConfig, constants: Constants) -> Weights:
     """Weights of a program for a design."""
     if MachineShape.of(arch).gathers:
         return GatheredWeights(arch, constants)
+    if arch.array.by_groups:
+        return GroupedWeights(arch, constants)
     kind = HeldWeights if arch.array.pixel_by_pixel else Weights
     return kind(arch, constants)
 

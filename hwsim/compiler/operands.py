@@ -52,7 +52,7 @@ def is_depthwise(arch: ArchConfig, shape: LayerShape) -> bool:
     """
     words = MachineShape.of(arch)
     one = shape.layer.G > 1 and shape.C == shape.M == 1
-    return one and not arch.array.pixel_by_pixel and words.act_lanes % words.ofmap_lanes == 0
+    return one and not arch.array.skips_acts and words.act_lanes % words.ofmap_lanes == 0
 
 
 def _diagonal(groups: Sequence[NDArray[np.integer]], lanes: int) -> NDArray[np.integer]:

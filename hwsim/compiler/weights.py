@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +53,8 @@ class Chunk:
     #: Loops over K of the beats that a pixel reads, the innermost first.
     loops: tuple[tuple[int, int], ...]
     #: Counts of the array for a number of pixels; where it skips zeros, for the beats of
-    #: activations that it is given.
-    counts: Callable[[int, Any], Counts]
+    #: activations that it is given, or for all that it is fed.
+    counts: Callable[..., Counts]
     #: Weights and scales, for half 0.
     loads: tuple[Load, ...] = ()
     #: Words of weights, where the array's command says how many it takes; else 0.
@@ -174,7 +173,15 @@ class Weights:
             self.constants.load("scale", 0, self._scales(of_part, m_folds)),
         )
         k_folds = weight.shape[1] // self.shape.act_lanes
-        return Chunk(first, m_folds, k_folds, tuple(loops), _counts(arch, weight), loads)
+        return Chunk(first, m_folds, k_folds, tuple(loops), self._counts(weight), loads)
+
+    def _counts(self, weight: Ints) -> Callable[..., Counts]:
+        """Counts of the array, of what a job says."""
+        model = array_model(self.arch)
+        if self.arch.array.skips_acts:
+            return partial(model.count_fed, self.arch, weight)
+        whole = cache(partial(model.count_whole, self.arch, weight))
+        return lambda pixels, _: whole(pixels)
 
     def _words(self, name: str, weight: Ints) -> int:
         """Words of the weight memory that filters take."""
@@ -208,11 +215,3 @@ class Weights:
             for column, width in zip(columns, widths, strict=True)
         ]
         return to_bytes(fields, self.shape.scale_word)
-
-
-def _counts(arch: ArchConfig, weight: Ints) -> Callable[[int, Any], Counts]:
-    model = array_model(arch)
-    if arch.array.skips_acts:
-        return partial(model.count_fed, arch, weight)
-    whole = cache(partial(model.count_whole, arch, weight))
-    return lambda pixels, _: whole(pixels)

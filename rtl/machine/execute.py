@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS, POST_LEVELS
+from hwsim.contract.descriptors import ADDRESS_BITS, INDEX_BITS, KINDS
 from hwsim.contract.machine import STALL_LIMIT
 from hwsim.rtl.blocks.ports import memory_read, memory_write
 from hwsim.rtl.machine.adapters.interface import adapter, connect
@@ -50,8 +50,8 @@ class Execute(wiring.Component):
     done : ``Out(1)``
         The last result is written in this cycle.
     stalled : ``Out(1)``
-        Nothing has moved for ``STALL_LIMIT`` cycles, or the array offers what no job takes: the
-        descriptor contradicts itself.
+        Nothing has moved for ``STALL_LIMIT`` cycles, the array offers what no job takes, or it
+        wants more when all results are written: the descriptor contradicts itself.
     takes : ``Out(1)``
         The array takes a beat of activations.
     """
@@ -158,7 +158,7 @@ class Execute(wiring.Component):
             psum_width=shape.psum_width,
             act_width=shape.act_width,
             scale_depth=self.scale_depth,
-            scale_level=0 if self.arch.array.pixel_by_pixel else POST_LEVELS - 1,
+            scale_level=self.arch.array.FILTER_LOOP,
         )
         m.submodules.postprocess = reset(post)
         m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
@@ -195,7 +195,10 @@ class Execute(wiring.Component):
         m.d.sync += idle.eq(idle + 1)
         with m.If(self.start | moves):
             m.d.sync += idle.eq(0)
-        m.d.comb += self.stalled.eq(spurious | (post.busy & (idle == STALL_LIMIT - 1)))
+        stuck, unfinished = Signal(name="stuck"), Signal(name="unfinished")
+        m.d.comb += stuck.eq(post.busy & (idle == STALL_LIMIT - 1))
+        m.d.comb += unfinished.eq(self.done & is_array & ~core.rests)
+        m.d.comb += self.stalled.eq(spurious | stuck | unfinished)
 
         return m
 

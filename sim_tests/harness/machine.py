@@ -11,7 +11,7 @@ __all__ = ["ARRAYS", "BLOCKS", "blank", "block", "small_machine"]
 
 _DENSE = {"family": "dense", "rows": 4, "cols": 4}
 _WS = {"dataflow": "ws", "acc_depth": 16}
-#: Arrays of small machines. A word of the last holds one beat of activations and two of results,
+#: Arrays of small machines. A word of nm_os holds one beat of activations and two of results,
 #: and its folds are shorter than whole sums take to leave.
 ARRAYS = {
     "ws": _DENSE | _WS,
@@ -23,6 +23,10 @@ ARRAYS = {
     "sparten": {
         "family": "bitmask", "pes": 16, "chunk": 16, "window": 4, "load_pes": 4, "drain_pes": 4,
         "mask_depth": 128, "entry_depth": 512, "acc_depth": 4,
+    },
+    "csc": {
+        "family": "csc", "pes": 4, "lanes": 2, "window": 2, "load_pes": 4, "index_bits": 3,
+        "fifo_depth": 4, "col_depth": 256, "entry_depth": 128, "acc_depth": 4,
     },
 }  # fmt: skip
 

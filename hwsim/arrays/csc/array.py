@@ -6,8 +6,15 @@ the cycle-by-cycle model, :mod:`.count` and :mod:`.recurrence` are the fast exac
 
 from __future__ import annotations
 
-from hwsim.arrays.csc.compile import compile
-from hwsim.arrays.csc.count import count
+from hwsim.arrays.csc.compile import compile, group_folds, weight_words
+from hwsim.arrays.csc.count import count, count_groups
 from hwsim.arrays.csc.model import simulate
 
-__all__ = ["compile", "count", "simulate"]
+__all__ = [
+    "compile",
+    "count",
+    "count_groups",
+    "group_folds",
+    "simulate",
+    "weight_words",
+]

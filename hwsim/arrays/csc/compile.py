@@ -25,7 +25,15 @@ from hwsim.formats.csc import (
 from hwsim.formats.csc_entries import count_entries, row_entries
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["Tile", "check_operands", "compile", "full_tiles", "tiles"]
+__all__ = [
+    "Tile",
+    "check_operands",
+    "compile",
+    "full_tiles",
+    "group_folds",
+    "tiles",
+    "weight_words",
+]
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,16 @@ def _table(array: CSCConfig, weight: NDArray[np.integer], name: str) -> NDArray[
     return codebook(weight, array.codebook_bits, name)
 
 
-def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[Tile]:
+def tiles(
+    arch: ArchConfig,
+    weight: NDArray[np.integer],
+    name: str,
+    rows: int | None = None,
+    entries_of_pe: int | None = None,
+) -> Iterator[Tile]:
     """M tiles, each of the most local rows that accumulators and entry memories hold.
+
+    ``rows`` and ``entries_of_pe`` are the limits, by default their depths.
 
     Raises
     ------
@@ -109,15 +125,16 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
     table = _table(array, weight, name)
     words = 0 if table is None else len(table)
     num_rows, start = len(weight), 0
-    most = window = array.pes * array.acc_depth
+    depth = array.entry_depth if entries_of_pe is None else entries_of_pe
+    most = window = array.pes * (array.acc_depth if rows is None else rows)
     while start < num_rows:
         stop = min(num_rows, start + window)
         entries, padding = count_entries(weight[start:stop], array.pes, run)
-        if int(entries.sum(axis=1, dtype=np.int64).max()) > array.entry_depth:
+        if int(entries.sum(axis=1, dtype=np.int64).max()) > depth:
             grown = np.cumsum(row_entries(weight[start:stop], array.pes, run), axis=0)
-            fit = int(np.count_nonzero(grown.max(axis=1) <= array.entry_depth))
+            fit = int(np.count_nonzero(grown.max(axis=1) <= depth))
             if fit == 0:
-                raise _row_overflows(arch, name, int(grown[0].max()))
+                raise _row_overflows(arch, name, int(grown[0].max()), depth)
             stop = start + fit * array.pes
             entries, padding = count_entries(weight[start:stop], array.pes, run)
             # the next tile will be about as high: no need to count all that is left
@@ -141,7 +158,7 @@ def full_tiles(arch: ArchConfig, shape: tuple[int, int], name: str) -> Iterator[
     num_rows, num_cols = shape
     depth = min(array.acc_depth, array.entry_depth // num_cols)
     if depth == 0:
-        raise _row_overflows(arch, name, num_cols)
+        raise _row_overflows(arch, name, num_cols, array.entry_depth)
     table = 0 if array.codebook_bits is None else full_table(arch, num_rows * num_cols)
     height = depth * array.pes
     full, rest = divmod(num_rows, height)
@@ -161,8 +178,7 @@ def _full_tile(array: CSCConfig, rows: int, num_cols: int, table: int) -> Tile:
     return Tile(0, rows, entries, np.zeros(num_cols, dtype=np.int64), table)
 
 
-def _row_overflows(arch: ArchConfig, name: str, entries: int) -> InputError:
-    depth = arch.array_as(CSCConfig).entry_depth
+def _row_overflows(arch: ArchConfig, name: str, entries: int, depth: int) -> InputError:
     rule = f"one row must fit entry_depth of {arch.name}, {depth}"
     return InputError(name, "entries", entries, rule)
 
@@ -188,6 +204,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         "words": [-(-gemm.K // array.window)] * len(parts),
         "groups": [groups] * len(parts),
         "rows": [tile.rows(array.pes) for tile in parts],
+        "beats": [array.banks.beats] * len(parts),
         "tail": [array.drain_beats(gemm.N - (groups - 1) * array.lanes)] * len(parts),
     }
     table = _table(array, weight, gemm.name)
@@ -202,6 +219,34 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         ofmap_index=np.concatenate([_ofmap_index(array, tile, gemm.N) for tile in parts]),
         shape=(gemm.M, gemm.N),
     )
+
+
+def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
+    """Words of the weight stream of one tile."""
+    codes.check(name, weight, arch.numbers)
+    return _weight_words(arch, weight, None)
+
+
+def group_folds(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[int]:
+    """Local rows of each tile of a machine, whose words fit a half of its weight memory.
+
+    Raises
+    ------
+    InputError
+        K exceeds the pointer memories or a half, or one local row the entry memories.
+    """
+    array, memory = arch.array_as(CSCConfig), arch.memory
+    assert memory is not None
+    num_cols, banks = weight.shape[1], array.pes // array.load_pes
+    # a pointer for each column and an entry for each of them
+    room = memory.weight_depth // banks - num_cols - 1
+    if num_cols > array.col_depth or room < 1:
+        limit = min(array.col_depth, memory.weight_depth // banks - 2)
+        rule = f"must be at most {limit}: K, in whole words, of which columns have pointers"
+        raise InputError(arch.name, name, num_cols, rule)
+    rows = min(array.acc_depth, memory.scale_depth)
+    for tile in tiles(arch, weight, name, rows, min(array.entry_depth, room)):
+        yield tile.rows(array.pes)
 
 
 def _act_words(array: CSCConfig, act: NDArray[np.integer]) -> NDArray[np.int64]:

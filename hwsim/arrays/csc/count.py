@@ -14,9 +14,11 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.arrays.base import Fed
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.csc.compile import Tile, check_operands, full_tiles, tiles
 from hwsim.arrays.csc.recurrence import (
+    ACT,
     BROADCAST,
     COLUMN,
     DONE,
@@ -29,13 +31,17 @@ from hwsim.arrays.csc.recurrence import (
     POINTER,
     SCAN,
     WORK,
+    Feed,
     Positions,
     recur,
 )
 from hwsim.config import ArchConfig, CSCConfig
+from hwsim.formats.base import flags
+from hwsim.formats.csc import entry_has_zero, zero_run
+from hwsim.formats.csc_entries import count_entries
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["count"]
+__all__ = ["count", "count_groups"]
 
 Ints = NDArray[np.int64]
 
@@ -58,10 +64,50 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         parts = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
     else:
         parts = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
-    return reduce(add, (_count_tile(arch, tile, act, gemm.N).scaled(n) for tile, n in parts))
+    array = arch.array_as(CSCConfig)
+    return reduce(
+        add,
+        (
+            _count_tile(
+                arch, tile, act, gemm.N, array.lanes, tile.weight_beats(array), Feed()
+            ).scaled(n)
+            for tile, n in parts
+        ),
+    )
 
 
-def _count_tile(arch: ArchConfig, tile: Tile, act: Positions, pixels: int) -> Counts:
+def count_groups(arch: ArchConfig, weight: NDArray[np.integer], fed: Fed) -> Counts:
+    """Counts of a job of a machine: all rows of ``weight``, and what the feeder gives.
+
+    The first word of the feeder is offered in the cycle after the command.
+    """
+    array = arch.array_as(CSCConfig)
+    num_rows, num_cols = weight.shape
+    lanes = fed.act.shape[1]
+    # beats are words of K of the pixels of a group, group after group
+    beats = fed.act.reshape(-1, num_cols // lanes, fed.pixels, lanes)
+    matrix = beats.transpose(1, 3, 0, 2).reshape(num_cols, -1)
+    entries, padding = count_entries(
+        weight, array.pes, zero_run(array.index_bits, entry_has_zero(arch))
+    )
+    tile = Tile(0, num_rows, entries, padding, 0)
+    loaded = tile.weight_beats(array) if fed.loads else 0
+    feed = Feed(-max(loaded, 1), fed.pixels, lanes // array.window, fed.gap)
+    return _count_tile(
+        arch, tile, Positions(flags(matrix)), matrix.shape[1], fed.pixels, loaded, feed
+    )
+
+
+def _count_tile(
+    arch: ArchConfig,
+    tile: Tile,
+    act: Positions,
+    pixels: int,
+    lanes: int,
+    loaded: int,
+    feed: Feed,
+) -> Counts:
+    """Counts of one tile of groups of ``lanes`` pixels, with ``loaded`` beats of weights."""
     array = arch.array_as(CSCConfig)
     total = recur(
         act,
@@ -71,26 +117,28 @@ def _count_tile(arch: ArchConfig, tile: Tile, act: Positions, pixels: int) -> Co
         np.count_nonzero(tile.entries == 0, axis=0),
         np.arange(len(tile.padding)) // array.window,
         pixels,
-        array.lanes,
+        lanes,
         array.drain_lanes,
         array.fifo_depth,
         tile.rows(array.pes) * array.drain_slices,
         FAR,
+        feed,
     )
-    beats, nulls = tile.weight_beats(array), int(total[NULL])
+    nulls = int(total[NULL])
     # a cycle for the command, the beats, a cycle for the first word, then the cycles up to LAST
-    cycles = beats + 2 + int(total[LAST])
+    before = 1 + max(loaded, 1)
+    cycles = before + 1 + int(total[LAST])
     control = dict.fromkeys(arch.array.cause_names["control"], 0) | {
-        "idle": 1,
-        "load": beats,
+        "idle": before - loaded,
+        "load": loaded,
         "broadcast": int(total[BROADCAST]),
         "scan": int(total[SCAN]) + nulls,
         "full": int(total[FULL]),
-        "act": 1,
+        "act": 1 + int(total[ACT]),
     }
     control["drain"] = cycles - sum(control.values())
     pe = dict.fromkeys(arch.array.cause_names["pe"], 0) | {
-        "idle": array.pes * (beats + 2),
+        "idle": array.pes * (before + 1),
         "mac": int(total[WORK] - total[PADDING]),
         "padding": int(total[PADDING]),
         "column": int(total[COLUMN]) + array.pes * nulls,
@@ -99,13 +147,15 @@ def _count_tile(arch: ArchConfig, tile: Tile, act: Positions, pixels: int) -> Co
         "done": int(total[DONE]),
     }
     pe["empty"] = array.pes * cycles - sum(pe.values())
-    events = _events(array, tile, pixels, total)
+    events = _events(array, tile, pixels, lanes, loaded, total)
     return Counts(cycles, {"control": control, "pe": pe}, events)
 
 
-def _events(array: CSCConfig, tile: Tile, pixels: int, total: Ints) -> dict[str, int]:
+def _events(
+    array: CSCConfig, tile: Tile, pixels: int, lanes: int, loaded: int, total: Ints
+) -> dict[str, int]:
     """Events of one tile: those of its PEs, and the transfers of its streams."""
-    groups, rows = -(-pixels // array.lanes), tile.rows(array.pes)
+    groups, rows = -(-pixels // lanes), tile.rows(array.pes)
     tokens = array.pes * int(total[BROADCAST] + total[NULL])
     entries = int(total[WORK])
     macs = entries - int(total[PADDING])
@@ -113,9 +163,9 @@ def _events(array: CSCConfig, tile: Tile, pixels: int, total: Ints) -> dict[str,
     pe = {
         "queue_writes": tokens,
         "queue_reads": tokens,
-        "pointer_writes": array.pes * (len(tile.padding) + 1),
+        "pointer_writes": array.pes * (len(tile.padding) + 1) * (loaded > 0),
         "pointer_reads": 2 * tokens,
-        "entry_writes": array.load_pes * tile.entry_beats(array),
+        "entry_writes": array.load_pes * tile.entry_beats(array) * (loaded > 0),
         "entry_reads": entries,
         "codebook_writes": array.pes * tile.table,
         "codebook_reads": entries,
@@ -123,11 +173,11 @@ def _events(array: CSCConfig, tile: Tile, pixels: int, total: Ints) -> dict[str,
         "psum_reads": psums,
         "psum_writes": psums,
     }
-    drain_beats = (groups - 1) * array.banks.beats
-    drain_beats += array.drain_beats(pixels - (groups - 1) * array.lanes)
+    drain_beats = (groups - 1) * array.drain_beats(lanes)
+    drain_beats += array.drain_beats(pixels - (groups - 1) * lanes)
     return {event: pe[event] for event in array.pe_strobes} | {
         "command_beats": 1,
-        "weight_beats": tile.weight_beats(array),
+        "weight_beats": loaded,
         "act_beats": groups * -(-len(tile.padding) // array.window),
         "ofmap_beats": rows * drain_beats * array.drain_slices,
     }

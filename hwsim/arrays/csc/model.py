@@ -11,14 +11,14 @@ from hwsim.arrays.decoding.tile_model import TileModel
 from hwsim.arrays.streams import Source
 from hwsim.config import ArchConfig, CSCConfig
 
-__all__ = ["simulate"]
+__all__ = ["Model", "simulate"]
 
 Ints = NDArray[np.int64]
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
     """Run a job cycle by cycle, to the cycle of its last ``ofmap`` transfer."""
-    return _Model(arch, job, pauses).run()
+    return Model(arch, job, pauses).run()
 
 
 class _LNZD:
@@ -65,7 +65,7 @@ class _LNZD:
         self.groups_left -= self.is_last
 
 
-class _Model(TileModel):
+class Model(TileModel):
     """The array: control, detector, PEs and drain."""
 
     def __init__(self, arch: ArchConfig, job: Job, pauses: Pauses) -> None:

@@ -12,12 +12,12 @@ from hwsim.formats.base import flags
 from hwsim.workload.gemm import GEMM
 
 __all__ = [
-    "BROADCAST", "COLUMN", "DONE", "DRAIN", "FAR", "FULL", "LAST", "NULL", "PADDING", "POINTER",
-    "SCAN", "WORK", "Positions", "recur",
+    "ACT", "BROADCAST", "COLUMN", "DONE", "DRAIN", "FAR", "FULL", "LAST", "NULL", "PADDING",
+    "POINTER", "SCAN", "WORK", "Feed", "Positions", "recur",
 ]  # fmt: skip
 
 #: What the recurrence adds up, by index.
-BROADCAST, NULL, SCAN, FULL, WORK, PADDING, COLUMN, POINTER, DRAIN, DONE, LAST = range(11)
+BROADCAST, NULL, SCAN, FULL, WORK, PADDING, COLUMN, POINTER, DRAIN, DONE, LAST, ACT = range(12)
 
 #: Groups whose positions are listed together: neighbours in a row of the activations.
 BLOCK = 64
@@ -26,6 +26,23 @@ BLOCK = 64
 FAR = 1 << 29
 
 NOWHERE = np.zeros(0, dtype=np.int64)
+
+
+class Feed(NamedTuple):
+    """How words of activations come, and partial sums are taken.
+
+    By default words never wait, and a transfer of partial sums is taken in every cycle. In a
+    machine a transposer makes blocks of ``words`` words out of ``fills`` words of its bank
+    (:class:`hwsim.rtl.machine.transpose.Transposer`), of which the first is offered in cycle
+    ``first`` of the run.
+    """
+
+    first: int = 0
+    #: Words of a bank that make a block; 0: words never wait.
+    fills: int = 0
+    words: int = 1
+    #: Cycles from one transfer of partial sums to the next.
+    gap: int = 1
 
 
 class Positions(NamedTuple):
@@ -104,6 +121,23 @@ def _wait_for_bank(free, ready, drained, total):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _accept(free, blocks, fills, words):  # type: ignore[no-untyped-def]
+    """Cycle in which the next word enters a register that is free from cycle ``free`` on.
+
+    ``blocks`` has the cycle in which the block is full, the last cycles of the two blocks before
+    it, and the words that were taken of it. A block is filled when the one before it is full and
+    the one before that is empty.
+    """
+    if blocks[3] == 0:
+        blocks[0] = max(blocks[0], blocks[2] + 1) + fills
+    taken = max(free, blocks[0])
+    blocks[3] += 1
+    if blocks[3] == words:
+        blocks[3], blocks[2], blocks[1] = 0, blocks[1], taken
+    return taken
+
+
+@njit(cache=True, nogil=True)
 def _compare(  # type: ignore[no-untyped-def]
     state, keeps, free, room, slot, broadcast, drained, drained_q
 ):
@@ -149,13 +183,25 @@ def _repeat(is_same, keeps, mark, total, group, groups_left, cycle):  # type: ig
 
 @njit(cache=True, nogil=True)
 def recur(  # type: ignore[no-untyped-def]
-    act, service, work, padding, empty, word_of, pixels, lanes, drain_lanes, fifo_depth, rows, far
+    act,
+    service,
+    work,
+    padding,
+    empty,
+    word_of,
+    pixels,
+    lanes,
+    drain_lanes,
+    fifo_depth,
+    rows,
+    far,
+    feed,
 ):
     """Run every group. Cycle 0 is the first of the run; ``far`` bounds cycles less the origin.
 
-    ``act`` is :class:`Positions`. The last row of ``service`` is a null token's. Sums of a group
-    are kept in scalars, rows are addressed rather than sliced: a token costs a few dozen
-    instructions, and those would double it.
+    ``act`` is :class:`Positions`, ``feed`` is :class:`Feed`. The last row of ``service`` is a
+    null token's. Sums of a group are kept in scalars, rows are addressed rather than sliced: a
+    token costs a few dozen instructions, and those would double it.
 
     Where all activations are non-zero, all groups have the same tokens: once the state at the
     beginning of a group is that of a group before it, what happened in between happens again and
@@ -163,9 +209,12 @@ def recur(  # type: ignore[no-untyped-def]
     """
     num_cols, pes = len(work), service.shape[1]
     num_groups, last_word = -(-pixels // lanes), word_of[-1]
-    total = np.zeros(11, dtype=np.int64)
+    total = np.zeros(12, dtype=np.int64)
     positions = np.empty((BLOCK, num_cols + 1), dtype=np.int32)
     listed = np.empty(BLOCK, dtype=np.int64)
+
+    first, fills, words_of_block, gap = feed
+    blocks = np.array([first, -far, -far, 0], dtype=np.int64)
 
     free = np.zeros(pes, dtype=np.int32)  # first cycle in which a PE's issue stage is free
     latest = 0  # the largest of free
@@ -174,8 +223,8 @@ def recur(  # type: ignore[no-untyped-def]
     broadcast = 0  # cycle of the last broadcast
     drained, drained_q = -far, -far  # last cycles of the drains of the two groups before
     origin = 0
-    are_alike = act[0].size == 0 and act[1].size == 0
-    state, mark = np.zeros(pes + fifo_depth + 2, dtype=np.int64), np.zeros(13, dtype=np.int64)
+    are_alike = act[0].size == 0 and act[1].size == 0 and fills == 0
+    state, mark = np.zeros(pes + fifo_depth + 2, dtype=np.int64), np.zeros(14, dtype=np.int64)
     group = 0
     while group < num_groups:
         if are_alike and group > 0:
@@ -191,13 +240,19 @@ def recur(  # type: ignore[no-untyped-def]
         ends_null = tokens == 0 or word_of[positions[block, tokens - 1]] != last_word
         positions[block, tokens] = num_cols  # the null token
         word = -1
-        scanned = full = worked = padded = columns = pointers = 0
+        scanned = full = worked = padded = columns = pointers = starved = 0
         for token in range(tokens + ends_null):
             k = positions[block, token]
             next_word = word_of[k] if k < num_cols else last_word
             scans = max(0, next_word - word - 1)
-            word = next_word
             offered = broadcast + 1 + scans
+            if fills and next_word > word:
+                offered = broadcast
+                for _ in range(word, next_word):
+                    taken = _accept(offered, blocks, fills, words_of_block)
+                    starved += taken - offered
+                    offered = taken + 1
+            word = next_word
             broadcast = max(offered, room[slot])
             full += broadcast - offered
             room[slot] = max(broadcast + 2, latest)
@@ -221,6 +276,7 @@ def recur(  # type: ignore[no-untyped-def]
                 latest -= broadcast
                 drained -= broadcast
                 drained_q -= broadcast
+                blocks[:3] -= broadcast
                 broadcast = 0
         total[BROADCAST] += tokens
         total[NULL] += ends_null
@@ -230,8 +286,10 @@ def recur(  # type: ignore[no-untyped-def]
         total[PADDING] += padded
         total[COLUMN] += columns
         total[POINTER] += pointers
+        total[ACT] += starved
         used = min(lanes, pixels - group * lanes)
-        drained_q, drained = drained, max(latest + 3, drained) + rows * -(-used // drain_lanes)
+        transfers = rows * -(-used // drain_lanes)
+        drained_q, drained = drained, max(latest + 4 - gap, drained) + transfers * gap
         group += 1
     total[LAST] = origin + drained
     for p in range(pes):

@@ -19,14 +19,15 @@ class Drain:
         self.banks, self.slices = banks, slices
         self.valid = False
         self.bank = self.row = self.beat = self.slice = 0
-        self.groups_left = self.rows = self.tail = self.edge = 0
+        self.groups_left = self.rows = self.beats = self.tail = self.edge = 0
         # rows read and cleared so far, of every PE
         self.reads = self.clears = 0
         self.shown: Ints = np.zeros((pes, banks.lanes), dtype=np.int64)
 
-    def start(self, groups: int, rows: int, tail: int, edge: int) -> None:
+    def start(self, groups: int, rows: int, beats: int, tail: int, edge: int) -> None:
         """Begin a layer."""
-        self.groups_left, self.rows, self.tail, self.edge = groups, rows, tail, edge
+        self.groups_left, self.rows, self.beats = groups, rows, beats
+        self.tail, self.edge = tail, edge
         self.bank = 0
 
     def psum(self) -> Ints:
@@ -42,7 +43,7 @@ class Drain:
 
     @property
     def _beats(self) -> int:
-        return self.tail if self.groups_left == 1 else self.banks.beats
+        return self.tail if self.groups_left == 1 else self.beats
 
     @property
     def _slices(self) -> int:

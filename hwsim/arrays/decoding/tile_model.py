@@ -103,14 +103,18 @@ class TileModel(ABC):
         return "idle"
 
     def _load(self, weight_valid: bool) -> str:
-        if not weight_valid:
-            return "weight"
-        self.load(self.sources["weight"].take())
-        self.weight_left -= 1
+        cause = "idle"
+        if self.weight_left:
+            if not weight_valid:
+                return "weight"
+            self.load(self.sources["weight"].take())
+            self.weight_left -= 1
+            cause = "load"
         if self.weight_left == 0:
             command = self.command
             self.start()
-            tail, edge = command.get("tail", 1), command.get("edge", self.drain.slices)
-            self.drain.start(command["groups"], command["rows"], tail, edge)
+            beats, tail = command.get("beats", 1), command.get("tail", 1)
+            edge = command.get("edge", self.drain.slices)
+            self.drain.start(command["groups"], command["rows"], beats, tail, edge)
             self.state = "Run"
-        return "load"
+        return cause

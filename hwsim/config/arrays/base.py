@@ -69,6 +69,10 @@ class ArrayConfig(Config):
     #: Whether PEs hold all filters of a tile: a machine sends a pixel after the other, and the sums
     #: of a pixel leave one after the other.
     pixel_by_pixel: ClassVar[bool] = False
+    #: Whether pixels are taken in groups, all local filters of one after the other.
+    by_groups: ClassVar[bool] = False
+    #: Loop of a job's results that steps from filters to filters.
+    FILTER_LOOP: ClassVar[int] = 2
     #: Whether the array takes binary activations, +1 and -1.
     binary_acts: ClassVar[bool] = False
     #: Whether a weight is stored at every position that is kept, zeros included: where the code

@@ -59,6 +59,8 @@ class BitmaskConfig(DecodingConfig):
         "psum_reads": "partial sums read from accumulators, to add or to drain",
         "psum_writes": "partial sums written to accumulators, to add or to clear",
     }
+    pixel_by_pixel: ClassVar[bool] = True
+    FILTER_LOOP: ClassVar[int] = 0
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "bitmask": {
             "family": "bitmask", "pes": 1, "chunk": 128, "mask_depth": 512, "entry_depth": 4096,

@@ -72,6 +72,10 @@ class CSCConfig(DecodingConfig):
     DEPTHS: ClassVar[tuple[str, ...]] = ("entry_depth", "acc_depth", "col_depth")
     SWITCHING: ClassVar[tuple[str, ...]] = ("queue_reads",)
 
+    ADAPTER: ClassVar[str] = "hwsim.rtl.machine.adapters.csc"
+    by_groups: ClassVar[bool] = True
+    FILTER_LOOP: ClassVar[int] = 1
+
     family: Literal["csc"]
     lanes: Annotated[int, Field(ge=1, le=64)] = 1
     #: Bits of the relative index: zeros since the previous entry of the column.
@@ -194,6 +198,29 @@ class CSCConfig(DecodingConfig):
                 )
             )  # fmt: skip
         return (*memories, self.accumulators(numbers))
+
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """Channels of one pixel in: a word of the detector for each lane; a local row out."""
+        if self.codebook_bits is not None:
+            raise ValueError("memory must be absent where there is a codebook")
+        if self.drain_slices > 1 or self.drain_lanes > 1:
+            raise ValueError(
+                "memory must be absent unless partial sums of all PEs, of one lane, leave together"
+            )
+        power_of_two(self.lanes * self.window, "lanes x window of a machine's array")
+        fields = self.weight_fields(numbers)
+        bits = sum(fields.values()) + (self.load_pes - 1) * fields["data"]
+        return self.lanes * self.window, self.pes, bits
+
+    def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
+        """Which memory, of which PEs, where, and the words of all of them."""
+        code = self.codebook_bits or numbers.weight_width
+        return {
+            "kind": 1,
+            "bank": max(1, (self.pes // self.load_pes - 1).bit_length()),
+            "addr": max(self.col_depth, self.entry_depth - 1).bit_length(),
+            "data": max(self.pointer_width, code + self.index_bits),
+        }
 
     def drain_beats(self, pixels: int) -> int:
         """Beats of the ofmap stream for one local row of a group of ``pixels`` pixels."""

@@ -52,7 +52,6 @@ class DecodingConfig(ArrayConfig):
     SPARSITY: ClassVar[str] = "nonstructured"
     decodes_indices: ClassVar[bool] = True
     skips_acts: ClassVar[bool] = True
-    pixel_by_pixel: ClassVar[bool] = True
 
     pes: Annotated[int, Field(ge=1, le=256)]
     #: Non-zero weights that the weight memory of a PE holds, padding included.

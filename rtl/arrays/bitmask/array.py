@@ -112,6 +112,7 @@ class Array(ArrayComponent):
             broadcast.groups.eq(current.groups),
             # A beat enters every buffer in the same cycle, when none of them is full.
             broadcast.beat.ready.eq(Cat(pe.room for pe in pes).all()),
+            drain.beats.eq(1),
             drain.tail.eq(1),
             drain.edge.eq(current.edge),
             self.status.control[0].eq(self._cause(control, broadcast)),

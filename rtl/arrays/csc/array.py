@@ -97,6 +97,7 @@ class Array(ArrayComponent):
             lnzd.groups.eq(control.current.groups),
             # A token enters every queue in the same cycle, when none of them is full.
             lnzd.token.ready.eq(Cat(pe.token.ready for pe in pes).all()),
+            drain.beats.eq(control.current.beats),
             drain.tail.eq(control.current.tail),
             drain.edge.eq(array.drain_slices),
             self.status.control[0].eq(self._cause(control, lnzd)),

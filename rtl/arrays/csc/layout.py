@@ -85,9 +85,9 @@ class PESizes:
 def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
-    ``weight_beats`` to load; then ``words`` of activations for each of ``groups`` groups of
-    pixels; ``rows`` local rows come out of each group, each in ``lanes / drain_lanes`` beats, or
-    ``tail`` beats for the last group.
+    ``weight_beats`` to load, or 0 where those of the tile before stay; then ``words`` of
+    activations for each of ``groups`` groups of pixels; ``rows`` local rows come out of each group,
+    each in ``beats`` beats, or ``tail`` beats for the last group.
     """
     array = arch.array_as(CSCConfig)
     banks = array.pes // array.load_pes
@@ -98,6 +98,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "words": range(-(-array.col_depth // array.window) + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
+            "beats": range(array.banks.beats + 1),
             "tail": range(array.banks.beats + 1),
         }
     )

@@ -32,10 +32,10 @@ class Drain(wiring.Component):
 
     Members
     -------
-    start, groups, rows, tail, edge : ``In``
-        Begin a layer of ``groups`` groups of ``rows`` local rows, each of all beats but for the
-        last group's, which have ``tail``; of a group's last row only ``edge`` slices leave. All
-        four hold until it is over.
+    start, groups, rows, beats, tail, edge : ``In``
+        Begin a layer of ``groups`` groups of ``rows`` local rows, each of ``beats`` beats but for
+        the last group's, which have ``tail``; of a group's last row only ``edge`` slices leave. All
+        five hold until it is over.
     finished, finished_two : ``In(1)``
         Every PE has finished at least one, or two, groups that are not drained.
     clear, clear_row : ``In``
@@ -55,6 +55,7 @@ class Drain(wiring.Component):
     start: Signal
     groups: Signal
     rows: Signal
+    beats: Signal
     tail: Signal
     edge: Signal
     finished: Signal
@@ -77,6 +78,7 @@ class Drain(wiring.Component):
                 "start": In(1),
                 "groups": In(unsigned(32)),
                 "rows": In(range(banks.depth + 1)),
+                "beats": In(range(banks.beats + 1)),
                 "tail": In(range(banks.beats + 1)),
                 "edge": In(range(slices + 1)),
                 "finished": In(1),
@@ -103,7 +105,7 @@ class Drain(wiring.Component):
         valid = Signal()
 
         is_last_group = groups_left == 1
-        beats = Mux(is_last_group, self.tail, self.banks.beats)
+        beats = Mux(is_last_group, self.tail, self.beats)
         ends_beat = Signal()
         ends_row = Signal()
         ends_group = Signal()

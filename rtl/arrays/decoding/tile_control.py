@@ -11,8 +11,8 @@ class TileControl(wiring.Component):
     """Take a command, let its weights in, start the run, wait for its end.
 
     * Latency: one cycle from a command to the first beat of weights; the run begins in the cycle
-      after the last beat, and the next command is taken in the cycle after ``done`` at the
-      earliest.
+      after the last beat, or where there is none two cycles after the command, and the next command
+      is taken in the cycle after ``done`` at the earliest.
     * Throughput: one beat of weights per cycle.
     * Stalls: after a reset ``command.ready`` stays low for ``acc_depth`` cycles, in which the
       accumulators are zeroed.
@@ -91,12 +91,12 @@ class TileControl(wiring.Component):
                     m.d.sync += weight_left.eq(self.command.p.weight_beats)
                     m.next = "Load"
             with m.State("Load"):
-                m.d.comb += self.weight_ready.eq(1)
-                with m.If(self.weight_valid):
+                m.d.comb += self.weight_ready.eq(weight_left != 0)
+                with m.If(self.weight_valid & self.weight_ready):
                     m.d.sync += weight_left.eq(weight_left - 1)
-                    with m.If(weight_left == 1):
-                        m.d.comb += self.start.eq(1)
-                        m.next = "Run"
+                with m.If(self.weight_valid & (weight_left == 1) | (weight_left == 0)):
+                    m.d.comb += self.start.eq(1)
+                    m.next = "Run"
             with m.State("Run"):
                 m.d.comb += self.run.eq(1)
                 with m.If(self.done):

@@ -68,4 +68,5 @@ class Adapter(interface.Adapter):
         connect(m, encoder.beat, array.act)
         connect(m, array.ofmap, self.sums)
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
+        m.d.comb += self.rests.eq(array.command.ready)
         return m

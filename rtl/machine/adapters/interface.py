@@ -34,6 +34,8 @@ class Adapter(wiring.Component):
         Beats of the postprocess.
     takes : ``Out(1)``
         The array takes a beat of activations.
+    rests : ``Out(1)``
+        The array waits for a command, or ``start`` makes it do so.
     """
 
     start: Signal
@@ -43,6 +45,7 @@ class Adapter(wiring.Component):
     weight: stream.Interface
     sums: stream.Interface
     takes: Signal
+    rests: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
@@ -56,6 +59,7 @@ class Adapter(wiring.Component):
                 "weight": In(stream.Signature(shape.weight_word)),
                 "sums": Out(stream.Signature(shape.ofmap_lanes * shape.psum_width)),
                 "takes": Out(1),
+                "rests": Out(1),
             }
         )
 

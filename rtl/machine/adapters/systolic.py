@@ -43,6 +43,7 @@ class Adapter(interface.Adapter):
             connect(m, self.act, array.act)
             connect(m, array.ofmap, self.sums)
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
+        m.d.comb += self.rests.eq(1)
         return m
 
     def _transpose(self, m: Module, array: Any) -> None:

@@ -8,6 +8,7 @@ from harness.component import seeded
 from harness.machine import blank, small_machine
 
 from hwsim.accelerator.tile import ArrayJob, Nest
+from hwsim.arrays.csc import array as csc
 from hwsim.compiler.compile import compile_network
 from hwsim.compiler.contents import Contents
 from hwsim.compiler.layout import Map
@@ -45,66 +46,57 @@ def test_beats_of_maps_that_follow_each_other():
     assert contents.fed(Nest(12, (2, 2), (1, -2))).tolist() == [expected[i] for i in (2, 3, 0, 1)]
 
 
-class Skipping:
-    """A family that skips zeros: what counts are asked for, with beats as they were computed."""
+class Fed:
+    """What each job is fed, in order."""
 
-    def __init__(self, monkeypatch, arch):
-        monkeypatch.setattr(type(arch.array), "skips_acts", True)
-        self.fed = []
-        monkeypatch.setattr("hwsim.arrays.dense.array.count_fed", self.count, raising=False)
+    def __init__(self, monkeypatch):
+        self.jobs, self.count = [], csc.count_groups
+        monkeypatch.setattr(csc, "count_groups", self)
 
-    def count(self, arch, weight, pixels, act):
-        from hwsim.arrays.dense.array import count_whole
-
-        self.fed.append((weight, pixels, act))
-        return count_whole(arch, weight, pixels)
+    def __call__(self, arch, weight, fed):
+        self.jobs.append((weight, fed))
+        return self.count(arch, weight, fed)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_each_job_is_counted_with_the_beats_that_it_reads(monkeypatch, seed):
-    """Products of weights and beats, in order, are the sums that the layers must have."""
-    rng, arch = seeded(seed), small_machine()
-    skipping = Skipping(monkeypatch, arch)
+    """Products of weights and beats are the sums that the layers must have."""
+    rng, arch, fed = seeded(seed), small_machine("csc"), Fed(monkeypatch)
     while True:
         net = random_network(rng)
-        # without filters that the compiler would leave out
-        net, checkpoint, _ = slim(net, random_checkpoint(rng, net), {})
+        checkpoint = random_checkpoint(rng, net)
         size = (2, net.input.channels, net.input.height, net.input.width)
         trace = golden.run(net, checkpoint, rng.integers(-128, 128, size=size).astype(np.int8))
-        skipping.fed.clear()
+        fed.jobs.clear()
         try:
             compiled = compile_network(arch, net, checkpoint, 2, trace.ifmap)
             break
         except InputError:
             continue
-    jobs = [t for t in compiled.program.tiles if isinstance(t.job, ArrayJob)]
-    assert len(jobs) == len(skipping.fed)
+    tiles = [tile for tile in compiled.program.tiles if isinstance(tile.job, ArrayJob)]
+    assert len(tiles) == len(fed.jobs)
+    sums, slimmer = dict.fromkeys(trace.psum, 0), slim(net, checkpoint, trace.ifmap)
+    for tile, (weight, job) in zip(tiles, fed.jobs, strict=True):
+        assert (tile.job.weight_words > 0) == job.loads
+        beats = job.act.reshape(tile.job.pixels, tile.job.k_folds, job.pixels, -1)
+        operand = beats.transpose(0, 2, 1, 3).reshape(tile.job.pixels * job.pixels, -1)
+        sums[tile.layer] += int((operand @ weight.T).sum())
+    expected = golden.run(*slimmer[:2], trace.ifmap[net.layers[0].name])
+    for name, groups in expected.psum.items():
+        assert sums[name] == sum(int(group.astype(np.int64).sum()) for group in groups)
+
+    # activations change nothing but counts
     plain = compile_network(arch, net, checkpoint, 2)
     assert plain.program.image().tobytes() == compiled.program.image().tobytes()
-    diagonal = {s.layer.name for s in net.shapes() if s.layer.G > 1}
-    sums = dict.fromkeys(trace.psum, 0)
-    for tile, (weight, pixels, act) in zip(jobs, skipping.fed, strict=False):
-        if tile.layer in diagonal:
-            continue
-        job, lanes = tile.job, act.shape[1]
-        # pixels of each beat of K; all of it again for each fold of filters
-        beats = act.reshape(job.m_folds, job.k_folds, pixels, lanes)
-        assert (beats == beats[:1]).all()
-        operand = beats[0].transpose(1, 0, 2).reshape(pixels, -1)
-        sums[tile.layer] += int((operand @ weight.T).sum())
-    for name, groups in trace.psum.items():
-        if name not in diagonal:
-            assert sums[name] == sum(int(group.astype(np.int64).sum()) for group in groups)
 
 
 def test_without_activations_none_is_zero(monkeypatch):
-    arch = small_machine()
+    fed = Fed(monkeypatch)
     layers = [{"name": "c", "type": "conv", "M": 4, "R": 3, "padding": 1}]
     raw = {"name": "n", "input": {"channels": 4, "height": 3, "width": 3}, "layers": layers}
     net = parse(NetworkConfig, raw, "test")
-    skipping = Skipping(monkeypatch, arch)
-    compile_network(arch, net, blank(net))
-    ones = sum(int(act.sum()) for _, _, act in skipping.fed)
+    compile_network(small_machine("csc"), net, blank(net))
+    ones = sum(int(job.act.sum()) for _, job in fed.jobs)
     # of 81 taps of 9 pixels, 32 lie on the border
     assert ones == 4 * (81 - 32)
 

@@ -1,12 +1,15 @@
 # amaranth: UnusedElaboratable=no
 """Execution of jobs of the array: every value, and the cycles that the fast form says."""
 
+from copy import copy
+from dataclasses import replace
+
 import pytest
 from harness.component import play, seeded
 
 from hwsim.accelerator.execute import execute_cycles
 from hwsim.accelerator.tile import ArrayJob, Nest, Tile
-from hwsim.arrays.base import array_model
+from hwsim.arrays.base import Fed, array_model
 from hwsim.compiler.bits import to_bytes
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
@@ -38,7 +41,8 @@ class Layer:
         k, m = words * shape.act_lanes, m_folds * lanes
         act = rng.integers(-128, 128, (pixels, k)) * (rng.random((pixels, k)) < rng.random())
         weight = rng.integers(-127, 128, (m, k)) * (rng.random((m, k)) < 0.6)
-        (weight, *_) = array_model(arch).spread(arch, weight)
+        if not arch.array.by_groups:
+            (weight, *_) = array_model(arch).spread(arch, weight)
         scales = {
             "bias": rng.integers(-(1 << 12), 1 << 12, m),
             "multiplier": rng.integers(1 << 8, 1 << 12, m),
@@ -62,9 +66,30 @@ class Layer:
             for f in range(m_folds)
         ]  # fmt: skip
 
+        self.act, self.weight = act, weight
+        self.job = self._job(arch, m_folds, relu=relu, raw=raw)
+        total = wrap(act @ weight.T + scales["bias"], numbers.psum_width)
+        if raw:
+            flat, width = total.reshape(-1, lanes), numbers.psum_width
+            self.results = ints(to_bytes([(flat, width)], lanes * width))
+            step = lanes * numbers.act_width
+            mask = (1 << step) - 1
+            self.results = [
+                (w >> (i * step)) & mask for w in self.results for i in range(shape.raw_beats)
+            ]
+        else:
+            done = requantize(total, scales["multiplier"], scales["shift"], 8, relu)
+            step = lanes * numbers.act_width
+            self.results = ints(to_bytes([(done.reshape(-1, lanes), numbers.act_width)], step))
+
+    def _job(self, arch, m_folds, *, relu, raw):
+        shape, act, weight = MachineShape.of(arch), self.act, self.weight
+        pixels, words = len(act), act.shape[1] // shape.act_lanes
         beat = shape.raw_beats if raw else 1
         if arch.array.skips_acts:
-            counts = array_model(arch).count_fed(arch, weight, pixels, act.reshape(-1, k // words))
+            counts = array_model(arch).count_fed(
+                arch, weight, pixels, act.reshape(-1, shape.act_lanes)
+            )
         else:
             counts = array_model(arch).count_whole(arch, weight, pixels)
         each, k, folds = (pixels, words), (words, 1), (m_folds, beat)
@@ -73,24 +98,49 @@ class Layer:
             feed, post = Nest.of(0, k, each), Nest.loops(3, folds, to, (1, 0))
         else:
             feed, post = Nest.of(0, each, k, (m_folds, 0)), Nest.loops(3, to, (1, 0), folds)
-        self.job = ArrayJob(
+        return ArrayJob(
             1, 2, 0,
             feed, post,
             relu=relu, k_folds=words, m_folds=m_folds, pixels=pixels, raw=raw,
-            weight_words=len(packed[0][0]) if arch.array.pixel_by_pixel else 0,
+            weight_words=len(self.weights) if arch.array.pixel_by_pixel else 0,
             cycles=counts.cycles, act_beats=counts.events["act_beats"],
         )  # fmt: skip
-        total = wrap(act @ weight.T + scales["bias"], numbers.psum_width)
-        if raw:
-            flat, width = total.reshape(-1, lanes), numbers.psum_width
-            self.results = ints(to_bytes([(flat, width)], lanes * width))
-            step = lanes * numbers.act_width
-            mask = (1 << step) - 1
-            self.results = [(w >> (i * step)) & mask for w in self.results for i in range(beat)]
-        else:
-            done = requantize(total, scales["multiplier"], scales["shift"], 8, relu)
-            step = lanes * numbers.act_width
-            self.results = ints(to_bytes([(done.reshape(-1, lanes), numbers.act_width)], step))
+
+
+class Grouped(Layer):
+    """A job of an array that takes pixels in equal groups."""
+
+    def __init__(self, rng, arch, words, m_folds, group, groups, **options):
+        self.group = group
+        super().__init__(rng, arch, words, m_folds, group * groups, **options)
+
+    def again(self, arch):
+        """The same once more, with the weights that stay."""
+        found = copy(self)
+        found.job = found.counted(arch, replace(self.job, weight_words=0))
+        return found
+
+    def counted(self, arch, job):
+        shape = MachineShape.of(arch)
+        beats = self.act.reshape(-1, shape.act_lanes)[job.feed.positions()]
+        gap = shape.raw_beats if job.raw else 1
+        fed = Fed(beats, self.group, job.weight_words > 0, gap)
+        counts = array_model(arch).count_groups(arch, self.weight, fed)
+        assert job.weight_words == counts.events["weight_beats"]
+        return replace(job, cycles=counts.cycles, act_beats=counts.events["act_beats"])
+
+    def _job(self, arch, m_folds, *, relu, raw):
+        shape, group = MachineShape.of(arch), self.group
+        words, groups = self.act.shape[1] // shape.act_lanes, len(self.act) // group
+        beat = shape.raw_beats if raw else 1
+        pixel = m_folds * beat
+        job = ArrayJob(
+            1, 2, 0, Nest.loops(0, (group, words), (words, 1), (groups, group * words)),
+            Nest.loops(3, (group, pixel), (m_folds, beat), (groups, group * pixel)),
+            weight_words=len(self.weights), relu=relu, k_folds=words, m_folds=m_folds,
+            pixels=groups, raw=raw,
+        )  # fmt: skip
+        return self.counted(arch, job)
 
 
 def ints(words):
@@ -104,7 +154,7 @@ def run(simulate, arch, layers):
     starts = []
 
     def stimuli(rows):
-        if arch.array.pixel_by_pixel:
+        if arch.array.decodes_indices:
             # after a reset the accumulators are cleared
             yield from [{"start": 0}] * arch.array.acc_depth
         for layer in layers:
@@ -188,4 +238,31 @@ def test_sums_that_leave_whole(simulate, arch):
     rng = seeded(arch.array.multipliers)
     beats = MachineShape.of(arch).feed_beats
     layers = [Layer(rng, arch, 4 * beats, folds, 1, raw=True) for folds in (1, 3, 2)]
+    run(simulate, arch, layers)
+
+
+EIE = {
+    "family": "csc", "lanes": 4, "index_bits": 2, "fifo_depth": 2, "col_depth": 64,
+    "entry_depth": 256, "acc_depth": 4,
+}  # fmt: skip
+GROUPED = {
+    "4x4": decoding(**EIE, pes=4, window=1, load_pes=4),
+    "4x2, window 2": decoding(**EIE | {"lanes": 2}, pes=4, window=2, load_pes=4),
+    "8x4, window 2, 4 loaded": decoding(**EIE, pes=8, window=2, load_pes=4),
+    "2x4, window 2": decoding(**EIE, pes=2, window=2, load_pes=2),
+}
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["activations", "sums"])
+@pytest.mark.parametrize("arch", GROUPED.values(), ids=GROUPED)
+def test_groups_and_weights_that_stay(simulate, arch, raw):
+    rng = seeded(arch.array.multipliers + raw)
+    beats = MachineShape.of(arch).feed_beats
+    layers = []
+    for index in range(5):
+        words, folds = beats * int(rng.integers(1, 4)), int(rng.integers(1, 4))
+        group, groups = int(rng.integers(1, arch.array.lanes + 1)), int(rng.integers(1, 6))
+        relu = bool(index % 2) and not raw
+        layer = Grouped(rng, arch, words, folds, group, groups, relu=relu, raw=raw)
+        layers += [layer, *[layer.again(arch)] * int(rng.integers(0, 3))]
     run(simulate, arch, layers)

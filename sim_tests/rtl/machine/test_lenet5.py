@@ -47,6 +47,7 @@ CASES = {
     "machine_dense_8x8_ws_gather": ["lenet5_structured_10x", "lenet5_dense"],
     "machine_nm_2x4_4x8_ws": ["lenet5_nm_2x4", "by taps"],
     "machine_bitmask_64": ["lenet5_nonstructured_12x", "lenet5_dense"],
+    "machine_csc_8x8": ["lenet5_nonstructured_12x"],
 }
 
 

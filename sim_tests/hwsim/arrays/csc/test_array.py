@@ -12,7 +12,7 @@ from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.arrays.csc import array as csc
 from hwsim.arrays.csc.compile import tiles
-from hwsim.arrays.csc.recurrence import Positions, recur
+from hwsim.arrays.csc.recurrence import Feed, Positions, recur
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.formats import project
@@ -149,7 +149,7 @@ def test_moving_the_origin_of_time_changes_nothing():
         np.arange(24) // 4,
         40,
     )
-    near, far = (recur(*operands, 2, 1, 8, 8, far) for far in (50, 1 << 29))
+    near, far = (recur(*operands, 2, 1, 8, 8, far, Feed()) for far in (50, 1 << 29))
     assert (near == far).all()
 
 

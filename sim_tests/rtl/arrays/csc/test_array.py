@@ -197,7 +197,7 @@ def test_dense_family_is_refused():
 def test_layouts_of_a_shipped_design():
     arch = ArchConfig.read("csc_16x4")
     assert [name for name, _ in command_layout(arch)] == [
-        "weight_beats", "words", "groups", "rows", "tail"
+        "weight_beats", "words", "groups", "rows", "beats", "tail"
     ]  # fmt: skip
     # four words of 13 bits, the pointers to 4096 entries; an entry has 8 + 4
     assert weight_layout(arch)["data"].shape.as_shape().width == 4 * 13

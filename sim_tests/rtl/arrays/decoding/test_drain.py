@@ -12,8 +12,9 @@ from hwsim.rtl.arrays.decoding.drain import Drain
 OUTPUTS = ["valid", "drain", "slice", "drained", "done"]
 
 
-def start(groups, rows, tail, edge=1):
-    return {"start": 1, "groups": groups, "rows": rows, "tail": tail, "edge": edge}
+def start(groups, rows, beats, tail, edge=1):
+    layer = {"groups": groups, "rows": rows, "beats": beats, "tail": tail, "edge": edge}
+    return {"start": 1} | layer
 
 
 @pytest.mark.parametrize("slices", [1, 2, 3])
@@ -25,12 +26,13 @@ def test_equals_the_cycle_model(simulate, banks, slices):
     cycles, expected = [], []
     for _ in range(8):
         groups = int(rng.integers(1, 6))
-        rows, tail = int(rng.integers(1, banks.depth + 1)), int(rng.integers(1, banks.beats + 1))
+        rows = int(rng.integers(1, banks.depth + 1))
+        beats, tail = rng.integers(1, banks.beats + 1, size=2).tolist()
         edge = int(rng.integers(1, slices + 1))
-        begin = start(groups, rows, tail, edge)
+        begin = start(groups, rows, beats, tail, edge)
         cycles.append(begin | {"ready": 0, "finished": 0, "finished_two": 0})
         expected.append((0, 0, 0))
-        model.start(groups, rows, tail, edge)
+        model.start(groups, rows, beats, tail, edge)
         held, entered = 0, 0
         while model.groups_left:
             enters = entered < groups and held < banks.count and rng.random() < 0.2
@@ -56,7 +58,7 @@ def test_equals_the_cycle_model(simulate, banks, slices):
 def test_valid_one_cycle_after_finished_and_no_bubble(simulate):
     """Two groups of three rows of two beats: twelve transfers in twelve cycles."""
     banks = Banks(2, 4, 4, 2)
-    cycles = [start(2, 3, 2), {"start": 0, "ready": 1, "finished": 1, "finished_two": 1}]
+    cycles = [start(2, 3, 2, 2), {"start": 0, "ready": 1, "finished": 1, "finished_two": 1}]
     cycles += [{}] * 5 + [{"finished_two": 1}] + [{"finished_two": 0}] * 6
     rows = play(simulate, Drain(banks), cycles, OUTPUTS)
     assert [row["valid"] for row in rows] == [0, 0] + [1] * 12
@@ -70,7 +72,7 @@ def test_valid_one_cycle_after_finished_and_no_bubble(simulate):
 
 
 def test_every_slice_of_a_row_before_the_next_row(simulate):
-    cycles = [start(1, 2, 1, 3), {"start": 0, "ready": 1, "finished": 1}] + [{}] * 6
+    cycles = [start(1, 2, 1, 1, 3), {"start": 0, "ready": 1, "finished": 1}] + [{}] * 6
     rows = play(simulate, Drain(Banks(2, 4), 3), cycles, OUTPUTS)
     shown = [(row["drain"].row, row["slice"]) for row in rows if row["valid"]]
     assert shown == [(row, part) for row in range(2) for part in range(3)]
@@ -79,7 +81,7 @@ def test_every_slice_of_a_row_before_the_next_row(simulate):
 
 
 def test_the_last_row_has_fewer_slices(simulate):
-    cycles = [start(2, 2, 1, 2), {"start": 0, "ready": 1, "finished": 1, "finished_two": 1}]
+    cycles = [start(2, 2, 1, 1, 2), {"start": 0, "ready": 1, "finished": 1, "finished_two": 1}]
     cycles += [{}] * 5 + [{"finished_two": 0}] * 5
     rows = play(simulate, Drain(Banks(2, 4), 3), cycles, OUTPUTS)
     shown = [(row["drain"].bank, row["drain"].row, row["slice"]) for row in rows if row["valid"]]
@@ -94,7 +96,9 @@ def test_no_slice_is_refused():
 
 
 def test_offer_holds_while_ready_is_low(simulate):
-    cycles = [start(1, 1, 1), {"start": 0, "ready": 0, "finished": 1}] + [{}] * 5 + [{"ready": 1}]
+    cycles = (
+        [start(1, 1, 1, 1), {"start": 0, "ready": 0, "finished": 1}] + [{}] * 5 + [{"ready": 1}]
+    )
     rows = play(simulate, Drain(Banks(2, 4)), cycles, OUTPUTS)
     assert [row["valid"] for row in rows] == [0, 0] + [1] * 6
     assert [row["done"] for row in rows] == [0] * 7 + [1]

@@ -29,6 +29,8 @@ def run(simulate, acc_depth, jobs, rng=None):
             while pauses():
                 cycles.append({"command.valid": 0, "weight_valid": 0})
             cycles.append({"command.valid": 0, "weight_valid": 1})
+        if beats == 0:
+            cycles.append({"command.valid": 0, "weight_valid": 1})
         inputs.append(len(cycles))
         cycles += [{"weight_valid": 0}] * (length - 1) + [{"weight_valid": 0, "done": 1}]
     return inputs, play(simulate, dut, cycles, OUTPUTS)
@@ -54,9 +56,16 @@ def test_one_cycle_per_step_and_back_to_back(simulate):
     assert [row["current"].rows for row in rows[10:]] == [7] * 2
 
 
+def test_weights_that_stay_cost_a_cycle_and_none_is_taken(simulate):
+    _, rows = run(simulate, 1, [(0, 2, 3), (0, 7, 1)])
+    names = ("clear", "command.ready", "start", "run", "weight_ready")
+    sequence = ["clear", "command.ready", "start", *["run"] * 3, "command.ready", "start", "run"]
+    assert [[out for out in names if row[out]] for row in rows] == [[name] for name in sequence]
+
+
 def test_pauses_only_delay(simulate):
     rng = seeded(3)
-    jobs = [(int(rng.integers(1, 20)), i, int(rng.integers(1, 9))) for i in range(12)]
+    jobs = [(int(rng.integers(0, 20)), i, int(rng.integers(1, 9))) for i in range(12)]
     starts, rows = run(simulate, 4, jobs, rng)
     assert [cycle for cycle, row in enumerate(rows) if row["start"]] == [c - 1 for c in starts]
     runs = [cycle for cycle, row in enumerate(rows) if row["run"]]

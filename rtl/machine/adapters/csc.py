@@ -1,0 +1,71 @@
+"""Adapter of the index-decoding array csc."""
+
+from typing import Any
+
+from amaranth import Module, ResetInserter, Signal
+
+from hwsim.config import CSCConfig
+from hwsim.rtl.arrays import build
+from hwsim.rtl.machine.adapters import interface
+from hwsim.rtl.machine.adapters.interface import command_once, connect
+from hwsim.rtl.machine.command import pixels
+from hwsim.rtl.machine.transpose import Transposer
+
+__all__ = ["Adapter"]
+
+
+class Adapter(interface.Adapter):
+    """The array csc in a machine: its lanes are pixels, whose words a transposer turns.
+
+    The first loop of the feeder is over the pixels of a group, one word of each; from their words
+    the transposer makes as many words of the detector as the array has lanes. It is filled while
+    weights are loaded, and where none are, the array waits for its first block. In a group of few
+    pixels it fills faster than it empties, and never slower.
+
+    The array takes no more weights than its command says and is at rest after a job, so only
+    ``abort`` resets it; it then clears its accumulators for ``acc_depth`` cycles, in which the host
+    starts anew and two descriptors come. Its weights stay for the next job.
+
+    ``command_0``: words of activations that each pixel reads, local rows. ``command_1``: groups,
+    words of weights, or 0 where those of the job before stay.
+
+    Parameters and members are those of :class:`~hwsim.rtl.machine.adapters.interface.Adapter`.
+    """
+
+    def elaborate(self, platform):
+        m = Module()
+        config, job, act_width = self.arch.array_as(CSCConfig), self.job, self.shape.act_width
+        array: Any = build(self.arch)
+        m.submodules.array = ResetInserter(self.abort)(array)
+        command_once(m, self, array.command)
+        group = Signal(range(config.lanes + 1), name="group_pixels")
+        command = array.command.p
+        m.d.comb += [
+            group.eq(job.feed0_bound),
+            command.weight_beats.eq(job.command_1[16:]),
+            command.words.eq(job.command_0[:16] * config.lanes),
+            command.groups.eq(pixels(job)),
+            command.rows.eq(job.command_0[16:]),
+            command.beats.eq(group),
+            command.tail.eq(group),
+        ]
+        m.d.comb += self.rests.eq(array.command.ready)
+        connect(m, self.weight, array.weight)
+        connect(m, array.ofmap, self.sums)
+
+        # what a job has left behind is dropped, as the feeder does
+        transposer = Transposer(
+            words=config.lanes, lanes=config.lanes, width=config.window * act_width
+        )
+        m.submodules.act_transposer = ResetInserter(self.start | self.abort)(transposer)
+        m.d.comb += [transposer.taken.eq(group), transposer.given.eq(config.lanes)]
+        connect(m, self.act, transposer.word)
+        beat = transposer.beat
+        m.d.comb += [array.act.valid.eq(beat.valid), beat.ready.eq(array.act.ready)]
+        for lane in range(config.lanes):
+            for position in range(config.window):
+                value = beat.payload[lane].word_select(position, act_width)
+                with m.If(lane < group):
+                    m.d.comb += array.act.p.act[position][lane].eq(value)
+        m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
+        return m
