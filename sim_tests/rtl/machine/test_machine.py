@@ -7,7 +7,8 @@ from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.compile import compile_network
-from hwsim.config import MemoryConfig
+from hwsim.config import MemoryConfig, NetworkConfig
+from hwsim.config.base import parse
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES, pack, unpack
 from hwsim.errors import InputError
 from hwsim.inference import golden
@@ -79,6 +80,35 @@ def test_random_networks(bench, seed):
         assert outcome.error == "none"
         assert (compiled.outputs(outcome.output) == expected).all()
         assert simulate(compiled.program, each).counters() == outcome.counters
+
+
+def test_maps_side_by_side(bench):
+    """A join's results all have the scale of their input, whatever loops they take."""
+    conv = {"type": "conv", "inputs": ["input"]}
+    network = parse(
+        NetworkConfig,
+        {
+            "name": "side_by_side",
+            "input": {"channels": 3, "height": 6, "width": 5},
+            "layers": [
+                conv | {"name": "a", "M": 16, "R": 3, "padding": 1, "relu": True},
+                conv | {"name": "b", "M": 5, "R": 1},
+                {"name": "c", "type": "concat", "inputs": ["a", "b"]},
+                {"name": "d", "type": "conv", "M": 6, "R": 2},
+            ],
+        },
+        "test",
+    )
+    rng = seeded(11)
+    checkpoint = random_checkpoint(rng, network)
+    act = rng.integers(-128, 128, size=(1, 3, 6, 5)).astype(np.int8)
+    trace = golden.run(network, checkpoint, act)
+    compiled = compile_network(bench.arch, network, checkpoint, 1, trace.ifmap)
+    job = job_of(compiled, memory())
+    (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
+    assert outcome.error == "none"
+    assert (compiled.outputs(outcome.output) == trace.logits).all()
+    assert simulate(compiled.program, job.memory).counters() == outcome.counters
 
 
 @pytest.mark.parametrize("images", [4, 5, 17])
