@@ -26,7 +26,7 @@ ARRAYS = {
     },
     "csc": {
         "family": "csc", "pes": 4, "lanes": 2, "window": 2, "load_pes": 4, "index_bits": 3,
-        "fifo_depth": 4, "col_depth": 256, "entry_depth": 128, "acc_depth": 4,
+        "fifo_depth": 4, "col_depth": 512, "entry_depth": 256, "acc_depth": 4,
     },
 }  # fmt: skip
 
