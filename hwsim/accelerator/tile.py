@@ -181,6 +181,8 @@ class ArrayJob(_Job):
     #: Pixels of each group, where an array takes pixels in groups and ``pixels`` counts these.
     group: int = 1
     raw: bool = False
+    #: What the command says beside counts: bits of ``command_1`` above the pixels.
+    options: int = 0
     #: Cycles of the array from its command to its last sum, where its streams never wait.
     cycles: int = 0
     #: Beats of activations that it takes.
@@ -192,7 +194,7 @@ class ArrayJob(_Job):
             "weight_half": self.weight_half,
             "raw": int(self.raw),
             "command_0": self.k_folds | self.m_folds << 16,
-            "command_1": self.pixels | self.weight_words << 16,
+            "command_1": self.pixels | self.weight_words << 16 | self.options,
         }
 
 

@@ -27,7 +27,7 @@ from hwsim.compiler.stripes import Stripes, border
 from hwsim.compiler.weights import Chunk
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import FEED_LEVELS
+from hwsim.contract.descriptors import FEED_LEVELS, LOADS
 from hwsim.errors import InputError
 
 __all__ = ["compile_network"]
@@ -135,6 +135,9 @@ class _Compiler:
                 yield from jobs.fill(target, graph.padding(number), self.weights)
             sources = [places[name] for name in graph.inputs(number)]
             for tile in self._layer(shape, sources, target, index):
+                if len(loads) + len(tile.loads) > LOADS:
+                    yield Tile(loads)
+                    loads = ()
                 yield replace(tile, loads=(*loads, *tile.loads))
                 loads = ()
 
@@ -157,6 +160,13 @@ class _Compiler:
         self, shape: LayerShape, source: Map | Unrolled, target: Map, part: Cut, image: int
     ) -> list[Tile]:
         layer, diagonal = shape.layer, is_depthwise(self.arch, shape)
+        weights = self.checkpoint.layers[layer.name]
+        if (
+            isinstance(source, Map)
+            and not isinstance(target, Sums)
+            and self.weights.is_window(shape, weights)
+        ):
+            return self.weights.windows(shape, weights, source, target, part)
         # each word of activations is that of a depthwise layer's next folds
         chunks = self._chunks(
             shape, source,

@@ -18,8 +18,9 @@ from hwsim.accelerator.tile import Load, Nest
 from hwsim.compiler.bits import to_bytes
 from hwsim.compiler.groups import GroupedWeights
 from hwsim.compiler.held import HeldWeights
+from hwsim.compiler.pattern import PatternWeights
 from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, PatternConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import LIST_LEVEL
 
@@ -105,6 +106,8 @@ class GatheredWeights(Weights):
 
 def weights_of(arch: ArchConfig, constants: Constants) -> Weights:
     """Weights of a program for a design."""
+    if isinstance(arch.array, PatternConfig):
+        return PatternWeights(arch, constants)
     if MachineShape.of(arch).gathers:
         return GatheredWeights(arch, constants)
     if arch.array.by_groups:

@@ -262,6 +262,7 @@ def _job(
     return ArrayJob(
         read_bank, write_bank, half, feed, post, relu=relu, weight_half=half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
+        options=chunk.options,
         cycles=counts.cycles, act_beats=counts.events["act_beats"],
         weight_words=chunk.weight_words,
     )  # fmt: skip

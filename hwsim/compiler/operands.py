@@ -48,11 +48,12 @@ def operands(
 def is_depthwise(arch: ArchConfig, shape: LayerShape) -> bool:
     """Whether each filter has a channel of its own, and a beat holds those of a fold.
 
-    An array that skips zeros takes such a layer as any in groups.
+    An array that skips zeros, or has a list for each fold, takes such a layer as any in groups.
     """
-    words = MachineShape.of(arch)
+    words, array = MachineShape.of(arch), arch.array
     one = shape.layer.G > 1 and shape.C == shape.M == 1
-    return one and not arch.array.skips_acts and words.act_lanes % words.ofmap_lanes == 0
+    fits = words.act_lanes % words.ofmap_lanes == 0 and array.word_beats == 1
+    return one and fits and not array.skips_acts
 
 
 def _diagonal(groups: Sequence[NDArray[np.integer]], lanes: int) -> NDArray[np.integer]:

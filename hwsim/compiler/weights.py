@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.accelerator.program import Constants
-from hwsim.accelerator.tile import Load, Nest
+from hwsim.accelerator.tile import Load, Nest, Tile
 from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
+from hwsim.checkpoints.checkpoint import LayerWeights
 from hwsim.compiler.bits import to_bytes
-from hwsim.config import ArchConfig
+from hwsim.compiler.grid import Cut
+from hwsim.compiler.layout import Map
+from hwsim.config import ArchConfig, LayerShape
 from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
 from hwsim.errors import InputError
 
@@ -59,6 +62,8 @@ class Chunk:
     loads: tuple[Load, ...] = ()
     #: Words of weights, where the array's command says how many it takes; else 0.
     weight_words: int = 0
+    #: What the command says beside counts.
+    options: int = 0
 
     def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
         """Beats of a job: of each fold of filters K, of each K the pixels."""
@@ -96,6 +101,16 @@ class Weights:
                 return half, ()
         half = self._turn(chunk)
         return half, self._missing(half, chunk)
+
+    def is_window(self, shape: LayerShape, weights: LayerWeights) -> bool:
+        """Whether a layer is no matrix product, but reads windows."""
+        return False
+
+    def windows(
+        self, shape: LayerShape, weights: LayerWeights, source: Map, target: Map, part: Cut
+    ) -> list[Tile]:
+        """Tiles of a part of a layer that reads windows."""
+        raise NotImplementedError
 
     def scale(self, scale: Scale) -> tuple[int, Load]:
         """Half and block of the scales of one beat of channels."""

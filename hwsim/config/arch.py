@@ -56,9 +56,10 @@ class ArchConfig(Config):
         self.array.check_numbers(self.numbers)
         if self.memory is not None:
             self.array.machine_beats(self.numbers)
-            if self.memory.gather and self.array.block > 1:
-                rule = "a lane is a K index of its own there"
-                raise ValueError(f"memory.gather must be off but for family dense: {rule}")
+            gather, taken = self.memory.gather, self.array.gathers
+            if gather not in taken:
+                value = "on" if True in taken else "off"
+                raise ValueError(f"memory.gather must be {value} for family {self.array.family}")
         elif self.bus != BusConfig():
             raise ValueError("bus must be absent without memory: a bare array has no port to one")
         return self

@@ -24,6 +24,8 @@ class MachineShape:
     weight_bits: int
     act_width: int
     psum_width: int
+    #: Beats of activations that a word holds at least.
+    word_beats: int = 1
     #: Lists of the beats that the lanes gather from: words of a half, and bits of a lane's entry,
     #: which says any beat of an act bank. A fold has a word, and at least ``act_lanes`` words of
     #: weights. 0 without lists.
@@ -44,7 +46,8 @@ class MachineShape:
             raise InputError(arch.name, "memory", None, rule)
         acts, sums, weights = arch.array.machine_beats(arch.numbers)
         numbers, memory = arch.numbers, arch.memory
-        found = cls(acts, sums, weights, numbers.act_width, numbers.psum_width)
+        beats = arch.array.word_beats
+        found = cls(acts, sums, weights, numbers.act_width, numbers.psum_width, beats)
         if not memory.gather:
             return found
         entry = (memory.act_depth * found.feed_beats - 1).bit_length()
@@ -58,7 +61,7 @@ class MachineShape:
     @property
     def word_lanes(self) -> int:
         """Activations of a word of an act bank."""
-        return max(self.act_lanes, self.ofmap_lanes)
+        return max(self.act_lanes * self.word_beats, self.ofmap_lanes)
 
     @property
     def slices(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "LOAD_QUEUE",
+    "PATTERN_OPTIONS",
     "POST_LATENCY",
     "POST_STAGES",
     "RAW_LATENCY",
@@ -45,6 +46,13 @@ VECTOR_LATENCY = len(VECTOR_STAGES)
 #: Blocks that wait for the two walkers of the load engine; words between bank and gearbox of the
 #: store engine: one is asked for, comes, and is taken in three cycles.
 LOAD_QUEUE, STORE_AHEAD = 4, 3
+
+#: What a pattern array must know of a job beside its counts: first bit in ``command_1``, bits.
+PATTERN_OPTIONS = {
+    "stride": (16, 1),  # less 1
+    "edges": (17, 4),  # whether the padding is at the top, bottom, left, right of the patch
+    "direct": (21, 1),  # a beat is a window
+}
 
 #: Cycles after which an execution in which nothing moves has stalled.
 STALL_LIMIT = 1 << 16

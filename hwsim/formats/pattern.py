@@ -30,7 +30,9 @@ __all__ = [
     "decode",
     "encode",
     "full_library",
+    "kernels_of",
     "library_of",
+    "masks_of",
     "measure",
     "nonzeros",
     "plan",
@@ -118,15 +120,33 @@ def encode(
         raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
     masks, groups = plan(weight, array, channels, has_zero=has_zero, source=source)
     library = library_of(masks, array, channels, source)
-    kernels = _kernels(weight, channels)
+    ids_of, values_of = kernels_of(weight, masks, library, channels)
     filters = groups.filters()  # of each entry
-    entry_masks = np.where(filters < 0, 0, masks[filters, groups.channels[:, None]])
-    ids = _ids(library)[entry_masks]
-    taps = library[np.maximum(ids, 0)]
-    values = kernels[filters[..., None], groups.channels[:, None, None], taps]
-    values = np.where(ids[..., None] < 0, 0, values)
+    channel = groups.channels[:, None]
+    ids = np.where(filters < 0, -1, ids_of[filters, channel])
+    values = np.where(ids[..., None] < 0, 0, values_of[filters, channel])
     num_rows, num_cols = weight.shape
     return PatternMatrix((num_rows, num_cols), channels, library, groups, ids, values, has_zero)
+
+
+def kernels_of(
+    weight: NDArray[np.integer], masks: Ints, library: Ints, channels: int = 0
+) -> tuple[Ints, Ints]:
+    """Pattern of each kernel ``(M, kernels)``, -1 for none, and its weights ``(M, kernels, 4)``."""
+    ids = _ids(library)[masks]
+    taps = library[np.maximum(ids, 0)]
+    values = np.take_along_axis(_kernels(weight, channels), taps, axis=2)
+    return ids, np.where(ids[..., None] < 0, 0, values)
+
+
+def masks_of(weight: NDArray[np.integer], channels: int = 0) -> Ints:
+    """Mask of the non-zero taps of each kernel, ``(M, kernels)``."""
+    nonzero = weight != 0
+    masks = np.zeros((len(weight), channels or -(-weight.shape[1] // TAPS)), dtype=np.int64)
+    for tap in range(WINDOW if channels else TAPS):
+        part = nonzero[:, tap * channels : (tap + 1) * channels] if channels else nonzero[:, tap::4]
+        masks[:, : part.shape[1]] |= part.astype(np.int64) << tap
+    return masks
 
 
 def plan(
@@ -146,7 +166,7 @@ def plan(
     """
     if channels and weight.shape[1] != WINDOW * channels:
         raise ValueError(f"K must be {WINDOW} taps of {channels} channels, not {weight.shape[1]}")
-    masks = _masks(weight, channels)
+    masks = masks_of(weight, channels)
     kept = np.array([mask.bit_count() for mask in range(1 << WINDOW)])[masks]
     if channels:
         _refuse(kept > TAPS, masks, source, f"must keep at most {TAPS} of {WINDOW} taps")
@@ -307,16 +327,6 @@ def _kernels(weight: NDArray[np.integer], channels: int) -> Ints:
         return np.array(kernels, dtype=np.int64, order="C")
     padded = np.pad(weight.astype(np.int64), [(0, 0), (0, -weight.shape[1] % TAPS)])
     return padded.reshape(len(weight), -1, TAPS)
-
-
-def _masks(weight: NDArray[np.integer], channels: int) -> Ints:
-    """Mask of the non-zero taps of each kernel, ``(M, kernels)``."""
-    nonzero = weight != 0
-    masks = np.zeros((len(weight), channels or -(-weight.shape[1] // TAPS)), dtype=np.int64)
-    for tap in range(WINDOW if channels else TAPS):
-        part = nonzero[:, tap * channels : (tap + 1) * channels] if channels else nonzero[:, tap::4]
-        masks[:, : part.shape[1]] |= part.astype(np.int64) << tap
-    return masks
 
 
 def library_of(masks: Ints, array: PatternConfig, channels: int, source: str) -> Ints:

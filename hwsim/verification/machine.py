@@ -16,7 +16,7 @@ from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 from hwsim.system import extras
-from hwsim.verification.networks import random_checkpoint, random_network
+from hwsim.verification.networks import random_work
 
 __all__ = [
     "MachineCase",
@@ -144,8 +144,7 @@ def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase
     lanes, bus = MachineShape.of(arch).word_lanes, arch.bus.bytes
     refusal: InputError | None = None
     for _ in range(_TRIES):
-        network = random_network(rng, f"random_{index}", lanes)
-        checkpoint = random_checkpoint(rng, network)
+        network, checkpoint = random_work(rng, arch, f"random_{index}", lanes)
         size = network.input.channels, network.input.height, network.input.width
         act = rng.integers(-128, 128, size=(int(rng.integers(1, _IMAGES + 1)), *size))
         memory = MemoryConfig(

@@ -5,19 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
-from hwsim.config import NetworkConfig
+from hwsim.config import ArchConfig, NetworkConfig, PatternConfig
 from hwsim.config.base import parse
 
-__all__ = ["random_checkpoint", "random_network"]
+__all__ = ["random_checkpoint", "random_network", "random_work"]
 
 
-def random_network(rng: np.random.Generator, name: str = "random", lanes: int = 4) -> NetworkConfig:
+def random_work(
+    rng: np.random.Generator, arch: ArchConfig, name: str = "random", lanes: int = 4
+) -> tuple[NetworkConfig, Checkpoint]:
+    """Draw a network with weights, among them layers of the kind that the design is built for."""
+    array = arch.array
+    patterns = array.patterns if isinstance(array, PatternConfig) else 0
+    network = random_network(rng, name, lanes, 3 if patterns else 0)
+    return network, random_checkpoint(rng, network, patterns)
+
+
+def random_network(
+    rng: np.random.Generator, name: str = "random", lanes: int = 4, side: int = 0
+) -> NetworkConfig:
     """Draw a network of a few layers, small enough for the banks of a small machine.
 
     Convolutions with strides, padding and groups, pools, sums of two maps, fully connected layers;
-    channels fill up to two words of ``lanes`` and a part of a third.
+    channels fill up to two words of ``lanes`` and a part of a third. With ``side`` most windows are
+    as large.
     """
     first = int(rng.integers(1, 7))
     size: list[int] = rng.integers(5, 10, size=2).tolist()
@@ -39,6 +53,8 @@ def random_network(rng: np.random.Generator, name: str = "random", lanes: int = 
                 skip = None
         if kind in ("conv", "maxpool", "avgpool"):
             window = int(rng.integers(1, min(4, *size) + 1))
+            if side and side <= min(size) and rng.random() < 0.7:
+                window = side
             stride = int(rng.integers(1, 3))
             layer |= {"R": window, "stride": stride}
             if kind == "conv":
@@ -70,10 +86,13 @@ def random_network(rng: np.random.Generator, name: str = "random", lanes: int = 
     return parse(NetworkConfig, raw, name)
 
 
-def random_checkpoint(rng: np.random.Generator, network: NetworkConfig) -> Checkpoint:
+def random_checkpoint(
+    rng: np.random.Generator, network: NetworkConfig, patterns: int = 0
+) -> Checkpoint:
     """Draw weights of all sizes, a scale per channel, sums that use the range of an activation.
 
-    Every second layer has columns and filters without a non-zero.
+    Every second layer has columns and filters without a non-zero. With ``patterns``, most layers of
+    3x3 kernels keep of each one of so many sets of four taps, or none.
     """
     layers, rescales = {}, {}
     for shape in network.shapes():
@@ -90,6 +109,8 @@ def random_checkpoint(rng: np.random.Generator, network: NetworkConfig) -> Check
                 # structured: whole columns and filters
                 weight[:, rng.random(form[1:]) < 0.6] = 0
                 weight[rng.random(form[0]) < 0.3] = 0
+            if patterns and form[2:] == (3, 3) and rng.random() < 0.8:
+                weight *= _patterned(rng, form[:2], patterns)
             count = shape.ofmap.channels
             layers[layer.name] = LayerWeights(
                 weight,
@@ -104,3 +125,15 @@ def random_checkpoint(rng: np.random.Generator, network: NetworkConfig) -> Check
             multipliers = tuple(rng.integers(1, 1 << 14, size=inputs).tolist())
             rescales[layer.name] = Rescale(multipliers, int(rng.integers(12, 17)))
     return Checkpoint(network.name, layers, {}, "random weights", rescales)
+
+
+def _patterned(
+    rng: np.random.Generator, kernels: tuple[int, ...], patterns: int
+) -> NDArray[np.int8]:
+    """1 for each tap that a kernel keeps."""
+    masks = np.zeros((patterns, 9), np.int8)
+    for mask in masks:
+        mask[rng.choice(9, 4, replace=False)] = 1
+    keeps = (rng.random(kernels) < 0.8).astype(np.int8)
+    found: NDArray[np.int8] = masks[rng.integers(patterns, size=kernels)] * keeps[..., None]
+    return found.reshape(*kernels, 3, 3)

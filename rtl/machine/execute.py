@@ -130,7 +130,7 @@ class Execute(wiring.Component):
         m.d.comb += core.job.eq(job)
         connect(m, weights.word, core.weight)
         m.d.comb += core.act.valid.eq(feeder.beat.valid & is_array)
-        m.d.comb += core.act.payload.eq(feeder.beat.payload)
+        m.d.comb += [core.act.payload.eq(feeder.beat.payload), core.word.eq(feeder.word)]
         m.d.comb += self.takes.eq(core.takes)
 
         vector = Vector(

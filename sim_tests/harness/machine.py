@@ -18,6 +18,9 @@ ARRAYS = {
     "os": _DENSE | {"dataflow": "os"},
     "bitmask": _DENSE | _WS | {"weight_stream": "bitmask", "weight_port": 2},
     "gather": _DENSE | _WS | {"cols": 8},
+    "pattern": {
+        "family": "pattern", "rows": 4, "cols": 4, "patterns": 3, "acc_depth": 16, "line_depth": 8,
+    },
     "nm": _WS | {"family": "nm", "rows": 2, "cols": 4, "n": 2, "m": 4},
     "nm_os": {"family": "nm", "dataflow": "os", "rows": 2, "cols": 4, "n": 2, "m": 4},
     "sparten": {
@@ -32,7 +35,7 @@ ARRAYS = {
 
 
 #: Memories of these machines that differ from those of others.
-_MEMORY = {"gather": {"gather": True}}
+_MEMORY = {"gather": {"gather": True}, "pattern": {"gather": True}}
 
 
 #: Kinds of blocks that networks consist of, behind a first layer ``c`` of 8 channels.

@@ -18,10 +18,14 @@ from hwsim.arrays.systolic.model import counts
 from hwsim.arrays.systolic.ws import ws_events
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.contract.events import STREAM_EVENTS
+from hwsim.contract.machine import WEIGHT_OFFER
 from hwsim.formats.pattern import TAPS, full_library, library_of, plan
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["compile", "count", "draw_case", "simulate"]
+__all__ = ["compile", "count", "count_job", "draw_case", "simulate"]
+
+#: Windows, beats, first step and span of a fold (:meth:`hwsim.arrays.pattern.tiles.Tile.timing`).
+Timing = tuple[int, int, int, int]
 
 
 def compile(arch: ArchConfig, gemm: GEMM) -> Job:
@@ -56,20 +60,12 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         k_folds = section.k_folds(array.rows)
         folds = k_folds * section.groups
         for timing, times in alike.items():
-            pixels, reads, first, span = timing
             cycles, waits = _command(array, timing, folds)
             commands += times
             preload += times * waits
             busy += times * cycles
-            steps = (folds - 1) * reads + first + span + 1
-            for event, count in {
-                "weight_beats": section.groups * section.length,
-                "act_beats": folds * reads,
-                "ofmap_beats": section.groups * pixels,
-                "line_reads": 2 * steps,
-                "line_writes": 2 * steps,
-                **ws_events(array, section.groups, k_folds, 1, pixels),
-            }.items():
+            weights = section.groups * section.length
+            for event, count in _events(array, timing, section.groups, k_folds, weights).items():
                 events[event] += times * count
     events["command_beats"] = patterns + commands
     compute = events["macs"] // array.multipliers
@@ -83,6 +79,44 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         "drain": commands - 1 + array.rows + array.cols + array.mac_latency,
     }
     return counts(arch, cycles_by_cause, events)
+
+
+def count_job(arch: ArchConfig, timing: Timing, k_folds: int, m_folds: int) -> Counts:
+    """Counts of a job in a machine: a whole library, and a command whose rows all hold weights.
+
+    The first entry of the library comes with the first word of weights.
+    """
+    array = arch.array_as(PatternConfig)
+    busy, preload = _command(array, timing, k_folds * m_folds)
+    compute = k_folds * m_folds * timing[0]
+    cycles_by_cause = {
+        "library": array.patterns,
+        "idle": WEIGHT_OFFER + 1,
+        "compute": compute,
+        "preload": preload,
+        "window": busy - compute - preload,
+        "drain": array.rows + array.cols + array.mac_latency,
+    }
+    events = _events(array, timing, m_folds, k_folds, k_folds * m_folds * array.rows)
+    library = {"library_writes": array.patterns, "command_beats": array.patterns + 1}
+    return counts(arch, cycles_by_cause, events | library)
+
+
+def _events(
+    array: PatternConfig, timing: Timing, m_folds: int, k_folds: int, weights: int
+) -> dict[str, int]:
+    """Events of one command, which takes so many beats of weights."""
+    pixels, reads, first, span = timing
+    folds = k_folds * m_folds
+    steps = (folds - 1) * reads + first + span + 1
+    return {
+        "weight_beats": weights,
+        "act_beats": folds * reads,
+        "ofmap_beats": m_folds * pixels,
+        "line_reads": 2 * steps,
+        "line_writes": 2 * steps,
+        **ws_events(array, m_folds, k_folds, 1, pixels),
+    }
 
 
 def _runs(arch: ArchConfig, gemm: GEMM) -> tuple[int, list[Section]]:
@@ -102,9 +136,7 @@ def _runs(arch: ArchConfig, gemm: GEMM) -> tuple[int, list[Section]]:
     return len(library_of(masks, array, gemm.channels, gemm.name)), sections(groups)
 
 
-def _command(
-    array: PatternConfig, timing: tuple[int, int, int, int], folds: int
-) -> tuple[int, int]:
+def _command(array: PatternConfig, timing: Timing, folds: int) -> tuple[int, int]:
     """Cycles from a command's transfer to its last window, and those that wait for weights.
 
     ``swap`` and ``feed`` are the cycles of a fold's swap and of its first window. Their distance

@@ -80,55 +80,65 @@ class Tile:
         return self.pixels, self.reads, self.first, self.span
 
 
-def tiles(array: PatternConfig, gemm: GEMM) -> list[Tile]:
+def tiles(
+    array: PatternConfig, gemm: GEMM, rows: range | None = None, columns: range | None = None
+) -> list[Tile]:
     """Tiles of a layer, each of at most ``acc_depth`` pixels; the cut that reads the least.
 
     Several whole images go into one tile where they fit.
+
+    Parameters
+    ----------
+    rows, columns
+        Of the ofmap, where tiles of a part of it are wanted.
     """
     depth = array.acc_depth
     assert depth is not None
     conv = gemm.conv
     if conv is None or not gemm.channels:
         return [Tile(n, min(depth, gemm.N - n)) for n in range(0, gemm.N, depth)]
-    height, width = _size(array, conv, depth)
+    rows, columns = rows or range(conv.P), columns or range(conv.Q)
+    height, width = _size(array, conv, depth, rows, columns)
     at_once = depth // (conv.P * conv.Q) if (height, width) == (conv.P, conv.Q) else 1
     return [
         Tile(
             image, min(at_once, conv.images - image), False,
-            *(p, q, rows, cols, y, x, patch_height, patch_width),
+            *(p, q, high, wide, y, x, patch_height, patch_width),
             *(top, bottom, left, right, conv.stride),
         )
         for image in range(0, conv.images, at_once)
-        for p, rows, y, patch_height, top, bottom in _parts(conv, conv.H, conv.P, height)
-        for q, cols, x, patch_width, left, right in _parts(conv, conv.W, conv.Q, width)
+        for p, high, y, patch_height, top, bottom in _parts(conv, conv.H, rows, height)
+        for q, wide, x, patch_width, left, right in _parts(conv, conv.W, columns, width)
     ]  # fmt: skip
 
 
-def _size(array: PatternConfig, conv: Conv, depth: int) -> tuple[int, int]:
+def _size(
+    array: PatternConfig, conv: Conv, depth: int, rows: range, columns: range
+) -> tuple[int, int]:
     """Height and width of a tile: the fewest pixels read, then the fewest tiles."""
     best = (0, 0, 0, 0)
-    for width in range(1, min(conv.Q, depth) + 1):
-        cols = list(_parts(conv, conv.W, conv.Q, width))
-        if max(part[3] for part in cols) > array.line_depth:
+    for width in range(1, min(len(columns), depth) + 1):
+        across = list(_parts(conv, conv.W, columns, width))
+        if max(part[3] for part in across) > array.line_depth:
             break
-        height = min(conv.P, depth // width)
-        rows = list(_parts(conv, conv.H, conv.P, height))
-        reads = sum(part[3] for part in rows) * sum(part[3] for part in cols)
-        cut = (reads, len(rows) * len(cols), height, width)
+        height = min(len(rows), depth // width)
+        down = list(_parts(conv, conv.H, rows, height))
+        reads = sum(part[3] for part in down) * sum(part[3] for part in across)
+        cut = (reads, len(down) * len(across), height, width)
         if best == (0, 0, 0, 0) or cut < best:
             best = cut
     return best[2], best[3]
 
 
 def _parts(
-    conv: Conv, size: int, outputs: int, part: int
+    conv: Conv, size: int, outputs: range, part: int
 ) -> Iterator[tuple[int, int, int, int, bool, bool]]:
     """Cut one dimension into parts of ``part`` outputs.
 
     Yields first output, outputs, first input, inputs, and whether the padding is before and behind.
     """
-    for first in range(0, outputs, part):
-        count = min(part, outputs - first)
+    for first in range(outputs.start, outputs.stop, part):
+        count = min(part, outputs.stop - first)
         begin = first * conv.stride - conv.padding
         end = begin + (count - 1) * conv.stride + 3
         start, stop = max(begin, 0), min(end, size)

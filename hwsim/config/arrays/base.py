@@ -73,6 +73,10 @@ class ArrayConfig(Config):
     by_groups: ClassVar[bool] = False
     #: Loop of a job's results that steps from filters to filters.
     FILTER_LOOP: ClassVar[int] = 2
+    #: What ``memory.gather`` of a machine may be: without, with lists of beats for each lane.
+    gathers: ClassVar[tuple[bool, ...]] = (False,)
+    #: Beats of activations that a word of an act bank holds at least.
+    word_beats: ClassVar[int] = 1
     #: Whether the array takes binary activations, +1 and -1.
     binary_acts: ClassVar[bool] = False
     #: Whether a weight is stored at every position that is kept, zeros included: where the code

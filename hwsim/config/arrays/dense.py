@@ -37,6 +37,7 @@ class DenseConfig(SystolicConfig):
     SPARSITY: ClassVar[str] = "dense"
     binary_acts: ClassVar[bool] = True
     stores_zeros: ClassVar[bool] = True
+    gathers: ClassVar[tuple[bool, ...]] = (False, True)
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "dense ws": {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 4},
         "dense os": {"family": "dense", "dataflow": "os", "rows": 4, "cols": 4},

@@ -31,6 +31,7 @@ class PatternConfig(SystolicConfig):
     MODEL: ClassVar[str] = "hwsim.arrays.pattern.array"
     RTL: ClassVar[str] = "hwsim.rtl.arrays.pattern.array"
     CELL: ClassVar[str] = "hwsim.rtl.arrays.pattern.cell"
+    ADAPTER: ClassVar[str] = "hwsim.rtl.machine.adapters.pattern"
     CAUSES: ClassVar[CauseTable] = {
         "array": (
             Cause("idle", "no command yet"),
@@ -53,6 +54,9 @@ class PatternConfig(SystolicConfig):
     DEPTHS: ClassVar[tuple[str, ...]] = ("acc_depth", "line_depth")
     SPARSITY: ClassVar[str] = "pattern"
     stores_zeros: ClassVar[bool] = True
+    gathers: ClassVar[tuple[bool, ...]] = (True,)
+    #: A row takes a channel of a word, of a matrix product four K indices of it.
+    word_beats: ClassVar[int] = 4
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "pattern": {"family": "pattern", "rows": 4, "cols": 4, "acc_depth": 4, "line_depth": 4},
     }
@@ -85,6 +89,29 @@ class PatternConfig(SystolicConfig):
         lines = {name: Strobe(each=2) for name in ("line_reads", "line_writes")}
         return super().strobes | {"library_writes": Strobe()} | lines
 
+    def id_bits(self, numbers: NumberConfig) -> int:
+        """Bits of a pattern's id; where the code has no zero, one more id is no kernel."""
+        choices = self.patterns + (0 if numbers.has_zero else 1)
+        return max(1, (choices - 1).bit_length())
+
+    def weight_fields(self, numbers: NumberConfig) -> dict[str, int]:
+        """Four codes of each filter's kernel, and the ids of their patterns."""
+        return {"weight": numbers.weight_width, "pattern": self.id_bits(numbers)}
+
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """A channel of each row in, a pixel of each filter of a group out; a kernel per filter."""
+        if not numbers.has_zero:
+            raise ValueError(
+                f"memory must be absent for weight_code {numbers.weight_code}: no zeros"
+            )
+        power_of_two(self.rows, "rows of a machine's array")
+        power_of_two(self.cols, "cols of a machine's array")
+        if self.cols > self.word_beats * self.rows:
+            raise ValueError(f"cols of a machine's array must be at most 4 x rows, not {self.cols}")
+        kernel = 4 * numbers.weight_width + self.id_bits(numbers)
+        # an entry of the library comes as a word of weights
+        return self.rows, self.cols, max(self.cols * kernel, 16)
+
     def cell_bits(self, numbers: NumberConfig) -> tuple[int, int]:
         """Four codes with four bits of their tap each, and a window of nine activations."""
         return 4 * (numbers.weight_width + 4), 9 * numbers.act_width
@@ -95,8 +122,7 @@ class PatternConfig(SystolicConfig):
         Four where the window unit is passed by: the line buffers take all other beats.
         """
         found = super().traffic(numbers, events)
-        choices = self.patterns + (0 if numbers.has_zero else 1)
-        kernel = 4 * numbers.weight_width + max(1, (choices - 1).bit_length())
+        kernel = 4 * numbers.weight_width + self.id_bits(numbers)
         pixels = events["line_writes"] // 2
         acts = pixels + 4 * (events["act_beats"] - pixels)
         return found | {

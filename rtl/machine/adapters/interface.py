@@ -30,6 +30,8 @@ class Adapter(wiring.Component):
     job : ``In(execute_layout())``
     act, weight : ``In(stream.Signature(...))``
         Beats of the feeder, words of weights.
+    word : ``In``
+        All of the word that the beat of ``act`` is of.
     sums : ``Out(stream.Signature(...))``
         Beats of the postprocess.
     takes : ``Out(1)``
@@ -43,6 +45,7 @@ class Adapter(wiring.Component):
     job: data.View
     act: stream.Interface
     weight: stream.Interface
+    word: Signal
     sums: stream.Interface
     takes: Signal
     rests: Signal
@@ -57,6 +60,7 @@ class Adapter(wiring.Component):
                 "job": In(execute_layout()),
                 "act": In(stream.Signature(shape.act_lanes * shape.act_width)),
                 "weight": In(stream.Signature(shape.weight_word)),
+                "word": In(shape.act_bits),
                 "sums": Out(stream.Signature(shape.ofmap_lanes * shape.psum_width)),
                 "takes": Out(1),
                 "rests": Out(1),

@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
-from harness.machine import small_machine
+from harness.machine import blank, small_machine
 
 from hwsim.accelerator.program import Constants
+from hwsim.compiler.compile import compile_network
 from hwsim.compiler.gather import gather, weights_of
 from hwsim.compiler.weights import Scale
+from hwsim.config import NetworkConfig
+from hwsim.contract.descriptors import LOADS
 from hwsim.errors import InputError
+
+LARGE = {
+    "memory": {"act_depth": 4096, "weight_depth": 4096, "scale_depth": 64, "gather": True}
+}  # fmt: skip
 
 
 def pruned(rng, m, beats, lanes, density):
@@ -55,6 +62,14 @@ def test_a_list_that_is_already_there_is_not_loaded_again():
     ones, zero = np.ones((64, 32 * 4), np.int64), np.zeros(64, np.int64)
     chunks = list(weights.chunks("layer", ones, Scale.of(zero, 1, 0), ((32, 1),)))
     assert [len(weights.bring(chunk)[1]) for chunk in chunks] == [3, 3, 2, 2]
+
+
+def test_no_tile_loads_more_blocks_than_a_descriptor_has():
+    """Weights, scales and a list fill a tile: an input is loaded by one before it."""
+    network = NetworkConfig.read("lenet5")
+    compiled = compile_network(small_machine("gather", **LARGE), network, blank(network), 2)
+    assert max(len(tile.loads) for tile in compiled.program.tiles) == LOADS
+    assert len(compiled.program.image()) > 0
 
 
 def test_a_list_that_no_half_holds_is_refused():

@@ -1,4 +1,7 @@
-"""LeNet-5 on the machines that ship, in Verilator: real images, values and every counter."""
+"""LeNet-5 on the machines that ship, in Verilator: real images, values and every counter.
+
+A machine for kernel patterns also runs a network of 3x3 kernels.
+"""
 
 from dataclasses import replace
 
@@ -25,8 +28,12 @@ MEMORIES = [
 ]
 
 
+def network_of(name):
+    return NetworkConfig.read(name.split("_")[0])
+
+
 def checkpoint_of(name):
-    return Checkpoint.read(find_checkpoint(name), NET)
+    return Checkpoint.read(find_checkpoint(name), network_of(name))
 
 
 def by_taps(checkpoint, array):
@@ -46,6 +53,7 @@ CASES = {
     "machine_dense_8x8_ws_bitmask": ["lenet5_nonstructured_12x", "lenet5_dense"],
     "machine_dense_8x8_ws_gather": ["lenet5_structured_10x", "lenet5_dense"],
     "machine_nm_2x4_4x8_ws": ["lenet5_nm_2x4", "by taps"],
+    "machine_pattern_4x4": ["digits3x3_pattern", "lenet5_dense"],
     "machine_bitmask_64": ["lenet5_nonstructured_12x", "lenet5_dense"],
     "machine_csc_8x8": ["lenet5_nonstructured_12x"],
 }
@@ -57,21 +65,22 @@ CASES = {
 def test_values_and_counters(design, tmp_path):
     arch = ArchConfig.read(design)
     bench = machine_bench.build(arch, tmp_path, 1 << 20)
-    pixels, _ = network_images(NET, 2)
     for name in CASES[design]:
+        network = NET if name == "by taps" else network_of(name)
+        pixels, _ = network_images(network, 2)
         if name == "by taps":
             checkpoint = by_taps(checkpoint_of("lenet5_nm_2x4"), arch.array)
         else:
             checkpoint = checkpoint_of(name)
         act = golden.input_act(pixels, checkpoint.input_scale)
-        acts = golden.run(NET, checkpoint, act).ifmap
-        compiled = compile_network(arch, NET, checkpoint, 2, acts)
+        acts = golden.run(network, checkpoint, act).ifmap
+        compiled = compile_network(arch, network, checkpoint, 2, acts)
         program = compiled.program
         output = (program.bases()[2], program.output_bytes)
         tiles = len(program.tiles)
         jobs = [Job(each, 0, tiles, program.bases(), 3_000_000, output) for each in MEMORIES]
         outcomes = machine_bench.run(bench, compiled.image(act), jobs)
-        expected = golden.logits(NET, checkpoint, act)
+        expected = golden.logits(network, checkpoint, act)
         for memory, outcome in zip(MEMORIES, outcomes, strict=True):
             assert outcome.error == "none"
             assert (compiled.outputs(outcome.output) == expected).all()

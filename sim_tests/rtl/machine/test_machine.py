@@ -14,7 +14,7 @@ from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
 from hwsim.rtl.cosim.machine_bench import Job
-from hwsim.verification.networks import random_checkpoint, random_network
+from hwsim.verification.networks import random_work
 
 SIZE = 1 << 16
 
@@ -44,8 +44,7 @@ def case(arch, seed, images=None):
     """
     rng = seeded(seed)
     while True:
-        network = random_network(rng)
-        checkpoint = random_checkpoint(rng, network)
+        network, checkpoint = random_work(rng, arch)
         count = int(rng.integers(1, 4)) if images is None else images
         if images is not None and network.layers[-1].type != "fc":
             continue
@@ -134,6 +133,9 @@ def with_a_job(arch):
     """A case, and a descriptor that loads weights and executes a job of several results."""
     for seed in range(100, 200):
         compiled, act, expected = case(arch, seed)
+        if 2 * compiled.program.size > SIZE - 4096:
+            # it must fit twice
+            continue
         for index, tile in enumerate(compiled.program.tiles):
             if len(tile.loads) > 1 and tile.job is not None and tile.job.post.bounds[0] > 1:
                 return compiled, act, expected, index
