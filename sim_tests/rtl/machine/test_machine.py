@@ -14,7 +14,7 @@ from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
 from hwsim.rtl.cosim.machine_bench import Job
-from hwsim.verification.networks import random_work
+from hwsim.verification.networks import random_checkpoint, random_work
 
 SIZE = 1 << 16
 
