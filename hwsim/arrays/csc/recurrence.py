@@ -32,9 +32,10 @@ class Feed(NamedTuple):
     """How words of activations come, and partial sums are taken.
 
     By default words never wait, and a transfer of partial sums is taken in every cycle. In a
-    machine a transposer makes blocks of ``words`` words out of ``fills`` words of its bank
-    (:class:`hwsim.rtl.machine.transpose.Transposer`), of which the first is offered in cycle
-    ``first`` of the run.
+    machine a transposer makes blocks of ``words`` words out of ``fills`` words of its bank, no more
+    than ``words`` (:class:`hwsim.rtl.machine.transpose.Transposer`), of which the first is offered
+    in cycle ``first`` of the run. Where it must wait for an empty block, that is full again before
+    the other one is empty: its waits delay nothing.
     """
 
     first: int = 0
@@ -121,23 +122,6 @@ def _wait_for_bank(free, ready, drained, total):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _accept(free, blocks, fills, words):  # type: ignore[no-untyped-def]
-    """Cycle in which the next word enters a register that is free from cycle ``free`` on.
-
-    ``blocks`` has the cycle in which the block is full, the last cycles of the two blocks before
-    it, and the words that were taken of it. A block is filled when the one before it is full and
-    the one before that is empty.
-    """
-    if blocks[3] == 0:
-        blocks[0] = max(blocks[0], blocks[2] + 1) + fills
-    taken = max(free, blocks[0])
-    blocks[3] += 1
-    if blocks[3] == words:
-        blocks[3], blocks[2], blocks[1] = 0, blocks[1], taken
-    return taken
-
-
-@njit(cache=True, nogil=True)
 def _compare(  # type: ignore[no-untyped-def]
     state, keeps, free, room, slot, broadcast, drained, drained_q
 ):
@@ -214,7 +198,8 @@ def recur(  # type: ignore[no-untyped-def]
     listed = np.empty(BLOCK, dtype=np.int64)
 
     first, fills, words_of_block, gap = feed
-    blocks = np.array([first, -far, -far, 0], dtype=np.int64)
+    # when the block whose words come next is full, and its words that are left
+    arrival, words_left = first + fills, words_of_block
 
     free = np.zeros(pes, dtype=np.int32)  # first cycle in which a PE's issue stage is free
     latest = 0  # the largest of free
@@ -249,9 +234,13 @@ def recur(  # type: ignore[no-untyped-def]
             if fills and next_word > word:
                 offered = broadcast
                 for _ in range(word, next_word):
-                    taken = _accept(offered, blocks, fills, words_of_block)
+                    taken = max(offered, arrival)
                     starved += taken - offered
                     offered = taken + 1
+                    words_left -= 1
+                    if words_left == 0:
+                        words_left = words_of_block
+                        arrival += fills
             word = next_word
             broadcast = max(offered, room[slot])
             full += broadcast - offered
@@ -276,7 +265,7 @@ def recur(  # type: ignore[no-untyped-def]
                 latest -= broadcast
                 drained -= broadcast
                 drained_q -= broadcast
-                blocks[:3] -= broadcast
+                arrival -= broadcast
                 broadcast = 0
         total[BROADCAST] += tokens
         total[NULL] += ends_null
