@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from hwsim.accelerator.tile import Load, Tile
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES, pack
+
+if TYPE_CHECKING:
+    from hwsim.accelerator.tables import Tables
 
 __all__ = ["CONSTANTS", "INPUTS", "MAPS", "OUTPUTS", "Constants", "Program"]
 
@@ -34,6 +39,8 @@ class Constants:
         self.align = arch.bus.bytes
         self.blocks: list[NDArray[np.uint8]] = []
         self.size = 0
+        #: Whether all blocks are there, and not only room for them.
+        self.has_contents = True
         self._known: dict[bytes, int] = {}
 
     def add(self, words: NDArray[np.uint8]) -> tuple[int, int]:
@@ -47,6 +54,13 @@ class Constants:
             self.blocks.append(padded)
             self.size += len(padded)
         return self._known[key], len(padded) // self.align
+
+    def room(self, target: str, words: int, width: int) -> Load:
+        """Load of a block of words of ``width`` bytes without contents, to half 0."""
+        address, beats = self.size, -(-words * width // self.align)
+        self.size += beats * self.align
+        self.has_contents = False
+        return Load(target, 0, CONSTANTS, address, words, beats)
 
     def load(self, target: str, index: int, words: NDArray[np.uint8]) -> Load:
         """Load a block to the begin of a half."""
@@ -68,6 +82,13 @@ class Program:
     input_bytes: int = 0
     output_bytes: int = 0
     map_bytes: int = 0
+
+    @cached_property
+    def tables(self) -> Tables:
+        """What of its time does not depend on the memory; made once."""
+        from hwsim.accelerator.tables import Tables
+
+        return Tables.of(self)
 
     @property
     def shape(self) -> MachineShape:
@@ -109,6 +130,8 @@ class Program:
 
     def image(self) -> NDArray[np.uint8]:
         """Region of the constants: descriptors, then blocks."""
+        if not self.constants.has_contents:
+            raise ValueError("a program that was compiled without weights has no image")
         heads = self.descriptors().astype("<u4").view(np.uint8).reshape(-1)
         return np.concatenate([heads, *self.constants.blocks])
 

@@ -179,6 +179,9 @@ class ArrayJob(_Job):
     m_folds: int = 1
     pixels: int = 1
     raw: bool = False
+    #: Its sums begin with those that the job before has kept; it keeps its own, and writes none.
+    carry: bool = False
+    keep: bool = False
     #: Cycles of the array from its command to its last sum, where its streams never wait.
     cycles: int = 0
     #: Beats of activations that it takes.
@@ -189,6 +192,8 @@ class ArrayJob(_Job):
         return self._fields("array") | {
             "weight_half": self.weight_half,
             "raw": int(self.raw),
+            "carry": int(self.carry),
+            "keep": int(self.keep),
             "command_0": self.k_folds | self.m_folds << 16,
             "command_1": self.pixels | self.weight_words << 16,
         }

@@ -161,7 +161,8 @@ class Execute(wiring.Component):
             scale_level=0 if self.arch.array.pixel_by_pixel else POST_LEVELS - 1,
         )
         m.submodules.postprocess = reset(post)
-        m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
+        keeps = is_array & job.keep
+        m.d.comb += [post.start.eq(self.start & ~keeps), post.job.to.eq(job.post_to)]
         m.d.comb += [post.job.relu.eq(job.relu), post.job.raw.eq(job.raw)]
         m.d.comb += post.job.one_scale.eq(is_vector)
         for level in range(len(post.job.bounds)):
@@ -180,7 +181,7 @@ class Execute(wiring.Component):
             self.write.index.eq(job.write_bank),
             self.write.addr.eq(post.write.addr),
             self.write.data.eq(post.write.data),
-            self.done.eq(post.done),
+            self.done.eq(post.done | core.kept),
         ]
 
         # a job whose loops do not agree would wait for ever
@@ -195,7 +196,12 @@ class Execute(wiring.Component):
         m.d.sync += idle.eq(idle + 1)
         with m.If(self.start | moves):
             m.d.sync += idle.eq(0)
-        m.d.comb += self.stalled.eq(spurious | (post.busy & (idle == STALL_LIMIT - 1)))
+        waits = Signal()
+        with m.If(self.done | self.abort):
+            m.d.sync += waits.eq(0)
+        with m.If(self.start):
+            m.d.sync += waits.eq(1)
+        m.d.comb += self.stalled.eq(spurious | (waits & (idle == STALL_LIMIT - 1)))
 
         return m
 

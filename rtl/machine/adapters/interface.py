@@ -34,6 +34,8 @@ class Adapter(wiring.Component):
         Beats of the postprocess.
     takes : ``Out(1)``
         The array takes a beat of activations.
+    kept : ``Out(1)``
+        A job that keeps its sums has ended.
     """
 
     start: Signal
@@ -43,6 +45,7 @@ class Adapter(wiring.Component):
     weight: stream.Interface
     sums: stream.Interface
     takes: Signal
+    kept: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
@@ -56,6 +59,7 @@ class Adapter(wiring.Component):
                 "weight": In(stream.Signature(shape.weight_word)),
                 "sums": Out(stream.Signature(shape.ofmap_lanes * shape.psum_width)),
                 "takes": Out(1),
+                "kept": Out(1),
             }
         )
 
@@ -65,8 +69,8 @@ def adapter(arch: ArchConfig) -> Adapter:
     return cast(Adapter, wing(arch.array.ADAPTER).Adapter(arch))
 
 
-def command_once(m: Module, component: Adapter, command: Any) -> None:
-    """Offer the command of a job from the cycle after ``start`` until it is taken."""
+def command_once(m: Module, component: Adapter, command: Any) -> Signal:
+    """Offer the command of a job from the cycle after ``start`` until it is taken; the offer."""
     commanded = Signal()
     with m.If(command.ready):
         m.d.sync += commanded.eq(0)
@@ -75,6 +79,7 @@ def command_once(m: Module, component: Adapter, command: Any) -> None:
     with m.If(component.abort):
         m.d.sync += commanded.eq(0)
     m.d.comb += command.valid.eq(commanded)
+    return commanded
 
 
 def connect(m: Module, source: Any, sink: Any) -> None:
