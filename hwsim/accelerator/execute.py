@@ -6,7 +6,7 @@ from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
 from hwsim.accelerator.vector import vector_cycles
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.machine import POST_LATENCY, RAW_LATENCY
+from hwsim.contract.machine import KEEP_LATENCY, POST_LATENCY, RAW_LATENCY
 
 __all__ = ["execute_cycles"]
 
@@ -37,5 +37,7 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
 
 
 def _behind(job: ArrayJob, shape: MachineShape) -> int:
-    """Cycles from the last sum to its last write."""
+    """Cycles from the last sum to its last write; of sums that stay, to the array's idle state."""
+    if job.keep:
+        return KEEP_LATENCY
     return RAW_LATENCY + shape.raw_beats - 1 if job.raw else POST_LATENCY

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from hwsim.accelerator.bursts import burst_length, numbers
 from hwsim.config import BusConfig, MemoryConfig
 from hwsim.contract.descriptors import DESCRIPTOR_TARGET, TARGETS
 from hwsim.contract.machine import LOAD_QUEUE
 
-__all__ = ["LoadBlock", "load_cycles"]
+__all__ = ["LoadBlock", "load_cycles", "load_row", "load_table"]
 
 #: Long before the first cycle.
 _NEVER = -(1 << 40)
@@ -68,18 +69,49 @@ def load_cycles(
     """
     if not blocks:
         return 0
-    bits = {TARGETS[name]: width for name, width in widths.items()}
-    bits[DESCRIPTOR_TARGET] = bus.data_width
-    rows = []
-    for block in blocks:
-        width = bits[block.target]
-        beats = -(-block.words * width // bus.data_width)
-        if block.beats != beats or beats < 1:
-            raise ValueError(f"beats must be {max(beats, 1)} for {block.words} words of {width} "
-                             f"bits, not {block.beats}")  # fmt: skip
-        rows.append((*block[:5], width))
-    table = np.array(rows, dtype=np.int64)
+    table = np.array([load_row(block, bus, widths) for block in blocks], dtype=np.int64)
     return int(_recur(table, numbers(memory, bus, bus.outstanding)))
+
+
+def load_row(block: LoadBlock, bus: BusConfig, widths: Mapping[str, int]) -> tuple[int, ...]:
+    """Row of the table of :func:`load_table`: address, step, rows, beats, words, bits of a word.
+
+    Raises
+    ------
+    ValueError
+        A row's beats are not those that hold its words.
+    """
+    width: int = bus.data_width
+    if block.target != DESCRIPTOR_TARGET:
+        width = next(bits for name, bits in widths.items() if TARGETS[name] == block.target)
+    beats = -(-block.words * width // bus.data_width)
+    if block.beats != beats or beats < 1:
+        raise ValueError(f"beats must be {max(beats, 1)} for {block.words} words of {width} "
+                         f"bits, not {block.beats}")  # fmt: skip
+    return (*block[:5], width)
+
+
+def load_table(
+    blocks: NDArray[np.int64], firsts: NDArray[np.int64], memory: MemoryConfig, bus: BusConfig
+) -> NDArray[np.int64]:
+    """Cycles as of :func:`load_cycles` of many tiles.
+
+    Parameters
+    ----------
+    blocks, firsts
+        Blocks of all tiles, a row each; where those of each tile begin, and the end.
+    """
+    found: NDArray[np.int64] = _recur_each(blocks, firsts, numbers(memory, bus, bus.outstanding))
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _recur_each(blocks, firsts, numbers):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(firsts) - 1, np.int64)
+    for tile in range(len(found)):
+        if firsts[tile + 1] > firsts[tile]:
+            found[tile] = _recur(blocks[firsts[tile] : firsts[tile + 1]], numbers)
+    return found
 
 
 @njit(cache=True, nogil=True)

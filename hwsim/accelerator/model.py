@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from hwsim.accelerator.execute import execute_cycles
 from hwsim.accelerator.load import LoadBlock
 from hwsim.accelerator.program import CONSTANTS, Program
-from hwsim.accelerator.simulate import load_block, store_block
 from hwsim.accelerator.store import StoreBlock
+from hwsim.accelerator.tables import load_block, store_block
 from hwsim.accelerator.tile import ArrayJob
 from hwsim.config import BusConfig, MemoryConfig
 from hwsim.config.machine import PAGE

@@ -34,6 +34,8 @@ class Constants:
         self.align = arch.bus.bytes
         self.blocks: list[NDArray[np.uint8]] = []
         self.size = 0
+        #: Whether all blocks are there, and not only room for them.
+        self.has_contents = True
         self._known: dict[bytes, int] = {}
 
     def add(self, words: NDArray[np.uint8]) -> tuple[int, int]:
@@ -48,13 +50,20 @@ class Constants:
             self.size += len(padded)
         return self._known[key], len(padded) // self.align
 
+    def room(self, target: str, words: int, width: int) -> Load:
+        """Load of a block of words of ``width`` bytes without contents, to half 0."""
+        address, beats = self.size, -(-words * width // self.align)
+        self.size += beats * self.align
+        self.has_contents = False
+        return Load(target, 0, CONSTANTS, address, words, beats)
+
     def load(self, target: str, index: int, words: NDArray[np.uint8]) -> Load:
         """Load a block to the begin of a half."""
         address, beats = self.add(words)
         return Load(target, index, CONSTANTS, address, len(words), beats)
 
 
-@dataclass
+@dataclass(eq=False)
 class Program:
     """What a machine runs: one descriptor per tile.
 
@@ -109,6 +118,8 @@ class Program:
 
     def image(self) -> NDArray[np.uint8]:
         """Region of the constants: descriptors, then blocks."""
+        if not self.constants.has_contents:
+            raise ValueError("a program that was compiled without weights has no image")
         heads = self.descriptors().astype("<u4").view(np.uint8).reshape(-1)
         return np.concatenate([heads, *self.constants.blocks])
 

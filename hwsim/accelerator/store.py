@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from hwsim.accelerator.bursts import burst_length, numbers
 from hwsim.config import BusConfig, MemoryConfig
 
-__all__ = ["StoreBlock", "store_cycles"]
+__all__ = ["StoreBlock", "store_cycles", "store_table"]
 
 #: Long before the first cycle.
 _NEVER = -(1 << 40)
@@ -62,6 +63,37 @@ def store_cycles(
     table = np.array([block[:4] for block in blocks], dtype=np.int64).reshape(-1, 4)
     return int(_recur(table, max(1, bus.data_width // width), width,
                       numbers(memory, bus, bus.outstanding)))  # fmt: skip
+
+
+def store_table(
+    blocks: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    memory: MemoryConfig,
+    bus: BusConfig,
+    width: int,
+) -> NDArray[np.int64]:
+    """Cycles as of :func:`store_cycles` of many tiles.
+
+    Parameters
+    ----------
+    blocks, firsts
+        First four fields of the blocks of all tiles; where those of each tile begin, and the end.
+    """
+    found: NDArray[np.int64] = _recur_each(
+        blocks, firsts, max(1, bus.data_width // width), width,
+        numbers(memory, bus, bus.outstanding),
+    )  # fmt: skip
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _recur_each(blocks, firsts, per_beat, width, numbers):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(firsts) - 1, np.int64)
+    for tile in range(len(found)):
+        if firsts[tile + 1] > firsts[tile]:
+            some = blocks[firsts[tile] : firsts[tile + 1]]
+            found[tile] = _recur(some, per_beat, width, numbers)
+    return found
 
 
 @njit(cache=True, nogil=True)

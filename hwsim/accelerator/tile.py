@@ -183,6 +183,9 @@ class ArrayJob(_Job):
     raw: bool = False
     #: What the command says beside counts: bits of ``command_1`` above the pixels.
     options: int = 0
+    #: Its sums begin with those that the job before has kept; it keeps its own, and writes none.
+    carry: bool = False
+    keep: bool = False
     #: Cycles of the array from its command to its last sum, where its streams never wait.
     cycles: int = 0
     #: Beats of activations that it takes.
@@ -193,6 +196,8 @@ class ArrayJob(_Job):
         return self._fields("array") | {
             "weight_half": self.weight_half,
             "raw": int(self.raw),
+            "carry": int(self.carry),
+            "keep": int(self.keep),
             "command_0": self.k_folds | self.m_folds << 16,
             "command_1": self.pixels | self.weight_words << 16 | self.options,
         }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Stages", "Timeline", "timeline"]
@@ -59,32 +59,29 @@ def timeline(stages: Stages) -> Timeline:
     A stage hands a tile on in the cycle in which it has finished and the next stage is empty, or
     hands on its own; the next stage has the tile in the cycle after.
     """
-    columns: list[list[int]] = [[] for _ in range(6)]
+    columns = _pass(stages.fetch, stages.load, stages.execute, stages.store, stages.barrier)
+    return Timeline(*columns)
+
+
+@njit(cache=True, nogil=True)
+def _pass(fetch, load, execute, store, barrier):  # type: ignore[no-untyped-def]
+    columns = np.zeros((6, len(fetch)), np.int64)
     load_left = execute_left = store_left = -1
-    rows: Sequence[tuple[int, ...]] = list(
-        zip(
-            stages.fetch.tolist(), stages.load.tolist(), stages.execute.tolist(),
-            stages.store.tolist(), stages.barrier.tolist(), strict=True,
-        )
-    )  # fmt: skip
-    for fetch, load, execute, store, barrier in rows:
+    for tile in range(len(fetch)):
         load_begin = load_left + 1
         # the engine is seen idle; checked; at the barrier
-        passes = load_begin + fetch + CHECKED
-        if barrier:
+        passes = load_begin + fetch[tile] + CHECKED
+        if barrier[tile]:
             passes = max(passes, store_left + 1)
         # without blocks loaded in the next cycle; else the engine takes them from it
-        load_end = passes + 1 + (load + LOADED if load else 0)
+        load_end = passes + 1 + (load[tile] + LOADED if load[tile] else 0)
         load_left = max(load_end, execute_left)
         execute_begin = load_left + 1
-        execute_end = execute_begin + execute
+        execute_end = execute_begin + execute[tile]
         execute_left = max(execute_end, store_left)
         store_begin = execute_left + 1
-        store_left = store_end = store_begin + (store + 1 if store else 1)
-        for column, value in zip(
-            columns,
-            (load_begin, load_end, execute_begin, execute_end, store_begin, store_end),
-            strict=True,
-        ):
-            column.append(value)
-    return Timeline(*(np.array(column, np.int64) for column in columns))
+        store_left = store_begin + (store[tile] + 1 if store[tile] else 1)
+        columns[0, tile], columns[1, tile] = load_begin, load_end
+        columns[2, tile], columns[3, tile] = execute_begin, execute_end
+        columns[4, tile], columns[5, tile] = store_begin, store_left
+    return columns

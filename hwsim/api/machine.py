@@ -64,23 +64,28 @@ def run_machine(
     from hwsim.accelerator.simulate import simulate
     from hwsim.checkpoints.synthetic import is_synthetic
     from hwsim.compiler.compile import compile_network
+    from hwsim.compiler.shapes import suffices
     from hwsim.compiler.synthetic import synthetic_checkpoint
     from hwsim.inference.operands import act_densities, random_acts
 
     design, net, model = read_arch(arch), read_network(network), read_memory(memory)
     images, seed, pictures = whole("images", images, 1), whole("seed", seed), image_source(inputs)
-    if weights is None:
+    checkpoint: Checkpoint | None = None
+    if weights is None and not suffices(design):
         checkpoint = synthetic_checkpoint(design, net, seed)
-    else:
+    elif weights is not None:
         checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
-    skips, is_random = design.array.skips_acts, weights is None or is_synthetic(checkpoint)
+    skips, is_random = (
+        design.array.skips_acts,
+        checkpoint is None or weights is None or is_synthetic(checkpoint),
+    )
     if pictures is not None and (is_random or not skips):
         rule = "must be absent: "
         rule += (
             "random weights run on random activations" if is_random else "no cycle depends on it"
         )
         raise InputError("arguments", "inputs", str(inputs), rule)
-    if skips and not is_random:
+    if skips and not is_random and checkpoint is not None:
         compiled = prepare(design, net, checkpoint, images, pictures, seed).compiled
     else:
         acts = None

@@ -21,24 +21,28 @@ from hwsim.compiler.grid import Cut, Stored
 from hwsim.compiler.hazards import needs_barrier
 from hwsim.compiler.layout import Map, Sums, Unrolled
 from hwsim.compiler.operands import is_depthwise, operands
-from hwsim.compiler.plan import Place, plan
+from hwsim.compiler.plan import Cutting, Place, plan
+from hwsim.compiler.search import by_layer
+from hwsim.compiler.shapes import ShapeWeights, shape_operands
 from hwsim.compiler.slim import slim
 from hwsim.compiler.stripes import Stripes, border
-from hwsim.compiler.weights import Chunk
-from hwsim.config import ArchConfig, LayerShape, NetworkConfig
+from hwsim.compiler.weights import Chunk, Weights
+from hwsim.config import ArchConfig, LayerShape, MemoryConfig, NetworkConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import FEED_LEVELS, LOADS
 from hwsim.errors import InputError
 
-__all__ = ["compile_network"]
+__all__ = ["Compiler", "compile_network"]
 
 
 def compile_network(
     arch: ArchConfig,
     network: NetworkConfig,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     images: int = 1,
     acts: Mapping[str, NDArray[np.integer]] | None = None,
+    *,
+    memory: MemoryConfig | None = None,
 ) -> Compiled:
     """Compile a network and its weights.
 
@@ -47,6 +51,9 @@ def compile_network(
 
     Parameters
     ----------
+    checkpoint
+        Its weights. None: only their shapes are known, which tell all cycles where
+        :func:`hwsim.compiler.shapes.suffices`; the program has no image.
     images
         Images of the program.
     acts
@@ -54,26 +61,36 @@ def compile_network(
         cycles of an array that skips zero activations depend on it, the program does not; without,
         no activation is zero but for padding.
 
+    memory
+        With it, layers are cut as takes the fewest cycles of each; without, by an estimate.
+
     Raises
     ------
     InputError
         The design has no machine, the checkpoint is another network's, a layer needs what the
         machine does not have, or a feature map does not fit its memories.
     """
-    checkpoint.check(network)
-    if arch.array.channels_move:
+    if checkpoint is not None:
+        checkpoint.check(network)
+    if checkpoint is not None and arch.array.channels_move:
         shape = MachineShape.of(arch)
         lanes = shape.act_lanes if shape.gathers else 1
         network, checkpoint, acts = slim(network, checkpoint, acts or {}, lanes)
-    return _Compiler(arch, network, checkpoint, images, acts or {}).compiled()
+    compiler = Compiler(arch, network, checkpoint, images, acts or {})
+    if memory is not None:
+        compiler.plan.layers = by_layer(compiler.plan, compiler.tiles_of, arch, memory)
+        compiler.weights.forget()
+    return compiler.compiled()
 
 
-class _Compiler:
+class Compiler:
+    """A network that is compiled: its plan first, which may be changed, and then its tiles."""
+
     def __init__(
         self,
         arch: ArchConfig,
         network: NetworkConfig,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | None,
         images: int,
         acts: Mapping[str, NDArray[np.integer]],
     ) -> None:
@@ -82,7 +99,9 @@ class _Compiler:
         self.graph = Graph(arch, network)
         self.pixels = arch.array.machine_pixels
         self.constants = Constants(arch)
-        self.weights = weights_of(arch, self.constants)
+        self.weights: Weights = ShapeWeights(arch, self.constants)
+        if checkpoint is not None:
+            self.weights = weights_of(arch, self.constants)
         self.plan = plan(arch, self.graph, images)
         self.banks = self.plan.banks
         self.chunks: dict[str, list[Chunk]] = {}
@@ -104,12 +123,36 @@ class _Compiler:
             store = Store(last.bank, OUTPUTS, 0, words, start=last.start)
             body[-1] = replace(body[-1], store=store)
 
-        tiles = [Tile(digest=int(self.arch.digest[:8], 16))]
-        for tile in body:
-            tiles.append(replace(tile, barrier=needs_barrier(tiles, tile, self.shape)))
+        tiles = self._with_barriers(body, [Tile(digest=int(self.arch.digest[:8], 16))])
         inputs = self.images * self._beats(first.words) * self.arch.bus.bytes
         program = Program(self.arch, tiles, self.constants, inputs, words * size, found.map_bytes)
         return Compiled(program, first, last, self.images)
+
+    def tiles_of(self, name: str, cutting: Cutting) -> list[Tile]:
+        """Tiles of one layer by itself, cut in a way."""
+        numbers = {shape.layer.name: number for number, shape in enumerate(self.graph.alone)}
+        number, before = numbers[name], self.plan.layers[name]
+        places = self._places(0)
+        sources = [places[each] for each in self.graph.inputs(number)]
+        self.weights.forget()
+        self.plan.layers[name] = cutting
+        found = self._layer(self.graph.alone[number], sources, places[name], 0)
+        tiles = self._with_barriers(list(found), [])
+        self.plan.layers[name] = before
+        return tiles
+
+    def _with_barriers(self, body: Sequence[Tile], tiles: list[Tile]) -> list[Tile]:
+        """Tiles behind others, with the barriers that they need."""
+        for tile in body:
+            tiles.append(replace(tile, barrier=needs_barrier(tiles, tile, self.shape)))
+        return tiles
+
+    def _places(self, index: int) -> dict[str, Place]:
+        """Where the maps of an image lie."""
+        found = self.plan
+        places = {"input": found.inputs[index % len(found.inputs)], **found.maps}
+        places[self.graph.alone[-1].layer.name] = found.results[index]
+        return places
 
     def _borders(self) -> Iterator[Tile]:
         """Borders of the maps in memory, which all images share."""
@@ -124,10 +167,8 @@ class _Compiler:
 
     def _image(self, index: int) -> Iterator[Tile]:
         """All layers of one image that take one at a time."""
-        found, graph = self.plan, self.graph
-        source = found.inputs[index % len(found.inputs)]
-        places: dict[str, Place] = {"input": source, **found.maps}
-        places[graph.alone[-1].layer.name] = found.results[index]
+        graph, places = self.graph, self._places(index)
+        source = places["input"]
         loads = () if isinstance(source, Stored) else (self._load(source, index),)
         for number, shape in enumerate(graph.alone):
             target = places[shape.layer.name]
@@ -160,9 +201,10 @@ class _Compiler:
         self, shape: LayerShape, source: Map | Unrolled, target: Map, part: Cut, image: int
     ) -> list[Tile]:
         layer, diagonal = shape.layer, is_depthwise(self.arch, shape)
-        weights = self.checkpoint.layers[layer.name]
+        weights = self.checkpoint.layers[layer.name] if self.checkpoint is not None else None
         if (
-            isinstance(source, Map)
+            weights is not None
+            and isinstance(source, Map)
             and not isinstance(target, Sums)
             and self.weights.is_window(shape, weights)
         ):
@@ -199,7 +241,9 @@ class _Compiler:
             self.graph.refuse(layer.name, layer.type, "must not be the first layer")
         multipliers: tuple[int, ...] = (1,)
         shift = 0
-        if layer.rescales:
+        if layer.rescales and self.checkpoint is None:
+            multipliers = (1,) * max(1, len(layer.inputs))
+        elif layer.rescales and self.checkpoint is not None:
             if layer.name not in self.checkpoint.rescales:
                 rule = f"must be given: how {layer.type} layers scale what they sum"
                 raise InputError(self.checkpoint.source, f"rescales.{layer.name}", None, rule)
@@ -271,7 +315,10 @@ class _Compiler:
         """Groups of filters of a layer: the same for all of its parts, and for all images."""
         name = shape.layer.name
         if name not in self.chunks:
-            matrix, scale = operands(self.arch, shape, source, self.checkpoint)
+            if self.checkpoint is None:
+                matrix, scale = shape_operands(self.arch, shape, source)
+            else:
+                matrix, scale = operands(self.arch, shape, source, self.checkpoint)
             loops = jobs.k_loops(shape, source, self.shape, diagonal=is_depthwise(self.arch, shape))
             self.chunks[name] = list(
                 self.weights.chunks(name, matrix, scale, loops, together=together, results=results)

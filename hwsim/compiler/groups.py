@@ -26,11 +26,11 @@ class GroupedWeights(Weights):
     """Weights and scales of a program: filters in groups that the array's memories hold."""
 
     #: What the array holds.
-    _copied: Chunk | None = None
+    _in_array: Chunk | None = None
 
     def copies(self, chunk: Chunk) -> bool:
         """Whether a job must copy a chunk from its half into the array."""
-        held, self._copied = self._copied, chunk
+        held, self._in_array = self._in_array, chunk
         return held is not chunk
 
     def chunks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from hwsim.compiler.layout import Map, Sums, Unrolled
 from hwsim.compiler.weights import Chunk, Scale, Weights
 from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
+from hwsim.contract.machine import OUTPUT_STAGE
 
-__all__ = ["convolution", "fill", "k_loops", "rectangles", "together", "vector", "whole"]
+__all__ = ["convolution", "fill", "k_loops", "rectangles", "together", "turns", "vector", "whole"]
+
+T = TypeVar("T")
 
 
 def convolution(
@@ -53,25 +57,34 @@ def convolution(
     window = source.window(shape) if isinstance(source, Map) else source.window()
     origin, column, row = (each * feed for each in window[:3])
     raw = words.raw_beats if is_whole else 1
-    for chunk in chunks:
+    for chunk, at in turns(chunks, list(rectangles(part, 1 if is_whole else pixels))):
+        y, x, size = at.rows.start, at.columns.start, (len(at.columns), len(at.rows))
         # a block of channels serves as many folds of filters as lie in a word
         folds, begin = [(chunk.m_folds, 0)], origin
         if diagonal:
             folds = [(min(post, chunk.m_folds), 0), (-(-chunk.m_folds // post), feed)]
             begin += chunk.first // post * feed
-        for at in rectangles(part, 1 if is_whole else pixels):
-            y, x, size = at.rows.start, at.columns.start, (len(at.columns), len(at.rows))
-            half, loads = weights.bring(chunk)
-            pixel_loops = ((size[0], column), (size[1], row))
-            feeding = chunk.feed(begin + y * row + x * column, pixel_loops, folds)
-            first = target.pixel(y, x) - target.part.blocks.start
-            pixel_loops = ((size[0], target.blocks * post), (size[1], target.row * post))
-            posting = chunk.post(first * post + chunk.first * raw, pixel_loops, raw)
-            job = _job(
-                chunk, half, contents, source.bank, target.bank, feeding, posting,
-                size[0] * size[1], layer.relu and not is_whole, is_whole,
-            )  # fmt: skip
-            yield Tile(loads, job, layer=layer.name)
+        half, loads = weights.bring(chunk)
+        pixel_loops = ((size[0], column), (size[1], row))
+        feeding = chunk.feed(begin + y * row + x * column, pixel_loops, folds)
+        first = target.pixel(y, x) - target.part.blocks.start
+        pixel_loops = ((size[0], target.blocks * post), (size[1], target.row * post))
+        posting = chunk.post(first * post + chunk.first * raw, pixel_loops, raw)
+        job = _job(
+            chunk, half, contents, source.bank, target.bank, feeding, posting,
+            size[0] * size[1], layer.relu and not is_whole, is_whole,
+        )  # fmt: skip
+        yield Tile(loads, job, layer=layer.name)
+
+
+def turns(chunks: Sequence[Chunk], items: Sequence[T]) -> Iterator[tuple[Chunk, T]]:
+    """All items for one chunk after the other; for the parts of K of one, all for each item."""
+    parts: list[Chunk] = []
+    for chunk in chunks:
+        parts.append(chunk)
+        if not chunk.keep:
+            yield from ((part, item) for item in items for part in parts)
+            parts = []
 
 
 def k_loops(
@@ -102,19 +115,18 @@ def together(
     """
     feed, post = weights.shape.feed_beats, weights.shape.post_beats
     size, out = sources[0].words * feed, targets[0]
-    for chunk in chunks:
-        for first in range(0, len(sources), pixels):
-            images = min(pixels, len(sources) - first)
-            begin = sources[first].start * feed
-            feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))
-            loops = ((images, out.words * post), (1, 0))
-            posting = chunk.post(targets[first].start * post + chunk.first, loops, 1)
-            half, loads = weights.bring(chunk)
-            job = _job(
-                chunk, half, contents, sources[0].bank, out.bank, feeding, posting, images,
-                shape.layer.relu,
-            )  # fmt: skip
-            yield Tile(loads, job, layer=shape.layer.name)
+    for chunk, first in turns(chunks, range(0, len(sources), pixels)):
+        images = min(pixels, len(sources) - first)
+        begin = sources[first].start * feed
+        feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))
+        loops = ((images, out.words * post), (1, 0))
+        posting = chunk.post(targets[first].start * post + chunk.first, loops, 1)
+        half, loads = weights.bring(chunk)
+        job = _job(
+            chunk, half, contents, sources[0].bank, out.bank, feeding, posting, images,
+            shape.layer.relu,
+        )  # fmt: skip
+        yield Tile(loads, job, layer=shape.layer.name)
 
 
 def whole(
@@ -127,18 +139,16 @@ def whole(
 ) -> Iterator[Tile]:
     """Tiles of a last layer that is fully connected: one image each, so that no sum must wait."""
     feed, post, raw = (getattr(weights.shape, f"{n}_beats") for n in ("feed", "post", "raw"))
-    for chunk in chunks:
-        for index, source in enumerate(sources):
-            feeding = chunk.feed(source.start * feed, (), ((chunk.m_folds, 0),))
-            target = targets[index]
-            first = target.start * post + chunk.first * raw
-            posting = chunk.post(first, ((1, 0), (1, 0)), raw)
-            half, loads = weights.bring(chunk)
-            job = _job(
-                chunk, half, contents, source.bank, target.bank, feeding, posting, 1, False,
-                raw=True,
-            )  # fmt: skip
-            yield Tile(loads, job, layer=shape.layer.name)
+    for chunk, index in turns(chunks, range(len(sources))):
+        source, target = sources[index], targets[index]
+        feeding = chunk.feed(source.start * feed, (), ((chunk.m_folds, 0),))
+        first = target.start * post + chunk.first * raw
+        posting = chunk.post(first, ((1, 0), (1, 0)), raw)
+        half, loads = weights.bring(chunk)
+        job = _job(
+            chunk, half, contents, source.bank, target.bank, feeding, posting, 1, False, raw=True
+        )
+        yield Tile(loads, job, layer=shape.layer.name)
 
 
 def vector(
@@ -263,6 +273,7 @@ def _job(
         read_bank, write_bank, half, feed, post, relu=relu, weight_half=half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
         options=chunk.options,
-        cycles=counts.cycles, act_beats=counts.events["act_beats"],
+        carry=chunk.carry, keep=chunk.keep, cycles=counts.cycles - OUTPUT_STAGE * chunk.keep,
+        act_beats=counts.events["act_beats"],
         weight_words=chunk.weight_words,
     )  # fmt: skip

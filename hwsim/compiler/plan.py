@@ -18,6 +18,8 @@ from hwsim.errors import InputError
 
 __all__ = ["Cutting", "Place", "Plan", "plan"]
 
+#: Ways to cut a layer that a search compares.
+OPTIONS = 8
 #: On chip, or in memory.
 Place = Map | Unrolled | Stored
 
@@ -49,8 +51,9 @@ class Plan:
         Places of the inputs, which images take in turn, and of each image's last map.
     maps
         Places of all others, which every image takes again.
-    layers
-        Cut of each layer that runs for each image.
+    options, layers
+        Ways to cut each layer that runs for each image, the best first by an estimate; the one that
+        is chosen.
     banks
         What is free when the images have passed these layers.
     """
@@ -59,6 +62,7 @@ class Plan:
     results: list[Place]
     maps: dict[str, Place]
     banks: Banks
+    options: dict[str, tuple[Cutting, ...]] = field(default_factory=dict)
     layers: dict[str, Cutting] = field(default_factory=dict)
     #: Bytes of the maps in memory.
     map_bytes: int = 0
@@ -128,7 +132,8 @@ class _Planner:
                 target = results[0]
             sources = [self.live[each] for each in graph.inputs(number)]
             self._check(shape, sources)
-            found.layers[name] = self._cut(shape, sources, target)
+            found.options[name] = tuple(self._cuts(shape, sources, target))
+            found.layers[name] = found.options[name][0]
             self.live[name] = target
             for each in set(self.live) - graph.needed(number + 1) - {"input"}:
                 place = self.live.pop(each)
@@ -243,27 +248,32 @@ class _Planner:
             chosen = {name: words for name, words in self._on_chip().items() if name in names}
             raise _Full(f"both inputs of {shape.layer.name}", chosen)
 
-    def _cut(self, shape: LayerShape, sources: Sequence[Place], target: Place) -> Cutting:
+    def _cuts(self, shape: LayerShape, sources: Sequence[Place], target: Place) -> list[Cutting]:
         """Cut so that the least is read again; two parts have room at once if that is possible."""
         read = [place.grid for place in sources if isinstance(place, Stored)]
         grid = target.grid if isinstance(target, Stored) else target
         assert isinstance(grid, Map)
         inner = grid.inner
         if not read and not isinstance(target, Stored):
-            return Cutting((inner,))
+            return [Cutting((inner,))]
         key = shape.layer.name, tuple(getattr(grid, "border", None) for grid in read)
         if key not in self.ways:
             self.ways[key] = ways(shape, inner, read, self._again(shape))
         writes = isinstance(target, Stored)
+        found: list[Cutting] = []
         for count in (2, 1):
             for way in self.ways[key]:
+                if len(found) == OPTIONS:
+                    return found
                 if max(way.reads, way.writes * writes) > self.banks.largest:
                     continue
                 try:
                     slots = self._slots(way.reads, way.writes * writes, count, sources, target)
                 except NoRoom:
                     continue
-                return Cutting(tuple(way.parts(inner)), *slots)
+                found.append(Cutting(tuple(way.parts(inner)), *slots))
+            if found:
+                return found
         least = min(self.ways[key], key=lambda way: way.reads + way.writes)
         need = f"{least.reads} words to be read and {least.writes * writes} to be written"
         rule = f"a part of {shape.layer.name}, needs {need}, of {self.banks.largest} free"

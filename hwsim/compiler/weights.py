@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import accumulate
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from hwsim.config import ArchConfig, LayerShape
 from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
 from hwsim.errors import InputError
 
-__all__ = ["Chunk", "Ints", "Loops", "Scale", "Weights"]
+__all__ = ["Chunk", "Ints", "Loops", "Scale", "Weights", "cut_loops"]
 
 Ints = NDArray[np.integer]
 #: Loops ``(bound, stride)``, the innermost first.
@@ -64,10 +65,14 @@ class Chunk:
     weight_words: int = 0
     #: What the command says beside counts.
     options: int = 0
+    #: First beat of K; where it is cut, whether it is not the first part, and not the last.
+    offset: int = 0
+    carry: bool = False
+    keep: bool = False
 
     def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
         """Beats of a job: of each fold of filters K, of each K the pixels."""
-        return Nest.of(start, *pixels, *self.loops, *folds)
+        return Nest.of(start + self.offset, *pixels, *self.loops, *folds)
 
     def post(self, start: int, pixels: Loops, step: int) -> Nest:
         """Results of a job, of ``pixels`` in two loops: of each fold of filters the pixels."""
@@ -92,6 +97,10 @@ class Weights:
         self._half = 1
         #: What the halves hold.
         self._held: list[Chunk | None] = [None, None]
+
+    def forget(self) -> None:
+        """Begin as if the halves held nothing."""
+        self._half, self._held = 1, [None, None]
 
     def bring(self, chunk: Chunk) -> tuple[int, tuple[Load, ...]]:
         """Half that a tile finds a chunk in, and the blocks that it must load for that."""
@@ -155,22 +164,48 @@ class Weights:
         InputError
             One fold of filters does not fit, or a weight has no code.
         """
-        arch, cols, lanes = self.arch, self.shape.ofmap_lanes, self.shape.act_lanes
-        model = array_model(arch)
-        # whole folds of filters; the copies of a beat side by side
-        parts = model.spread(arch, np.pad(matrix, ((0, -len(matrix) % cols), (0, 0))))
-        _, filters, k = parts.shape
-        copies = max(len(parts), -(-results * arch.array.block // k))
-        parts = np.pad(parts, ((0, copies - len(parts)), (0, 0), (0, 0)))
-        beats = parts.reshape(copies, filters, k // lanes, lanes).transpose(1, 2, 0, 3)
-        matrix = beats.reshape(filters, -1)
-        words = [self._words(name, matrix[fold : fold + cols]) for fold in range(0, filters, cols)]
+        cols, carries = self.shape.ofmap_lanes, self.arch.array.machine_carries
+        matrix, copies = self._copied(matrix, results)
+        folds = range(0, len(matrix), cols)
+        words = [self._words(name, matrix[fold : fold + cols]) for fold in folds]
         first = 0
         while first < len(words):
+            if words[first] > self.memory.weight_depth and carries:
+                part = matrix[first * cols : (first + 1) * cols]
+                yield from self._pieces(name, first, part, scale, ((copies, 0), *loops))
+                first += 1
+                continue
             m_folds = self._fit(name, words[first:], together)
             part = matrix[first * cols : (first + m_folds) * cols]
             yield self._chunk(name, first, part, scale, ((copies, 0), *loops))
             first += m_folds
+
+    def _copied(self, matrix: Ints, results: int) -> tuple[Ints, int]:
+        """Whole folds of filters, the copies of each beat side by side; and how many there are."""
+        arch, cols, lanes = self.arch, self.shape.ofmap_lanes, self.shape.act_lanes
+        whole = np.pad(matrix, ((0, -len(matrix) % cols), (0, 0)))
+        parts = array_model(arch).spread(arch, whole)
+        _, filters, k = parts.shape
+        copies = max(len(parts), -(-results * arch.array.block // k))
+        parts = np.pad(parts, ((0, copies - len(parts)), (0, 0), (0, 0)))
+        beats = parts.reshape(copies, filters, k // lanes, lanes).transpose(1, 2, 0, 3)
+        return beats.reshape(filters, -1), copies
+
+    def _pieces(
+        self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops
+    ) -> Iterator[Chunk]:
+        """A fold of filters in parts of K, of which each fits a half."""
+        lanes = self.shape.act_lanes
+        each = -(-self._words(name, weight) * lanes // weight.shape[1])
+        parts = list(cut_loops(loops, self.memory.weight_depth // each))
+        begin = 0
+        for index, (offset, some) in enumerate(parts):
+            end = begin + prod(bound for bound, _ in some) * lanes
+            chunk = self._chunk(name, first, weight[:, begin:end], scale, some)
+            carry, keep = index > 0, index < len(parts) - 1
+            loads = chunk.loads[:1] if keep else chunk.loads
+            yield replace(chunk, offset=offset, carry=carry, keep=keep, loads=loads)
+            begin = end
 
     def _chunk(self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops) -> Chunk:
         """Folds of filters from ``first`` on."""
@@ -230,3 +265,19 @@ class Weights:
             for column, width in zip(columns, widths, strict=True)
         ]
         return to_bytes(fields, self.shape.scale_word)
+
+
+def cut_loops(loops: Loops, most: int) -> Iterator[tuple[int, Loops]]:
+    """Cut a nest into nests of at most ``most`` positions, each with its first position."""
+    *inner, (bound, stride) = loops
+    size = prod(length for length, _ in inner)
+    if bound * size <= most:
+        yield 0, tuple(loops)
+    elif size > most:
+        for index in range(bound):
+            for offset, some in cut_loops(inner, most):
+                yield index * stride + offset, (*some, (1, stride))
+    else:
+        each = -(-bound // -(-bound // (most // size)))
+        for index in range(0, bound, each):
+            yield index * stride, (*inner, (min(each, bound - index), stride))

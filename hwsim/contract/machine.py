@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 __all__ = [
+    "KEEP_LATENCY",
     "LOAD_QUEUE",
+    "OUTPUT_STAGE",
     "PATTERN_OPTIONS",
     "POST_LATENCY",
     "POST_STAGES",
@@ -46,6 +48,9 @@ VECTOR_LATENCY = len(VECTOR_STAGES)
 #: Blocks that wait for the two walkers of the load engine; words between bank and gearbox of the
 #: store engine: one is asked for, comes, and is taken in three cycles.
 LOAD_QUEUE, STORE_AHEAD = 4, 3
+#: A job that keeps its sums is over when the array is idle: a cycle behind the last write to its
+#: accumulator. It gives no sum, which takes the array's output register.
+KEEP_LATENCY, OUTPUT_STAGE = 1, 1
 
 #: What a pattern array must know of a job beside its counts: first bit in ``command_1``, bits.
 PATTERN_OPTIONS = {

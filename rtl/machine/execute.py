@@ -161,7 +161,8 @@ class Execute(wiring.Component):
             scale_level=self.arch.array.FILTER_LOOP,
         )
         m.submodules.postprocess = reset(post)
-        m.d.comb += [post.start.eq(self.start), post.job.to.eq(job.post_to)]
+        keeps = is_array & job.keep
+        m.d.comb += [post.start.eq(self.start & ~keeps), post.job.to.eq(job.post_to)]
         m.d.comb += [post.job.relu.eq(job.relu), post.job.raw.eq(job.raw)]
         m.d.comb += post.job.one_scale.eq(is_vector)
         for level in range(len(post.job.bounds)):
@@ -180,7 +181,7 @@ class Execute(wiring.Component):
             self.write.index.eq(job.write_bank),
             self.write.addr.eq(post.write.addr),
             self.write.data.eq(post.write.data),
-            self.done.eq(post.done),
+            self.done.eq(post.done | core.kept),
         ]
 
         # a job whose loops do not agree would wait for ever
@@ -195,8 +196,12 @@ class Execute(wiring.Component):
         m.d.sync += idle.eq(idle + 1)
         with m.If(self.start | moves):
             m.d.sync += idle.eq(0)
-        stuck, unfinished = Signal(name="stuck"), Signal(name="unfinished")
-        m.d.comb += stuck.eq(post.busy & (idle == STALL_LIMIT - 1))
+        waits, unfinished = Signal(name="waits"), Signal(name="unfinished")
+        with m.If(self.done | self.abort):
+            m.d.sync += waits.eq(0)
+        with m.If(self.start):
+            m.d.sync += waits.eq(1)
+        stuck = waits & (idle == STALL_LIMIT - 1)
         m.d.comb += unfinished.eq(self.done & is_array & ~core.rests)
         m.d.comb += self.stalled.eq(spurious | stuck | unfinished)
 

@@ -70,6 +70,7 @@ class Machine(wiring.Component):
             banks=memory.act_banks,
             widths=shape.widths,
             most_pixels=arch.array.machine_pixels,
+            carries=arch.array.machine_carries,
             digest=digest,
         )
         m.submodules.load = load = Load(bus=bus, widths=shape.widths)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import gcd
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -73,6 +73,8 @@ class Sequencer(wiring.Component):
         Bits of a word of each target that the machine has.
     most_pixels : int
         Pixels of a job of the array at most.
+    carries : bool
+        Whether the array keeps the sums of a job for the next one.
     digest : int
         First 32 bits of the digest of the design.
 
@@ -135,10 +137,11 @@ class Sequencer(wiring.Component):
         banks: int,
         widths: Mapping[str, int],
         most_pixels: int,
+        carries: bool,
         digest: int,
     ) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
-        self.most_pixels = most_pixels
+        self.most_pixels, self.carries = most_pixels, carries
         self.widths = {TARGETS[name]: width for name, width in widths.items()}
         address = unsigned(bus.addr_width)
         super().__init__(
@@ -391,7 +394,9 @@ class Sequencer(wiring.Component):
     def _bad(self, d: data.View) -> Value:
         """A field has a value that the machine does not know."""
         works = d.kind != KINDS["none"]
-        bad = (d.kind > max(KINDS.values())) | (d.reserved != 0)
+        bad = d.kind > max(KINDS.values())
+        single = (d.kind == KINDS["array"]) & (d.command_0[16:] == 1) & Const(self.carries, 1)
+        bad |= (d.carry | d.keep) & ~single
         bad |= (d.kind == KINDS["vector"]) & (d.op > max(OPS.values()))
         count = pixels(d)
         bad |= (d.kind == KINDS["array"]) & ((count == 0) | (count > self.most_pixels))

@@ -24,10 +24,18 @@ SHAPES = [
 
 
 def arch_of(
-    dataflow: str, rows: int, cols: int, acc_depth: int = 8, mac_latency: int = 1, **numbers: int
+    dataflow: str,
+    rows: int,
+    cols: int,
+    acc_depth: int = 8,
+    mac_latency: int = 1,
+    *,
+    carries: bool = False,
+    **numbers: int,
 ) -> ArchConfig:
     """Small design; ``acc_depth`` is for ``ws`` alone."""
     array = {"family": "dense", "dataflow": dataflow, "rows": rows, "cols": cols}
+    array["carries"] = carries
     array["mac_latency"] = mac_latency
     if dataflow == "ws":
         array["acc_depth"] = acc_depth

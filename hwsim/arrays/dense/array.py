@@ -26,6 +26,7 @@ from hwsim.arrays.systolic.compile import (
     operands,
     stream_words,
 )
+from hwsim.arrays.systolic.ws import count_cut
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.contract.machine import WEIGHT_OFFER
 from hwsim.formats import codes
@@ -107,4 +108,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     if decompresses(arch):
         stored = None if gemm.weight is None else gemm.weight[np.ix_(rows, cols)] != 0
         return count_compressed(arch, stored, len(rows), len(cols), gemm.N)
-    return count_shape(arch, len(rows), len(cols), gemm.N)
+    shape = len(rows), len(cols), gemm.N
+    if arch.array_as(SystolicConfig).carries and all(shape):
+        return count_cut(arch, *shape)
+    return count_shape(arch, *shape)

@@ -55,8 +55,8 @@ def compile_words(arch: ArchConfig, gemm: GEMM, rows: Ints, weight: Words, act: 
     inputs, indices = streams(arch, weight, act)
     limit = 1 << arch.array_as(SystolicConfig).COUNT_WIDTH
     for field, values in inputs["command"].items():
-        if int(values[0]) >= limit:
-            raise InputError(gemm.name, field, int(values[0]), f"must be below {limit}")
+        if int(values.max()) >= limit:
+            raise InputError(gemm.name, field, int(values.max()), f"must be below {limit}")
     row, pixel = indices[..., 0], indices[..., 1]
     return Job(inputs, np.where(row < 0, -1, rows[row] * gemm.N + pixel), shape)
 

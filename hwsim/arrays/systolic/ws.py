@@ -26,7 +26,7 @@ from hwsim.arrays.systolic.model import (
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 
-__all__ = ["WSModel", "compile_streams", "count_cycles", "ws_events"]
+__all__ = ["WSModel", "compile_streams", "count_cut", "count_cycles", "ws_events"]
 
 
 def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
@@ -100,14 +100,9 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     assert array.acc_depth is not None
     (m, k), n = next(iter(weight.values())).shape[:2], act.shape[1]
     rows, cols = array.rows, array.cols
-    k_folds, k_edge = split(k, rows)
-    m_folds, _ = split(m, cols)
-    n_tiles, n_edge = split(n, array.acc_depth)
+    k_folds, _ = split(k, rows)
+    (m_folds, _), (n_tiles, _) = split(m, cols), split(n, array.acc_depth)
     starts = range(0, n, array.acc_depth)
-    command = {
-        "k_folds": k_folds, "m_folds": m_folds, "n_tiles": n_tiles,
-        "k_edge": k_edge, "n_edge": n_edge,
-    }  # fmt: skip
 
     bottom_first = [i for k0 in range(0, k, rows) for i in reversed(range(k0, min(k0 + rows, k)))]
     beats = {}
@@ -132,10 +127,48 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
         indices.append(np.where(row[..., None] < m, both, -1).reshape(-1, cols, 2))
 
     return {
-        "command": {key: np.array([value], dtype=np.int64) for key, value in command.items()},
+        "command": {
+            key: np.array(values, dtype=np.int64)
+            for key, values in _commands(array, m, k, n).items()
+        },
         "weight": beats,
         "act": {"act": np.concatenate(tiles)},
     }, np.concatenate(indices)
+
+
+def count_cut(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
+    """Counts of a product as :func:`compile_streams` sends it: K may be cut over two commands.
+
+    The second is taken in the cycle after the last pixel of the first, which drains meanwhile, and
+    its first weights are loaded as those of the first.
+    """
+    array = arch.array_as(SystolicConfig)
+    found = count_cycles(arch, m, k, n)
+    if len(_commands(array, m, k, n)["k_folds"]) == 1:
+        return found
+    pause = array.rows + 1 - max(0, max(array.rows, array.reuse) - n)
+    return found + counts(arch, {"preload": pause, "drain": 1}, {"command_beats": 1})
+
+
+def _commands(array: SystolicConfig, m: int, k: int, n: int) -> dict[str, list[int]]:
+    """Fields of the commands: one, or two halves of K where the array carries their sums."""
+    assert array.acc_depth is not None
+    k_folds, k_edge = split(k, array.rows)
+    (m_folds, _), (n_tiles, n_edge) = split(m, array.cols), split(n, array.acc_depth)
+    halves = [k_folds]
+    if array.carries and k_folds > 1 and m_folds == n_tiles == 1:
+        halves = [k_folds // 2, k_folds - k_folds // 2]
+    count, last = len(halves), len(halves) - 1
+    found = {
+        "k_folds": halves,
+        "m_folds": [m_folds] * count,
+        "n_tiles": [n_tiles] * count,
+        "k_edge": [array.rows] * last + [k_edge],
+        "n_edge": [n_edge] * count,
+    }
+    if array.carries:
+        found |= {"carry": [0] + [1] * last, "keep": [1] * last + [0]}
+    return found
 
 
 class WSModel(SystolicModel):
@@ -156,6 +189,8 @@ class WSModel(SystolicModel):
         self.busy = self.waiting = self.loading = self.full = False
         self.fold, self.load_fold = FoldCounter(3), FoldCounter(3)
         self.k_edge = self.n_edge = self.block_edge = self.pixel = self.load_row = 0
+        #: Sums begin with those of the command before; they stay where they are.
+        self.carry = self.keep = False
         #: Cycles until a swap cannot bring a pixel back to the accumulator too soon.
         self.settling = 0
         self.acc_depth = acc_depth
@@ -250,6 +285,7 @@ class WSModel(SystolicModel):
         self.load_fold.start(bounds)
         self.k_edge, self.n_edge = command["k_edge"], command["n_edge"]
         self.block_edge = command.get("block_edge", self.block)
+        self.carry, self.keep = (bool(command.get(name, 0)) for name in ("carry", "keep"))
         self.busy = self.waiting = self.loading = True
         self.pixel, self.load_row = 0, self.rows - 1
 
@@ -314,8 +350,8 @@ class WSModel(SystolicModel):
             self.read_addr = 0 if early_end else self.read_addr + 1
         for tags, tag in (
             (self.tag_valid, feed),
-            (self.tag_first, self.fold.first(0)),
-            (self.tag_last, self.fold.last(0)),
+            (self.tag_first, self.fold.first(0) and not self.carry),
+            (self.tag_last, self.fold.last(0) and not self.keep),
             (self.tag_end, fold_end),
         ):
             tags[1:] = tags[:-1].copy()

@@ -158,8 +158,18 @@ class ArrayConfig(Config):
         raise NotImplementedError
 
     @property
+    def counts_shapes(self) -> bool:
+        """Whether the cycles of a machine, and its words of weights, depend on shapes alone."""
+        return False
+
+    @property
     def transposes(self) -> bool:
         """Whether a tile's pixels fill a transposer before the array, and one behind it."""
+        return False
+
+    @property
+    def machine_carries(self) -> bool:
+        """Whether a job of a machine may keep its sums in the array for the next one."""
         return False
 
     @property

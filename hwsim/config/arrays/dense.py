@@ -83,12 +83,19 @@ class DenseConfig(SystolicConfig):
             raise ValueError(f"zero_gating needs mac_latency 3, not {self.mac_latency}")
         if self.decompresses and self.gather_depth is not None:
             raise ValueError("weight_stream must be plain with gather_depth")
+        if self.carries and self.core_path:
+            raise ValueError("carries must be off with gather_depth, and with compressed weights")
         return self
 
     @property
     def decompresses(self) -> bool:
         """Whether a decompressor unpacks the weight stream."""
         return self.weight_stream == "bitmask"
+
+    @property
+    def counts_shapes(self) -> bool:
+        """Weights that are not compressed are words as they are."""
+        return not self.decompresses
 
     @property
     def weight_lanes(self) -> int:

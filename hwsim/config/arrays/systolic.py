@@ -63,6 +63,9 @@ class SystolicConfig(ArrayConfig):
     #: Cycles from a PE's operands to its sum. 1: product and sum in one; 2: products in registers;
     #: 3: also what the multipliers take, of several activations the one that is chosen.
     mac_latency: Annotated[int, Field(ge=1, le=3)] = 1
+    #: ``ws``: whether a command may begin with the sums that the one before left in the
+    #: accumulator, and may leave its own there: K of a fold of filters is cut over commands.
+    carries: bool = False
 
     @model_validator(mode="after")
     def _accumulator_fits_the_dataflow(self) -> Self:
@@ -72,6 +75,8 @@ class SystolicConfig(ArrayConfig):
             power_of_two(self.acc_depth, "acc_depth")
         elif self.acc_depth is not None:
             raise ValueError("acc_depth must be absent for dataflow os: PEs hold the partial sums")
+        if self.carries and self.dataflow == "os":
+            raise ValueError("carries must be off for dataflow os: sums leave with each fold")
         return self
 
     @property
@@ -181,6 +186,11 @@ class SystolicConfig(ArrayConfig):
         return self.dataflow == "os"
 
     @property
+    def machine_carries(self) -> bool:
+        """Whether a job may keep its sums in the accumulator."""
+        return self.carries
+
+    @property
     def machine_pixels(self) -> int:
         """Pixels of a job of a machine at most: those of a tile (``ws``) or of a fold (``os``)."""
         return self.cols if self.acc_depth is None else self.acc_depth
@@ -189,7 +199,7 @@ class SystolicConfig(ArrayConfig):
     def machine_command(self) -> dict[str, tuple[str, int]]:
         """Fields of the command in a machine: a count of the descriptor times a factor.
 
-        Counts are ``words``, ``m_folds``, their product ``folds``, and ``pixels``.
+        Counts are ``words``, ``m_folds``, their product ``folds``, ``pixels``, and the flags.
         Without a count the field is the factor. All rows of every fold hold weights, zeros where a
         layer has none.
         """
@@ -198,9 +208,10 @@ class SystolicConfig(ArrayConfig):
                 "k_size": ("words", self.cols), "m_folds": ("m_folds", 1),
                 "n_folds": ("", 1), "m_edge": ("", self.rows),
             }  # fmt: skip
+        carried = {"carry": ("carry", 1), "keep": ("keep", 1)} if self.carries else {}
         return {
             "k_folds": ("words", 1), "m_folds": ("m_folds", 1), "n_tiles": ("", 1),
-            "k_edge": ("", self.rows), "n_edge": ("pixels", 1),
+            "k_edge": ("", self.rows), "n_edge": ("pixels", 1), **carried,
         }  # fmt: skip
 
     @property

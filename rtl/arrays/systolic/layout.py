@@ -86,6 +86,8 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
     ``ws``: ``n_tiles`` tiles of ``acc_depth`` pixels, ``n_edge`` in the last; ``m_folds`` and
     ``k_folds`` of each; ``k_edge`` rows hold weights in the last K fold.
+    With ``carries``: ``carry`` begins with the sums that lie in the accumulator, ``keep`` leaves
+    its own there and sends none; both of one M fold and one tile.
     ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the
     last M fold; ``k_size`` beats per fold.
     A PE's k is a block of K where it sees one; then, with binary activations, ``block_edge`` is the
@@ -103,6 +105,8 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "k_edge": edge,
             "n_edge": range(acc_depth(arch) + 1),
         }
+    if array.carries:
+        fields |= {"carry": unsigned(1), "keep": unsigned(1)}
     if array.block > 1 and arch.numbers.act_width == 1:
         fields["block_edge"] = range(array.block + 1)
     return data.StructLayout(fields)

@@ -38,6 +38,8 @@ class Adapter(wiring.Component):
         The array takes a beat of activations.
     rests : ``Out(1)``
         The array waits for a command, or ``start`` makes it do so.
+    kept : ``Out(1)``
+        A job that keeps its sums has ended.
     """
 
     start: Signal
@@ -49,6 +51,7 @@ class Adapter(wiring.Component):
     sums: stream.Interface
     takes: Signal
     rests: Signal
+    kept: Signal
 
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
@@ -64,6 +67,7 @@ class Adapter(wiring.Component):
                 "sums": Out(stream.Signature(shape.ofmap_lanes * shape.psum_width)),
                 "takes": Out(1),
                 "rests": Out(1),
+                "kept": Out(1),
             }
         )
 
@@ -73,8 +77,8 @@ def adapter(arch: ArchConfig) -> Adapter:
     return cast(Adapter, wing(arch.array.ADAPTER).Adapter(arch))
 
 
-def command_once(m: Module, component: Adapter, command: Any) -> None:
-    """Offer the command of a job from the cycle after ``start`` until it is taken."""
+def command_once(m: Module, component: Adapter, command: Any) -> Signal:
+    """Offer the command of a job from the cycle after ``start`` until it is taken; the offer."""
     commanded = Signal()
     with m.If(command.ready):
         m.d.sync += commanded.eq(0)
@@ -83,6 +87,7 @@ def command_once(m: Module, component: Adapter, command: Any) -> None:
     with m.If(component.abort):
         m.d.sync += commanded.eq(0)
     m.d.comb += command.valid.eq(commanded)
+    return commanded
 
 
 def connect(m: Module, source: Any, sink: Any) -> None:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter
+from amaranth import Cat, Module, ResetInserter, Signal
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.rtl.arrays import build
+from hwsim.rtl.arrays.systolic.layout import cause
 from hwsim.rtl.machine.adapters import interface
 from hwsim.rtl.machine.adapters.interface import command_once, connect
 from hwsim.rtl.machine.command import pixels
@@ -34,7 +35,7 @@ class Adapter(interface.Adapter):
         m = Module()
         array: Any = build(self.arch)
         m.submodules.array = ResetInserter(self.abort | self.start)(array)
-        command_once(m, self, array.command)
+        commanded = command_once(m, self, array.command)
         drive_command(m, self.arch, array.command.payload, self.job)
         connect(m, self.weight, array.weight)
         if self.arch.array_as(SystolicConfig).transposes:
@@ -44,6 +45,15 @@ class Adapter(interface.Adapter):
             connect(m, array.ofmap, self.sums)
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
         m.d.comb += self.rests.eq(1)
+        if self.arch.array.machine_carries:
+            # sums that stay are written when the array is idle
+            keeping, idle = Signal(), Signal()
+            m.d.comb += idle.eq(array.status.array[0] == cause("idle"))
+            m.d.comb += self.kept.eq(keeping & ~commanded & idle)
+            with m.If(self.kept | self.abort):
+                m.d.sync += keeping.eq(0)
+            with m.If(self.start):
+                m.d.sync += keeping.eq(self.job.keep)
         return m
 
     def _transpose(self, m: Module, array: Any) -> None:
@@ -73,7 +83,8 @@ def drive_command(m: Module, arch: ArchConfig, command: data.View, job: data.Vie
     array's configuration says what the fields of its command are of these.
     """
     words, m_folds = job.command_0[:16], job.command_0[16:]
-    counts = {
+    counts: dict[str, Any] = {
+        "carry": job.carry, "keep": job.keep,
         "words": words, "m_folds": m_folds, "pixels": pixels(job), "folds": words * m_folds,
     }  # fmt: skip
     fields = arch.array_as(SystolicConfig).machine_command

@@ -7,9 +7,10 @@ import pytest
 from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.program import Constants
+from hwsim.accelerator.tile import Nest
 from hwsim.arrays.base import array_model
 from hwsim.compiler.gather import weights_of
-from hwsim.compiler.weights import Scale
+from hwsim.compiler.weights import Scale, cut_loops
 from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
@@ -123,6 +124,29 @@ def test_groups_of_filters_begin_with_a_word():
     assert [chunk.m_folds for chunk in alone] == [3, 3, 3, 1]
     pairs, _ = chunks_of(arch, weight, together=2)
     assert [chunk.m_folds for chunk in pairs] == [2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_nest_in_pieces_visits_the_same(seed):
+    rng = np.random.default_rng(seed)
+    sizes = zip(rng.integers(1, 6, 4).tolist(), rng.integers(0, 40, 4).tolist(), strict=True)
+    loops, most = tuple(sizes), int(rng.integers(1, 60))
+    pieces = list(cut_loops(loops, most))
+    visited = [Nest.of(offset, *some).positions() for offset, some in pieces]
+    assert (np.concatenate(visited) == Nest.of(0, *loops).positions()).all()
+    assert max(map(len, visited)) <= most
+
+
+def test_k_of_a_fold_is_cut_where_the_array_carries_sums():
+    array = ARRAYS["ws"] | {"carries": True}
+    chunks, _ = chunks_of(small_machine(array=array), np.ones((6, 700), np.int64))
+    assert [(c.first, c.offset, c.k_folds) for c in chunks] == [
+        (first, offset, words)
+        for first in (0, 1)
+        for offset, words in ((0, 59), (59, 59), (118, 57))
+    ]
+    assert [(c.carry, c.keep) for c in chunks] == [(0, 1), (1, 1), (1, 0)] * 2
+    assert [len(c.loads) for c in chunks] == [1, 1, 2] * 2
 
 
 def test_a_fold_that_does_not_fit_is_refused():

@@ -154,7 +154,7 @@ def with_a_job(arch):
         ({"load0_rows": 0}, "descriptor"),
         ({"load1_words": 1000}, "descriptor"),
         ({"load1_beats": 1}, "descriptor"),
-        ({"reserved": 1}, "descriptor"),
+        ({"carry": 1, "command_0": 0x00020001}, "descriptor"),
         ({"stores": 1, "store_bank": 0, "store_rows": 0}, "descriptor"),
         ({"feed0_bound": 1, "feed1_bound": 1, "feed2_bound": 1, "feed3_bound": 1}, "stalled"),
         ({"post0_bound": 1, "post1_bound": 1, "post2_bound": 1}, "stalled"),

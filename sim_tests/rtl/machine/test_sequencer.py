@@ -81,7 +81,7 @@ def played(simulate, descriptors, durations, limit=3000):
             if row["done"] or row["failed"]:
                 return
 
-    dut = Sequencer(bus=BUS, banks=3, widths=WIDTHS, most_pixels=16, digest=7)
+    dut = Sequencer(bus=BUS, banks=3, widths=WIDTHS, most_pixels=16, carries=False, digest=7)
     return play(simulate, dut, stimuli, WATCHED), events
 
 
@@ -180,7 +180,7 @@ def test_nothing_is_executed_of_a_program_for_another_design(simulate):
 
 def test_a_stop_ends_a_run_when_the_engines_are_idle(simulate):
     """The host stops while a descriptor is fetched: it ends after that."""
-    dut = Sequencer(bus=BUS, banks=3, widths=WIDTHS, most_pixels=16, digest=7)
+    dut = Sequencer(bus=BUS, banks=3, widths=WIDTHS, most_pixels=16, carries=False, digest=7)
     cycles = [{"start": 1, "length": 1, "load.ready": 1}, {"start": 0}]
     cycles += [{"load_busy": 1}, {"stop": 1}, {"stop": 0}, *[{}] * 5, {"load_busy": 0}, *[{}] * 5]
     rows = play(simulate, dut, cycles, WATCHED)

@@ -3,14 +3,12 @@
 import pytest
 from harness.component import seeded
 from harness.machine import BLOCKS, block, small_machine
+from harness.machine_runs import check_runs, inputs
 
-from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.compile import compile_network
-from hwsim.config import MemoryConfig
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
-from hwsim.rtl.cosim.machine_bench import Job
 from hwsim.verification.networks import random_checkpoint, random_network
 
 SIZE = 1 << 17
@@ -33,32 +31,6 @@ def bench(request, tmp_path_factory):
     return machine_bench.build(small(request.param), tmp_path_factory.mktemp("machine"), SIZE)
 
 
-def check(bench, compiled, act, expected, rng):
-    program = compiled.program
-    memories = [
-        MemoryConfig(
-            name="test", source="test", latency=latency, bytes_per_cycle=width, outstanding=bursts
-        )
-        for latency, width, bursts in (
-            (1, 4, 16), (*rng.integers(1, (200, 5)).tolist(), int(rng.integers(1, 5)))
-        )
-    ]  # fmt: skip
-    output = (program.bases()[2], program.output_bytes)
-    jobs = [
-        Job(each, 0, len(program.tiles), program.bases(), 3_000_000, output) for each in memories
-    ]
-    outcomes = machine_bench.run(bench, compiled.image(act), jobs)
-    for each, outcome in zip(memories, outcomes, strict=True):
-        assert outcome.error == "none"
-        assert (compiled.outputs(outcome.output) == expected).all()
-        assert simulate(program, each).counters() == outcome.counters
-
-
-def inputs(rng, network, images):
-    size = (images, network.input.channels, network.input.height, network.input.width)
-    return rng.integers(-128, 128, size=size).astype("int8")
-
-
 @pytest.mark.parametrize("seed", range(200, 206))
 def test_random_networks(bench, seed):
     rng = seeded(seed)
@@ -73,7 +45,7 @@ def test_random_networks(bench, seed):
             continue
         if compiled.program.map_bytes and compiled.program.size <= SIZE:
             break
-    check(bench, compiled, act, trace.logits, rng)
+    check_runs(bench, compiled, act, trace.logits, rng)
 
 
 @pytest.mark.parametrize("size", [(9, 13), (8, 14)], ids=str)
@@ -86,4 +58,4 @@ def test_blocks(bench, kind, size):
     trace = golden.run(network, checkpoint, act)
     compiled = compile_network(bench.arch, network, checkpoint, 2, trace.ifmap)
     assert compiled.program.map_bytes
-    check(bench, compiled, act, trace.logits, rng)
+    check_runs(bench, compiled, act, trace.logits, rng)

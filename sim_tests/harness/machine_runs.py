@@ -1,0 +1,35 @@
+"""Runs of a machine in Verilator that must equal the golden model and the fast form."""
+
+from hwsim.accelerator.simulate import simulate
+from hwsim.config import MemoryConfig
+from hwsim.rtl.cosim import machine_bench
+from hwsim.rtl.cosim.machine_bench import Job
+
+__all__ = ["check_runs", "inputs"]
+
+
+def inputs(rng, network, images):
+    """Random activations of so many images."""
+    size = (images, network.input.channels, network.input.height, network.input.width)
+    return rng.integers(-128, 128, size=size).astype("int8")
+
+
+def check_runs(bench, compiled, act, expected, rng):
+    """Hold values and all counters to what is expected, at a fast memory and at a random one."""
+    program = compiled.program
+    latency, width, bursts = (int(rng.integers(1, most)) for most in (200, 5, 5))
+    memories = [
+        MemoryConfig(
+            name="test", source="test", latency=cycles, bytes_per_cycle=size, outstanding=most
+        )
+        for cycles, size, most in ((1, 4, 16), (latency, width, bursts))
+    ]
+    output = (program.bases()[2], program.output_bytes)
+    jobs = [
+        Job(each, 0, len(program.tiles), program.bases(), 3_000_000, output) for each in memories
+    ]
+    outcomes = machine_bench.run(bench, compiled.image(act), jobs)
+    for each, outcome in zip(memories, outcomes, strict=True):
+        assert outcome.error == "none"
+        assert (compiled.outputs(outcome.output) == expected).all()
+        assert simulate(program, each).counters() == outcome.counters

@@ -1,0 +1,56 @@
+"""Layers whose K does not fit a half of the weights, in Verilator: sums are carried over jobs."""
+
+import pytest
+from harness.component import seeded
+from harness.machine import ARRAYS, BLOCKS, block, small_machine
+from harness.machine_runs import check_runs, inputs
+
+from hwsim.compiler.compile import compile_network
+from hwsim.errors import InputError
+from hwsim.inference import golden
+from hwsim.rtl.cosim import machine_bench
+from hwsim.verification.networks import random_checkpoint, random_network
+
+SIZE = 1 << 18
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory):
+    arch = small_machine(
+        array=ARRAYS["ws"] | {"carries": True, "mac_latency": 2},
+        memory={"act_banks": 3, "act_depth": 128, "weight_depth": 16, "scale_depth": 4},
+    )
+    return machine_bench.build(arch, tmp_path_factory.mktemp("machine"), SIZE)
+
+
+def carried(compiled):
+    jobs = [tile.job for tile in compiled.program.tiles]
+    return sum(getattr(job, "carry", False) for job in jobs)
+
+
+@pytest.mark.parametrize("seed", range(300, 310))
+def test_random_networks(bench, seed):
+    rng = seeded(seed)
+    while True:
+        network = random_network(rng)
+        checkpoint = random_checkpoint(rng, network)
+        images = int(rng.integers(1, 4))
+        try:
+            compiled = compile_network(bench.arch, network, checkpoint, images)
+        except InputError:
+            continue
+        if carried(compiled) and compiled.program.size <= SIZE:
+            break
+    act = inputs(rng, network, images)
+    check_runs(bench, compiled, act, golden.logits(network, checkpoint, act), rng)
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks(bench, kind):
+    rng = seeded(sum(map(ord, kind)))
+    network = block(kind, (9, 13))
+    checkpoint = random_checkpoint(rng, network)
+    compiled = compile_network(bench.arch, network, checkpoint, 2)
+    assert carried(compiled)
+    act = inputs(rng, network, 2)
+    check_runs(bench, compiled, act, golden.logits(network, checkpoint, act), rng)
