@@ -1,0 +1,42 @@
+"""Cuts that are chosen by the exact form: against the estimate, and against all combinations."""
+
+import pytest
+from harness.machine import block, small_machine
+
+from hwsim.accelerator.simulate import simulate
+from hwsim.compiler.compile import Compiler, compile_network
+from hwsim.compiler.search import by_layer, cycles_of, every_choice
+from hwsim.config import MemoryConfig
+
+MEMORY = {"act_banks": 4, "act_depth": 64, "weight_depth": 256, "scale_depth": 4}
+
+
+@pytest.mark.parametrize(("latency", "width"), [(1, 4), (100, 2)])
+def test_each_layer_takes_the_option_with_the_fewest_cycles(latency, width):
+    memory = MemoryConfig(name="test", source="test", latency=latency, bytes_per_cycle=width)
+    arch = small_machine(memory=MEMORY)
+    compiler = Compiler(arch, block("projection", (9, 13)), None, 1, {})
+    plan = compiler.plan
+    chosen = by_layer(plan, compiler.tiles_of, arch, memory)
+    assert any(len(options) > 1 for options in plan.options.values())
+    for name, options in plan.options.items():
+        costs = [cycles_of(arch, compiler.tiles_of(name, each), memory) for each in options]
+        assert costs[options.index(chosen[name])] == min(costs)
+
+
+def test_a_search_of_each_layer_is_close_to_the_best_of_all_combinations():
+    memory = MemoryConfig(name="test", source="test", latency=20, bytes_per_cycle=2)
+    arch, net = small_machine(memory=MEMORY), block("groups", (9, 13))
+    net = net.model_copy(update={"layers": net.layers[:2]})
+
+    def cycles(layers):
+        compiler = Compiler(arch, net, None, 1, {})
+        compiler.plan.layers = dict(layers)
+        return simulate(compiler.compiled().program, memory).cycles
+
+    plan = Compiler(arch, net, None, 1, {}).plan
+    every = [cycles(choice) for choice in every_choice(plan)]
+    assert len(every) > 8
+    found = simulate(compile_network(arch, net, None, memory=memory).program, memory).cycles
+    assert min(every) <= found <= 1.02 * min(every)
+    assert found <= cycles(plan.layers)
