@@ -143,7 +143,9 @@ def generate(
     from hwsim.verification.testbench import write_network
 
     net, model, pictures = read_network(network), read_memory(memory), image_source(inputs)
-    work = prepare(design, net, weights, whole("images", images, 1), pictures, whole("seed", seed))
+    work = prepare(
+        design, net, weights, whole("images", images, 1), pictures, whole("seed", seed), model
+    )
     path = generate_machine(design, folder, _facts(design))
     run = simulate(work.compiled.program, model)
     write_network(work, model, run, folder / net.name)

@@ -42,6 +42,7 @@ def run_machine(
         file.
     memory
         Memory outside: name in ``configs/memory``, path of a YAML file, or a ``MemoryConfig``.
+        Layers whose maps do not fit on chip are cut as takes the fewest cycles with it.
     images
         Images of the program.
     inputs
@@ -75,10 +76,8 @@ def run_machine(
         checkpoint = synthetic_checkpoint(design, net, seed)
     elif weights is not None:
         checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
-    skips, is_random = (
-        design.array.skips_acts,
-        checkpoint is None or weights is None or is_synthetic(checkpoint),
-    )
+    skips = design.array.skips_acts
+    is_random = weights is None or checkpoint is None or is_synthetic(checkpoint)
     if pictures is not None and (is_random or not skips):
         rule = "must be absent: "
         rule += (
@@ -86,13 +85,13 @@ def run_machine(
         )
         raise InputError("arguments", "inputs", str(inputs), rule)
     if skips and not is_random and checkpoint is not None:
-        compiled = prepare(design, net, checkpoint, images, pictures, seed).compiled
+        compiled = prepare(design, net, checkpoint, images, pictures, seed, model).compiled
     else:
         acts = None
         if skips:
             densities = act_densities(net, None if weights is None else checkpoint)
             acts = random_acts(net, images, seed, densities)
-        compiled = compile_network(design, net, checkpoint, images, acts)
+        compiled = compile_network(design, net, checkpoint, images, acts, memory=model)
     return MachineResult(net.name, images, model, simulate(compiled.program, model))
 
 
@@ -103,8 +102,9 @@ def prepare(
     images: int = 1,
     inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
+    memory: MemoryConfig | None = None,
 ) -> Prepared:
-    """Compile a network for a machine and for images, with what it must give.
+    """Compile a network for a machine, images and a memory, with what it must give.
 
     Weights are by default the shipped checkpoint ``<network>_<kind>`` of the kind that the design's
     family consumes.
@@ -113,7 +113,7 @@ def prepare(
 
     source = weights if weights is not None else f"{network.name}_{design.array.checkpoint_kind}"
     checkpoint = read_checkpoint(source, network, inputs=inputs, seed=seed)
-    return on_images(design, network, checkpoint, images, inputs, seed)
+    return on_images(design, network, checkpoint, images, inputs, seed, memory)
 
 
 def read_memory(memory: str | Path | MemoryConfig) -> MemoryConfig:

@@ -146,7 +146,7 @@ def _machine(
     cases = machine.random_cases(design, count, seed)
     if network is not None:
         net, model = read_network(network), read_memory("ideal" if memory is None else memory)
-        prepared = prepare(design, net, weights, images, None, seed)
+        prepared = prepare(design, net, weights, images, None, seed, model)
         cases.append(machine.MachineCase(net.name, prepared, model))
     elif weights is not None or memory is not None:
         key = "weights" if weights is not None else "memory"

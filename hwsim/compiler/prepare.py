@@ -13,7 +13,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import dataset_of
 from hwsim.compiler.compile import compile_network
 from hwsim.compiler.compiled import Compiled
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 from hwsim.inference import golden
 from hwsim.inference.operands import network_images
 
@@ -48,6 +48,7 @@ def on_images(
     count: int = 1,
     inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
+    memory: MemoryConfig | None = None,
 ) -> Prepared:
     """Prepare a network on ``count`` images, those of :func:`network_images`.
 
@@ -58,7 +59,7 @@ def on_images(
     """
     pixels, described = network_images(network, count, inputs, seed, dataset_of(checkpoint))
     act = golden.input_act(pixels, checkpoint.input_scale)
-    return on_acts(arch, network, checkpoint, act, described)
+    return on_acts(arch, network, checkpoint, act, described, memory)
 
 
 def on_acts(
@@ -67,8 +68,9 @@ def on_acts(
     checkpoint: Checkpoint,
     act: NDArray[np.integer],
     described: str = "activations",
+    memory: MemoryConfig | None = None,
 ) -> Prepared:
     """Prepare a network on inputs ``(images, C, H, W)``; errors as of :func:`on_images`."""
     trace = golden.run(network, checkpoint, act)
-    compiled = compile_network(arch, network, checkpoint, len(act), trace.ifmap)
+    compiled = compile_network(arch, network, checkpoint, len(act), trace.ifmap, memory=memory)
     return Prepared(network.name, compiled, act, trace.logits, described)
