@@ -37,7 +37,7 @@ WEIGHTS = {
     "machine_nm_2x4_4x8_os": "lenet5_nm_2x4",
     "machine_bitmask_64": "lenet5_nonstructured_12x",
 }
-#: Machines whose Verilog takes too long to compile here: counted, not proved.
+#: Left out: a machine for large networks, with a bus that some of these memories are refused for.
 LARGE = ("machine_dense_32x32_ws",)
 #: Bytes per cycle x latency; the table shows the first, which limits nothing, and the middle one.
 MEMORIES = [
@@ -104,16 +104,10 @@ def main() -> int:
     rows = []
     for path in sorted((CONFIGS / "machine").glob("*.yaml")):
         arch = ArchConfig.read(path)
+        if arch.name in LARGE:
+            continue
         weights = WEIGHTS.get(arch.name, "lenet5_dense")
-        rows.append(
-            row(
-                arch,
-                network,
-                weights,
-                images=chosen.images,
-                rtl=not chosen.no_rtl and arch.name not in LARGE,
-            )
-        )
+        rows.append(row(arch, network, weights, images=chosen.images, rtl=not chosen.no_rtl))
         print(rows[-1], flush=True)
     if chosen.images == 1:
         write_csv("machines.csv", rows)

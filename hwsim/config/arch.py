@@ -85,9 +85,16 @@ class ArchConfig(Config):
         return digest_of(self.hardware())
 
     def hardware(self) -> dict[str, Any]:
-        """Sections that determine the hardware, as plain data with every default."""
+        """Sections that determine the hardware, as plain data with every default.
+
+        Options of the array that are off are left out: a new one changes no other design's digest.
+        """
         sections = SECTIONS if self.memory is None else SECTIONS + MACHINE
-        return self.model_dump(mode="json", include=set(sections))
+        found = self.model_dump(mode="json", include=set(sections))
+        for option in self.array.OPTIONS:
+            if not found["array"][option]:
+                del found["array"][option]
+        return found
 
     @property
     def array_title(self) -> str:

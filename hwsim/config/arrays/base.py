@@ -60,6 +60,8 @@ class ArrayConfig(Config):
     SPARSITY: ClassVar[str]
     #: Fields that are depths of memories which hold operands or sums: what ``hwsim fit`` shrinks.
     DEPTHS: ClassVar[tuple[str, ...]] = ()
+    #: Fields that add hardware and are off by default.
+    OPTIONS: ClassVar[tuple[str, ...]] = ()
     #: Whether PEs find their operands by decoding stored indices.
     decodes_indices: ClassVar[bool] = False
     #: Whether zero activations take fewer cycles: counts then depend on their values.

@@ -39,6 +39,7 @@ class SystolicConfig(ArrayConfig):
     #: Module of what a PE holds and sees: ``cell(arch)`` (:mod:`hwsim.rtl.arrays.systolic.cell`).
     CELL: ClassVar[str]
 
+    OPTIONS: ClassVar[tuple[str, ...]] = ("carries",)
     ADAPTER: ClassVar[str] = "hwsim.rtl.machine.adapters.systolic"
 
     EVENTS: ClassVar[Mapping[str, str]] = {

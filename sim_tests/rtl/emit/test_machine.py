@@ -95,10 +95,10 @@ def test_the_configuration_names_every_memory(kind):
 
 def test_an_array_stays_what_it_was(tmp_path):
     """A machine around it changes nothing in the array's Verilog."""
-    machine = ArchConfig.read("machine_dense_8x8_ws")
-    alone = machine.bare.model_copy(update={"name": "dense_8x8_ws"})
+    machine = ArchConfig.read("machine_nm_2x4_4x8_ws")
+    alone = machine.bare.model_copy(update={"name": "nm_2x4_4x8_ws"})
     one = generate(alone, tmp_path / "one")
-    other = generate(ArchConfig.read("dense_8x8_ws"), tmp_path / "other")
+    other = generate(ArchConfig.read("nm_2x4_4x8_ws"), tmp_path / "other")
     assert one.text == other.text
 
 
@@ -133,7 +133,7 @@ def test_the_data_sheet_says_registers_ports_and_sizes(folder):
 
 
 def test_figures_of_silicon_are_on_the_data_sheet(tmp_path):
-    generate("machine_dense_8x8_ws", tmp_path)
-    text = (tmp_path / "machine_dense_8x8_ws.md").read_text()
+    generate("machine_nm_2x4_4x8_ws", tmp_path)
+    text = (tmp_path / "machine_nm_2x4_4x8_ws.md").read_text()
     assert re.search(r"\| area of the array alone, sg13g2 \| \d\.\d{3} mm2 \|", text)
     assert re.search(r"\| clock of the array alone, sg13g2 \| \d+ MHz \|", text)

@@ -220,6 +220,7 @@ def test_halves_are_rounded_up_and_the_range_is_kept(simulate):
     rounded = [127, 127, 127, -127, -128, -128, -128, 1, 0, 0, 2, -1]
     scales = [[{"bias": 0, "multiplier": 1, "shift": 1}]]
     fields = {"to": 0, "bounds": [len(psums), 1, 1], "steps": [1, 0, 0], "raw": 0}
+    fields |= {"one_scale": 0}
     for relu in (0, 1):
         job = (fields | {"relu": relu}, scales, [[psum] for psum in psums])
         rows = run(simulate, dut, [job], seeded(relu), 1.0).rows
