@@ -62,7 +62,7 @@ def row(
     acts = golden.run(network, checkpoint, act).ifmap
     compiled = compile_network(arch, network, checkpoint, images, acts)
     runs = [simulate(compiled.program, memory) for memory in MEMORIES]
-    fast, slow = (MachineResult(network.name, images, MEMORIES[i], runs[i]) for i in (0, 4))
+    fast, slow = (MachineResult(network, images, MEMORIES[i], runs[i]) for i in (0, 4))
     proved = "not run"
     if rtl:
         from hwsim.rtl.cosim import machine_bench as bench

@@ -37,7 +37,10 @@ def timeline(result: MachineResult, folder: Path) -> Path:
 
 
 def roofline(result: MachineResult, folder: Path) -> Path:
-    """Draw the layers with multiply-accumulates under what array and memory allow."""
+    """Draw the layers with multiply-accumulates under what array and memory allow.
+
+    All of a layer's count: one whose zeros are left out may lie above the roof.
+    """
     arch, memory = result.run.program.arch, result.memory
     peak = arch.array.multipliers
     bandwidth = arch.bus.bytes / memory.interval(arch.bus)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwsim.accelerator.simulate import MachineRun
-from hwsim.accelerator.tile import ArrayJob
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES
 from hwsim.report.result import Result
 
 if TYPE_CHECKING:
-    from hwsim.config import MemoryConfig
+    from hwsim.config import MemoryConfig, NetworkConfig
 
 __all__ = ["LayerRun", "MachineResult"]
 
@@ -29,13 +28,14 @@ class LayerRun:
     waits_load: int
     executes: int
     waits_store: int
+    #: Multiply-accumulates of the layer, those by a zero included, whoever leaves them out.
     macs: int
     #: Bytes of the bus by kind: descriptors, act, weight, scale, stored.
     moved: dict[str, int]
 
     @property
     def intensity(self) -> float:
-        """Multiply-accumulates of the array per byte that is moved."""
+        """Multiply-accumulates per byte that is moved."""
         total = sum(self.moved.values())
         return self.macs / total if total else 0.0
 
@@ -44,7 +44,7 @@ class LayerRun:
 class MachineResult(Result):
     """A program that was run with a memory."""
 
-    network: str
+    network: NetworkConfig
     images: int
     memory: MemoryConfig
     run: MachineRun
@@ -54,7 +54,7 @@ class MachineResult(Result):
         """Title of the table."""
         arch = self.run.program.arch.name
         plural = "image" if self.images == 1 else "images"
-        return f"{self.network} on {arch}, {self.images} {plural}, memory {self.memory.name}"
+        return f"{self.network.name} on {arch}, {self.images} {plural}, memory {self.memory.name}"
 
     @property
     def cycles(self) -> int:
@@ -65,10 +65,13 @@ class MachineResult(Result):
         """Layers in the order in which they are begun; tiles of no layer are the program's."""
         program, times = self.run.program, self.run.timeline
         left = times.store - 1
+        # the last layer waits for the last store
+        left[-1] = times.store_end[-1]
         before = np.concatenate([[-1], left[:-1]])
         waits = times.execute - before - 1
         found: dict[str, LayerRun] = {}
         bus = program.arch.bus.bytes
+        work = {s.layer.name: self.images * s.macs for s in self.network.shapes() if s.has_weights}
         for index, tile in enumerate(program.tiles):
             name = tile.layer or "program"
             moved = dict.fromkeys(("descriptor", *program.shape.widths, "stored"), 0)
@@ -77,10 +80,6 @@ class MachineResult(Result):
                 moved[load.target] += load.rows * load.beats * bus
             if tile.store is not None:
                 moved["stored"] = tile.store.rows * tile.store.words * program.shape.act_bits // 8
-            macs = 0
-            if isinstance(tile.job, ArrayJob):
-                beats = tile.job.k_folds * tile.job.m_folds * tile.job.pixels * tile.job.group
-                macs = beats * program.arch.array.multipliers
             old = found.get(name, LayerRun(name, 0, 0, 0, 0, 0, 0, {}))
             found[name] = LayerRun(
                 name,
@@ -89,7 +88,7 @@ class MachineResult(Result):
                 old.waits_load + int(waits[index]),
                 old.executes + int(times.execute_end[index] - times.execute[index]),
                 old.waits_store + int(left[index] - times.execute_end[index]) + 1,
-                old.macs + macs,
+                work.get(name, 0),
                 {key: old.moved.get(key, 0) + value for key, value in moved.items()},
             )
         return list(found.values())
@@ -126,7 +125,7 @@ class MachineResult(Result):
         ]
         return {
             "arch": program.arch.name,
-            "network": self.network,
+            "network": self.network.name,
             "images": self.images,
             "memory": self.memory.model_dump(),
             "cycles": self.cycles,

@@ -92,7 +92,7 @@ def run_machine(
             densities = act_densities(net, None if weights is None else checkpoint)
             acts = random_acts(net, images, seed, densities)
         compiled = compile_network(design, net, checkpoint, images, acts, memory=model)
-    return MachineResult(net.name, images, model, simulate(compiled.program, model))
+    return MachineResult(net, images, model, simulate(compiled.program, model))
 
 
 def prepare(

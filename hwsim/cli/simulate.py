@@ -103,7 +103,7 @@ def _from_memory(
     result = api.run_machine(
         arch, network, weights, memory=memory, images=images, inputs=inputs, seed=seed
     )
-    folder = out or Path("build/simulate") / f"{result.run.program.arch.name}-{result.network}"
+    folder = out or Path("build/simulate") / f"{result.run.program.arch.name}-{result.network.name}"
     path = write_json(folder / "results.json", result.to_dict())
     pictures = [draw(result, folder) for draw in (timeline, roofline)]
     if json:

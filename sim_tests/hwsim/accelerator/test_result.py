@@ -1,0 +1,56 @@
+"""A network on a machine, as a user gets it: rows that add up to the run, files, refusals."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hwsim import InputError, run_machine
+from hwsim.cli import app
+from hwsim.config import NetworkConfig
+
+MACHINES = {
+    "machine_dense_8x8_ws": "lenet5_dense",
+    "machine_nm_2x4_4x8_os": "lenet5_nm_2x4",
+    "machine_csc_8x8": "lenet5_nonstructured_85x",
+    "machine_bitmask_64": "lenet5_nonstructured_85x",
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_rows_add_up_to_the_run(machine):
+    result = run_machine(machine, "lenet5", MACHINES[machine], memory="lpddr4_3200_x32", images=2)
+    rows, counters = result.to_rows(), result.run.counters()
+    assert sum(row["cycles"] for row in rows) == result.cycles == counters["cycles"]
+    assert sum(row["executes"] for row in rows) == counters["execute_busy"]
+    bus = result.run.program.arch.bus.bytes
+    read = sum(value for row in rows for key, value in row.items() if key.endswith("_bytes"))
+    stored = sum(row["stored_bytes"] for row in rows)
+    assert read - stored == bus * counters["read_beats"]
+    # all of a layer's, whatever a design leaves out
+    macs = {s.layer.name: 2 * s.macs for s in NetworkConfig.read("lenet5").shapes()}
+    assert {row["layer"]: row["macs"] for row in rows if row["macs"]} == {
+        name: count for name, count in macs.items() if count
+    }
+
+
+def test_the_command_writes_plan_and_pictures(tmp_path):
+    words = ["simulate", "machine_dense_8x8_ws", "lenet5", "--memory", "ideal"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert f"{content['cycles']:,} cycles" in done.output
+    assert len(content["plan"]) == sum(row["tiles"] for row in content["layers"])
+    for name in ("timeline.png", "roofline.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_contradicts_itself_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"inputs = 'x\.npy': must be absent: no cycle depends"):
+        run_machine("machine_dense_8x8_ws", "lenet5", "lenet5_dense", inputs="x.npy")
+    with pytest.raises(InputError, match="must be absent: random weights run on random"):
+        run_machine("machine_csc_8x8", "lenet5", inputs="x.npy")
+    with pytest.raises(InputError, match="memory: must be given: the design is an array without"):
+        run_machine("dense_8x8_ws", "lenet5")
+    with pytest.raises(InputError, match="no such file"):
+        run_machine("machine_dense_8x8_ws", "lenet5", memory=tmp_path / "none.yaml")
