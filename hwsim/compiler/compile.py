@@ -26,7 +26,7 @@ from hwsim.compiler.search import by_layer
 from hwsim.compiler.shapes import ShapeWeights, shape_operands
 from hwsim.compiler.slim import slim
 from hwsim.compiler.stripes import Stripes, border
-from hwsim.compiler.weights import Chunk, Weights
+from hwsim.compiler.weights import Chunk, Filters, Weights
 from hwsim.config import ArchConfig, LayerShape, MemoryConfig, NetworkConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import FEED_LEVELS, LOADS
@@ -202,13 +202,10 @@ class Compiler:
     ) -> list[Tile]:
         layer, diagonal = shape.layer, is_depthwise(self.arch, shape)
         weights = self.checkpoint.layers[layer.name] if self.checkpoint is not None else None
-        if (
-            weights is not None
-            and isinstance(source, Map)
-            and not isinstance(target, Sums)
-            and self.weights.is_window(shape, weights)
-        ):
-            return self.weights.windows(shape, weights, source, target, part)
+        if weights is not None and isinstance(source, Map) and not isinstance(target, Sums):
+            tiles = self.weights.windows(shape, weights, source, target, part)
+            if tiles is not None:
+                return tiles
         # each word of activations is that of a depthwise layer's next folds
         chunks = self._chunks(
             shape, source,
@@ -320,9 +317,8 @@ class Compiler:
             else:
                 matrix, scale = operands(self.arch, shape, source, self.checkpoint)
             loops = jobs.k_loops(shape, source, self.shape, diagonal=is_depthwise(self.arch, shape))
-            self.chunks[name] = list(
-                self.weights.chunks(name, matrix, scale, loops, together=together, results=results)
-            )
+            filters = Filters(name, matrix, scale, loops, together, results)
+            self.chunks[name] = list(self.weights.chunks(filters))
         return self.chunks[name]
 
     def _contents(

@@ -8,37 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.accelerator.program import Constants
 from hwsim.accelerator.tile import Load, Nest
-from hwsim.compiler.bits import to_bytes
 from hwsim.compiler.groups import GroupedWeights
 from hwsim.compiler.held import HeldWeights
 from hwsim.compiler.pattern import PatternWeights
-from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+from hwsim.compiler.weights import Chunk, Filters, Ints, ListedChunk, Weights
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.config.shape import MachineShape
-from hwsim.contract.descriptors import LIST_LEVEL
 
 __all__ = ["GatheredWeights", "gather", "weights_of"]
-
-
-@dataclass(frozen=True, eq=False)
-class GatheredChunk(Chunk):
-    """Filters whose beats of activations are gathered by a list."""
-
-    #: What an entry of the list adds at most.
-    reach: int = 0
-
-    def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
-        """Beats of a job: of each fold of filters the list, of each of its words the pixels."""
-        loops = [*pixels, *[(1, 0)] * (LIST_LEVEL - len(pixels)), *self.loops, *folds]
-        bounds, strides = zip(*loops, strict=True)
-        return Nest(start, bounds, strides, self.reach)
 
 
 class GatheredWeights(Weights):
@@ -51,32 +35,21 @@ class GatheredWeights(Weights):
         super().__init__(arch, constants)
         self._lists: dict[int, Load] = {}
 
-    def chunks(
-        self,
-        name: str,
-        matrix: Ints,
-        scale: Scale,
-        loops: Loops,
-        *,
-        together: int = 1,
-        results: int = 1,
-    ) -> Iterator[Chunk]:
+    def chunks(self, filters: Filters) -> Iterator[Chunk]:
         """Filters of a layer, in groups; see :meth:`Weights.chunks`."""
         cols, lanes = self.shape.ofmap_lanes, self.shape.act_lanes
-        matrix = np.pad(matrix, ((0, -len(matrix) % cols), (0, 0)))
-        offsets, least = Nest.of(0, *loops).positions(), -(-results // lanes)
+        matrix, least = filters.padded(cols), -(-filters.results // lanes)
+        offsets = Nest.of(0, *filters.loops).positions()
         first, folds = 0, len(matrix) // cols
         while first < folds:
             rest = matrix[first * cols :]
-            m_folds = self._most(name, rest, together, least)
+            m_folds = self._most(filters, rest, least)
             weight, kept = gather(rest[: m_folds * cols], lanes, least)
-            chunk = self._chunk(name, first, weight, scale, ((len(kept), 0),))
+            chunk = self._chunk(filters, first, weight, ((len(kept), 0),))
             entries = np.where(kept < 0, 0, offsets[kept])
-            words = to_bytes([(entries, self.shape.list_entry)], self.shape.list_word)
-            loads = (*chunk.loads, self.constants.load("list", 0, words))
-            yield GatheredChunk(
-                **vars(replace(chunk, loads=loads)), reach=int(entries.max(initial=0))
-            )
+            loads = (*chunk.loads, self._list(entries))
+            reach = int(entries.max(initial=0))
+            yield ListedChunk(**vars(replace(chunk, loads=loads)), reach=reach)
             first += m_folds
 
     def _missing(self, half: int, chunk: Chunk) -> tuple[Load, ...]:
@@ -87,21 +60,21 @@ class GatheredWeights(Weights):
         self._lists[half] = entries
         return tuple(loads)
 
-    def _most(self, name: str, matrix: Ints, together: int, least: int) -> int:
+    def _most(self, filters: Filters, matrix: Ints, least: int) -> int:
         """Folds of filters whose weights and list fit their halves."""
         cols, lanes = self.shape.ofmap_lanes, self.shape.act_lanes
 
         def need(m_folds: int) -> int:
             weight, kept = gather(matrix[: m_folds * cols], lanes, least)
             # a fold of the list stands for a beat's lanes of weights, however few words they take
-            return max(self._words(name, weight), len(kept) * lanes)
+            return max(self._words(filters.name, weight), len(kept) * lanes)
 
         folds = min(len(matrix) // cols, self.memory.scale_depth)
         most = bisect_right(range(1, folds + 1), self.memory.weight_depth, key=need)
         if most < len(matrix) // cols:
-            most -= most % together
+            most -= most % filters.together
         # or refused, with what the first filters need
-        return most or self._fit(name, [need(together)], 1)
+        return most or self._fit(filters.name, [need(filters.together)], 1)
 
 
 def weights_of(arch: ArchConfig, constants: Constants) -> Weights:

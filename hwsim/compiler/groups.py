@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from hwsim.accelerator.tile import ArrayJob, Nest, Tile
 from hwsim.arrays.base import Fed, array_model
 from hwsim.arrays.counts import Counts
 from hwsim.compiler.contents import Contents
 from hwsim.compiler.grid import Cut
 from hwsim.compiler.layout import Map, Sums, Unrolled
-from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+from hwsim.compiler.weights import Chunk, Filters, Ints, Weights
 from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import POST_LEVELS
@@ -33,27 +31,13 @@ class GroupedWeights(Weights):
         held, self._in_array = self._in_array, chunk
         return held is not chunk
 
-    def chunks(
-        self,
-        name: str,
-        matrix: Ints,
-        scale: Scale,
-        loops: Loops,
-        *,
-        together: int = 1,
-        results: int = 1,
-    ) -> Iterator[Chunk]:
-        """Filters of a layer, in groups; parameters and errors as of :meth:`Weights.chunks`.
-
-        Of results that stay, whole words are written: a next layer would take cycles for what is
-        left of others in the lanes beyond the last channel.
-        """
+    def chunks(self, filters: Filters) -> Iterator[Chunk]:
+        """Filters of a layer, in groups; errors as of :meth:`Weights.chunks`."""
         arch, cols, first = self.arch, self.shape.ofmap_lanes, 0
-        unit = self.shape.word_lanes if results == 1 else cols
-        model, matrix = array_model(arch), np.pad(matrix, ((0, -len(matrix) % unit), (0, 0)))
-        for m_folds in model.group_folds(arch, matrix, name):
+        matrix = self._words_whole(filters)
+        for m_folds in array_model(arch).group_folds(arch, matrix, filters.name):
             part = matrix[first * cols : (first + m_folds) * cols]
-            chunk = self._chunk(name, first, part, scale, loops)
+            chunk = self._chunk(filters, first, part, filters.loops)
             (weights, *_) = chunk.loads
             yield replace(chunk, weight_words=weights.words)
             first += m_folds

@@ -6,11 +6,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from hwsim.accelerator.tile import Nest
 from hwsim.arrays.base import array_model
-from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Weights
 
 __all__ = ["HeldWeights"]
 
@@ -34,29 +32,13 @@ class HeldChunk(Chunk):
 class HeldWeights(Weights):
     """Weights and scales of a program; a command says how many words of weights it takes."""
 
-    def chunks(
-        self,
-        name: str,
-        matrix: Ints,
-        scale: Scale,
-        loops: Loops,
-        *,
-        together: int = 1,
-        results: int = 1,
-    ) -> Iterator[Chunk]:
-        """Filters of a layer, in groups that the PEs and a half hold.
-
-        Of results that stay, whole words are written: a next layer would take cycles for what is
-        left of others in the lanes beyond the last channel.
-        """
-        cols = self.shape.ofmap_lanes
-        unit = self.shape.word_lanes if results == 1 else cols
-        matrix = np.pad(matrix, ((0, -len(matrix) % unit), (0, 0)))
-        first = 0
+    def chunks(self, filters: Filters) -> Iterator[Chunk]:
+        """Filters of a layer, in groups that the PEs and a half hold."""
+        cols, first, matrix = self.shape.ofmap_lanes, 0, self._words_whole(filters)
         while first * cols < len(matrix):
             rest = matrix[first * cols :]
-            m_folds = self._most(name, rest)
-            chunk = self._chunk(name, first, rest[: m_folds * cols], scale, loops)
+            m_folds = self._most(filters.name, rest)
+            chunk = self._chunk(filters, first, rest[: m_folds * cols], filters.loops)
             (weights, *_) = chunk.loads
             yield HeldChunk(**vars(chunk) | {"weight_words": weights.words})
             first += m_folds

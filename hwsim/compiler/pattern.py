@@ -25,9 +25,8 @@ from hwsim.checkpoints.checkpoint import LayerWeights
 from hwsim.compiler.bits import to_bytes
 from hwsim.compiler.grid import Cut
 from hwsim.compiler.layout import Map
-from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+from hwsim.compiler.weights import Chunk, Filters, Ints, ListedChunk, Loops, Scale, Weights
 from hwsim.config import ArchConfig, LayerShape, PatternConfig
-from hwsim.contract.descriptors import LIST_LEVEL
 from hwsim.contract.machine import PATTERN_OPTIONS
 from hwsim.errors import InputError
 from hwsim.formats.operands import weight_codes
@@ -48,17 +47,12 @@ def options(**fields: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class PatternChunk(Chunk):
-    """Groups of filters, each with a list of the words that its rows take."""
-
-    #: What an entry of the list adds at most.
-    reach: int = 0
+class PatternChunk(ListedChunk):
+    """Groups of filters; one list has the words that the rows take for all of them."""
 
     def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
-        """Beats of a job: of each word of the list the pixels; the list has all groups' folds."""
-        loops = [*pixels, *[(1, 0)] * (LIST_LEVEL - len(pixels)), *self.loops]
-        bounds, strides = zip(*loops, strict=True)
-        return Nest(start, bounds, strides, self.reach)
+        """Beats of a job: of each word of the list the pixels."""
+        return super().feed(start, pixels, ())
 
 
 @dataclass(frozen=True)
@@ -94,18 +88,9 @@ class PatternWeights(Weights):
         self._libraries: dict[str, NDArray[np.int64] | None] = {}
         self._chunks: dict[str, list[PatternChunk]] = {}
 
-    def chunks(
-        self,
-        name: str,
-        matrix: Ints,
-        scale: Scale,
-        loops: Loops,
-        *,
-        together: int = 1,
-        results: int = 1,
-    ) -> Iterator[Chunk]:
+    def chunks(self, filters: Filters) -> Iterator[Chunk]:
         """Filters of a matrix product, in groups; see :meth:`Weights.chunks`."""
-        rows = self.array.rows
+        rows, matrix = self.array.rows, filters.matrix
         # of a word the lanes of a row: one in each of its four beats
         values = matrix.reshape(len(matrix), -1, TAPS, rows).transpose(0, 1, 3, 2)
         words = values.shape[1]
@@ -113,24 +98,22 @@ class PatternWeights(Weights):
             np.zeros((len(matrix), words * rows), np.int64),
             values.reshape(len(matrix), words * rows, TAPS),
             np.tile(np.arange(rows), words),
-            Nest.of(0, *loops).positions()[::TAPS].repeat(rows),
+            Nest.of(0, *filters.loops).positions()[::TAPS].repeat(rows),
             np.arange(TAPS)[None],
         )
-        yield from self._cut(name, units, scale, None, results)
-
-    def is_window(self, shape: LayerShape, weights: LayerWeights) -> bool:
-        """Whether a layer reads windows: its kernels fit a library, and its geometry the unit."""
-        return self._library(shape, weights) is not None
+        yield from self._cut(filters.name, units, filters.scale, None, filters.results)
 
     def windows(
         self, shape: LayerShape, weights: LayerWeights, source: Map, target: Map, part: Cut
-    ) -> list[Tile]:
-        """Tiles of a part of a layer that reads windows."""
-        name = shape.layer.name
+    ) -> list[Tile] | None:
+        """Tiles of a layer whose kernels fit a library, and its geometry the window unit."""
+        library, name = self._library(shape, weights), shape.layer.name
+        if library is None:
+            return None
         patches = tiles(self.array, _gemm(shape), part.rows, part.columns)
         if name not in self._chunks:
             timings = Counter(patch.timing() for patch in patches)
-            self._chunks[name] = list(self._windows(shape, weights, timings))
+            self._chunks[name] = list(self._windows(shape, weights, library, timings))
         return [
             self._tile(shape, chunk, patch, source, target)
             for chunk in self._chunks[name]
@@ -138,11 +121,13 @@ class PatternWeights(Weights):
         ]
 
     def _windows(
-        self, shape: LayerShape, weights: LayerWeights, timings: Counter[Timing]
+        self,
+        shape: LayerShape,
+        weights: LayerWeights,
+        library: NDArray[np.int64],
+        timings: Counter[Timing],
     ) -> Iterator[PatternChunk]:
         """Filters of a layer that reads windows, in groups: the same for all of its parts."""
-        library = self._library(shape, weights)
-        assert library is not None
         (matrix,) = lower_weight(shape, weights.weight)
         ids, values = kernels_of(matrix, masks_of(matrix, shape.C), library, shape.C)
         rows, lanes = self.array.rows, self.shape.word_lanes
@@ -293,15 +278,11 @@ class PatternWeights(Weights):
         word = self.shape.weight_word
         block = np.concatenate([to_bytes([(library, 4)], word), to_bytes(fields, word)])
         entries = np.append(units.entries, 0)[chosen].reshape(-1, rows)
-        of_part = Scale(scale.bias[part], scale.multiplier[part], scale.shift[part])
+        of_part = scale.part(first * cols, len(used) * cols)
         loads = (
             self.constants.load("weight", 0, block),
             self.constants.load("scale", 0, self._scales(of_part, len(used))),
-            self.constants.load(
-                "list",
-                0,
-                to_bytes([(entries, self.shape.list_entry)], self.shape.list_word),
-            ),
+            self._list(entries),
         )
 
         @cache

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hwsim.arrays.base import array_model
 from hwsim.compiler.layout import Map, Unrolled
 from hwsim.compiler.operands import is_depthwise
-from hwsim.compiler.weights import Chunk, Ints, Loops, Scale, Weights
+from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Scale, Weights
 from hwsim.config import ArchConfig, LayerShape
 from hwsim.config.shape import MachineShape
 
@@ -39,20 +39,22 @@ def shape_operands(
 class ShapeWeights(Weights):
     """Groups of filters as those of weights without zeros, in blocks without contents."""
 
-    def _copied(self, matrix: Ints, results: int) -> tuple[Ints, int]:
-        filters, k = matrix.shape
+    def _copied(self, filters: Filters) -> tuple[Ints, int]:
+        rows, k = filters.matrix.shape
         cols, block = self.shape.ofmap_lanes, self.arch.array.block
-        copies = max(1, -(-results * block // k))
-        return _zeros(-(-filters // cols) * cols, k * copies), copies
+        copies = max(1, -(-filters.results * block // k))
+        return _zeros(-(-rows // cols) * cols, k * copies), copies
 
     def _words(self, name: str, weight: Ints) -> int:
         filters, k = len(weight), int(weight.shape[1])
         return filters // self.shape.ofmap_lanes * k // self.arch.array.block
 
-    def _chunk(self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops) -> Chunk:
+    def _chunk(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Chunk:
         m_folds = len(weight) // self.shape.ofmap_lanes
         loads = (
-            self.constants.room("weight", self._words(name, weight), self.shape.weight_word // 8),
+            self.constants.room(
+                "weight", self._words(filters.name, weight), self.shape.weight_word // 8
+            ),
             self.constants.room("scale", m_folds, self.shape.scale_word // 8),
         )
         count = cache(partial(array_model(self.arch).count_whole, self.arch, weight))

@@ -22,9 +22,10 @@ from hwsim.compiler.grid import Cut
 from hwsim.compiler.layout import Map
 from hwsim.config import ArchConfig, LayerShape
 from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
+from hwsim.contract.descriptors import LIST_LEVEL
 from hwsim.errors import InputError
 
-__all__ = ["Chunk", "Ints", "Loops", "Scale", "Weights", "cut_loops"]
+__all__ = ["Chunk", "Filters", "Ints", "ListedChunk", "Loops", "Scale", "Weights", "cut_loops"]
 
 Ints = NDArray[np.integer]
 #: Loops ``(bound, stride)``, the innermost first.
@@ -45,6 +46,40 @@ class Scale:
         return cls(
             bias, np.broadcast_to(multiplier, bias.shape), np.broadcast_to(shift, bias.shape)
         )
+
+    def part(self, first: int, count: int) -> Scale:
+        """Scale of some of the channels."""
+        some = slice(first, first + count)
+        return Scale(self.bias[some], self.multiplier[some], self.shift[some])
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Filters of a layer, which are cut into groups.
+
+    Attributes
+    ----------
+    matrix
+        ``(M, K)``: K in the order of the feeder, whole beats.
+    loops
+        Loops of the feeder over the beats of K.
+    together
+        Groups begin with a multiple of so many folds.
+    results
+        Cycles that the sums of a pixel take to leave: K is long enough that none must wait.
+    """
+
+    name: str
+    matrix: Ints
+    scale: Scale
+    loops: Loops
+    together: int = 1
+    results: int = 1
+
+    def padded(self, unit: int) -> Ints:
+        """The matrix with zeros for filters up to a multiple of ``unit``."""
+        padded: Ints = np.pad(self.matrix, ((0, -len(self.matrix) % unit), (0, 0)))
+        return padded
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +114,20 @@ class Chunk:
         return Nest.loops(start, *pixels, (self.m_folds, step))
 
 
+@dataclass(frozen=True, eq=False)
+class ListedChunk(Chunk):
+    """Filters whose beats of activations are gathered by a list."""
+
+    #: What an entry of the list adds at most.
+    reach: int = 0
+
+    def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
+        """Beats of a job: of each fold of filters the list, of each of its words the pixels."""
+        loops = [*pixels, *[(1, 0)] * (LIST_LEVEL - len(pixels)), *self.loops, *folds]
+        bounds, strides = zip(*loops, strict=True)
+        return Nest(start, bounds, strides, self.reach)
+
+
 class Weights:
     """Weights and scales of a program; the halves take turns.
 
@@ -111,15 +160,11 @@ class Weights:
         half = self._turn(chunk)
         return half, self._missing(half, chunk)
 
-    def is_window(self, shape: LayerShape, weights: LayerWeights) -> bool:
-        """Whether a layer is no matrix product, but reads windows."""
-        return False
-
     def windows(
         self, shape: LayerShape, weights: LayerWeights, source: Map, target: Map, part: Cut
-    ) -> list[Tile]:
-        """Tiles of a part of a layer that reads windows."""
-        raise NotImplementedError
+    ) -> list[Tile] | None:
+        """Tiles of a part of a layer that reads windows; None where it is a matrix product."""
+        return None
 
     def scale(self, scale: Scale) -> tuple[int, Load]:
         """Half and block of the scales of one beat of channels."""
@@ -136,28 +181,8 @@ class Weights:
         """Blocks of a chunk that a half does not hold."""
         return tuple(replace(load, index=half) for load in chunk.loads)
 
-    def chunks(
-        self,
-        name: str,
-        matrix: Ints,
-        scale: Scale,
-        loops: Loops,
-        *,
-        together: int = 1,
-        results: int = 1,
-    ) -> Iterator[Chunk]:
+    def chunks(self, filters: Filters) -> Iterator[Chunk]:
         """Filters of a layer, in groups.
-
-        Parameters
-        ----------
-        matrix
-            ``(M, K)``: K in the order of the feeder, whole beats.
-        loops
-            Loops of the feeder over the beats of K.
-        together
-            Groups begin with a multiple of so many folds.
-        results
-            Cycles that the sums of a pixel take to leave: K is long enough that none must wait.
 
         Raises
         ------
@@ -165,59 +190,64 @@ class Weights:
             One fold of filters does not fit, or a weight has no code.
         """
         cols, carries = self.shape.ofmap_lanes, self.arch.array.machine_carries
-        matrix, copies = self._copied(matrix, results)
-        folds = range(0, len(matrix), cols)
-        words = [self._words(name, matrix[fold : fold + cols]) for fold in folds]
+        matrix, copies = self._copied(filters)
+        folds, loops = range(0, len(matrix), cols), ((copies, 0), *filters.loops)
+        words = [self._words(filters.name, matrix[fold : fold + cols]) for fold in folds]
         first = 0
         while first < len(words):
             if words[first] > self.memory.weight_depth and carries:
                 part = matrix[first * cols : (first + 1) * cols]
-                yield from self._pieces(name, first, part, scale, ((copies, 0), *loops))
+                yield from self._pieces(filters, first, part, loops)
                 first += 1
                 continue
-            m_folds = self._fit(name, words[first:], together)
+            m_folds = self._fit(filters.name, words[first:], filters.together)
             part = matrix[first * cols : (first + m_folds) * cols]
-            yield self._chunk(name, first, part, scale, ((copies, 0), *loops))
+            yield self._chunk(filters, first, part, loops)
             first += m_folds
 
-    def _copied(self, matrix: Ints, results: int) -> tuple[Ints, int]:
+    def _words_whole(self, filters: Filters) -> Ints:
+        """Filters up to a whole word of results that stay.
+
+        An array that skips zeros would take cycles for what is left of others in the lanes beyond
+        the last channel.
+        """
+        shape = self.shape
+        return filters.padded(shape.word_lanes if filters.results == 1 else shape.ofmap_lanes)
+
+    def _copied(self, filters: Filters) -> tuple[Ints, int]:
         """Whole folds of filters, the copies of each beat side by side; and how many there are."""
         arch, cols, lanes = self.arch, self.shape.ofmap_lanes, self.shape.act_lanes
-        whole = np.pad(matrix, ((0, -len(matrix) % cols), (0, 0)))
-        parts = array_model(arch).spread(arch, whole)
-        _, filters, k = parts.shape
-        copies = max(len(parts), -(-results * arch.array.block // k))
+        parts = array_model(arch).spread(arch, filters.padded(cols))
+        _, rows, k = parts.shape
+        copies = max(len(parts), -(-filters.results * arch.array.block // k))
         parts = np.pad(parts, ((0, copies - len(parts)), (0, 0), (0, 0)))
-        beats = parts.reshape(copies, filters, k // lanes, lanes).transpose(1, 2, 0, 3)
-        return beats.reshape(filters, -1), copies
+        beats = parts.reshape(copies, rows, k // lanes, lanes).transpose(1, 2, 0, 3)
+        return beats.reshape(rows, -1), copies
 
-    def _pieces(
-        self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops
-    ) -> Iterator[Chunk]:
+    def _pieces(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Iterator[Chunk]:
         """A fold of filters in parts of K, of which each fits a half."""
         lanes = self.shape.act_lanes
-        each = -(-self._words(name, weight) * lanes // weight.shape[1])
+        each = -(-self._words(filters.name, weight) * lanes // weight.shape[1])
         parts = list(cut_loops(loops, self.memory.weight_depth // each))
         begin = 0
         for index, (offset, some) in enumerate(parts):
             end = begin + prod(bound for bound, _ in some) * lanes
-            chunk = self._chunk(name, first, weight[:, begin:end], scale, some)
+            chunk = self._chunk(filters, first, weight[:, begin:end], some)
             carry, keep = index > 0, index < len(parts) - 1
             loads = chunk.loads[:1] if keep else chunk.loads
             yield replace(chunk, offset=offset, carry=carry, keep=keep, loads=loads)
             begin = end
 
-    def _chunk(self, name: str, first: int, weight: Ints, scale: Scale, loops: Loops) -> Chunk:
-        """Folds of filters from ``first`` on."""
+    def _chunk(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Chunk:
+        """Folds of filters from ``first`` on, with their weights as they are sent."""
         arch, cols = self.arch, self.shape.ofmap_lanes
         widths, model = arch.array.weight_fields(arch.numbers), array_model(arch)
         fields = [
             (values.reshape(len(values), -1), widths[key])
-            for key, values in model.weight_words(arch, weight, name).items()
+            for key, values in model.weight_words(arch, weight, filters.name).items()
         ]
         m_folds = len(weight) // cols
-        part = slice(first * cols, first * cols + len(weight))
-        of_part = Scale(scale.bias[part], scale.multiplier[part], scale.shift[part])
+        of_part = filters.scale.part(first * cols, len(weight))
         loads = (
             self.constants.load("weight", 0, to_bytes(fields, self.shape.weight_word)),
             self.constants.load("scale", 0, self._scales(of_part, m_folds)),
@@ -249,6 +279,11 @@ class Weights:
             rule = f"must be at most memory.weight_depth, {limit}: words of the first filters"
             raise InputError(self.arch.name, name, need, rule)
         return most
+
+    def _list(self, entries: NDArray[np.integer]) -> Load:
+        """Block of a list: ``(folds, lanes)``."""
+        words = to_bytes([(entries, self.shape.list_entry)], self.shape.list_word)
+        return self.constants.load("list", 0, words)
 
     def _scales(self, scale: Scale, words: int) -> NDArray[np.uint8]:
         """Words of the scale memory; channels beyond the last are 0."""

@@ -7,7 +7,7 @@ from harness.machine import blank, small_machine
 from hwsim.accelerator.program import Constants
 from hwsim.compiler.compile import compile_network
 from hwsim.compiler.gather import gather, weights_of
-from hwsim.compiler.weights import Scale
+from hwsim.compiler.weights import Filters, Scale
 from hwsim.config import NetworkConfig
 from hwsim.contract.descriptors import LOADS
 from hwsim.errors import InputError
@@ -39,7 +39,9 @@ def test_sums_stay(density, least):
 
 def chunks_of(arch, weight, loops, **options):
     scale = Scale.of(np.zeros(len(weight), np.int64), 1, 0)
-    return list(weights_of(arch, Constants(arch)).chunks("layer", weight, scale, loops, **options))
+    return list(
+        weights_of(arch, Constants(arch)).chunks(Filters("layer", weight, scale, loops, **options))
+    )
 
 
 def test_each_chunk_leaves_out_what_its_own_filters_do_not_need():
@@ -60,7 +62,7 @@ def test_a_list_that_is_already_there_is_not_loaded_again():
     arch = small_machine("gather")
     weights = weights_of(arch, Constants(arch))
     ones, zero = np.ones((64, 32 * 4), np.int64), np.zeros(64, np.int64)
-    chunks = list(weights.chunks("layer", ones, Scale.of(zero, 1, 0), ((32, 1),)))
+    chunks = list(weights.chunks(Filters("layer", ones, Scale.of(zero, 1, 0), ((32, 1),))))
     assert [len(weights.bring(chunk)[1]) for chunk in chunks] == [3, 3, 2, 2]
 
 

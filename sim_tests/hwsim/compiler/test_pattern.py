@@ -14,7 +14,7 @@ from hwsim.arrays.pattern.tiles import tiles
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.compiler.compile import compile_network
 from hwsim.compiler.pattern import PatternWeights, options
-from hwsim.compiler.weights import Scale
+from hwsim.compiler.weights import Filters, Scale
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
 from hwsim.contract.machine import WEIGHT_OFFER
@@ -54,7 +54,7 @@ def chunks_of(weight, **others):
     weights = PatternWeights(ARCH, Constants(ARCH))
     scale = Scale.of(np.zeros(len(weight), np.int64), 1, 0)
     loops = ((weight.shape[1] // ROWS, 1),)
-    return list(weights.chunks("layer", weight, scale, loops, **others))
+    return list(weights.chunks(Filters("layer", weight, scale, loops, **others)))
 
 
 def test_four_indices_of_a_lane_are_one_kernel():

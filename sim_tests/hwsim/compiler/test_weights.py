@@ -10,7 +10,7 @@ from hwsim.accelerator.program import Constants
 from hwsim.accelerator.tile import Nest
 from hwsim.arrays.base import array_model
 from hwsim.compiler.gather import weights_of
-from hwsim.compiler.weights import Scale, cut_loops
+from hwsim.compiler.weights import Filters, Scale, cut_loops
 from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
@@ -23,7 +23,7 @@ def chunks_of(arch, weight, **options):
     constants = Constants(arch)
     loops = ((weight.shape[1] // MachineShape.of(arch).act_lanes, 1),)
     scale = Scale.of(zero, 1, 0)
-    found = weights_of(arch, constants).chunks("layer", weight, scale, loops, **options)
+    found = weights_of(arch, constants).chunks(Filters("layer", weight, scale, loops, **options))
     return list(found), constants
 
 
@@ -55,7 +55,9 @@ def test_chunks_stay_in_the_halves_until_others_come():
     weights = weights_of(arch, Constants(arch))
     zero = np.zeros(48, np.int64)
     matrix = np.ones((48, 64), np.int64)
-    one, two, three = list(weights.chunks("layer", matrix, Scale.of(zero, 1, 0), ((16, 1),)))
+    one, two, three = list(
+        weights.chunks(Filters("layer", matrix, Scale.of(zero, 1, 0), ((16, 1),)))
+    )
     found = [weights.bring(each) for each in (one, one, two, one, two, three, one)]
     assert [half for half, _ in found] == [0, 0, 1, 0, 1, 0, 1]
     assert [len(loads) for _, loads in found] == [2, 0, 2, 0, 0, 2, 2]
