@@ -11,7 +11,7 @@ from hwsim.contract.descriptors import ADDRESS_BITS, FEED_LEVELS
 from hwsim.rtl.blocks.nest import Nest
 from hwsim.rtl.blocks.ports import memory_read
 
-__all__ = ["Feeder"]
+__all__ = ["Feeder", "walk"]
 
 
 class Feeder(wiring.Component):
@@ -72,29 +72,13 @@ class Feeder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.nest = nest = Nest(FEED_LEVELS)
-        m.d.comb += [
-            nest.start.eq(self.start),
-            nest.base.eq(self.base),
-            nest.bounds.eq(self.bounds),
-            nest.steps.eq(self.steps),
-        ]
-        walking, offered, whole = Signal(), Signal(), Signal(reset_less=True)
-        moves = Signal()
-        m.d.comb += moves.eq(~offered | self.beat.ready)
-        m.d.comb += nest.step.eq(moves & walking)
-        m.d.comb += self.read.en.eq(moves & walking)
+        nest, moves, whole = walk(m, self)
         m.d.comb += self.read.addr.eq(nest.address >> self.beats)
         with m.If(whole):
             m.d.comb += self.read.addr.eq(nest.address)
         piece = Signal(max(1, self.beats), reset_less=True)
         with m.If(moves):
-            m.d.sync += [offered.eq(walking), piece.eq(nest.address)]
-            with m.If(nest.done):
-                m.d.sync += walking.eq(0)
-        with m.If(self.start):
-            m.d.sync += [walking.eq(1), offered.eq(0), whole.eq(self.whole)]
-        m.d.comb += self.beat.valid.eq(offered)
+            m.d.sync += piece.eq(nest.address)
         m.d.comb += self.word.eq(self.read.data)
         if self.beats:
             m.d.comb += self.beat.payload.eq(self.read.data.word_select(piece, self.beat_bits))
@@ -102,3 +86,38 @@ class Feeder(wiring.Component):
             m.d.comb += self.beat.payload.eq(self.read.data)
 
         return m
+
+
+def walk(m: Module, feeder: Any) -> tuple[Nest, Signal, Signal]:
+    """Walk the nest of a feeder: an address per cycle, whose words are offered in the next one.
+
+    Returns
+    -------
+    nest, moves, whole
+        Whether the beat that is offered leaves, or none is: the memories may be read. ``whole`` as
+        it was with ``start``.
+    """
+    m.submodules.nest = nest = Nest(FEED_LEVELS)
+    m.d.comb += [
+        nest.start.eq(feeder.start),
+        nest.base.eq(feeder.base),
+        nest.bounds.eq(feeder.bounds),
+        nest.steps.eq(feeder.steps),
+    ]
+    walking = Signal(name="walking")
+    offered = Signal(name="offered")
+    whole = Signal(name="addresses_words", reset_less=True)
+    moves = Signal(name="moves")
+    m.d.comb += [
+        moves.eq(~offered | feeder.beat.ready),
+        nest.step.eq(moves & walking),
+        feeder.read.en.eq(moves & walking),
+        feeder.beat.valid.eq(offered),
+    ]
+    with m.If(moves):
+        m.d.sync += offered.eq(walking)
+        with m.If(nest.done):
+            m.d.sync += walking.eq(0)
+    with m.If(feeder.start):
+        m.d.sync += [walking.eq(1), offered.eq(0), whole.eq(feeder.whole)]
+    return nest, moves, whole

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hwsim.contract.descriptors import ADDRESS_BITS, FEED_LEVELS, LIST_LEVEL
-from hwsim.rtl.blocks.nest import Nest
 from hwsim.rtl.blocks.ports import memory_read
+from hwsim.rtl.machine.feeder import walk
 
 __all__ = ["GatherFeeder"]
 
@@ -87,30 +87,13 @@ class GatherFeeder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.nest = nest = Nest(FEED_LEVELS)
-        m.d.comb += [
-            nest.start.eq(self.start),
-            nest.base.eq(self.base),
-            nest.bounds.eq(self.bounds),
-            nest.steps.eq(self.steps),
-        ]
-        walking, offered, whole = Signal(), Signal(), Signal(reset_less=True)
-        moves, issues = Signal(), Signal()
-        m.d.comb += [moves.eq(~offered | self.beat.ready), issues.eq(moves & walking)]
-        m.d.comb += [nest.step.eq(issues), self.read.en.eq(issues)]
-        with m.If(moves):
-            m.d.sync += offered.eq(walking)
-            with m.If(nest.done):
-                m.d.sync += walking.eq(0)
-        with m.If(self.start):
-            m.d.sync += [walking.eq(1), offered.eq(0), whole.eq(self.whole)]
-        m.d.comb += self.beat.valid.eq(offered)
+        nest, moves, whole = walk(m, self)
 
         # the list: its word lies at the memory's output while the pixels of its fold are read
         fold = Signal(self.depth, reset_less=True)
         following = Signal.like(fold)
         ends, again = Signal(), Signal()
-        m.d.comb += ends.eq(issues & nest.last[:LIST_LEVEL].all())
+        m.d.comb += ends.eq(self.read.en & nest.last[:LIST_LEVEL].all())
         m.d.comb += again.eq(self.start | nest.last[LIST_LEVEL])
         m.d.comb += following.eq(Mux(again, 0, fold + 1))
         m.d.comb += [self.list.en.eq(self.start | ends), self.list.addr.eq(following)]
