@@ -66,7 +66,7 @@ def verify(
     from hwsim.system import extras
 
     extras.require("rtl")
-    from hwsim.rtl.cosim.run import SimulationError
+    from hwsim.rtl.cosim.run import WAVES, SimulationError
 
     words = {"generate": "generate Verilog", "build": f"build with {simulator}"}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -90,8 +90,9 @@ def verify(
         emit_json(result.to_dict())
     else:
         _show(result)
+        wrote = f"{path} and {path.with_name(WAVES)}" if waves else path
         console().print(
-            f"{result.summary()}; {result.cycles} cycles, {result.seconds:.1f} s; wrote {path}"
+            f"{result.summary()}; {result.cycles} cycles, {result.seconds:.1f} s; wrote {wrote}"
         )
     if not result.equal:
         first = result.different[0]

@@ -23,7 +23,7 @@ from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import toolchain
 from hwsim.rtl.cosim.checker import RULES, Checker
 from hwsim.rtl.cosim.memory import MemoryModel
-from hwsim.rtl.cosim.run import SimulationError
+from hwsim.rtl.cosim.run import WAVES, SimulationError
 from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.verilog import verilog_of
@@ -33,10 +33,8 @@ from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 from hwsim.rtl.machine.top import connect_flat, flat
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["WAVES", "Bench", "Job", "MachineBench", "Outcome", "build", "run"]
+__all__ = ["Bench", "Job", "MachineBench", "Outcome", "build", "run"]
 
-#: File that a traced run leaves.
-WAVES = "waves.vcd"
 _MAIN = Path(__file__).with_name("machine_main.cpp")
 #: What Verilator must leave visible.
 _VISIBLE = """\

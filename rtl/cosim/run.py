@@ -40,8 +40,10 @@ __all__ = [
 
 #: Words of the bench's memories, at least: one build then serves jobs of many sizes.
 MIN_DEPTH = {"verilator": 1 << 16, "icarus": 1 << 12}
-#: Files that a traced run leaves in the folder of its build: how often each net changed, waves.
-SAIF, WAVES = "dump.saif", "dump.vcd"
+#: File that a run of gates leaves in the folder of its build: how often each net changed.
+SAIF = "dump.saif"
+#: File that a run with waves leaves beside the Verilog, and what cocotb calls it.
+WAVES, _DUMP = "waves.vcd", "dump.vcd"
 #: Lines of a log that an error shows.
 TAIL = 15
 
@@ -266,8 +268,10 @@ def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarra
             raise RuntimeError(f"{failed} of {tests} testbenches failed")
     with np.load(folder / "results.npz") as file:
         results = dict(file)
-    if built.trace:
-        (folder / built.trace).replace(built.folder / built.trace)
+    if built.trace == SAIF:
+        (folder / SAIF).replace(built.folder / SAIF)
+    elif built.trace:
+        (folder / _DUMP).replace(built.verilog.parent / WAVES)
     shutil.rmtree(folder)
     return results
 

@@ -44,6 +44,19 @@ def test_shipped_designs_under_verilator(need, name, tmp_path):
     assert [result.difference for result in results if not result.equal] == []
 
 
+@pytest.mark.cosim
+@pytest.mark.slow
+def test_waves_lie_beside_the_verilog(need, tmp_path):
+    need("verilator")
+    array = {"family": "dense", "dataflow": "ws", "rows": 2, "cols": 2, "acc_depth": 4}
+    design = ArchConfig.model_validate({"name": "tiny", "array": array})
+    (result,) = verify(design, random_cases(design, 1, seed=1), tmp_path, waves=True)
+    assert result.equal
+    assert "$var" in (tmp_path / cosim.WAVES).read_text()
+    with pytest.raises(InputError, match="waves = True: must be absent: only verilator"):
+        verify(design, random_cases(design, 1, seed=1), tmp_path, "icarus", waves=True)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_random_cases_cover_the_corners(name):
     arch = ArchConfig.read(name)
