@@ -23,12 +23,12 @@ class Port(NamedTuple):
 
 def head(ports: Sequence[Port]) -> str:
     """Lines of a comment, without its first: that a tool wrote the file."""
-    names = max(len(port.name) for port in ports)
+    cells = [("port", "", "bits", "what it carries, from bit 0 up")]
+    cells += [(port.name, port.direction, str(port.width), port.meaning) for port in ports]
+    names = max(len(name) for name, *_ in cells)
     rows = [
-        f"{port.name:{names}}  {port.direction:3}  {port.width:4}  {port.meaning}".rstrip()
-        for port in (Port("port", "", 0, "what it carries, from bit 0 up"), *ports)
+        f"{name:{names}}  {way:3}  {bits:>4}  {what}".rstrip() for name, way, bits, what in cells
     ]
-    rows[0] = rows[0].replace("   0 ", "bits ")
     text = "\n".join([*_RULES.splitlines(), "", *rows])
     return "".join(f" * {line}".rstrip() + "\n" for line in text.splitlines()) + " */\n"
 
