@@ -19,12 +19,11 @@ from hwsim.accelerator.result import MachineResult
 from hwsim.accelerator.simulate import simulate
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import find_checkpoint
-from hwsim.compiler.compile import compile_network
+from hwsim.compiler.prepare import on_images
 from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.inference import golden
-from hwsim.inference.operands import network_images
 from hwsim.report.page import table_lines
+from hwsim.verification.machine import job_of
 
 PAGE = ROOT / "docs" / "machine.md"
 SIZE = 1 << 20
@@ -57,28 +56,20 @@ def row(
 ) -> dict[str, object]:
     """One machine with the weights ``name``."""
     checkpoint = Checkpoint.read(find_checkpoint(name), network)
-    pixels, _ = network_images(network, images)
-    act = golden.input_act(pixels, checkpoint.input_scale)
-    acts = golden.run(network, checkpoint, act).ifmap
-    compiled = compile_network(arch, network, checkpoint, images, acts)
+    work = on_images(arch, network, checkpoint, images)
+    compiled = work.compiled
     runs = [simulate(compiled.program, memory) for memory in MEMORIES]
     fast, slow = (MachineResult(network, images, MEMORIES[i], runs[i]) for i in (0, 4))
     proved = "not run"
     if rtl:
         from hwsim.rtl.cosim import machine_bench as bench
 
-        program = compiled.program
-        output = (program.bases()[2], program.output_bytes)
-        jobs = [
-            bench.Job(memory, 0, len(program.tiles), program.bases(), 10_000_000, output)
-            for memory in MEMORIES
-        ]
+        jobs = [job_of(compiled.program, memory, 10_000_000) for memory in MEMORIES]
         folder = Path("build") / "machines" / arch.name
-        outcomes = bench.run(bench.build(arch, folder, SIZE), compiled.image(act), jobs)
-        expected = golden.logits(network, checkpoint, act)
+        outcomes = bench.run(bench.build(arch, folder, SIZE), compiled.image(work.act), jobs)
         equal = sum(
             outcome.counters == run.counters()
-            and bool((compiled.outputs(outcome.output) == expected).all())
+            and bool((compiled.outputs(outcome.output) == work.results).all())
             for outcome, run in zip(outcomes, runs, strict=True)
         )
         proved = f"{equal} of {len(jobs)}"

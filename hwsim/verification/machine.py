@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwsim.accelerator.program import OUTPUTS, Program
 from hwsim.accelerator.simulate import simulate
 from hwsim.compiler.prepare import Prepared, on_acts
 from hwsim.config import ArchConfig, MemoryConfig
@@ -18,10 +19,14 @@ from hwsim.report.result import Result
 from hwsim.system import extras
 from hwsim.verification.networks import random_work
 
+if TYPE_CHECKING:
+    from hwsim.rtl.cosim.machine_bench import Job
+
 __all__ = [
     "MachineCase",
     "MachineComparison",
     "MachineVerification",
+    "job_of",
     "random_cases",
     "verify_machine",
 ]
@@ -205,16 +210,20 @@ def verify_machine(
     notify("run", 0, len(cases))
     comparisons = []
     for case, run in zip(cases, runs, strict=True):
-        program = case.prepared.compiled.program
-        job = bench.Job(
-            case.memory, 0, len(program.tiles), program.bases(), 10_000 + 2 * run.cycles,
-            (program.bases()[2], program.output_bytes),
-        )  # fmt: skip
+        job = job_of(case.prepared.compiled.program, case.memory, 10_000 + 2 * run.cycles)
         image = case.prepared.compiled.image(case.prepared.act)
         (outcome,) = bench.run(built, image, [job])
         found = next(_differences(case, run.counters(), outcome), "")
         comparisons.append(MachineComparison(case, run.counters(), outcome.counters, found))
     return comparisons, folder / "bench.v"
+
+
+def job_of(program: Program, memory: MemoryConfig, limit: int, **others: Any) -> Job:
+    """Job of the bench that runs a program from address 0 on, and reads its outputs back."""
+    from hwsim.rtl.cosim.machine_bench import Job
+
+    output = (program.bases()[OUTPUTS], program.output_bytes)
+    return Job(memory, 0, len(program.tiles), program.bases(), limit, output, **others)
 
 
 def _differences(case: MachineCase, expected: dict[str, int], outcome: Any) -> Iterator[str]:

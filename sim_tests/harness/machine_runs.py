@@ -3,7 +3,7 @@
 from hwsim.accelerator.simulate import simulate
 from hwsim.config import MemoryConfig
 from hwsim.rtl.cosim import machine_bench
-from hwsim.rtl.cosim.machine_bench import Job
+from hwsim.verification.machine import job_of
 
 __all__ = ["check_runs", "inputs"]
 
@@ -24,10 +24,7 @@ def check_runs(bench, compiled, act, expected, rng):
         )
         for cycles, size, most in ((1, 4, 16), (latency, width, bursts))
     ]
-    output = (program.bases()[2], program.output_bytes)
-    jobs = [
-        Job(each, 0, len(program.tiles), program.bases(), 3_000_000, output) for each in memories
-    ]
+    jobs = [job_of(program, each, 3_000_000) for each in memories]
     outcomes = machine_bench.run(bench, compiled.image(act), jobs)
     for each, outcome in zip(memories, outcomes, strict=True):
         assert outcome.error == "none"

@@ -12,13 +12,13 @@ from hwsim.accelerator.simulate import simulate
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import find_checkpoint
 from hwsim.compiler.compile import compile_network
+from hwsim.compiler.prepare import on_images
 from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 from hwsim.datasets.load import shipped
 from hwsim.formats.nm import project
 from hwsim.inference import golden
-from hwsim.inference.operands import network_images
 from hwsim.rtl.cosim import machine_bench
-from hwsim.rtl.cosim.machine_bench import Job
+from hwsim.verification.machine import job_of
 from hwsim.workload.lowering import lower_weight, raise_weight
 
 NET = NetworkConfig.read("lenet5")
@@ -67,23 +67,17 @@ def test_values_and_counters(design, tmp_path):
     bench = machine_bench.build(arch, tmp_path, 1 << 20)
     for name in CASES[design]:
         network = NET if name == "by taps" else network_of(name)
-        pixels, _ = network_images(network, 2)
         if name == "by taps":
             checkpoint = by_taps(checkpoint_of("lenet5_nm_2x4"), arch.array)
         else:
             checkpoint = checkpoint_of(name)
-        act = golden.input_act(pixels, checkpoint.input_scale)
-        acts = golden.run(network, checkpoint, act).ifmap
-        compiled = compile_network(arch, network, checkpoint, 2, acts)
-        program = compiled.program
-        output = (program.bases()[2], program.output_bytes)
-        tiles = len(program.tiles)
-        jobs = [Job(each, 0, tiles, program.bases(), 3_000_000, output) for each in MEMORIES]
-        outcomes = machine_bench.run(bench, compiled.image(act), jobs)
-        expected = golden.logits(network, checkpoint, act)
+        work = on_images(arch, network, checkpoint, 2)
+        compiled, program = work.compiled, work.compiled.program
+        jobs = [job_of(program, each, 3_000_000) for each in MEMORIES]
+        outcomes = machine_bench.run(bench, compiled.image(work.act), jobs)
         for memory, outcome in zip(MEMORIES, outcomes, strict=True):
             assert outcome.error == "none"
-            assert (compiled.outputs(outcome.output) == expected).all()
+            assert (compiled.outputs(outcome.output) == work.results).all()
             assert simulate(program, memory).counters() == outcome.counters
 
 

@@ -14,6 +14,7 @@ from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
 from hwsim.rtl.cosim.machine_bench import Job
+from hwsim.verification import machine
 from hwsim.verification.networks import random_checkpoint, random_work
 
 SIZE = 1 << 16
@@ -32,9 +33,7 @@ def bench(request, tmp_path_factory):
 
 
 def job_of(compiled, memory, **others):
-    program = compiled.program
-    output = (program.bases()[2], program.output_bytes)
-    return Job(memory, 0, len(program.tiles), program.bases(), 3_000_000, output, **others)
+    return machine.job_of(compiled.program, memory, 3_000_000, **others)
 
 
 def case(arch, seed, images=None):
