@@ -49,7 +49,7 @@ BUILD_ARGS = {
         # compiling costs more than running: each kind of module once, in one C++ file without a
         # precompiled header, and no more than -O1
         "-fno-inline",
-        "--output-split", "0",
+        "--output-groups", "1",
         "-CFLAGS", "-O1",
     ],
     # with SystemVerilog semantics Icarus 11 never starts an `always @*` without a changing input
