@@ -138,7 +138,7 @@ def _count_tile(
     }
     control["drain"] = cycles - sum(control.values())
     pe = dict.fromkeys(arch.array.cause_names["pe"], 0) | {
-        "idle": array.pes * (before + 1),
+        "idle": array.pes * (before + 2),
         "mac": int(total[WORK] - total[PADDING]),
         "padding": int(total[PADDING]),
         "column": int(total[COLUMN]) + array.pes * nulls,

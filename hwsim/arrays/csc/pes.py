@@ -34,8 +34,8 @@ class PEs:
         self.pe = np.arange(array.pes)
         size, lanes = array.pes, array.lanes
         self.pointers = np.zeros((size, pointers), dtype=np.int64)
-        self.code = np.zeros((size, entries), dtype=np.int64)
-        self.rel_idx = np.zeros((size, entries), dtype=np.int64)
+        self.codes = np.zeros((size, entries), dtype=np.int64)
+        self.rel_indices = np.zeros((size, entries), dtype=np.int64)
 
         # integer of each code of an entry: fixed, or the codebook that a layer loads
         self.entry_width = entry_width(arch)
@@ -52,25 +52,36 @@ class PEs:
         self.token_act = np.zeros((depth, lanes), dtype=np.int64)
         self.token_last = np.zeros(depth, dtype=np.bool_)
         self.token_null = np.zeros(depth, dtype=np.bool_)
+        # what waits while its pointers are fetched
+        self.is_fetched, self.fetched_last = self._bools(), self._bools()
+        self.fetched_null = self._bools()
+        self.fetched_act = np.zeros((size, lanes), dtype=np.int64)
+        self.fetched_start, self.fetched_end = self._ints(), self._ints()
         # issue
         self.column_valid, self.is_first = self._bools(), self._bools()
         self.column_last, self.column_null = self._bools(), self._bools()
         self.column_act = np.zeros((size, lanes), dtype=np.int64)
         self.start, self.end, self.cursor = self._ints(), self._ints(), self._ints()
         self.bank, self.ahead = self._ints(), self._ints()
-        # decode
+        # capture: what the memory of entries shows, and what goes with it
         self.issued, self.finishes_q = self._bools(), self._bools()
         self.is_first_q, self.bank_q = self._bools(), self._ints()
-        self.code_q, self.rel_idx_q = self._ints(), self._ints()
+        self.code, self.rel_idx = self._ints(), self._ints()
         self.act_q = np.zeros((size, lanes), dtype=np.int64)
-        self.row_next = self._ints()
         self.cause_q = self._ints()
+        # decode
+        self.is_entry, self.finishes = self._bools(), self._bools()
+        self.is_top, self.entry_bank = self._bools(), self._ints()
+        self.captured_code, self.captured_rel_idx = self._ints(), self._ints()
+        self.captured_act = np.zeros((size, lanes), dtype=np.int64)
+        self.row_next = self._ints()
+        self.cause_qq = self._ints()
         # multiply
-        self.entry_valid, self.finishes = self._bools(), self._bools()
-        self.entry_value, self.entry_row, self.entry_bank = self._ints(), self._ints(), self._ints()
-        self.entry_act = np.zeros((size, lanes), dtype=np.int64)
+        self.multiplies, self.multiply_finishes = self._bools(), self._bools()
+        self.value, self.multiply_row, self.multiply_bank = self._ints(), self._ints(), self._ints()
+        self.act = np.zeros((size, lanes), dtype=np.int64)
         # add
-        self.add_q, self.add_finishes = self._bools(), self._bools()
+        self.adds, self.add_finishes = self._bools(), self._bools()
         self.add_row, self.add_bank = self._ints(), self._ints()
         self.product = np.zeros((size, lanes), dtype=np.int64)
         self.count = self._ints()
@@ -92,18 +103,18 @@ class PEs:
             self.pointers[bank, addr] = word
         elif beat["kind"] == 1:
             self.events["entry_writes"] += self.array.load_pes
-            self.code[bank, addr] = word & ((1 << self.entry_width) - 1)
-            self.rel_idx[bank, addr] = word >> self.entry_width
+            self.codes[bank, addr] = word & ((1 << self.entry_width) - 1)
+            self.rel_indices[bank, addr] = word >> self.entry_width
         else:
             self.events["codebook_writes"] += self.array.pes
             self.table[addr] = decode(word[0], self.numbers)
 
     @property
     def is_padding(self) -> Bools:
-        """The entry fetched last is padding."""
+        """The entry captured last is padding."""
         if self.marker is None:
-            return np.equal(self.code_q, 0)
-        return np.equal(self.rel_idx_q, self.marker)
+            return np.equal(self.captured_code, 0)
+        return np.equal(self.captured_rel_idx, self.marker)
 
     @property
     def full(self) -> bool:
@@ -112,9 +123,9 @@ class PEs:
 
     @property
     def cause(self) -> Ints:
-        """Cause of the cycle before, ``(P,)`` status codes."""
+        """Cause of the cycle before the last one, ``(P,)`` status codes."""
         entry = np.where(self.is_padding, CODE["padding"], CODE["mac"])
-        return np.where(self.issued, entry, self.cause_q)
+        return np.where(self.is_entry, entry, self.cause_qq)
 
     def finished(self) -> int:
         """Groups that every PE has added up and that are not drained."""
@@ -133,16 +144,17 @@ class PEs:
         self._add(is_drained)
         self._multiply()
         self._decode()
+        self._capture()
         self._issue(is_drained, is_busy)
 
     def stop(self) -> None:
         """The layer is over: what the cycle after it finds."""
         self.bank[:] = self.ahead[:] = 0
-        self.cause_q[:] = CODE["idle"]
-        self.issued[:] = False
+        self.cause_q[:] = self.cause_qq[:] = CODE["idle"]
+        self.issued[:] = self.is_entry[:] = False
 
     def _add(self, is_drained: bool) -> None:
-        pe = np.flatnonzero(self.add_q)
+        pe = np.flatnonzero(self.adds)
         bank, row = self.add_bank[pe], self.add_row[pe]
         self.events["psum_writes"] += len(pe)
         total = self.acc[bank, row, pe] + self.product[pe]
@@ -151,24 +163,31 @@ class PEs:
         self.count -= is_drained
 
     def _multiply(self) -> None:
-        adds = int(np.count_nonzero(self.entry_valid))
-        self.events["macs"] += adds * self.array.lanes
-        self.events["psum_reads"] += adds
-        self.product = self.entry_value[:, None] * self.entry_act
-        self.add_q, self.add_finishes = self.entry_valid, self.finishes
-        self.add_row, self.add_bank = self.entry_row, self.entry_bank
+        self.product = self.value[:, None] * self.act
+        self.adds, self.add_finishes = self.multiplies, self.multiply_finishes
+        self.add_row, self.add_bank = self.multiply_row, self.multiply_bank
 
     def _decode(self) -> None:
-        row = np.where(self.is_first_q, 0, self.row_next) + self.rel_idx_q
-        self.entry_valid = self.issued & ~self.is_padding
+        is_padding = self.is_padding
+        row = np.where(self.is_top, 0, self.row_next) + self.captured_rel_idx
+        self.multiplies = self.is_entry & ~is_padding
+        entries = int(np.count_nonzero(self.multiplies))
+        self.events["macs"] += entries * self.array.lanes
+        self.events["psum_reads"] += entries
         if self.array.codebook_bits is not None:
-            self.events["codebook_reads"] += int(np.count_nonzero(self.issued))
-        self.finishes = self.finishes_q
-        self.entry_value, self.entry_row = self.table[self.code_q], row
-        self.entry_bank, self.entry_act = self.bank_q, self.act_q
+            self.events["codebook_reads"] += int(np.count_nonzero(self.is_entry))
+        self.multiply_finishes = self.finishes
+        self.value, self.multiply_row = self.table[self.captured_code], row
+        self.multiply_bank, self.act = self.entry_bank, self.captured_act
         # padding that the index marks stands for no position of its own
-        position = 1 if self.marker is None else ~self.is_padding
-        self.row_next = np.where(self.issued, row + position, self.row_next)
+        position = 1 if self.marker is None else ~is_padding
+        self.row_next = np.where(self.is_entry, row + position, self.row_next)
+
+    def _capture(self) -> None:
+        self.is_entry, self.finishes = self.issued, self.finishes_q
+        self.is_top, self.entry_bank = self.is_first_q, self.bank_q
+        self.captured_code, self.captured_rel_idx = self.code, self.rel_idx
+        self.captured_act, self.cause_qq = self.act_q, self.cause_q
 
     def _issue(self, is_drained: bool, is_busy: bool) -> None:
         addr = np.where(self.is_first, self.start, self.cursor)
@@ -180,7 +199,7 @@ class PEs:
         has_token = self.consume != self.produce
 
         self.cause_q = np.select(
-            [goes, self.column_valid, has_token],
+            [goes, self.column_valid, has_token | self.is_fetched],
             [CODE["column"], CODE["drain"], CODE["pointer"]],
             CODE["empty"] if is_busy else CODE["done"],
         )
@@ -188,18 +207,26 @@ class PEs:
         self.is_first_q, self.bank_q, self.act_q = self.is_first, self.bank, self.column_act
         pe = np.flatnonzero(is_issuing)
         self.events["entry_reads"] += len(pe)
-        self.code_q, self.rel_idx_q = self.code_q.copy(), self.rel_idx_q.copy()
-        self.code_q[pe] = self.code[pe, addr[pe]]
-        self.rel_idx_q[pe] = self.rel_idx[pe, addr[pe]]
+        self.code, self.rel_idx = self.code.copy(), self.rel_idx.copy()
+        self.code[pe] = self.codes[pe, addr[pe]]
+        self.rel_idx[pe] = self.rel_indices[pe, addr[pe]]
         self.cursor = np.where(is_issuing, addr + 1, self.cursor)
         self.is_first = self.is_first & ~is_issuing
         self.bank = self.bank ^ ends_group
         self.ahead = self.ahead + ends_group - is_drained
-        self._pop(has_token & (~self.column_valid | ends_column), ends_column)
+        self._pop(has_token, ~self.column_valid | ends_column)
 
-    def _pop(self, pops: Bools, ends_column: Bools) -> None:
-        """Queue stage: tokens leave, their pointers are fetched."""
-        self.column_valid = pops | (self.column_valid & ~ends_column)
+    def _pop(self, has_token: Bools, moves: Bools) -> None:
+        """Fetched pointers move to the issue stage; tokens leave the queue, theirs are fetched."""
+        self.column_valid = np.where(moves, self.is_fetched, self.column_valid)
+        self.column_act = np.where(moves[:, None], self.fetched_act, self.column_act)
+        self.column_last = np.where(moves, self.fetched_last, self.column_last)
+        self.column_null = np.where(moves, self.fetched_null, self.column_null)
+        self.start = np.where(moves, self.fetched_start, self.start)
+        self.end = np.where(moves, self.fetched_end, self.end)
+        self.is_first = self.is_first | moves
+        pops = has_token & (~self.is_fetched | moves)
+        self.is_fetched = pops | (self.is_fetched & ~moves)
         if not pops.any():
             return
         leaving = int(np.count_nonzero(pops))
@@ -207,10 +234,10 @@ class PEs:
         self.events["pointer_reads"] += 2 * leaving  # start and end
         slot = self.consume % self.array.fifo_depth
         column = self.token_k[slot]
-        self.column_act = np.where(pops[:, None], self.token_act[slot], self.column_act)
-        self.column_last = np.where(pops, self.token_last[slot], self.column_last)
-        self.column_null = np.where(pops, self.token_null[slot], self.column_null)
-        self.start = np.where(pops, self.pointers[self.pe, column], self.start)
-        self.end = np.where(pops, self.pointers[self.pe, column + 1], self.end)
-        self.is_first = self.is_first | pops
+        self.fetched_act = np.where(pops[:, None], self.token_act[slot], self.fetched_act)
+        self.fetched_last = np.where(pops, self.token_last[slot], self.fetched_last)
+        self.fetched_null = np.where(pops, self.token_null[slot], self.fetched_null)
+        start, end = self.pointers[self.pe, column], self.pointers[self.pe, column + 1]
+        self.fetched_start = np.where(pops, start, self.fetched_start)
+        self.fetched_end = np.where(pops, end, self.fetched_end)
         self.consume = self.consume + pops

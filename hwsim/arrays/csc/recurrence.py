@@ -96,14 +96,15 @@ def _list(act, first, groups, lanes, positions, listed):  # type: ignore[no-unty
 def _pass(free, ready, service, k):  # type: ignore[no-untyped-def]
     """Pass a token of column ``k`` to every PE: ``free`` becomes the first cycle after it.
 
-    Returns the latest of them, and how many PEs had nothing to do just before it. Inlined: a call
-    counts the references to its arrays, in atomic instructions that cost more than the pass.
+    Returns the latest of them, and the cycles in which PEs waited for the token's pointers, of the
+    two that fetch and capture take. Inlined: a call counts the references to its arrays, in atomic
+    instructions that cost more than the pass.
     """
     latest = np.int32(0)
     waited = np.int32(0)
     for p in range(len(free)):
         before = free[p]
-        waited += np.int32(before < ready)
+        waited += min(max(ready - before, np.int32(0)), np.int32(2))
         after = np.int32(max(before, ready) + service[k, p])
         free[p] = after
         latest = max(latest, after)
@@ -116,14 +117,14 @@ def _wait_for_bank(free, ready, drained, total):  # type: ignore[no-untyped-def]
     for p in range(len(free)):
         start = max(free[p], ready)
         if drained >= start:
-            total[POINTER] += free[p] < ready
+            total[POINTER] += min(max(ready - free[p], 0), 2)
             total[DRAIN] += drained + 1 - start
             free[p] = drained + 1
 
 
 @njit(cache=True, nogil=True)
 def _compare(  # type: ignore[no-untyped-def]
-    state, keeps, free, room, slot, broadcast, drained, drained_q
+    state, keeps, free, room, slot, broadcast, drained, drained_q, latest_q
 ):
     """Compare what the next groups depend on, relative to the last broadcast, to ``state``.
 
@@ -131,13 +132,13 @@ def _compare(  # type: ignore[no-untyped-def]
     """
     pes, depth = len(free), len(room)
     is_same = True
-    for i in range(pes + depth + 2):
+    for i in range(pes + depth + 3):
         if i < pes:
             cycle = np.int64(free[i])
         elif i < pes + depth:
             cycle = room[(slot + i - pes) % depth]
         else:
-            cycle = drained if i == pes + depth else drained_q
+            cycle = (drained, drained_q, latest_q)[i - pes - depth]
         is_same &= state[i] == cycle - broadcast
         if keeps:
             state[i] = cycle - broadcast
@@ -202,19 +203,21 @@ def recur(  # type: ignore[no-untyped-def]
     arrival, words_left = first + fills, words_of_block
 
     free = np.zeros(pes, dtype=np.int32)  # first cycle in which a PE's issue stage is free
-    latest = 0  # the largest of free
+    latest, latest_q = 0, 0  # the largest of free, and of free one token before
     room = np.full(fifo_depth, -far, dtype=np.int64)  # when the token fifo_depth ago left room
     slot = 0
     broadcast = 0  # cycle of the last broadcast
     drained, drained_q = -far, -far  # last cycles of the drains of the two groups before
     origin = 0
     are_alike = act[0].size == 0 and act[1].size == 0 and fills == 0
-    state, mark = np.zeros(pes + fifo_depth + 2, dtype=np.int64), np.zeros(14, dtype=np.int64)
+    state, mark = np.zeros(pes + fifo_depth + 3, dtype=np.int64), np.zeros(14, dtype=np.int64)
     group = 0
     while group < num_groups:
         if are_alike and group > 0:
             keeps = group >= 2 * mark[0]
-            is_same = _compare(state, keeps, free, room, slot, broadcast, drained, drained_q)
+            is_same = _compare(
+                state, keeps, free, room, slot, broadcast, drained, drained_q, latest_q
+            )
             left, cycle = num_groups - 1 - group, origin + broadcast
             skipped, cycles = _repeat(is_same, keeps, mark, total, group, left, cycle)
             group, origin, are_alike = group + skipped, origin + cycles, skipped == 0
@@ -244,12 +247,13 @@ def recur(  # type: ignore[no-untyped-def]
             word = next_word
             broadcast = max(offered, room[slot])
             full += broadcast - offered
-            room[slot] = max(broadcast + 2, latest)
+            room[slot] = max(broadcast + 2, latest_q)
             slot = slot + 1 if slot + 1 < fifo_depth else 0
 
-            ready = np.int32(broadcast + 2)
+            ready = np.int32(broadcast + 3)
             if token == 0:
                 _wait_for_bank(free, ready, drained_q, total)
+            latest_q = latest
             latest, waited = _pass(free, ready, service, k)
             pointers += waited
             scanned += scans
@@ -263,6 +267,7 @@ def recur(  # type: ignore[no-untyped-def]
                 free[:] -= np.int32(broadcast)
                 room[:] -= broadcast
                 latest -= broadcast
+                latest_q -= broadcast
                 drained -= broadcast
                 drained_q -= broadcast
                 arrival -= broadcast
@@ -278,9 +283,9 @@ def recur(  # type: ignore[no-untyped-def]
         total[ACT] += starved
         used = min(lanes, pixels - group * lanes)
         transfers = rows * -(-used // drain_lanes)
-        drained_q, drained = drained, max(latest + 4 - gap, drained) + transfers * gap
+        drained_q, drained = drained, max(latest + 5 - gap, drained) + transfers * gap
         group += 1
     total[LAST] = origin + drained
     for p in range(pes):
-        total[DONE] += drained - free[p]
+        total[DONE] += drained - 1 - free[p]
     return total

@@ -39,7 +39,7 @@ class PE(wiring.Component):
 
     The pipeline, one cycle per stage: **offer** of a mask of weights with that of the chunk
     (:class:`MaskWalk`), **pick** of a byte and **join** (:class:`InnerJoin`), **fetch** of both
-    values, **capture** of the weight, **multiply** (the accumulator is fetched) and **add**.
+    values, **capture** of the weight (the accumulator is fetched), **multiply** and **add**.
     Everything after the join never stalls. A step of n pairs costs max(1, n) cycles of the join
     stage.
 
@@ -255,10 +255,10 @@ class PE(wiring.Component):
         accumulator = m.submodules.accumulator = Accumulator(
             sizes.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
         )
-        target = delayed(m, Cat(route.row, route.bank), 3, enable=always, name="target")
+        target = delayed(m, Cat(route.row, route.bank), 2, enable=always, name="target")
         m.d.sync += accumulator.product[0].eq(product(act_q, code, numbers))
         m.d.comb += [
-            accumulator.add.eq(delayed(m, fetch, 2, enable=always, name="pair", reset_less=False)),
+            accumulator.add.eq(delayed(m, fetch, 1, enable=always, name="pair", reset_less=False)),
             Cat(accumulator.row, accumulator.bank).eq(target),
             accumulator.drain.eq(self.drain),
             self.psum.eq(accumulator.psum),

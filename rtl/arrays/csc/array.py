@@ -31,8 +31,8 @@ class Array(ArrayComponent):
     non-zero detector broadcasts one position per cycle into the queue of every PE; a PE adds up a
     group in one bank of its accumulators while the bank of the group before is drained.
 
-    * Latency: from a command, one cycle, the weight beats, two cycles to the first broadcast, two
-      to the first issue; from the last issue of a group five cycles to its first ``ofmap.valid``.
+    * Latency: from a command, one cycle, the weight beats, two cycles to the first broadcast, three
+      to the first issue; from the last issue of a group six cycles to its first ``ofmap.valid``.
     * Throughput: a group takes the largest of its detector cycles (max(1, non-zeros) per word), its
       busiest PE's sum of max(1, entries) over the broadcast columns, and its drain (rows times
       lanes / drain_lanes), if the queues are deep enough to even out the columns. See

@@ -29,10 +29,11 @@ class ColumnQueue(wiring.Component):
     """Queue broadcast tokens and look up the column of each.
 
     Pointers lie in two memories, of even and odd columns, so that the start and the end of a column
-    are fetched in one cycle, as in EIE. The next token leaves the queue in the cycle in which the
-    column before it is taken, so its fetch hides behind that one.
+    are fetched in one cycle, as in EIE. The memories are slow: what they give goes into registers,
+    from which the column is offered. Behind the one that is offered a second token waits with its
+    pointers fetched, so that both cycles hide behind the columns before.
 
-    * Latency: two cycles from a token's transfer into an empty queue to ``column.valid``.
+    * Latency: three cycles from a token's transfer into an empty queue to ``column.valid``.
     * Throughput: one column per cycle.
     * Stalls: ``token.ready`` is low while the queue is full. It comes from a register: a token
       that leaves in this cycle does not make room in this cycle.
@@ -57,7 +58,7 @@ class ColumnQueue(wiring.Component):
     column : ``Out(stream.Signature(column_layout(pointer_width, acts)))``
         Their columns.
     waiting : ``Out(1)``
-        A token is in the queue.
+        A token is in the queue, or its pointers are fetched.
     pops : ``Out(1)``
         A token leaves the queue, and its two pointers are fetched, in this cycle.
     """
@@ -96,27 +97,34 @@ class ColumnQueue(wiring.Component):
         layout = self.token.payload.shape()
         queue = m.submodules.queue = SyncFIFO(width=layout.size, depth=self.fifo_depth)
         head = data.View(layout, queue.r_data)
+        is_fetched = Signal()
+        moves = Signal()
         m.d.comb += [
             queue.w_data.eq(self.token.payload),
             queue.w_en.eq(self.token.valid),
             self.token.ready.eq(queue.w_rdy),
-            self.waiting.eq(queue.r_rdy),
-            pops.eq(queue.r_rdy & (~column.valid | column.ready)),
+            self.waiting.eq(queue.r_rdy | is_fetched),
+            moves.eq(~column.valid | column.ready),
+            pops.eq(queue.r_rdy & (~is_fetched | moves)),
             queue.r_en.eq(pops),
         ]
+        with m.If(pops | moves):
+            m.d.sync += is_fetched.eq(pops)
 
-        is_odd = Signal()
-        with m.If(pops | column.ready):
-            m.d.sync += column.valid.eq(pops)
+        # what is known of a token while its pointers are fetched
+        is_odd = Signal(reset_less=True)
+        act = Signal.like(column.p.act, reset_less=True)
+        last = Signal(reset_less=True)
+        null = Signal(reset_less=True)
         with m.If(pops):
             m.d.sync += [
-                column.p.act.eq(head.act),
-                column.p.last.eq(head.last),
-                column.p.null.eq(head.null),
+                act.eq(head.act),
+                last.eq(head.last),
+                null.eq(head.null),
                 is_odd.eq(head.k[0]),
             ]
 
-        # Pointers stay in the memories' output registers while the column does.
+        # Pointers stay in the memories' output registers until the column before is taken.
         fetched = []
         depths = (self.col_depth // 2 + 1, (self.col_depth + 1) // 2)
         for parity, (name, depth) in enumerate(zip(("even", "odd"), depths)):
@@ -132,8 +140,13 @@ class ColumnQueue(wiring.Component):
             ]
             fetched.append(read.data)
         even, odd = fetched
-        m.d.comb += [
-            column.p.start.eq(Mux(is_odd, odd, even)),
-            column.p.end.eq(Mux(is_odd, even, odd)),
-        ]
+        with m.If(moves):
+            m.d.sync += [
+                column.valid.eq(is_fetched),
+                column.p.start.eq(Mux(is_odd, odd, even)),
+                column.p.end.eq(Mux(is_odd, even, odd)),
+                column.p.act.eq(act),
+                column.p.last.eq(last),
+                column.p.null.eq(null),
+            ]
         return m

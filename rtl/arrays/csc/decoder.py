@@ -6,34 +6,40 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import CSCConfig
+from hwsim.config.arrays.decoding import Banks
 from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.csc.columns import column_layout
 from hwsim.rtl.arrays.csc.layout import PESizes, entry_layout
 from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
+from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.multiplier import code_shape
 
-__all__ = ["Decoder", "decoded_layout"]
+__all__ = ["Decoder", "factors_layout", "sums_layout"]
 
 
-def decoded_layout(sizes: PESizes) -> data.StructLayout:
-    """A weight's code, the activations it multiplies, and the sums it belongs to."""
+def sums_layout(banks: Banks) -> data.StructLayout:
+    """Row and bank of the sums that an entry is added to."""
     return data.StructLayout(
         {
-            "code": code_shape(sizes.numbers),
-            "act": sizes.acts,
-            "row": unsigned(index_width(sizes.banks.depth)),
-            "bank": unsigned(index_width(sizes.banks.count)),
+            "row": unsigned(index_width(banks.depth)),
+            "bank": unsigned(index_width(banks.count)),
         }
     )
+
+
+def factors_layout(sizes: PESizes) -> data.StructLayout:
+    """A weight's code, and the activations it multiplies."""
+    return data.StructLayout({"code": code_shape(sizes.numbers), "act": sizes.acts})
 
 
 class Decoder(wiring.Component):
     """Give the entries of each column, one per cycle.
 
-    Two stages of a cycle each: **issue** (an entry is fetched) and **decode** (the relative indices
-    add up to the row; with a codebook the weight is fetched). A column of n entries stays
-    max(1, n) cycles in the issue stage. Padding moves the row and is not passed on.
+    Three stages of a cycle each: **issue** (an entry is fetched), **capture** (it goes into a
+    register: the memory is slow) and **decode** (the relative indices add up to the row; with a
+    codebook the weight is fetched). A column of n entries stays max(1, n) cycles in the issue
+    stage. Padding moves the row and is not passed on.
 
     * Latency: two cycles from ``column.valid`` to the first ``entry.valid``.
     * Throughput: one entry per cycle; a column without entries takes a cycle.
@@ -59,15 +65,17 @@ class Decoder(wiring.Component):
         Columns, taken in the cycle of their last fetch.
     drained : ``In(1)``
         A group's last partial sums are taken in this cycle.
-    entry : ``Out(stream.Signature(decoded_layout(sizes), always_ready=True))``
-        Entries, without padding.
+    entry : ``Out(stream.Signature(sums_layout(banks), always_ready=True))``
+        Entries in the decode stage, without padding.
+    factors : ``Out(factors_layout(sizes))``
+        Those of the entry of the cycle before.
     finishes : ``Out(1)``
         The group's last entry, if it has one, is offered in this cycle; none comes later.
     fetches, looks_up : ``Out(1)``
         An entry is fetched in this cycle; a weight of the codebook is.
     cause : ``Out``
-        Cause of the issue stage's cycle before this one: a cycle late, since the entry tells
-        ``mac`` from ``padding``.
+        Cause of the issue stage two cycles ago: late, since the entry tells ``mac`` from
+        ``padding``.
     """
 
     write_en: Signal
@@ -83,6 +91,7 @@ class Decoder(wiring.Component):
     column: stream.Interface
     drained: Signal
     entry: stream.Interface
+    factors: data.View
     finishes: Signal
     fetches: Signal
     looks_up: Signal
@@ -106,7 +115,8 @@ class Decoder(wiring.Component):
                 "waiting": In(1),
                 "column": In(stream.Signature(column_layout(sizes.pointer_width, sizes.acts))),
                 "drained": In(1),
-                "entry": Out(stream.Signature(decoded_layout(sizes), always_ready=True)),
+                "entry": Out(stream.Signature(sums_layout(sizes.banks), always_ready=True)),
+                "factors": Out(factors_layout(sizes)),
                 "finishes": Out(1),
                 "fetches": Out(1),
                 "looks_up": Out(1),
@@ -118,42 +128,22 @@ class Decoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = self.write_data.shape()
-        fetched = data.View(layout, Signal(layout.size, name="fetched"))
+        captured = data.View(layout, Signal(layout.size, name="captured", reset_less=True))
         goes = Signal()
-        issued = Signal()
+        is_entry = Signal()
+        is_top = Signal()
         is_padding = Signal()
+        self._issue(m, captured, goes, is_entry, is_top)
         has_zero = self.sizes.has_zero
-        m.d.comb += is_padding.eq(fetched.code == 0 if has_zero else fetched.rel_idx.all())
-        # padding that the index marks stands for no position of its own
-        position = Const(1) if has_zero else ~is_padding
-        self._issue(m, fetched, goes, issued, position)
-        m.d.sync += self.entry.valid.eq(issued & ~is_padding)
-        if self.sizes.has_codebook:
-            self._look_up(m, issued, fetched.code)
-        else:
-            m.d.sync += self.entry.p.code.eq(fetched.code)
-        self._cause(m, goes, issued, is_padding)
+        m.d.comb += is_padding.eq(captured.code == 0 if has_zero else captured.rel_idx.all())
+        self._decode(m, captured, is_entry, is_top, is_padding)
+        self._cause(m, goes, is_entry, is_padding)
         return m
 
-    def _look_up(self, m: Module, issued: Signal, code: Value) -> None:
-        """Codebook: its memory's output register is that of the decode stage."""
-        memory: Memory = Memory(shape=self.table_data.shape(), depth=1 << len(code), init=[])
-        m.submodules.codebook = memory
-        write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            write.en.eq(self.table_en),
-            write.addr.eq(self.table_addr),
-            write.data.eq(self.table_data),
-            self.looks_up.eq(issued),
-            read.en.eq(self.looks_up),
-            read.addr.eq(code),
-            self.entry.p.code.eq(read.data),
-        ]
-
     def _issue(
-        self, m: Module, fetched: data.View, goes: Signal, issued: Signal, position: Value
+        self, m: Module, captured: data.View, goes: Signal, is_entry: Signal, is_top: Signal
     ) -> None:
-        """Issue stage, and the rows of the decode stage; ``position`` is the entry's own."""
+        """Issue and capture: fetch the next entry of the column, which may be its first (top)."""
         column, sizes = self.column, self.sizes
         cursor = Signal(sizes.pointer_width, reset_less=True)
         addr = Signal.like(cursor)
@@ -181,7 +171,7 @@ class Decoder(wiring.Component):
         with m.If(is_issuing):
             m.d.sync += [cursor.eq(addr_next), is_first.eq(column.ready)]
 
-        memory: Memory = Memory(shape=fetched.shape(), depth=sizes.entry_depth, init=[])
+        memory: Memory = Memory(shape=captured.shape(), depth=sizes.entry_depth, init=[])
         m.submodules.entries = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
@@ -190,36 +180,66 @@ class Decoder(wiring.Component):
             write.data.eq(self.write_data),
             read.addr.eq(addr),
             read.en.eq(is_issuing),
-            fetched.eq(read.data),
+        ]
+        m.d.sync += captured.eq(read.data)
+
+        # what goes with the entry to the stages of capture, decode and multiply
+        is_issued, always = Signal(), Const(1)
+        m.d.sync += is_issued.eq(is_issuing)
+        m.d.sync += is_entry.eq(is_issued)
+        m.d.comb += [
+            is_top.eq(delayed(m, is_first, 2, enable=always, name="is_first")),
+            self.entry.p.bank.eq(delayed(m, bank, 2, enable=always, name="bank")),
+            self.factors.act.eq(delayed(m, column.p.act, 3, enable=always, name="act")),
+            self.finishes.eq(
+                delayed(m, ends_group, 2, enable=always, name="finishes", reset_less=False)
+            ),
         ]
 
-        is_first_q = Signal(reset_less=True)
-        bank_q = Signal.like(bank, reset_less=True)
-        act_q = Signal.like(column.p.act, reset_less=True)
-        finishes_q = Signal()
+    def _decode(
+        self, m: Module, captured: data.View, is_entry: Signal, is_top: Signal, is_padding: Signal
+    ) -> None:
+        """Decode stage: the row of an entry, from that of the one before in its column."""
         row_next = Signal.like(self.entry.p.row)
         row = Signal.like(self.entry.p.row)
-        m.d.comb += row.eq(Mux(is_first_q, 0, row_next) + fetched.rel_idx)
-        with m.If(issued):
-            m.d.sync += row_next.eq(row + position)
-        m.d.sync += [
-            issued.eq(is_issuing),
-            finishes_q.eq(ends_group),
-            is_first_q.eq(is_first),
-            act_q.eq(column.p.act),
-            bank_q.eq(bank),
-            self.entry.p.act.eq(act_q),
+        # padding that the index marks stands for no position of its own
+        position = Const(1) if self.sizes.has_zero else ~is_padding
+        m.d.comb += [
+            row.eq(Mux(is_top, 0, row_next) + captured.rel_idx),
+            self.entry.valid.eq(is_entry & ~is_padding),
             self.entry.p.row.eq(row),
-            self.entry.p.bank.eq(bank_q),
-            self.finishes.eq(finishes_q),
+        ]
+        with m.If(is_entry):
+            m.d.sync += row_next.eq(row + position)
+        if self.sizes.has_codebook:
+            self._look_up(m, is_entry, captured.code)
+        else:
+            m.d.sync += self.factors.code.eq(captured.code)
+
+    def _look_up(self, m: Module, is_entry: Signal, code: Value) -> None:
+        """Codebook: its memory's output register is that of the multiply stage."""
+        memory: Memory = Memory(shape=self.table_data.shape(), depth=1 << len(code), init=[])
+        m.submodules.codebook = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.table_en),
+            write.addr.eq(self.table_addr),
+            write.data.eq(self.table_data),
+            self.looks_up.eq(is_entry),
+            read.en.eq(self.looks_up),
+            read.addr.eq(code),
+            self.factors.code.eq(read.data),
         ]
 
-    def _cause(self, m: Module, goes: Signal, issued: Signal, is_padding: Signal) -> None:
-        """Cause of the cycle that the issue stage had."""
+    def _cause(self, m: Module, goes: Signal, is_entry: Signal, is_padding: Signal) -> None:
+        """Cause of the cycle that the issue stage had before those of capture and decode."""
         code = status_codes(CSCConfig.CAUSES, "pe")
         cause_next = Signal.like(self.cause)
         cause_q = Signal.like(self.cause)
-        with m.If(~(self.run & self.run_next)):
+        cause_qq = Signal.like(self.cause)
+        is_running = Signal()
+        m.d.comb += is_running.eq(self.run & self.run_next)
+        with m.If(~is_running):
             m.d.comb += cause_next.eq(code["idle"])
         with m.Elif(goes):
             m.d.comb += cause_next.eq(code["column"])
@@ -232,5 +252,8 @@ class Decoder(wiring.Component):
         with m.Else():
             m.d.comb += cause_next.eq(code["done"])
         entry_cause = Mux(is_padding, code["padding"], code["mac"])
-        m.d.sync += cause_q.eq(cause_next)
-        m.d.comb += self.cause.eq(Mux(issued, entry_cause, cause_q))
+        m.d.sync += [
+            cause_q.eq(cause_next),
+            cause_qq.eq(Mux(is_running, cause_q, code["idle"])),
+        ]
+        m.d.comb += self.cause.eq(Mux(is_entry, entry_cause, cause_qq))

@@ -1,6 +1,6 @@
 """Index-decoding PE."""
 
-from amaranth import Module, Signal
+from amaranth import Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from hwsim.rtl.arrays.decoding.accumulator import Accumulator
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
 from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code
+from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.multiplier import product
 
 __all__ = ["PE"]
@@ -20,13 +21,14 @@ __all__ = ["PE"]
 class PE(wiring.Component):
     """Multiply broadcast activations by the entries of their columns and add up by local row.
 
-    The pipeline, one cycle per stage: **queue** of the :class:`ColumnQueue` (a column's pointers
-    are fetched), **issue** and **decode** of the :class:`Decoder`, **multiply** (the accumulators
-    are fetched) and **add**. The last three never stall. Queue and issue of neighbouring columns
-    overlap, so a column of n entries costs max(1, n) cycles while tokens are waiting.
+    The pipeline, one cycle per stage: **queue** and **wait** of the :class:`ColumnQueue` (a
+    column's pointers are fetched, and go into registers), **issue**, **capture** and **decode** of
+    the :class:`Decoder` (the accumulators are fetched), **multiply** and **add**. What follows the
+    issue never stalls. The stages of neighbouring columns overlap, so a column of n entries costs
+    max(1, n) cycles while tokens are waiting.
 
-    * Latency: two cycles from a token's transfer into an empty queue to its first issue, four more
-      to the sum being stored.
+    * Latency: three cycles from a token's transfer into an empty queue to its first issue, five
+      more to the sum being stored.
     * Throughput: one entry per cycle, on ``lanes`` multipliers.
     * Stalls: ``token.ready`` is low while the queue is full; a group waits for its bank.
 
@@ -119,10 +121,10 @@ class PE(wiring.Component):
             self.cause.eq(decoder.cause),
         ]
 
-        entry = decoder.entry
+        entry, factors = decoder.entry, decoder.factors
         for lane in range(sizes.banks.lanes):
             m.d.sync += accumulator.product[lane].eq(
-                product(entry.p.act[lane], entry.p.code, numbers)
+                product(factors.act[lane], factors.code, numbers)
             )
         m.d.comb += [
             accumulator.add.eq(entry.valid),
@@ -134,10 +136,11 @@ class PE(wiring.Component):
 
         # Groups added up and not drained. One counts from the cycle after its last write.
         finished = m.submodules.finished = GroupCount(sizes.banks.count)
-        finishes_q = Signal()
-        m.d.sync += finishes_q.eq(decoder.finishes)
+        finishes = delayed(
+            m, decoder.finishes, 2, enable=Const(1), name="finishes", reset_less=False
+        )
         m.d.comb += [
-            finished.enters.eq(finishes_q),
+            finished.enters.eq(finishes),
             finished.drained.eq(self.drained),
             self.finished.eq(finished.one),
             self.finished_two.eq(finished.two),

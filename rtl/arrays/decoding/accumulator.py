@@ -17,11 +17,13 @@ class Accumulator(wiring.Component):
 
     A bank is one memory with a read and a write port, shared by the two users in turn: the PE
     never adds to a bank that is being drained, nor is a sum drained in the cycle in which it is
-    stored. One adder per lane serves all banks. It takes the sum of the cycle before from a
-    register if that is of the same row, so a row may be addressed in every cycle.
+    stored. One adder per lane serves all banks. What a memory gives goes into a register in front
+    of the adder: read, addition and write take a cycle each. A sum that is not yet in the memory
+    when its row is read again is taken on its way there, so a row may be addressed in every cycle.
 
-    * Latency: two cycles from ``add`` to the sum being stored: fetch, then add ``product`` (which
-      arrives one cycle after ``add``) and write. One cycle from ``drain.read`` to ``psum``.
+    * Latency: three cycles from ``add`` to the sum being stored: fetch, capture, then add
+      ``product`` (which arrives two cycles after ``add``) and write. One cycle from ``drain.read``
+      to ``psum``.
     * Throughput: one addition per lane and cycle. Never stalls.
 
     Parameters
@@ -34,7 +36,7 @@ class Accumulator(wiring.Component):
     Members
     -------
     add, bank, row : ``In``
-        Add the next cycle's ``product`` to this row of this bank.
+        Add the ``product`` of the cycle after next to this row of this bank.
     product : ``In(ArrayLayout(signed(product_width), lanes))``
         Products, one per lane.
     drain : ``In(drain_layout(banks))``
@@ -79,17 +81,31 @@ class Accumulator(wiring.Component):
         psums = data.ArrayLayout(signed(self.psum_width), banks.lanes)
         beats = data.ArrayLayout(self.psum.shape(), banks.beats)
 
-        add_q = Signal()
-        bank_q = Signal.like(self.bank, reset_less=True)
-        row_q = Signal.like(self.row, reset_less=True)
-        m.d.sync += [add_q.eq(self.add), bank_q.eq(self.bank), row_q.eq(self.row)]
+        # bank and row of each stage: fetch, capture, add
+        fetches = Signal(banks.count)
+        captures = Signal.like(fetches)
+        adds = Signal.like(fetches)
+        captured_bank = Signal.like(self.bank, reset_less=True)
+        captured_row = Signal.like(self.row, reset_less=True)
+        added_row = Signal.like(self.row, reset_less=True)
+        m.d.comb += fetches.eq(Cat(self.add & (self.bank == i) for i in range(banks.count)))
+        m.d.sync += [
+            captures.eq(fetches),
+            adds.eq(captures),
+            captured_bank.eq(self.bank),
+            captured_row.eq(self.row),
+            added_row.eq(captured_row),
+        ]
 
-        # the row that is added to now is that of the cycle before, and not yet in the memory
-        is_same = Signal()
+        # the row that is captured now is added to in this cycle, or was in the one before
+        is_next = Signal()
+        is_after_next = Signal()
+        before = data.View(psums, Signal(psums.size, name="before", reset_less=True))
         total = data.View(psums, Signal(psums.size, name="total"))
         total_q = data.View(psums, Signal(psums.size, name="total_q", reset_less=True))
         m.d.sync += [
-            is_same.eq(add_q & (self.bank == bank_q) & (self.row == row_q)),
+            is_next.eq((captures & fetches).any() & (self.row == captured_row)),
+            is_after_next.eq((adds & fetches).any() & (self.row == added_row)),
             total_q.eq(total),
         ]
 
@@ -99,21 +115,21 @@ class Accumulator(wiring.Component):
             m.submodules[f"bank_{index}"] = bank
             write = bank.write_port()
             read = bank.read_port()
-            is_fetching = self.add & (self.bank == index)
-            is_adding = add_q & (bank_q == index)
+            is_zeroing = (drain.zero & (drain.bank == index)) | drain.clear
             m.d.comb += [
-                read.en.eq(is_fetching | (drain.read & (drain.read_bank == index))),
-                read.addr.eq(Mux(is_fetching, self.row, drain.read_row)),
-                write.en.eq(is_adding | (drain.zero & (drain.bank == index)) | drain.clear),
-                write.addr.eq(Mux(is_adding, row_q, drain.row)),
+                read.en.eq(fetches[index] | (drain.read & (drain.read_bank == index))),
+                read.addr.eq(Mux(fetches[index], self.row, drain.read_row)),
+                write.en.eq(adds[index] | is_zeroing),
+                write.addr.eq(Mux(adds[index], added_row, drain.row)),
             ]
-            m.d.comb += write.data.as_value().eq(Mux(is_adding, total, 0))
+            m.d.comb += write.data.as_value().eq(Mux(adds[index], total, 0))
             fetched.append(read.data.as_value())
             psum.append(data.View(beats, read.data.as_value())[drain.beat].as_value())
             reads.append(read.en)
             writes.append(write.en)
 
-        before = data.View(psums, Mux(is_same, total_q.as_value(), Array(fetched)[bank_q]))
+        stored = Mux(is_after_next, total_q.as_value(), Array(fetched)[captured_bank])
+        m.d.sync += before.as_value().eq(Mux(is_next, total.as_value(), stored))
         m.d.comb += [
             *(total[lane].eq(before[lane] + self.product[lane]) for lane in range(banks.lanes)),
             self.psum.as_value().eq(Array(psum)[drain.bank]),

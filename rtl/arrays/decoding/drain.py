@@ -35,7 +35,7 @@ class Drain(wiring.Component):
     start, groups, rows, beats, tail, edge : ``In``
         Begin a layer of ``groups`` groups of ``rows`` local rows, each of ``beats`` beats but for
         the last group's, which have ``tail``; of a group's last row only ``edge`` slices leave. All
-        five hold until it is over.
+        five hold until it is over, and ``finished`` comes two cycles after ``start`` or later.
     finished, finished_two : ``In(1)``
         Every PE has finished at least one, or two, groups that are not drained.
     clear, clear_row : ``In``
@@ -103,51 +103,69 @@ class Drain(wiring.Component):
         beat = Signal.like(drain.beat)
         groups_left = Signal.like(self.groups)
         valid = Signal()
-
-        is_last_group = groups_left == 1
-        beats = Mux(is_last_group, self.tail, self.beats)
+        # what the transfer that is offered ends; registers, as ``ready`` arrives late
         ends_beat = Signal()
         ends_row = Signal()
+        is_last_row = Signal()
+        is_last_group = Signal()
+
+        next_slice = Signal.like(self.slice)
+        next_beat = Signal.like(beat)
+        next_row = Signal.like(row)
         ends_group = Signal()
         m.d.comb += [
-            ends_beat.eq(self.slice + 1 == Mux(ends_group, self.edge, self.slices)),
-            ends_row.eq(ends_beat & (beat + 1 == beats)),
-            ends_group.eq(row + 1 == self.rows),
+            next_slice.eq(self.slice),
+            next_beat.eq(beat),
+            next_row.eq(row),
             self.valid.eq(valid),
             drain.bank.eq(bank),
             drain.row.eq(Mux(self.clear, self.clear_row, row)),
             drain.clear.eq(self.clear),
             drain.beat.eq(beat),
-            # Only the enables depend on ``ready``: it arrives late.
-            drain.read_bank.eq(bank + (valid & ends_group)),
-            drain.read_row.eq(Mux(valid & ~ends_group, row + 1, 0)),
+            # Only the enables depend on ``ready``.
+            drain.read_bank.eq(bank + (valid & is_last_row)),
+            drain.read_row.eq(Mux(valid & ~is_last_row, row + 1, 0)),
         ]
         with m.If(valid & self.ready):
-            m.d.sync += self.slice.eq(Mux(ends_beat, 0, self.slice + 1))
+            m.d.comb += next_slice.eq(Mux(ends_beat, 0, self.slice + 1))
             with m.If(ends_beat):
-                m.d.sync += beat.eq(beat + 1)
+                m.d.comb += next_beat.eq(Mux(ends_row, 0, beat + 1))
             with m.If(ends_row):
-                m.d.comb += drain.zero.eq(1)
-                m.d.sync += beat.eq(0)
-                with m.If(ends_group):
-                    m.d.comb += [
-                        self.drained.eq(1),
-                        self.done.eq(is_last_group),
-                        drain.read.eq(self.finished_two),
-                    ]
-                    m.d.sync += [
-                        row.eq(0),
-                        bank.eq(bank + 1),
-                        groups_left.eq(groups_left - 1),
-                        valid.eq(self.finished_two),
-                    ]
-                with m.Else():
-                    m.d.comb += drain.read.eq(1)
-                    m.d.sync += row.eq(row + 1)
+                m.d.comb += [
+                    drain.zero.eq(1),
+                    next_row.eq(Mux(is_last_row, 0, row + 1)),
+                    ends_group.eq(is_last_row),
+                    drain.read.eq(~is_last_row | self.finished_two),
+                ]
+        with m.If(ends_group):
+            m.d.comb += [self.drained.eq(1), self.done.eq(is_last_group)]
+            m.d.sync += [
+                bank.eq(bank + 1),
+                groups_left.eq(groups_left - 1),
+                valid.eq(self.finished_two),
+            ]
         with m.If(~valid):
             m.d.comb += drain.read.eq(self.finished)
             m.d.sync += valid.eq(self.finished)
         with m.If(self.start):
             m.d.sync += [bank.eq(0), groups_left.eq(self.groups)]
 
+        is_last_row_next = Signal()
+        is_last_group_next = Signal()
+        ends_beat_next = Signal()
+        beats = Mux(is_last_group_next, self.tail, self.beats)
+        m.d.comb += [
+            is_last_row_next.eq(next_row + 1 == self.rows),
+            is_last_group_next.eq(Mux(ends_group, groups_left == 2, groups_left == 1)),
+            ends_beat_next.eq(next_slice + 1 == Mux(is_last_row_next, self.edge, self.slices)),
+        ]
+        m.d.sync += [
+            self.slice.eq(next_slice),
+            beat.eq(next_beat),
+            row.eq(next_row),
+            is_last_row.eq(is_last_row_next),
+            is_last_group.eq(is_last_group_next),
+            ends_beat.eq(ends_beat_next),
+            ends_row.eq(ends_beat_next & (next_beat + 1 == beats)),
+        ]
         return m

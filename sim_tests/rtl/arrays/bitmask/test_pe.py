@@ -91,7 +91,7 @@ def test_pipeline_of_one_pair(simulate):
     }
     # push, offer, pick, join, fetch, capture, multiply, add: stored at the end of cycle 7
     assert when == {
-        "mask_reads": [1], "joins": [2], "value_reads": [4], "macs": [6], "psum_reads": [6],
+        "mask_reads": [1], "joins": [2], "value_reads": [4], "macs": [5], "psum_reads": [5],
         "psum_writes": [7], "mask_writes": [], "value_writes": [],
     }  # fmt: skip
     causes = ["done", "fetch", "fetch", "mac", "done"]

@@ -50,14 +50,14 @@ def seen(row):
 
 
 @pytest.mark.parametrize("col_depth", [1, 2, 8])
-def test_two_cycles_to_a_column_and_one_column_per_cycle(simulate, col_depth):
+def test_three_cycles_to_a_column_and_one_column_per_cycle(simulate, col_depth):
     rng = seeded(col_depth)
     pointers, tokens = rng.integers(0, 100, col_depth + 1), draw_tokens(rng, 12, col_depth)
-    cycles = load(pointers) + [offer(token, 1) for token in [*tokens, None, None]]
+    cycles = load(pointers) + [offer(token, 1) for token in [*tokens, None, None, None]]
     rows = play(simulate, queue(col_depth=col_depth), cycles, OUTPUTS)[len(pointers) :]
-    assert [row["column.valid"] for row in rows] == [0, 0] + [1] * 12
-    assert [row["pops"] for row in rows] == [0] + [1] * 12 + [0]
-    assert [seen(row) for row in rows[2:]] == [column(token, pointers) for token in tokens]
+    assert [row["column.valid"] for row in rows] == [0, 0, 0] + [1] * 12
+    assert [row["pops"] for row in rows] == [0] + [1] * 12 + [0, 0]
+    assert [seen(row) for row in rows[3:]] == [column(token, pointers) for token in tokens]
 
 
 @pytest.mark.parametrize("fifo_depth", [1, 2, 5])
@@ -69,13 +69,14 @@ def test_columns_wait_and_none_is_lost(simulate, fifo_depth):
     def stimuli(rows):
         """Offer tokens with pauses and hold them; what the queue does follows from its level."""
         yield from load(pointers)
-        left, held, waiting, valid = list(tokens), False, 0, False
+        left, held, waiting, fetched, valid = list(tokens), False, 0, False, False
         while len(columns) < len(tokens):
             held = bool(left) and (held or rng.random() < 0.7)
             ready = bool(rng.random() < 0.5)
             takes = held and waiting < fifo_depth
-            pops = waiting > 0 and (not valid or ready)
-            expected.append((waiting < fifo_depth, valid, waiting > 0, pops))
+            moves = not valid or ready
+            pops = waiting > 0 and (not fetched or moves)
+            expected.append((waiting < fifo_depth, valid, waiting > 0 or fetched, pops))
             if valid and ready:
                 columns.append(len(rows) - len(pointers))
             yield offer(left[0] if held else None, ready)
@@ -83,7 +84,8 @@ def test_columns_wait_and_none_is_lost(simulate, fifo_depth):
                 left.pop(0)
                 held = False
             waiting += takes - pops
-            valid = pops or (valid and not ready)
+            valid = fetched if moves else valid
+            fetched = pops or (fetched and not moves)
 
     rows = play(simulate, queue(fifo_depth), stimuli, OUTPUTS)[len(pointers) :]
     names = ("token.ready", "column.valid", "waiting", "pops")

@@ -1,6 +1,7 @@
 """Index decoder: entries with their rows, cycle by cycle, of every kind of code."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ ARRAY = {
     "family": "csc", "pes": 1, "lanes": 2, "index_bits": 2, "col_depth": 16, "entry_depth": 128,
     "acc_depth": 16,
 }  # fmt: skip
-OUTPUTS = ["column.ready", "entry.valid", "entry.p", "finishes", "fetches", "looks_up", "cause"]
+OUTPUTS = [
+    "column.ready", "entry.valid", "entry.p", "factors", "finishes", "fetches", "looks_up", "cause",
+]  # fmt: skip
 KINDS = {
     "int": ({}, {}),
     "levels": ({"weight_code": "levels", "weight_width": 4}, {}),
@@ -74,9 +77,13 @@ class Memory:
         return play(simulate, Decoder(self.sizes), cycles, OUTPUTS)[len(self.writes) :]
 
 
-def seen(row):
-    p = row["entry.p"]
-    return (p.code, p.row, *(int(act) for act in p.act))
+def seen(rows):
+    """Entries: their rows, and their factors of the cycle after."""
+    return [
+        (after["factors"].code, row["entry.p"].row, *(int(act) for act in after["factors"].act))
+        for row, after in pairwise(rows)
+        if row["entry.valid"]
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,25 +97,25 @@ def test_one_entry_per_cycle_two_cycles_after_its_column(simulate, kind):
         length = max(1, memory.length(k))
         cycles += [{"column.valid": 1, "column.p": memory.column(k)}] * length
         taken += [0] * (length - 1) + [1]
-    cycles += [{"column.valid": 0}] * 3
+    cycles += [{"column.valid": 0}] * 4
     rows = memory.play(simulate, cycles)
-    assert [row["column.ready"] for row in rows] == taken + [0] * 3
+    assert [row["column.ready"] for row in rows] == taken + [0] * 4
     expected = [entry for k in columns for entry in memory.entries(k)]
-    assert [seen(row) for row in rows if row["entry.valid"]] == expected
+    assert seen(rows) == expected
     fetches = [row["fetches"] for row in rows]
     assert sum(fetches) == len(memory.matrix.values)
     # each fetch is an entry two cycles later, unless it is padding
     assert all(not row["entry.valid"] or fetches[i - 2] for i, row in enumerate(rows))
     first = next(start for start, k in zip(starts, columns, strict=True) if memory.length(k))
     assert fetches[first] == 1
-    causes = [CAUSES[row["cause"]] for row in rows[1:-1]]
+    causes = [CAUSES[row["cause"]] for row in rows[2:-1]]
     counted = {name: causes.count(name) for name in ("mac", "padding", "column")}
     assert counted == {
         "mac": len(expected), "padding": memory.matrix.padding,
         "column": sum(memory.length(k) == 0 for k in columns),
     }  # fmt: skip
     is_looked_up = [row["looks_up"] for row in rows]
-    assert is_looked_up == ([0, *fetches[:-1]] if memory.table is not None else [0] * len(rows))
+    assert is_looked_up == ([0, 0, *fetches[:-2]] if memory.table is not None else [0] * len(rows))
 
 
 def test_groups_alternate_banks_and_wait_for_their_drain(simulate):
@@ -148,8 +155,8 @@ def test_null_token_closes_a_group_in_one_cycle(simulate):
 )
 def test_cause_of_a_cycle_without_a_column(simulate, inputs, cause):
     memory = Memory("int", seeded(5))
-    rows = memory.play(simulate, [{"column.valid": 0} | inputs, {}])
-    assert CAUSES[rows[1]["cause"]] == cause
+    rows = memory.play(simulate, [{"column.valid": 0} | inputs, {}, {}])
+    assert CAUSES[rows[2]["cause"]] == cause
 
 
 def test_a_full_memory_ends_at_its_depth(simulate):
@@ -163,4 +170,4 @@ def test_a_full_memory_ends_at_its_depth(simulate):
     column = memory.column(11, start=256 - memory.length(11), end=256)
     cycles = [{"column.valid": 1, "column.p": column}] * memory.length(11)
     rows = memory.play(simulate, cycles + [{"column.valid": 0}] * 3)
-    assert [seen(row) for row in rows if row["entry.valid"]] == memory.entries(11)
+    assert seen(rows) == memory.entries(11)

@@ -51,20 +51,20 @@ def test_pipeline_of_one_entry(simulate):
     weight[1, 5] = 7
     writes = load(weight)
     begin = {"load_en": 0, "run": 1, "run_next": 1}
-    cycles = writes + [begin | token(5, [3, -4], 1)] + [{"token.valid": 0}] * 5
+    cycles = writes + [begin | token(5, [3, -4], 1)] + [{"token.valid": 0}] * 7
     fetch = {"read": 1, "read_bank": 0, "read_row": 1}
     cycles += [{"drain": fetch}, {"drain": {}}]
     rows = play(simulate, pe(), cycles, OUTPUTS)[len(writes) :]
     when = {
-        name: [cycle for cycle, row in enumerate(rows[:6]) if getattr(row["events"], name)]
+        name: [cycle for cycle, row in enumerate(rows[:8]) if getattr(row["events"], name)]
         for name, _ in pe_events(ARCH.array)
     }
-    # queue, pointers, issue, decode, multiply, add: stored at the end of cycle 5
+    # queue, pointers, wait, issue, capture, decode, multiply, add: stored at the end of cycle 7
     assert when == {
         "queue_writes": [0], "queue_reads": [1], "pointer_reads": [1], "pointer_writes": [],
-        "entry_reads": [2], "entry_writes": [], "macs": [4], "psum_reads": [4], "psum_writes": [5],
+        "entry_reads": [3], "entry_writes": [], "macs": [5], "psum_reads": [5], "psum_writes": [7],
     }  # fmt: skip
-    assert [row["finished"] for row in rows] == [0] * 6 + [1] * 2
+    assert [row["finished"] for row in rows] == [0] * 8 + [1] * 2
     assert [int(lane) for lane in rows[-1]["psum"]] == [21, -28]
 
 

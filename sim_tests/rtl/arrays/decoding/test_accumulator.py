@@ -24,24 +24,25 @@ def psums(row):
     return [int(lane) for lane in row["psum"]]
 
 
-def test_sum_is_stored_two_cycles_after_add(simulate):
+def test_sum_is_stored_three_cycles_after_add(simulate):
     dut = Accumulator(Banks(2, 4), product_width=8, psum_width=16)
     cycles = [
         {"add": 1, "row": 2, "drain": {}},
-        {"add": 0, "product": [7], "drain": {}},
+        {"add": 0},
+        {"product": [7], "drain": {}},
         {"drain": fetch(2)},
         {"drain": {}},
     ]
     rows = play(simulate, dut, cycles, ["psum", "reads", "writes"])
-    assert [row["writes"] for row in rows] == [0, 1, 0, 0]
-    assert [row["reads"] for row in rows] == [1, 0, 1, 0]
-    assert psums(rows[3]) == [7]
+    assert [row["writes"] for row in rows] == [0, 0, 1, 0, 0]
+    assert [row["reads"] for row in rows] == [1, 0, 0, 1, 0]
+    assert psums(rows[4]) == [7]
 
 
 def test_one_addition_per_cycle_to_one_row(simulate):
     dut = Accumulator(Banks(2, 4), product_width=8, psum_width=16)
     values = [3, -5, 100, 27, -128]
-    cycles = [{"add": int(i < 5), "product": [v]} for i, v in enumerate([0, *values])]
+    cycles = [{"add": int(i < 5), "product": [v]} for i, v in enumerate([0, 0, *values])]
     cycles += [{"product": [0], "drain": {}}, {"drain": fetch(0)}, {"drain": {}}]
     rows = play(simulate, dut, cycles, ["psum"])
     assert psums(rows[-1]) == [sum(values)]
@@ -52,15 +53,15 @@ def test_rows_of_all_banks_in_any_order(simulate, lanes):
     """Few rows, so that one often follows itself, after a pause or another row."""
     rng = seeded(lanes)
     sums = np.zeros((2, 2, lanes), dtype=np.int64)
-    cycles, product = [], np.zeros(lanes, np.int64)
+    cycles, products = [], [np.zeros(lanes, np.int64)] * 2
     for _ in range(300):
         add, bank, row = rng.random() < 0.7, int(rng.integers(2)), int(rng.integers(2))
-        inputs = {"add": add, "bank": bank, "row": row, "product": product.tolist()}
+        inputs = {"add": add, "bank": bank, "row": row, "product": products[-2].tolist()}
         cycles.append(inputs | {"drain": {}})
-        product = rng.integers(-128, 128, lanes)
+        products.append(rng.integers(-128, 128, lanes))
         if add:
-            sums[bank, row] += product
-    cycles.append({"add": 0, "product": product.tolist()})
+            sums[bank, row] += products[-1]
+    cycles += [{"add": 0, "product": product.tolist()} for product in products[-2:]]
     cycles += [{"drain": fetch(i % 2, i // 2) | {"bank": max(i - 1, 0) // 2}} for i in range(4)]
     cycles.append({"drain": {"bank": 1}})
     rows = play(
@@ -78,7 +79,7 @@ def test_one_bank_adds_while_another_is_drained(simulate, lanes, drain_lanes):
     sums = np.zeros((banks.count, banks.depth, lanes), dtype=np.int64)
     drained = np.zeros_like(sums)
     cycles, seen = [], []
-    product = np.zeros(lanes, np.int64)
+    products = [np.zeros(lanes, np.int64)] * 2
     for turn in range(2 * banks.count):
         bank = turn % banks.count
         target = (bank + 1) % banks.count
@@ -95,19 +96,19 @@ def test_one_bank_adds_while_another_is_drained(simulate, lanes, drain_lanes):
                     drain["read_row"] = 0
                 add, local = rng.random() < 0.7, int(rng.integers(banks.depth))
                 cycles.append(
-                    {"add": add, "bank": target, "row": local, "product": product.tolist()}
+                    {"add": add, "bank": target, "row": local, "product": products[-2].tolist()}
                     | {"drain": drain}
                 )
                 if beat >= 0:
                     seen.append((len(cycles) - 1, bank, row, beat))
-                product = rng.integers(-256, 256, lanes)
+                products.append(rng.integers(-256, 256, lanes))
                 if add:
-                    sums[target, local] += product
+                    sums[target, local] += products[-1]
             if row + 1 == banks.depth:
                 drained[bank] = sums[bank]
-        # the pipeline of two cycles runs empty before roles change
-        cycles += [IDLE | {"product": product.tolist()}, IDLE]
-        product = np.zeros(lanes, np.int64)
+        # the pipeline of three cycles runs empty before roles change
+        cycles += [IDLE | {"product": product.tolist()} for product in products[-2:]] + [IDLE]
+        products = [np.zeros(lanes, np.int64)] * 2
         expected = wrap(drained[bank], width).reshape(banks.depth, banks.beats, drain_lanes)
         seen[-banks.depth * banks.beats :] = [
             (cycle, expected[row, beat].tolist())
@@ -128,16 +129,17 @@ def test_clear_zeroes_a_row_of_all_banks(simulate):
     dut = Accumulator(Banks(2, 2), product_width=8, psum_width=16)
     cycles = [
         {"add": 1, "bank": 0, "row": 1},
-        {"add": 1, "bank": 1, "row": 1, "product": [5]},
-        {"add": 0, "product": [6]},
+        {"add": 1, "bank": 1, "row": 1},
+        {"add": 0, "product": [5]},
+        {"product": [6]},
         {"drain": {"clear": 1, "row": 1}},
         {"drain": fetch(1, bank=0)},
         {"drain": fetch(1, bank=1) | {"bank": 0}},
         {"drain": {"bank": 1}},
     ]
     rows = play(simulate, dut, cycles, ["psum", "writes"])
-    assert rows[3]["writes"] == 0b11
-    assert psums(rows[5]) == psums(rows[6]) == [0]
+    assert rows[4]["writes"] == 0b11
+    assert psums(rows[6]) == psums(rows[7]) == [0]
 
 
 @pytest.mark.parametrize(
