@@ -1,10 +1,11 @@
-"""LeNet-5 on every machine that ships, from memory: cycles, who waits, bytes; held to the RTL.
+"""A network on every machine that ships, from memory: cycles, who waits, bytes; held to the RTL.
 
-``python benchmarks/machines.py`` compiles the network for each machine with the weights that suit
-it, runs one image of MNIST in Verilator at nine memories, holds logits to the golden model and all
+``python benchmarks/machines.py`` compiles LeNet-5 for each machine with the weights that suit it,
+runs one image of MNIST in Verilator at nine memories, holds logits to the golden model and all
 counters to the fast form, and writes ``benchmarks/results/machines.csv`` and the table of
-``docs/machine.md``. A build takes most of a minute per machine; ``--no-rtl`` leaves the proof out.
-With ``--images`` other than 1 nothing is written.
+``docs/machine.md``; ``--network vgg6`` does the same on Fashion-MNIST. A build takes most of a
+minute per machine; ``--no-rtl`` leaves the proof out. With ``--images`` other than 1, or with
+machines named, no table is written.
 """
 
 from __future__ import annotations
@@ -20,22 +21,35 @@ from hwsim.accelerator.simulate import simulate
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import find_checkpoint
 from hwsim.compiler.prepare import on_images
+from hwsim.compiler.synthetic import synthetic_checkpoint
 from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.report.page import table_lines
 from hwsim.verification.machine import job_of
 
 PAGE = ROOT / "docs" / "machine.md"
-SIZE = 1 << 20
-#: Weights of the machines whose own kind has no checkpoint of LeNet-5 without a level.
+SIZE = 1 << 21
+#: Weights of the machines whose own kind has a checkpoint; others run dense ones.
 WEIGHTS = {
-    "machine_csc_8x8": "lenet5_nonstructured_12x",
-    "machine_dense_8x8_ws_bitmask": "lenet5_nonstructured_12x",
-    "machine_dense_8x8_ws_gather": "lenet5_structured_10x",
-    "machine_nm_2x4_4x8_ws": "lenet5_nm_2x4",
-    "machine_nm_2x4_4x8_os": "lenet5_nm_2x4",
-    "machine_bitmask_64": "lenet5_nonstructured_12x",
+    "lenet5": {
+        "machine_csc_8x8": "lenet5_nonstructured_12x",
+        "machine_dense_8x8_ws_bitmask": "lenet5_nonstructured_12x",
+        "machine_dense_8x8_ws_gather": "lenet5_structured_10x",
+        "machine_nm_2x4_4x8_ws": "lenet5_nm_2x4",
+        "machine_nm_2x4_4x8_os": "lenet5_nm_2x4",
+        "machine_bitmask_64": "lenet5_nonstructured_12x",
+    },
+    "vgg6": {
+        "machine_csc_8x8": "vgg6_fashion_nonstructured_5x",
+        "machine_dense_8x8_ws_bitmask": "vgg6_fashion_nonstructured_5x",
+        "machine_dense_8x8_ws_gather": "vgg6_fashion_structured_4x",
+        "machine_nm_2x4_4x8_ws": None,
+        "machine_nm_2x4_4x8_os": None,
+        "machine_bitmask_64": "vgg6_fashion_nonstructured_5x",
+        "machine_pattern_4x4": "vgg6_fashion_pattern_3x",
+    },
 }
+DENSE = {"lenet5": "lenet5_dense", "vgg6": "vgg6_fashion_dense"}
 #: Left out: a machine for large networks, with a bus that some of these memories are refused for.
 LARGE = ("machine_dense_32x32_ws",)
 #: Bytes per cycle x latency; the table shows the first, which limits nothing, and the middle one.
@@ -52,10 +66,13 @@ MEMORIES = [
 
 
 def row(
-    arch: ArchConfig, network: NetworkConfig, name: str, *, images: int, rtl: bool
+    arch: ArchConfig, network: NetworkConfig, name: str | None, *, images: int, rtl: bool
 ) -> dict[str, object]:
-    """One machine with the weights ``name``."""
-    checkpoint = Checkpoint.read(find_checkpoint(name), network)
+    """One machine with the weights ``name``, or with random ones."""
+    if name is None:
+        checkpoint = synthetic_checkpoint(arch, network)
+    else:
+        checkpoint = Checkpoint.read(find_checkpoint(name), network)
     work = on_images(arch, network, checkpoint, images)
     compiled = work.compiled
     runs = [simulate(compiled.program, memory) for memory in MEMORIES]
@@ -76,7 +93,7 @@ def row(
     waits = max(slow.layers(), key=lambda layer: layer.waits_load)
     return {
         "machine": arch.name,
-        "weights": name,
+        "weights": name or "random",
         "cycles": fast.cycles,
         "cycles at 4 bytes per cycle": slow.cycles,
         "waits for load": f"{sum(layer.waits_load for layer in slow.layers())} ({waits.name})",
@@ -90,23 +107,25 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--no-rtl", action="store_true")
     options.add_argument("--images", type=int, default=1)
+    options.add_argument("--network", choices=sorted(WEIGHTS), default="lenet5")
+    options.add_argument("machines", nargs="*", help="names (default: all but large ones)")
     chosen = options.parse_args()
-    network = NetworkConfig.read("lenet5")
+    network = NetworkConfig.read(chosen.network)
+    shipped = [path.stem for path in sorted((CONFIGS / "machine").glob("*.yaml"))]
     rows = []
-    for path in sorted((CONFIGS / "machine").glob("*.yaml")):
-        arch = ArchConfig.read(path)
-        if arch.name in LARGE:
-            continue
-        weights = WEIGHTS.get(arch.name, "lenet5_dense")
+    for name in chosen.machines or [each for each in shipped if each not in LARGE]:
+        weights = WEIGHTS[chosen.network].get(name, DENSE[chosen.network])
+        arch = ArchConfig.read(name)
         rows.append(row(arch, network, weights, images=chosen.images, rtl=not chosen.no_rtl))
         print(rows[-1], flush=True)
-    if chosen.images == 1:
-        write_csv("machines.csv", rows)
+    if chosen.images == 1 and not chosen.machines:
+        tag = "machines" if chosen.network == "lenet5" else f"machines {chosen.network}"
+        write_csv(f"{tag.replace(' ', '_')}.csv", rows)
         cells = [
             [f"`{each['machine']}`", f"`{each['weights']}`", *list(each.values())[2:]]
             for each in rows
         ]
-        write_block("machines", table_lines(list(rows[0]), cells), PAGE)
+        write_block(tag, table_lines(list(rows[0]), cells), PAGE)
     equal = {str(each["equal in RTL"]) for each in rows}
     return 0 if equal <= {"not run", f"{len(MEMORIES)} of {len(MEMORIES)}"} else 1
 
