@@ -20,7 +20,7 @@ from hwsim.config import ArchConfig
 from hwsim.config.memory import MemoryConfig
 from hwsim.contract.registers import COUNTERS, ERRORS, REGIONS, offsets
 from hwsim.rtl.bus.axi import lite_port
-from hwsim.rtl.cosim import toolchain
+from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.checker import RULES, Checker
 from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.run import WAVES, SimulationError
@@ -187,6 +187,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = 
         if program.is_file() and mark.is_file() and mark.read_text() == stamp.hexdigest():
             return Bench(arch, program, size, waves)
         shutil.rmtree(objects, ignore_errors=True)
+        objects.mkdir()
         rtlil = without_zeros(elaborated(MachineBench(arch, size), "bench"))
         text = verilog_of(rtlil, "bench")
         source = write_text_atomic(folder / "bench.v", text)
@@ -200,12 +201,16 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = 
             *(["--trace"] if waves else []), *toolchain.BUILD_ARGS["verilator"],
             str(control), str(source), str(main),
         ]  # fmt: skip
+        if not waves:  # a traced design needs a runtime of its own
+            runtime.reuse(objects)
         result = subprocess.run(
             command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False
         )
         if result.returncode:
             end = (result.stdout + result.stderr)[-3000:]
             raise SimulationError(f"build failed: {end}")
+        if not waves:
+            runtime.keep(objects)
         write_text_atomic(mark, stamp.hexdigest())
     return Bench(arch, program, size, waves)
 

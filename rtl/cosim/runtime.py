@@ -16,7 +16,7 @@ from hwsim.system.files import write_bytes_atomic
 
 __all__ = ["OBJECTS", "keep", "reuse"]
 
-#: Objects that depend on the tools and the flags alone.
+#: Objects that depend on the tools and the flags alone; ``verilated_vpi.o`` is cocotb's only.
 OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
 
 
@@ -28,12 +28,12 @@ AHEAD_S = 3600
 def reuse(folder: Path) -> None:
     """Put the objects into a build's folder: make then compiles the design alone.
 
-    Nothing happens where they were not kept.
+    Those that were not kept are compiled as well.
     """
     with contextlib.suppress(OSError):
         store = _store()
-        if all((store / name).is_file() for name in OBJECTS):
-            for name in OBJECTS:
+        for name in OBJECTS:
+            if (store / name).is_file():
                 shutil.copyfile(store / name, folder / name)
                 later = time.time() + AHEAD_S
                 os.utime(folder / name, (later, later))
@@ -43,10 +43,9 @@ def keep(folder: Path) -> None:
     """Keep the objects of a finished build. Nothing happens where there is no place for them."""
     with contextlib.suppress(OSError, InputError):
         store = _store()
-        built = [folder / name for name in OBJECTS]
-        if not all((store / each.name).is_file() for each in built):
-            for each in built:
-                write_bytes_atomic(store / each.name, each.read_bytes())
+        for name in OBJECTS:
+            if (folder / name).is_file() and not (store / name).is_file():
+                write_bytes_atomic(store / name, (folder / name).read_bytes())
 
 
 def _store() -> Path:
