@@ -15,9 +15,10 @@ class Buffer(wiring.Component):
     """Hold chunks of activations position by position, so that a PE needs no sums to find one.
 
     A chunk arrives as its mask, then its packed non-zeros. The sums of the mask are formed here,
-    once for all PEs: they tell every position which value of a beat is its own.
+    once for all PEs, in the cycle in which a beat of values is pushed: they tell every position
+    whether it has a value of this beat, and which. In the next one the values go to their positions.
 
-    * Latency: a beat is in the buffer one cycle after its push.
+    * Latency: a mask is in the buffer one cycle after its push, values two.
     * Throughput: one beat per cycle. Never stalls.
 
     Parameters
@@ -83,18 +84,23 @@ class Buffer(wiring.Component):
         m.d.comb += mask.eq(Array(self.masks[slot] for slot in slots)[place.slot])
         ranks = prefix_sums(m, list(mask), "ones")
         shift = (self.window - 1).bit_length()
-        values = Array(self.word)
+        word_q = Signal.like(self.word, reset_less=True)
+        values = Array(word_q)
+        writes = [Signal(name=f"writes_{slot}") for slot in slots]
+        m.d.sync += word_q.eq(self.word)
+        for write, pushed in zip(writes, pushes, strict=True):
+            m.d.sync += write.eq(pushed & ~place.is_mask)
         for position in range(self.chunk):
             rank = ranks[position]
-            act = Signal.like(values[0], name=f"act_{position}")
-            is_here = Signal(name=f"is_here_{position}")
-            m.d.comb += [
-                act.eq(values[rank[:shift]]),
-                is_here.eq(mask[position] & ~place.is_mask & (rank[shift:] == place.word)),
+            index = Signal(shift, name=f"index_{position}", reset_less=True)
+            is_here = Signal(name=f"is_here_{position}", reset_less=True)
+            m.d.sync += [
+                index.eq(rank[:shift]),
+                is_here.eq(mask[position] & (rank[shift:] == place.word)),
             ]
-            for slot, pushed in enumerate(pushes):
-                with m.If(pushed & is_here):
-                    m.d.sync += self.acts[slot][position].eq(act)
+            for slot, write in enumerate(writes):
+                with m.If(write & is_here):
+                    m.d.sync += self.acts[slot][position].eq(values[index])
         return m
 
     def _write_mask(self, m: Module, slot: int, enable) -> None:
