@@ -19,7 +19,8 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     lie the registers of the postprocess, and the flag that the stage has finished. Transposers,
     where there are some, are filled with a word per pixel before the array's first operands, and
     emptied of a beat per pixel after its last sums. Whole sums of a pixel, where an array gives
-    them one after the other, each wait until the one before is written.
+    them one after the other, each wait until the one before is written. Sums that stay fill no
+    transposer.
     """
     job = tile.job
     if job is None:
@@ -28,9 +29,9 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     if isinstance(job, VectorJob):
         cycles = 2 + vector_cycles(job.window, job.windows, shape.post_beats)
         return cycles + POST_LATENCY
-    cycles = 1 + job.cycles
+    cycles = 1 + job.cycles - (arch.array.kept_cycles if job.keep else 0)
     if arch.array.transposes:
-        cycles += 2 * job.pixels
+        cycles += (1 if job.keep else 2) * job.pixels
     if arch.array.pixel_by_pixel and job.raw:
         cycles += (job.m_folds - 1) * (shape.raw_beats - 1)
     return cycles + _behind(job, shape)

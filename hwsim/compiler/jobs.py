@@ -15,7 +15,6 @@ from hwsim.compiler.layout import Map, Sums, Unrolled
 from hwsim.compiler.weights import Chunk, Scale, Weights
 from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
-from hwsim.contract.machine import OUTPUT_STAGE
 
 __all__ = ["convolution", "fill", "k_loops", "rectangles", "together", "turns", "vector", "whole"]
 
@@ -273,7 +272,7 @@ def _job(
         read_bank, write_bank, half, feed, post, relu=relu, weight_half=half,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=pixels, raw=raw,
         options=chunk.options,
-        carry=chunk.carry, keep=chunk.keep, cycles=counts.cycles - OUTPUT_STAGE * chunk.keep,
+        carry=chunk.carry, keep=chunk.keep, cycles=counts.cycles,
         act_beats=counts.events["act_beats"],
         weight_words=chunk.weight_words,
     )  # fmt: skip

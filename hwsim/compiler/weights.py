@@ -64,7 +64,7 @@ class Filters:
     loops
         Loops of the feeder over the beats of K.
     together
-        Groups begin with a multiple of so many folds.
+        Groups begin with a multiple of so many folds, or have fewer, of those to the next one.
     results
         Cycles that the sums of a pixel take to leave: K is long enough that none must wait.
     """
@@ -200,7 +200,7 @@ class Weights:
                 yield from self._pieces(filters, first, part, loops)
                 first += 1
                 continue
-            m_folds = self._fit(filters.name, words[first:], filters.together)
+            m_folds = self._fit(filters.name, words[first:], filters.together, first)
             part = matrix[first * cols : (first + m_folds) * cols]
             yield self._chunk(filters, first, part, loops)
             first += m_folds
@@ -268,17 +268,16 @@ class Weights:
         words = array_model(self.arch).weight_words(self.arch, weight, name)
         return len(next(iter(words.values())))
 
-    def _fit(self, name: str, words: Sequence[int], together: int) -> int:
-        """Folds that fit a half: as many as the words of each by itself allow."""
+    def _fit(self, name: str, words: Sequence[int], together: int, first: int = 0) -> int:
+        """Folds from ``first`` on that fit a half: as many as the words of each by itself allow."""
         limit = self.memory.weight_depth
         most = min(bisect_right(list(accumulate(words)), limit), self.memory.scale_depth)
-        if most < len(words):
-            most -= most % together
         if most == 0:
-            need = sum(words[:together])
             rule = f"must be at most memory.weight_depth, {limit}: words of the first filters"
-            raise InputError(self.arch.name, name, need, rule)
-        return most
+            raise InputError(self.arch.name, name, words[0], rule)
+        if first % together:
+            return min(most, together - first % together)
+        return most - most % together if together <= most < len(words) else most
 
     def _list(self, entries: NDArray[np.integer]) -> Load:
         """Block of a list: ``(folds, lanes)``."""

@@ -7,7 +7,7 @@ from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import parse
 from hwsim.workload.lowering import weight_shape
 
-__all__ = ["ARRAYS", "BLOCKS", "blank", "block", "small_machine"]
+__all__ = ["ARRAYS", "BLOCKS", "CRAMPED", "blank", "block", "cramped_machine", "small_machine"]
 
 _DENSE = {"family": "dense", "rows": 4, "cols": 4}
 _WS = {"dataflow": "ws", "acc_depth": 16}
@@ -99,6 +99,25 @@ def small_machine(kind="ws", **changes):
         "bus": {"data_width": 32, "burst": 4, "outstanding": 2},
     }  # fmt: skip
     return parse(ArchConfig, raw | changes, "test")
+
+
+#: Machines whose banks of 128 words hold few maps whole: array, whether it carries sums of parts of
+#: K, banks, and words of a half of the weights. With two banks each part of a map waits for the one
+#: before.
+CRAMPED = {
+    "ws": ("ws", True, 4, 64), "few banks": ("ws", False, 2, 512), "os": ("os", True, 4, 64),
+    "nm": ("nm", True, 3, 32), "nm_os": ("nm_os", True, 4, 32),
+    # pointers of all columns lie beside the entries
+    "csc": ("csc", False, 4, 1024),
+}  # fmt: skip
+
+
+def cramped_machine(name):
+    """A small machine with even less memory."""
+    kind, carries, banks, words = CRAMPED[name]
+    array = ARRAYS[kind] | ({"carries": True, "mac_latency": 2} if carries else {})
+    memory = {"act_banks": banks, "act_depth": 128, "weight_depth": words, "scale_depth": 4}
+    return small_machine(kind, array=array, memory=memory)
 
 
 def blank(network):

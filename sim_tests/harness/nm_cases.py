@@ -37,11 +37,13 @@ def arch_of(
     m: int,
     acc_depth: int = 4,
     mac_latency: int = 1,
+    *,
+    carries: bool = False,
     **numbers: object,
 ) -> ArchConfig:
     """Small design; ``acc_depth`` is for ``ws`` alone."""
     array = {"family": "nm", "dataflow": dataflow, "rows": rows, "cols": cols, "n": n, "m": m}
-    array["mac_latency"] = mac_latency
+    array |= {"mac_latency": mac_latency, "carries": carries}
     if dataflow == "ws":
         array["acc_depth"] = acc_depth
     return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
@@ -72,6 +74,7 @@ def designs(draw) -> tuple[ArchConfig, int]:
         m,
         1 << draw(st.integers(0, 4)),
         draw(st.integers(1, 3)),
+        carries=draw(st.booleans()),
         **draw(st.sampled_from(NUMBERS)),
         psum_width=draw(st.sampled_from([17, 32])),
     )

@@ -80,7 +80,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         "act": 1,
         "compute": compute,
         "preload": m_folds * int(waits.sum()) - int(waits[0]),
-        "drain": 2 * array.rows + array.cols + array.mac_latency - 2,
+        "drain": array.drain,
     }
     entered = m_folds * len(beats) * num_blocks
     events = {

@@ -22,11 +22,11 @@ from hwsim.arrays.dense.decompressor import (
 from hwsim.arrays.systolic.compile import (
     MODELS,
     compile_words,
+    count_cut,
     count_shape,
     operands,
     stream_words,
 )
-from hwsim.arrays.systolic.ws import count_cut
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.contract.machine import WEIGHT_OFFER
 from hwsim.formats import codes
@@ -108,7 +108,4 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     if decompresses(arch):
         stored = None if gemm.weight is None else gemm.weight[np.ix_(rows, cols)] != 0
         return count_compressed(arch, stored, len(rows), len(cols), gemm.N)
-    shape = len(rows), len(cols), gemm.N
-    if arch.array_as(SystolicConfig).carries and all(shape):
-        return count_cut(arch, *shape)
-    return count_shape(arch, *shape)
+    return count_cut(arch, len(rows), len(cols), gemm.N)

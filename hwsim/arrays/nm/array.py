@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Pauses, Run, Words
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.systolic.compile import compile_words, operands, stream_words
+from hwsim.arrays.systolic.compile import compile_words, count_cut, operands, stream_words
 from hwsim.arrays.systolic.compile import count_shape as count_blocks
 from hwsim.arrays.systolic.model import Ints, SystolicModel
 from hwsim.arrays.systolic.os import OSModel
@@ -55,8 +55,9 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         words["position"] = matrix.positions
     job = compile_words(arch, gemm, matrix.kept_rows, words, acts[matrix.kept_blocks])
     if array.m > 1 and arch.numbers.act_width == 1:
-        edge = _last_block(gemm.K, matrix.kept_blocks, array.m)
-        job.inputs["command"]["block_edge"] = np.full_like(job.inputs["command"]["m_folds"], edge)
+        edges = np.full_like(job.inputs["command"]["m_folds"], array.m)
+        edges[-1:] = _last_block(gemm.K, matrix.kept_blocks, array.m)
+        job.inputs["command"]["block_edge"] = edges
     return job
 
 
@@ -95,10 +96,11 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     InputError
         A block of weights breaks the constraint.
     """
+    array = arch.array_as(NMConfig)
     if gemm.weight is None:
-        return count_shape(arch, gemm.M, gemm.K, gemm.N)
-    rows, cols, _ = occupancy(gemm.weight, arch.array_as(NMConfig), arch.numbers, gemm.name)
-    return count_blocks(arch, len(rows), len(cols), gemm.N)
+        return count_cut(arch, gemm.M, -(-gemm.K // array.m), gemm.N)
+    rows, cols, _ = occupancy(gemm.weight, array, arch.numbers, gemm.name)
+    return count_cut(arch, len(rows), len(cols), gemm.N)
 
 
 def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:

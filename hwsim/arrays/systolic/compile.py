@@ -13,12 +13,13 @@ from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["MODELS", "compile_words", "count_shape", "operands", "stream_words"]
+__all__ = ["MODELS", "compile_words", "count_cut", "count_shape", "operands", "stream_words"]
 
 #: Cycle model of each dataflow.
 MODELS: dict[str, type[SystolicModel]] = {"ws": ws.WSModel, "os": os.OSModel}
 _STREAMS = {"ws": ws.compile_streams, "os": os.compile_streams}
 _COUNTS = {"ws": ws.count_cycles, "os": os.count_cycles}
+_CUT = {"ws": ws.count_cut, "os": os.count_cut}
 
 
 def operands(gemm: GEMM) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
@@ -82,3 +83,10 @@ def count_shape(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     if 0 in (m, k, n):
         return counts(arch, {})
     return _COUNTS[arch.array_as(SystolicConfig).dataflow](arch, m, k, n)
+
+
+def count_cut(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
+    """As :func:`count_shape`, of the commands that :func:`compile_words` makes: K may be cut."""
+    if 0 in (m, k, n):
+        return counts(arch, {})
+    return _CUT[arch.array_as(SystolicConfig).dataflow](arch, m, k, n)

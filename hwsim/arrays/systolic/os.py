@@ -26,7 +26,7 @@ from hwsim.arrays.systolic.model import (
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 
-__all__ = ["OSModel", "compile_streams", "count_cycles"]
+__all__ = ["OSModel", "compile_streams", "count_cut", "count_cycles"]
 
 
 def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
@@ -46,7 +46,7 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
         "idle": 1,
         "compute": folds * k,
         "preload": (folds - 1) * max(0, array.rows - k),
-        "drain": 2 * array.rows + array.cols + array.mac_latency - 2,
+        "drain": array.drain,
     }
     events = {
         "command_beats": 1,
@@ -78,9 +78,8 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     array = arch.array_as(SystolicConfig)
     (m, k), n = next(iter(weight.values())).shape[:2], act.shape[1]
     rows, cols = array.rows, array.cols
-    m_folds, m_edge = split(m, rows)
+    m_folds, _ = split(m, rows)
     n_folds, _ = split(n, cols)
-    command = {"k_size": k, "m_folds": m_folds, "n_folds": n_folds, "m_edge": m_edge}
 
     beats = {}
     for field, words in weight.items():
@@ -98,10 +97,41 @@ def compile_streams(arch: ArchConfig, weight: Words, act: Ints) -> tuple[dict[st
     indices = np.where(pixel[..., None] < n, indices, -1).reshape(-1, cols, 2)
 
     return {
-        "command": {key: np.array([value], dtype=np.int64) for key, value in command.items()},
+        "command": {
+            key: np.array(values, dtype=np.int64)
+            for key, values in _commands(array, m, k, n).items()
+        },
         "weight": beats,
         "act": {"act": lanes.reshape(-1, cols, *act.shape[2:])},
     }, indices
+
+
+def count_cut(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
+    """Counts of a product as :func:`compile_streams` sends it: K may be cut over two commands.
+
+    The second is taken in the cycle after the last k of the first, which leaves nothing to drain.
+    """
+    found = count_cycles(arch, m, k, n)
+    more = len(_commands(arch.array_as(SystolicConfig), m, k, n)["k_size"]) - 1
+    return found + counts(arch, {"idle": more}, {"command_beats": more})
+
+
+def _commands(array: SystolicConfig, m: int, k: int, n: int) -> dict[str, list[int]]:
+    """Fields of the commands: one, or two halves of K where the PEs carry their sums."""
+    (m_folds, m_edge), (n_folds, _) = split(m, array.rows), split(n, array.cols)
+    parts = [k]
+    if array.carries and k > 1 and m_folds == n_folds == 1:
+        parts = [k // 2, k - k // 2]
+    count, last = len(parts), len(parts) - 1
+    found = {
+        "k_size": parts,
+        "m_folds": [m_folds] * count,
+        "n_folds": [n_folds] * count,
+        "m_edge": [m_edge] * count,
+    }
+    if array.carries:
+        found |= {"carry": [0] + [1] * last, "keep": [1] * last + [0]}
+    return found
 
 
 class OSModel(SystolicModel):
@@ -116,6 +146,8 @@ class OSModel(SystolicModel):
         self.busy = False
         self.fold = FoldCounter(2)
         self.k = self.k_size = self.m_edge = self.block_edge = self.drain_wait = 0
+        #: Sums begin with those of the command before; they stay in the PEs.
+        self.carry = self.keep = False
         # skew: row r of weight and of the flags is late by r, column c of act by c
         self.weight_skew = np.zeros((rows, rows - 1, self.block), dtype=np.int64)
         self.act_skew = np.zeros((cols, cols - 1, self.block), dtype=np.int64)
@@ -148,7 +180,8 @@ class OSModel(SystolicModel):
 
         opens, closes = self.spans()
         last = closes and self.k == self.k_size - 1
-        blocked = last and self.drain_wait > 0
+        leaves = last and not self.keep
+        blocked = leaves and self.drain_wait > 0
         feed = enable and self.busy and not blocked and weight_valid and act_valid
         if not enable:
             cause = "ofmap"
@@ -169,15 +202,16 @@ class OSModel(SystolicModel):
                 act = self.act_stream.take()["act"]
                 if self.gated and last:  # beyond K
                     act = np.where(np.arange(self.block) < self.block_edge, act, 0)
-            shift_in = self._drain(feed and last)
-            self._move(weight, act, feed, opens and self.k == 0, feed and last, shift_in)
+            shift_in = self._drain(feed and leaves)
+            first = opens and self.k == 0 and not self.carry
+            self._move(weight, act, feed, first, feed and leaves, shift_in)
         if feed and closes:
             self.weight_stream.take()
         if self.busy:
             self._control(feed and closes, last)
         elif command_valid:
             self._accept()
-        if enable and not (feed and last):
+        if enable and not (feed and leaves):
             self.drain_wait = max(0, self.drain_wait - 1)
         return cause
 
@@ -190,13 +224,15 @@ class OSModel(SystolicModel):
         self.fold.start([command["m_folds"], command["n_folds"]])
         self.k_size, self.m_edge = command["k_size"], command["m_edge"]
         self.block_edge = command.get("block_edge", self.block)
+        self.carry, self.keep = (bool(command.get(name, 0)) for name in ("carry", "keep"))
         self.busy, self.k = True, 0
 
     def _control(self, step: bool, last: bool) -> None:
         if step and last:
             self.k = 0
-            self.drain_wait = self.rows - 1
-            self.fold_rows = self.m_edge if self.fold.last(0) else self.rows
+            if not self.keep:
+                self.drain_wait = self.rows - 1
+                self.fold_rows = self.m_edge if self.fold.last(0) else self.rows
             self.busy = not self.fold.done
             self.fold.advance()
         elif step:

@@ -53,7 +53,7 @@ def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
         "idle": 1,
         "preload": array.rows + 1 + gaps,
         "compute": folds * n,
-        "drain": array.rows + array.cols + array.mac_latency,
+        "drain": array.drain,
     }
     m_folds = split(m, array.cols)[0]
     beats = {

@@ -12,6 +12,7 @@ from hwsim.config.base import Config
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable, cause_names
 from hwsim.contract.events import Strobe
+from hwsim.contract.machine import OUTPUT_STAGE
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
 
@@ -173,6 +174,11 @@ class ArrayConfig(Config):
     def machine_carries(self) -> bool:
         """Whether a job of a machine may keep its sums in the array for the next one."""
         return False
+
+    @property
+    def kept_cycles(self) -> int:
+        """Cycles of the array's count that a job that keeps its sums does not take."""
+        return OUTPUT_STAGE
 
     @property
     def machine_pixels(self) -> int:

@@ -52,6 +52,8 @@ class DBBConfig(SystolicConfig):
         power_of_two(self.m, "m")
         if self.n >= self.m:
             raise ValueError(f"n must be less than m ({self.m}), not {self.n}")
+        if self.carries:
+            raise ValueError("carries must be off: there is no machine for family dbb")
         return self
 
     @property

@@ -47,8 +47,6 @@ class NMConfig(SystolicConfig):
         power_of_two(self.m, "m")
         if self.n > self.m:
             raise ValueError(f"n must be at most m ({self.m}), not {self.n}")
-        if self.carries:
-            raise ValueError("carries must be off: only dense arrays cut K over commands")
         return self
 
     @property

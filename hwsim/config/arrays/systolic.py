@@ -64,8 +64,9 @@ class SystolicConfig(ArrayConfig):
     #: Cycles from a PE's operands to its sum. 1: product and sum in one; 2: products in registers;
     #: 3: also what the multipliers take, of several activations the one that is chosen.
     mac_latency: Annotated[int, Field(ge=1, le=3)] = 1
-    #: ``ws``: whether a command may begin with the sums that the one before left in the
-    #: accumulator, and may leave its own there: K of a fold of filters is cut over commands.
+    #: Whether a command of one fold of filters, and of pixels, may begin with the sums that the one
+    #: before left in the accumulator (``ws``) or in the PEs (``os``), and may leave its own there:
+    #: K is cut over commands.
     carries: bool = False
 
     @model_validator(mode="after")
@@ -76,8 +77,6 @@ class SystolicConfig(ArrayConfig):
             power_of_two(self.acc_depth, "acc_depth")
         elif self.acc_depth is not None:
             raise ValueError("acc_depth must be absent for dataflow os: PEs hold the partial sums")
-        if self.carries and self.dataflow == "os":
-            raise ValueError("carries must be off for dataflow os: sums leave with each fold")
         return self
 
     @property
@@ -93,6 +92,13 @@ class SystolicConfig(ArrayConfig):
         and so are given a memory whose read sees the write of its cycle.
         """
         return 3 if self.rows > 2 else 2
+
+    @property
+    def drain(self) -> int:
+        """Cycles from the last operands of a command to its last sums, which leave one by one."""
+        if self.dataflow == "ws":
+            return self.rows + self.cols + self.mac_latency
+        return 2 * self.rows + self.cols + self.mac_latency - 2
 
     @property
     def strobes(self) -> dict[str, Strobe]:
@@ -188,8 +194,13 @@ class SystolicConfig(ArrayConfig):
 
     @property
     def machine_carries(self) -> bool:
-        """Whether a job may keep its sums in the accumulator."""
+        """Whether a job may keep its sums in the accumulator, or in the PEs."""
         return self.carries
+
+    @property
+    def kept_cycles(self) -> int:
+        """In PEs the sums are in their place when they are made: nothing waits for the drain."""
+        return super().kept_cycles if self.dataflow == "ws" else self.drain
 
     @property
     def machine_pixels(self) -> int:
@@ -204,12 +215,12 @@ class SystolicConfig(ArrayConfig):
         Without a count the field is the factor. All rows of every fold hold weights, zeros where a
         layer has none.
         """
+        carried = {"carry": ("carry", 1), "keep": ("keep", 1)} if self.carries else {}
         if self.dataflow == "os":
             return {
                 "k_size": ("words", self.cols), "m_folds": ("m_folds", 1),
-                "n_folds": ("", 1), "m_edge": ("", self.rows),
+                "n_folds": ("", 1), "m_edge": ("", self.rows), **carried,
             }  # fmt: skip
-        carried = {"carry": ("carry", 1), "keep": ("keep", 1)} if self.carries else {}
         return {
             "k_folds": ("words", 1), "m_folds": ("m_folds", 1), "n_tiles": ("", 1),
             "k_edge": ("", self.rows), "n_edge": ("pixels", 1), **carried,

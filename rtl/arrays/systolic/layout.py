@@ -86,10 +86,10 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
     ``ws``: ``n_tiles`` tiles of ``acc_depth`` pixels, ``n_edge`` in the last; ``m_folds`` and
     ``k_folds`` of each; ``k_edge`` rows hold weights in the last K fold.
-    With ``carries``: ``carry`` begins with the sums that lie in the accumulator, ``keep`` leaves
-    its own there and sends none; both of one M fold and one tile.
     ``os``: ``n_folds`` pixel folds and ``m_folds`` of each; ``m_edge`` rows hold filters in the
     last M fold; ``k_size`` beats per fold.
+    With ``carries``: ``carry`` begins with the sums that lie in the accumulator or in the PEs,
+    ``keep`` leaves its own there and sends none; both of one M fold and one fold of pixels.
     A PE's k is a block of K where it sees one; then, with binary activations, ``block_edge`` is the
     number of positions in the last block.
     """

@@ -23,7 +23,8 @@ class OSControl(wiring.Component):
     """Walk through the folds of a command; behind it, drain each fold.
 
     The drain of a fold begins ``rows + mac_latency - 1`` cycles after its last beat and takes
-    ``rows`` cycles, so the last beats of two folds are at least ``rows`` cycles apart.
+    ``rows`` cycles, so the last beats of two folds are at least ``rows`` cycles apart. Sums that
+    stay in the PEs for the next command are not drained, and wait for no drain.
 
     * Throughput: one beat of both operands per cycle.
     * Latency: none from a transfer to ``act_row`` and ``mac``; the first beat is taken in the cycle
@@ -93,9 +94,15 @@ class OSControl(wiring.Component):
         able = Signal()
         feed = Signal()
         fold_end = Signal()
+        first, leaves, drains = fold.first[0], last, fold_end
+        if array.carries:
+            # the sums of the command before stay, and its own
+            leaves, drains = Signal(name="leaves"), Signal(name="drains")
+            m.d.comb += [leaves.eq(last & ~job.keep), drains.eq(fold_end & ~job.keep)]
+            first &= ~job.carry
         opens, closes = cell.spans(self.act)
         m.d.comb += last.eq(fold.last[0] & closes)
-        m.d.comb += blocked.eq(last & (drain_wait != 0))
+        m.d.comb += blocked.eq(leaves & (drain_wait != 0))
         m.d.comb += able.eq(self.enable & busy & ~blocked)
         m.d.comb += self.weight.ready.eq(able & self.act.valid & closes)
         m.d.comb += self.act.ready.eq(able & self.weight.valid)
@@ -103,8 +110,8 @@ class OSControl(wiring.Component):
         m.d.comb += fold_end.eq(feed & last)
         m.d.comb += fold.step.eq(feed & closes)
         m.d.comb += self.mac.valid.eq(feed)
-        m.d.comb += self.mac.first.eq(fold.first[0] & opens)
-        m.d.comb += self.mac.last.eq(fold_end)
+        m.d.comb += self.mac.first.eq(first & opens)
+        m.d.comb += self.mac.last.eq(drains)
 
         def live(_, position: int):
             return ~last | (position < getattr(job, "block_edge", cell.block))
@@ -118,13 +125,15 @@ class OSControl(wiring.Component):
             m.d.sync += drain_wait.eq(drain_wait - 1)
         fold_rows = Signal(range(rows + 1), reset_less=True)
         with m.If(fold_end):
-            m.d.sync += [busy.eq(~fold.done), drain_wait.eq(rows - 1)]
+            m.d.sync += busy.eq(~fold.done)
+        with m.If(drains):
+            m.d.sync += drain_wait.eq(rows - 1)
             m.d.sync += fold_rows.eq(Mux(fold.last[1], job.m_edge, rows))
 
         # as late as the sums
         late = array.mac_latency - 1
         fold_rows = delayed(m, fold_rows, late, enable=self.enable, name="fold_rows")
-        draining = self._drain(m, fold_end, fold_rows)
+        draining = self._drain(m, drains, fold_rows)
         with m.If(~self.enable):
             m.d.comb += self.cause.eq(cause("ofmap"))
         with m.Elif(busy & blocked):

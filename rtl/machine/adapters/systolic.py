@@ -46,7 +46,8 @@ class Adapter(interface.Adapter):
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
         m.d.comb += self.rests.eq(1)
         if self.arch.array.machine_carries:
-            # sums that stay are written when the array is idle
+            # when the array is idle, sums that stay are written; in PEs they will be before any
+            # product of the next job
             keeping, idle = Signal(), Signal()
             m.d.comb += idle.eq(array.status.array[0] == cause("idle"))
             m.d.comb += self.kept.eq(keeping & ~commanded & idle)

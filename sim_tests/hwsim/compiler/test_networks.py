@@ -15,7 +15,9 @@ NETWORKS = sorted(path.stem for path in (CONFIGS / "network").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("machine", ["machine_dense_8x8_ws", "machine_dense_32x32_ws"])
+@pytest.mark.parametrize(
+    "machine", ["machine_dense_8x8_ws", "machine_dense_8x8_os", "machine_dense_32x32_ws"]
+)
 def test_every_network_compiles(machine, network):
     arch, net = ArchConfig.read(machine), NetworkConfig.read(network)
     compiled = compile_network(arch, net, None)

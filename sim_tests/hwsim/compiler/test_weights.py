@@ -151,6 +151,29 @@ def test_k_of_a_fold_is_cut_where_the_array_carries_sums():
     assert [len(c.loads) for c in chunks] == [1, 1, 2] * 2
 
 
+@pytest.mark.parametrize("kind", ["nm", "nm_os"])
+def test_blocks_are_not_cut(kind):
+    """Parts of K are whole beats; of each the copies that its blocks need."""
+    array = ARRAYS[kind] | {"carries": True}
+    arch = small_machine(kind, array=array)
+    lanes = MachineShape.of(arch).act_lanes
+    chunks, _ = chunks_of(arch, np.ones((1, 100 * lanes), np.int64))  # 4 of 4: 2 copies
+    words = arch.memory.weight_depth // (lanes // 4)
+    parts = [chunk.k_folds for chunk in chunks]
+    assert sum(parts) == 200
+    assert max(parts) <= words
+    assert all(part % 2 == 0 for part in parts)
+
+
+def test_groups_may_be_of_a_part_of_a_word():
+    """Where not even the folds that read a block of channels together fit at once."""
+    arch = small_machine("nm", memory={"weight_depth": 32, "scale_depth": 4})
+    chunks, _ = chunks_of(arch, np.zeros((20, 80), np.int64), together=2)
+    assert [chunk.m_folds for chunk in chunks] == [1] * 5
+    chunks, _ = chunks_of(arch, np.zeros((20, 40), np.int64), together=4)
+    assert [(chunk.first, chunk.m_folds) for chunk in chunks] == [(0, 3), (3, 1), (4, 1)]
+
+
 def test_a_fold_that_does_not_fit_is_refused():
     arch = small_machine()
     weight = np.ones((4, 260), np.int64)

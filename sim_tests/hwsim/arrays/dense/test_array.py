@@ -33,6 +33,7 @@ def runs(draw):
         draw(st.integers(1, 6)),
         1 << draw(st.integers(0, 4)),
         draw(st.integers(1, 3)),
+        carries=draw(st.booleans()),
         psum_width=draw(st.sampled_from([16, 20, 32])),
     )
     shape = tuple(draw(st.integers(1, 20)) for _ in range(3))

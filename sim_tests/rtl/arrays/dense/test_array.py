@@ -57,8 +57,9 @@ def test_commands_follow_each_other(drive, design, factor):
 
 @pytest.mark.parametrize("factor", ["none", "both"])
 @pytest.mark.parametrize("design", [(1, 1, 1), (1, 3, 4), (2, 2, 4, 2), (4, 3, 8, 3)], ids=str)
-def test_sums_stay_from_one_command_to_the_next(drive, design, factor):
-    arch = arch_of("ws", *design, carries=True)
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_sums_stay_from_one_command_to_the_next(drive, dataflow, design, factor):
+    arch = arch_of(dataflow, *design, carries=True)
     rng = np.random.default_rng(17)
     shapes = [*SHAPES, *((1, int(rng.integers(2, 20)), int(rng.integers(1, 5))) for _ in range(6))]
     jobs = [dense.compile(arch, gemm_of(rng, arch, shape)) for shape in shapes]

@@ -69,6 +69,22 @@ def test_commands_follow_each_other(drive, dataflow):
             assert (run.ofmap.ravel() == expected).all()
 
 
+@pytest.mark.parametrize("numbers", [{}, NUMBERS[3]], ids=str)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_sums_stay_from_one_command_to_the_next(drive, dataflow, numbers):
+    """Binary: a block that K ends in is gated in the last command alone."""
+    arch = arch_of(dataflow, 2, 3, 2, 4, mac_latency=2, carries=True, **numbers)
+    rng = np.random.default_rng(19)
+    shapes = [*SHAPES, *((1, int(rng.integers(9, 40)), int(rng.integers(1, 4))) for _ in range(4))]
+    gemms = [gemm_of(rng, arch, shape) for shape in shapes]
+    jobs = [nm.compile(arch, gemm) for gemm in gemms]
+    assert sum(len(job.inputs["command"]["keep"]) == 2 for job in jobs) > 3
+    for factor in ("none", "both"):
+        runs = check(drive, arch, [*jobs, chain(jobs)], pause_factors(20)[factor])
+        for run, gemm in zip(runs, gemms, strict=False):
+            assert (run.ofmap == product(arch, gemm)).all()
+
+
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 def test_narrowest_psum_wraps(drive, dataflow):
     arch = arch_of(dataflow, 2, 2, 4, 4, psum_width=16)

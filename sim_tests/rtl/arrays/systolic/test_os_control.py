@@ -30,7 +30,7 @@ def folds(command):
         yield command["k_size"], command["m_edge"] if fold + 1 == command["m_folds"] else ROWS
 
 
-def run(simulate, jobs, probability=None, rng=None):
+def run(simulate, jobs, probability=None, rng=None, *, carries=False):
     """Play jobs; each stream is valid, and all enabled, with the probability of its name."""
     probability = probability or {}
     commands, beat = list(jobs), 0
@@ -64,7 +64,8 @@ def run(simulate, jobs, probability=None, rng=None):
         for _ in range(2 * ROWS + COLS + 1):
             yield INPUTS
 
-    return play(simulate, OSControl(arch_of("os", ROWS, COLS)), stimuli, OUTPUTS)
+    arch = arch_of("os", ROWS, COLS, carries=carries)
+    return play(simulate, OSControl(arch), stimuli, OUTPUTS)
 
 
 def cycles_of(rows, signal):
@@ -150,6 +151,33 @@ def test_order_of_folds_whatever_waits(simulate, kind):
         for row in reversed(range(1, held + 1))
     ]
     assert sums == expected
+
+
+def test_sums_that_stay_are_neither_cleared_nor_drained(simulate):
+    """The control is idle after the last beat of a command that keeps its sums."""
+    parts = [{"keep": 1}, {"carry": 1, "keep": 1}, {"carry": 1}]
+    rows = run(simulate, [job(k_size=2) | part for part in parts], carries=True)
+    assert macs(rows) == [1, 2, 4, 5, 7, 8]
+    assert cycles_of(rows, lambda row: row["mac"].valid and row["mac"].first) == [1]
+    assert lasts(rows) == [8]
+    assert cycles_of(rows, lambda row: row["drain"]) == [8 + ROWS]
+    causes = ["idle", "compute", "compute"] * 3
+    assert name_of(rows) == [*causes, *["drain"] * (2 * ROWS + COLS - 1), "idle", "idle"]
+
+
+def test_sums_that_stay_wait_for_no_drain(simulate):
+    """A drain before them counts the rows of its own command, and the last beat waits for it."""
+    short = [job(m_edge=1), job(m_edge=3) | {"keep": 1}, job(m_edge=2) | {"carry": 1}]
+    rows = run(simulate, short, carries=True)
+    assert macs(rows) == [1, 3, 5]
+    assert lasts(rows) == [1, 5]
+    sums = [1 + ROWS + COLS + 2, *(5 + ROWS + COLS + row for row in (1, 2))]
+    assert cycles_of(rows, lambda row: row["psum_valid"]) == sums
+
+    wide = [job(m_folds=2), job() | {"keep": 1}, job() | {"carry": 1}]
+    rows = run(simulate, wide, carries=True)
+    assert name_of(rows).count("preload") == ROWS - 1
+    assert lasts(rows) == [1, 1 + ROWS, 5 + ROWS]
 
 
 def test_binary_activations_beyond_k_are_zeros(simulate):
