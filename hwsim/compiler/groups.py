@@ -55,9 +55,7 @@ class GroupedWeights(Weights):
                 yield chunk
             first += m_folds
 
-    def _cut(
-        self, filters: Filters, matrix: Ints
-    ) -> tuple[list[tuple[int, Loops]], Iterable[int]]:
+    def _cut(self, filters: Filters, matrix: Ints) -> tuple[list[tuple[int, Loops]], Iterable[int]]:
         """K in as few parts as fit, and the folds of filters that are held together."""
         arch, model = self.arch, array_model(self.arch)
         if arch.array.machine_carries:

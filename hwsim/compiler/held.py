@@ -47,9 +47,7 @@ class HeldWeights(Weights):
             for index, ((offset, loops), part) in enumerate(zip(cut, parts, strict=True)):
                 weight = rest[: m_folds * cols, part.start : part.stop]
                 chunk = self._chunk(filters, first, weight, loops)
-                yield self._piece(
-                    chunk, weight, offset, carry=index > 0, keep=index < len(cut) - 1
-                )
+                yield self._piece(chunk, weight, offset, carry=index > 0, keep=index < len(cut) - 1)
             first += m_folds
 
     def _piece(

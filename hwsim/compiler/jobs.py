@@ -137,9 +137,7 @@ def together(
     """
     feed, post = weights.shape.feed_beats, weights.shape.post_beats
     size, out = sources[0].words * feed, targets[0]
-    for chunk, first in turns(
-        chunks, lambda most: range(0, len(sources), min(pixels, most))
-    ):
+    for chunk, first in turns(chunks, lambda most: range(0, len(sources), min(pixels, most))):
         images = min(pixels, chunk.pixels, len(sources) - first)
         begin = sources[first].start * feed
         feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))

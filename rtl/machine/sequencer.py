@@ -414,16 +414,16 @@ class Sequencer(wiring.Component):
             bad |= (d.loads > block) & unknown
         return Value.cast(bad)
 
-
     def _has_rows(self, d: data.View) -> Value:
         """The accumulators hold the sums of a job of the array, in rows of their own."""
         folds, count, rows = self.rows
         if rows == 1:
-            return d.command_0[16:] == 1
+            return Value.cast(d.command_0[16:] == 1)
         size = rows.bit_length()
         used = ((d.command_0[16:] + folds - 1) >> exact_log2(folds))[: 16 + 1]
         rounds = ((pixels(d) + count - 1) >> exact_log2(count))[: 16 + 1]
-        return (used <= rows) & (rounds <= rows) & (used[:size] * rounds[:size] <= rows)
+        fits = (used <= rows) & (rounds <= rows) & (used[:size] * rounds[:size] <= rows)
+        return Value.cast(fits)
 
 
 def _register(name: str, layout: data.StructLayout) -> data.View:

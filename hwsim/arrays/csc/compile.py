@@ -391,9 +391,7 @@ def _weight_words(
     }
 
 
-def _ofmap_index(
-    array: CSCConfig, tile: Tile, groups: range, pixels: int
-) -> NDArray[np.int64]:
+def _ofmap_index(array: CSCConfig, tile: Tile, groups: range, pixels: int) -> NDArray[np.int64]:
     """Flat index of each partial sum: one beat per group, local row and ``drain_lanes`` lanes.
 
     ``(transfers, drain_pes * drain_lanes)``, PE after PE.
@@ -405,6 +403,6 @@ def _ofmap_index(
     pixel = group * array.lanes + beat * array.drain_lanes + lane
     out = tile.start + row * array.pes + pe
     index = np.where((out < tile.stop) & (pixel < pixels), out * pixels + pixel, -1)
-    used = np.broadcast_to(pixel < pixels, (len(groups), rows, beats, 1, array.drain_lanes))
-    used = used.any((3, 4))
-    return index[used].reshape(-1, array.pes // array.drain_slices * array.drain_lanes)
+    here = np.broadcast_to(pixel < pixels, (len(groups), rows, beats, 1, array.drain_lanes))
+    used: NDArray[np.int64] = index[here.any((3, 4))]
+    return used.reshape(-1, array.pes // array.drain_slices * array.drain_lanes)

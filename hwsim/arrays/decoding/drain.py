@@ -36,7 +36,7 @@ class Drain:
         keep: bool = False,
         stays: bool = False,
     ) -> None:
-        """Begin a layer; with ``keep`` its sums stay, with ``stays`` each group has its own rows."""
+        """Begin a layer; with ``keep`` its sums stay, with ``stays`` groups have own rows."""
         self.groups_left, self.rows, self.beats = groups, rows, beats
         self.tail, self.edge = tail, edge
         self.bank = self.base = 0

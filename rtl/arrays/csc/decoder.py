@@ -214,7 +214,7 @@ class Decoder(wiring.Component):
             base_row.ends_group.eq(ends_group),
             base_row.bank.eq(bank),
         ]
-        return delayed(m, base_row.base, 2, enable=always, name="base")
+        return Value.cast(delayed(m, base_row.base, 2, enable=always, name="base"))
 
     def _decode(
         self,

@@ -76,6 +76,8 @@ class Drain(wiring.Component):
     slice: Signal
     drained: Signal
     done: Signal
+    keep: Signal
+    stays: Signal
 
     def __init__(self, banks: Banks, slices: int = 1, *, carries: bool = False) -> None:
         if slices < 1:

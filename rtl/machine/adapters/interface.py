@@ -106,7 +106,7 @@ def keep_sums(m: Module, component: Adapter, array: Any, commanded: Signal) -> V
         m.d.sync += [keeping.eq(job.keep), kept.eq(job.keep)]
     with m.If(component.abort):
         m.d.sync += kept.eq(0)
-    return component.start & kept & ~job.carry
+    return Value.cast(component.start & kept & ~job.carry)
 
 
 def connect(m: Module, source: Any, sink: Any) -> None:

@@ -40,7 +40,7 @@ def test_equals_the_cycle_model(simulate, banks, slices):
             cycles.append(
                 {"start": 0, "ready": ready, "finished": held >= 1, "finished_two": held >= 2}
             )
-            is_drained = model.drained(ready)
+            is_drained = model.drained(ready, held)
             expected.append((model.valid, is_drained, is_drained and model.groups_left == 1))
             if model.valid:
                 expected[-1] += (model.bank, model.row, model.beat, model.slice)
