@@ -141,7 +141,7 @@ class Sequencer(wiring.Component):
         widths: Mapping[str, int],
         most_pixels: int,
         carries: bool,
-        rows: tuple[int, int, int],
+        rows: tuple[int, int, int] = (1, 1, 1),
         digest: int,
     ) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
