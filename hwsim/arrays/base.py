@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -83,12 +83,15 @@ class Fed:
         Weights come first; else those of the job before stay.
     gap
         Cycles from one transfer of partial sums to the next.
+    keep
+        Sums stay in the array, none is transferred.
     """
 
     act: NDArray[np.integer]
     pixels: int
     loads: bool
     gap: int
+    keep: bool = False
 
 
 class ArrayModel(Protocol):
@@ -113,13 +116,20 @@ class ArrayModel(Protocol):
     #: where they do not: ``held_words(arch, weight, name)``.
     held_words: Callable[[ArchConfig, NDArray[np.integer], str], int]
     #: The same for an array that skips zero activations: ``count_fed(arch, weight, pixels, act)``,
-    #: with the beats of activations ``(beats, lanes)`` that the feeder gives, in order.
-    count_fed: Callable[[ArchConfig, NDArray[np.integer], int, NDArray[np.integer]], Counts]
+    #: with the beats of activations ``(beats, lanes)`` that the feeder gives, in order; ``keep``:
+    #: its sums stay.
+    count_fed: Callable[..., Counts]
+    #: Whether PEs, and so many words, hold each so many filters of each part of K: ``holds(arch,
+    #: weight, filters, parts, limit)``.
+    holds: Callable[[ArchConfig, NDArray[np.integer], int, Sequence[range], int], bool]
     #: The same for an array that takes pixels in groups: ``count_groups(arch, weight, fed)``.
     count_groups: Callable[[ArchConfig, NDArray[np.integer], Fed], Counts]
     #: Folds of filters that such an array holds together, of a matrix one group after the other:
     #: ``group_folds(arch, weight, name)``.
     group_folds: Callable[[ArchConfig, NDArray[np.integer], str], Iterator[int]]
+    #: The same for weights whose K is cut into parts of each at most so many beats: ``cut_folds(
+    #: arch, weight, parts, name)``; none where a part does not fit.
+    cut_folds: Callable[[ArchConfig, NDArray[np.integer], Sequence[range], str], Sequence[int]]
 
 
 def array_model(arch: ArchConfig) -> ArrayModel:

@@ -26,7 +26,7 @@ from hwsim.compiler.search import by_layer
 from hwsim.compiler.shapes import ShapeWeights, shape_operands
 from hwsim.compiler.slim import slim
 from hwsim.compiler.stripes import Stripes, border
-from hwsim.compiler.weights import Chunk, Filters, Weights
+from hwsim.compiler.weights import Chunk, Filters, Loops, Weights
 from hwsim.config import ArchConfig, LayerShape, MemoryConfig, NetworkConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import FEED_LEVELS, LOADS
@@ -104,7 +104,7 @@ class Compiler:
             self.weights = weights_of(arch, self.constants)
         self.plan = plan(arch, self.graph, images)
         self.banks = self.plan.banks
-        self.chunks: dict[str, list[Chunk]] = {}
+        self.chunks: dict[tuple[str, Loops], list[Chunk]] = {}
 
     def compiled(self) -> Compiled:
         """All images, and then the layers that take them together."""
@@ -309,17 +309,20 @@ class Compiler:
     def _chunks(
         self, shape: LayerShape, source: Map | Unrolled, *, together: int = 1, results: int = 1
     ) -> list[Chunk]:
-        """Groups of filters of a layer: the same for all of its parts, and for all images."""
-        name = shape.layer.name
-        if name not in self.chunks:
+        """Groups of filters of a layer: the same for all of its parts, and for all images.
+
+        Ways to cut the layer differ in the rows of what it reads, which the feeder walks.
+        """
+        name, diagonal = shape.layer.name, is_depthwise(self.arch, shape)
+        loops = jobs.k_loops(shape, source, self.shape, diagonal=diagonal)
+        if (name, loops) not in self.chunks:
             if self.checkpoint is None:
                 matrix, scale = shape_operands(self.arch, shape, source)
             else:
                 matrix, scale = operands(self.arch, shape, source, self.checkpoint)
-            loops = jobs.k_loops(shape, source, self.shape, diagonal=is_depthwise(self.arch, shape))
             filters = Filters(name, matrix, scale, loops, together, results)
-            self.chunks[name] = list(self.weights.chunks(filters))
-        return self.chunks[name]
+            self.chunks[name, loops] = list(self.weights.chunks(filters))
+        return self.chunks[name, loops]
 
     def _contents(
         self, shape: LayerShape, maps: Sequence[Map | Unrolled], first: int = 0

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 from hwsim.accelerator.tile import ArrayJob, Nest, Tile
 from hwsim.arrays.base import Fed, array_model
 from hwsim.arrays.counts import Counts
 from hwsim.compiler.contents import Contents
 from hwsim.compiler.grid import Cut
+from hwsim.compiler.jobs import of_filters
 from hwsim.compiler.layout import Map, Sums, Unrolled
-from hwsim.compiler.weights import Chunk, Filters, Ints, Weights
+from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Weights, cuts, ranges
 from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import POST_LEVELS
@@ -33,14 +35,36 @@ class GroupedWeights(Weights):
 
     def chunks(self, filters: Filters) -> Iterator[Chunk]:
         """Filters of a layer, in groups; errors as of :meth:`Weights.chunks`."""
-        arch, cols, first = self.arch, self.shape.ofmap_lanes, 0
-        matrix = self._words_whole(filters)
-        for m_folds in array_model(arch).group_folds(arch, matrix, filters.name):
-            part = matrix[first * cols : (first + m_folds) * cols]
-            chunk = self._chunk(filters, first, part, filters.loops)
-            (weights, *_) = chunk.loads
-            yield replace(chunk, weight_words=weights.words)
+        cols, first, matrix = self.shape.ofmap_lanes, 0, self._words_whole(filters)
+        cut, folds = self._cut(filters, matrix)
+        parts = ranges(cut, self.shape.act_lanes)
+        for m_folds in folds:
+            some = matrix[first * cols : (first + m_folds) * cols]
+            for index, ((offset, loops), part) in enumerate(zip(cut, parts, strict=True)):
+                chunk = self._chunk(filters, first, some[:, part.start : part.stop], loops)
+                (weights, *_) = chunk.loads
+                chunk = replace(chunk, weight_words=weights.words)
+                if len(cut) > 1:
+                    keep = index < len(cut) - 1
+                    _, groups, rows = self.arch.array.machine_rows
+                    chunk = replace(
+                        chunk, offset=offset, carry=index > 0, keep=keep,
+                        pixels=groups * (rows // m_folds),
+                        loads=chunk.loads[:1] if keep else chunk.loads,
+                    )  # fmt: skip
+                yield chunk
             first += m_folds
+
+    def _cut(self, filters: Filters, matrix: Ints) -> tuple[list[tuple[int, Loops]], Iterable[int]]:
+        """K in as few parts as fit, and the folds of filters that are held together."""
+        arch, model = self.arch, array_model(self.arch)
+        if arch.array.machine_carries:
+            for cut in cuts(filters.loops):
+                parts = ranges(cut, self.shape.act_lanes)
+                folds = model.cut_folds(arch, matrix, parts, filters.name)
+                if folds:
+                    return cut, folds
+        return [(0, filters.loops)], model.group_folds(arch, matrix, filters.name)
 
     def _counts(self, weight: Ints) -> Callable[..., Counts]:
         return partial(array_model(self.arch).count_groups, self.arch, weight)
@@ -106,16 +130,19 @@ def tiles(
     assert contents is not None
     *_, lanes = weights.arch.array.extents
     size = (len(walk.columns), len(walk.rows))
-    for chunk in chunks:
-        for region in _regions(walk.columns.start, walk.rows.start, *size, lanes):
-            for part in _parts(region, walk, chunk):
-                half, loads = weights.bring(chunk)
-                copies = weights.copies(chunk)
-                job = _job(part, walk, chunk, half, copies=copies)
-                gap = weights.shape.raw_beats if walk.raw else 1
-                counts = chunk.counts(Fed(contents.fed(job.feed), job.group, copies, gap))
-                job = replace(job, cycles=counts.cycles, act_beats=counts.events["act_beats"])
-                yield Tile(loads, job, layer=walk.layer)
+    for chunks_of_filters in of_filters(chunks):
+        first = chunks_of_filters[0]
+        regions = _regions(walk.columns.start, walk.rows.start, *size, lanes)
+        parts = (part for region in regions for part in _parts(region, walk, first))
+        for part, chunk in product(parts, chunks_of_filters):
+            half, loads = weights.bring(chunk)
+            copies = weights.copies(chunk)
+            job = _job(part, walk, chunk, half, copies=copies)
+            gap = weights.shape.raw_beats if walk.raw else 1
+            fed = Fed(contents.fed(job.feed), job.group, copies, gap, chunk.keep)
+            counts = chunk.counts(fed)
+            job = replace(job, cycles=counts.cycles, act_beats=counts.events["act_beats"])
+            yield Tile(loads, job, layer=walk.layer)
 
 
 @dataclass(frozen=True)
@@ -143,15 +170,38 @@ def _regions(x: int, y: int, width: int, height: int, lanes: int) -> Iterator[_R
 
 
 def _parts(region: _Region, walk: Walk, chunk: Chunk) -> Iterator[_Region]:
-    """Parts of a region of which the postprocess has the loops: as few as possible."""
+    """Parts of a region of which the postprocess has the loops: as few as possible.
+
+    Where sums stay, of no more groups than the array keeps.
+    """
+    most = chunk.pixels
     if len(_post(region, walk, chunk)) <= POST_LEVELS:
-        yield region
+        lines = max(1, most // region.across)
+        for part in _down(region, lines):
+            yield from _across(part, most)
     elif region.down < region.across:
-        for index in range(region.down):
-            yield replace(region, y=region.y + index * region.height, down=1)
+        for line in _down(region, 1):
+            yield from _across(line, most)
     else:
-        for index in range(region.across):
-            yield replace(region, x=region.x + index * region.width, across=1)
+        for line in _across(region, 1):
+            yield from _down(line, most)
+
+
+def _down(region: _Region, most: int) -> Iterator[_Region]:
+    """Parts of at most so many lines of groups."""
+    for index in range(0, region.down, most):
+        y = region.y + index * region.height
+        yield replace(region, y=y, down=min(most, region.down - index))
+
+
+def _across(region: _Region, most: int) -> Iterator[_Region]:
+    """Parts of lines of at most so many groups; whole lines where several are no more."""
+    if region.across * region.down <= most:
+        yield region
+        return
+    for index in range(0, region.across, most):
+        x = region.x + index * region.width
+        yield replace(region, x=x, across=min(most, region.across - index))
 
 
 def _line(region: _Region, step: tuple[int, int, int]) -> tuple[int, int]:
@@ -179,7 +229,7 @@ def _post(region: _Region, walk: Walk, chunk: Chunk) -> list[tuple[int, int]]:
 def _job(region: _Region, walk: Walk, chunk: Chunk, half: int, *, copies: bool) -> ArrayJob:
     line, outer = _line(region, walk.feed), _groups(region, walk.feed)
     loops = zip(outer.bounds, outer.strides, strict=True)
-    rest = Nest.of(outer.start, *chunk.loops, *loops)
+    rest = Nest.of(outer.start + chunk.offset, *chunk.loops, *loops)
     feed = Nest(rest.start, (line[0], *rest.bounds), (line[1], *rest.strides))
     posts = _post(region, walk, chunk)
     post = Nest(
@@ -190,5 +240,5 @@ def _job(region: _Region, walk: Walk, chunk: Chunk, half: int, *, copies: bool) 
         *walk.banks, half, feed, post, relu=walk.relu,
         weight_half=half, weight_words=chunk.weight_words if copies else 0,
         k_folds=chunk.k_folds, m_folds=chunk.m_folds, pixels=region.across * region.down,
-        group=line[0], raw=walk.raw,
+        group=line[0], raw=walk.raw, carry=chunk.carry, keep=chunk.keep,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +16,17 @@ from hwsim.compiler.weights import Chunk, Scale, Weights
 from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
 
-__all__ = ["convolution", "fill", "k_loops", "rectangles", "together", "turns", "vector", "whole"]
+__all__ = [
+    "convolution",
+    "fill",
+    "k_loops",
+    "of_filters",
+    "rectangles",
+    "together",
+    "turns",
+    "vector",
+    "whole",
+]
 
 T = TypeVar("T")
 
@@ -56,7 +66,9 @@ def convolution(
     window = source.window(shape) if isinstance(source, Map) else source.window()
     origin, column, row = (each * feed for each in window[:3])
     raw = words.raw_beats if is_whole else 1
-    for chunk, at in turns(chunks, list(rectangles(part, 1 if is_whole else pixels))):
+    for chunk, at in turns(
+        chunks, lambda most: list(rectangles(part, 1 if is_whole else min(pixels, most)))
+    ):
         y, x, size = at.rows.start, at.columns.start, (len(at.columns), len(at.rows))
         # a block of channels serves as many folds of filters as lie in a word
         folds, begin = [(chunk.m_folds, 0)], origin
@@ -76,13 +88,24 @@ def convolution(
         yield Tile(loads, job, layer=layer.name)
 
 
-def turns(chunks: Sequence[Chunk], items: Sequence[T]) -> Iterator[tuple[Chunk, T]]:
-    """All items for one chunk after the other; for the parts of K of one, all for each item."""
+def turns(
+    chunks: Iterable[Chunk], items: Callable[[int], Iterable[T]]
+) -> Iterator[tuple[Chunk, T]]:
+    """All items for one chunk after the other; for the parts of K of one, all for each item.
+
+    ``items`` cuts the pixels so that no item has more than so many.
+    """
+    for parts in of_filters(chunks):
+        yield from ((part, item) for item in items(parts[0].pixels) for part in parts)
+
+
+def of_filters(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    """Parts of K of the same filters together."""
     parts: list[Chunk] = []
     for chunk in chunks:
         parts.append(chunk)
         if not chunk.keep:
-            yield from ((part, item) for item in items for part in parts)
+            yield parts
             parts = []
 
 
@@ -114,8 +137,8 @@ def together(
     """
     feed, post = weights.shape.feed_beats, weights.shape.post_beats
     size, out = sources[0].words * feed, targets[0]
-    for chunk, first in turns(chunks, range(0, len(sources), pixels)):
-        images = min(pixels, len(sources) - first)
+    for chunk, first in turns(chunks, lambda most: range(0, len(sources), min(pixels, most))):
+        images = min(pixels, chunk.pixels, len(sources) - first)
         begin = sources[first].start * feed
         feeding = chunk.feed(begin, ((images, size),), ((chunk.m_folds, 0),))
         loops = ((images, out.words * post), (1, 0))
@@ -138,7 +161,7 @@ def whole(
 ) -> Iterator[Tile]:
     """Tiles of a last layer that is fully connected: one image each, so that no sum must wait."""
     feed, post, raw = (getattr(weights.shape, f"{n}_beats") for n in ("feed", "post", "raw"))
-    for chunk, index in turns(chunks, range(len(sources))):
+    for chunk, index in turns(chunks, lambda _: range(len(sources))):
         source, target = sources[index], targets[index]
         feeding = chunk.feed(source.start * feed, (), ((chunk.m_folds, 0),))
         first = target.start * post + chunk.first * raw

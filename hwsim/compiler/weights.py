@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.accelerator.program import Constants
-from hwsim.accelerator.tile import Load, Nest, Tile
+from hwsim.accelerator.tile import LONGEST, Load, Nest, Tile
 from hwsim.arrays.base import array_model
 from hwsim.arrays.counts import Counts
 from hwsim.checkpoints.checkpoint import LayerWeights
@@ -25,7 +25,18 @@ from hwsim.config.shape import MULTIPLIER_BITS, SHIFT_BITS, MachineShape
 from hwsim.contract.descriptors import LIST_LEVEL
 from hwsim.errors import InputError
 
-__all__ = ["Chunk", "Filters", "Ints", "ListedChunk", "Loops", "Scale", "Weights", "cut_loops"]
+__all__ = [
+    "Chunk",
+    "Filters",
+    "Ints",
+    "ListedChunk",
+    "Loops",
+    "Scale",
+    "Weights",
+    "cut_loops",
+    "cuts",
+    "ranges",
+]
 
 Ints = NDArray[np.integer]
 #: Loops ``(bound, stride)``, the innermost first.
@@ -104,6 +115,8 @@ class Chunk:
     offset: int = 0
     carry: bool = False
     keep: bool = False
+    #: Pixels, or groups of them, whose sums the array can keep.
+    pixels: int = LONGEST
 
     def feed(self, start: int, pixels: Loops, folds: Loops) -> Nest:
         """Beats of a job: of each fold of filters K, of each K the pixels."""
@@ -299,6 +312,20 @@ class Weights:
             for column, width in zip(columns, widths, strict=True)
         ]
         return to_bytes(fields, self.shape.scale_word)
+
+
+def ranges(parts: Iterable[tuple[int, Loops]], lanes: int) -> list[range]:
+    """K indices of the parts of a nest."""
+    sizes = [prod(bound for bound, _ in some) * lanes for _, some in parts]
+    ends = list(accumulate(sizes, initial=0))
+    return [range(begin, end) for begin, end in pairwise(ends)]
+
+
+def cuts(loops: Loops) -> Iterator[list[tuple[int, Loops]]]:
+    """Ways to cut a nest: whole, in two parts, ..., in single positions."""
+    beats = prod(bound for bound, _ in loops)
+    for count in range(1, beats + 1):
+        yield list(cut_loops(loops, -(-beats // count)))
 
 
 def cut_loops(loops: Loops, most: int) -> Iterator[tuple[int, Loops]]:

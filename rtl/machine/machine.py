@@ -71,6 +71,7 @@ class Machine(wiring.Component):
             widths=shape.widths,
             most_pixels=arch.array.machine_pixels,
             carries=arch.array.machine_carries,
+            rows=arch.array.machine_rows,
             digest=digest,
         )
         m.submodules.load = load = Load(bus=bus, widths=shape.widths)

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hwsim.config import BusConfig
 from hwsim.contract.descriptors import (
@@ -75,6 +76,8 @@ class Sequencer(wiring.Component):
         Pixels of a job of the array at most.
     carries : bool
         Whether the array keeps the sums of a job for the next one.
+    rows : tuple of int
+        Folds of filters and pixels that take a row of its accumulators, and the rows.
     digest : int
         First 32 bits of the digest of the design.
 
@@ -138,10 +141,11 @@ class Sequencer(wiring.Component):
         widths: Mapping[str, int],
         most_pixels: int,
         carries: bool,
+        rows: tuple[int, int, int] = (1, 1, 1),
         digest: int,
     ) -> None:
         self.bus, self.banks, self.digest = bus, banks, digest
-        self.most_pixels, self.carries = most_pixels, carries
+        self.most_pixels, self.carries, self.rows = most_pixels, carries, rows
         self.widths = {TARGETS[name]: width for name, width in widths.items()}
         address = unsigned(bus.addr_width)
         super().__init__(
@@ -395,8 +399,8 @@ class Sequencer(wiring.Component):
         """A field has a value that the machine does not know."""
         works = d.kind != KINDS["none"]
         bad = d.kind > max(KINDS.values())
-        single = (d.kind == KINDS["array"]) & (d.command_0[16:] == 1) & Const(self.carries, 1)
-        bad |= (d.carry | d.keep) & ~single
+        stays = (d.kind == KINDS["array"]) & self._has_rows(d) & Const(self.carries, 1)
+        bad |= (d.carry | d.keep) & ~stays
         bad |= (d.kind == KINDS["vector"]) & (d.op > max(OPS.values()))
         count = pixels(d)
         bad |= (d.kind == KINDS["array"]) & ((count == 0) | (count > self.most_pixels))
@@ -409,6 +413,17 @@ class Sequencer(wiring.Component):
             unknown = ~target.matches(*self.widths) | (index >= Mux(is_act, self.banks, 2))
             bad |= (d.loads > block) & unknown
         return Value.cast(bad)
+
+    def _has_rows(self, d: data.View) -> Value:
+        """The accumulators hold the sums of a job of the array, in rows of their own."""
+        folds, count, rows = self.rows
+        if rows == 1:
+            return Value.cast(d.command_0[16:] == 1)
+        size = rows.bit_length()
+        used = ((d.command_0[16:] + folds - 1) >> exact_log2(folds))[: 16 + 1]
+        rounds = ((pixels(d) + count - 1) >> exact_log2(count))[: 16 + 1]
+        fits = (used <= rows) & (rounds <= rows) & (used[:size] * rounds[:size] <= rows)
+        return Value.cast(fits)
 
 
 def _register(name: str, layout: data.StructLayout) -> data.View:

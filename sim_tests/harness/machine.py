@@ -101,21 +101,23 @@ def small_machine(kind="ws", **changes):
     return parse(ArchConfig, raw | changes, "test")
 
 
-#: Machines whose banks of 128 words hold few maps whole: array, whether it carries sums of parts of
-#: K, banks, and words of a half of the weights. With two banks each part of a map waits for the one
-#: before.
+_CARRIES = {"carries": True, "mac_latency": 2}
+#: Machines whose banks of 128 words hold few maps whole: array, what it has of its own, banks, and
+#: words of a half of the weights. With two banks each part of a map waits for the one before.
 CRAMPED = {
-    "ws": ("ws", True, 4, 64), "few banks": ("ws", False, 2, 512), "os": ("os", True, 4, 64),
-    "nm": ("nm", True, 3, 32), "nm_os": ("nm_os", True, 4, 32),
+    "ws": ("ws", _CARRIES, 4, 64), "few banks": ("ws", {}, 2, 512), "os": ("os", _CARRIES, 4, 64),
+    "nm": ("nm", _CARRIES, 3, 32), "nm_os": ("nm_os", _CARRIES, 4, 32),
     # pointers of all columns lie beside the entries
-    "csc": ("csc", False, 4, 1024),
+    "csc": ("csc", {}, 4, 1024),
+    "csc in parts": ("csc", {"carries": True, "col_depth": 32, "entry_depth": 32}, 4, 64),
+    "sparten": ("sparten", {"carries": True, "mask_depth": 4, "entry_depth": 32}, 4, 64),
 }  # fmt: skip
 
 
 def cramped_machine(name):
     """A small machine with even less memory."""
-    kind, carries, banks, words = CRAMPED[name]
-    array = ARRAYS[kind] | ({"carries": True, "mac_latency": 2} if carries else {})
+    kind, own, banks, words = CRAMPED[name]
+    array = ARRAYS[kind] | own
     memory = {"act_banks": banks, "act_depth": 128, "weight_depth": words, "scale_depth": 4}
     return small_machine(kind, array=array, memory=memory)
 

@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from hwsim.arrays.bitmask.compile import compile
 from hwsim.arrays.bitmask.count import count
-from hwsim.arrays.bitmask.machine import count_fed, held_words, spread, weight_words
+from hwsim.arrays.bitmask.machine import count_fed, held_words, holds, spread, weight_words
 from hwsim.arrays.bitmask.model import simulate
 
-__all__ = ["compile", "count", "count_fed", "held_words", "simulate", "spread", "weight_words"]
+__all__ = [
+    "compile",
+    "count",
+    "count_fed",
+    "held_words",
+    "holds",
+    "simulate",
+    "spread",
+    "weight_words",
+]

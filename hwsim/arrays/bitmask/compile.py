@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
+from hwsim.arrays.decoding.cut import Piece, cut_k, pieces
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range
@@ -17,7 +18,16 @@ from hwsim.formats import codes
 from hwsim.formats.bitmask import PIECE, encode, mask_words
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["Tile", "check_operands", "compile", "full_tiles", "tiles", "weight_writes"]
+__all__ = [
+    "Tile",
+    "check_operands",
+    "commands",
+    "compile",
+    "cut_tiles",
+    "full_tiles",
+    "tiles",
+    "weight_writes",
+]
 
 Ints = NDArray[np.int64]
 
@@ -74,7 +84,7 @@ def check_operands(arch: ArchConfig, gemm: GEMM) -> None:
     if min(gemm.M, gemm.K, gemm.N) < 1:
         raise InputError(gemm.name, "M, K, N", (gemm.M, gemm.K, gemm.N), "must be at least 1")
     limit = array.mask_depth * array.chunk
-    if limit < gemm.K:
+    if limit < gemm.K and not array.carries:
         rule = f"must be at most mask_depth times chunk of {arch.name}, {limit}"
         raise InputError(gemm.name, "K", gemm.K, rule)
     if -(-gemm.N // array.clusters) >> 32:
@@ -94,24 +104,68 @@ def tiles(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Iterator[
     InputError
         One local filter alone overflows a value memory.
     """
+    for (tile,) in cut_tiles(arch, weight, [range(weight.shape[1])], name):
+        yield tile
+
+
+def cut_tiles(
+    arch: ArchConfig, weight: NDArray[np.integer], parts: Sequence[range], name: str
+) -> Iterator[list[Tile]]:
+    """M tiles of which every part of K fits, each with what the parts hold of its filters.
+
+    Raises
+    ------
+    InputError
+        One local filter alone overflows a value memory.
+    """
     array = arch.array_as(BitmaskConfig)
-    chunks = -(-weight.shape[1] // array.chunk)
+    chunks = max(-(-len(part) // array.chunk) for part in parts)
     most = min(array.acc_depth, array.mask_depth // chunks)
-    sizes = (weight != 0).sum(axis=1, dtype=np.int32).astype(np.int64)
+    sizes = np.stack(
+        [
+            (weight[:, part.start : part.stop] != 0).sum(axis=1, dtype=np.int32).astype(np.int64)
+            for part in parts
+        ]
+    )
     start = 0
-    while start < len(sizes):
-        rows = min(most, -(-(len(sizes) - start) // array.cluster_pes))
+    while start < sizes.shape[1]:
+        rows = min(most, -(-(sizes.shape[1] - start) // array.cluster_pes))
         while True:
-            part = sizes[start : start + rows * array.cluster_pes]
-            filters = _deal(part, array, rows)
-            by_pe = np.where(filters < 0, 0, part[filters]).sum(axis=0)
+            some = sizes[:, start : start + rows * array.cluster_pes]
+            filters = _deal(some.sum(axis=0), array, rows)
+            by_pe = np.where(filters < 0, 0, some[:, filters]).sum(axis=1)
             if int(by_pe.max()) <= array.entry_depth:
                 break
             if rows == 1:
                 raise _filter_overflows(arch, name, int(by_pe.max()))
             rows -= 1
-        yield Tile(np.where(filters < 0, -1, filters + start), by_pe)
-        start += len(part)
+        filters = np.where(filters < 0, -1, filters + start)
+        yield [Tile(filters, each) for each in by_pe]
+        start += some.shape[1]
+
+
+def commands(
+    arch: ArchConfig, weight: NDArray[np.integer], pixels: int, name: str
+) -> Iterator[Piece[Tile]]:
+    """Commands of a product; where a design carries sums, K is cut where it does not fit.
+
+    Raises
+    ------
+    InputError
+        As :func:`tiles`.
+    """
+    array, depth = arch.array_as(BitmaskConfig), weight.shape[1]
+    groups = -(-pixels // array.clusters)
+
+    def fits(part: range) -> bool:
+        values = np.count_nonzero(weight[:, part.start : part.stop], axis=1)
+        chunks = -(-len(part) // array.chunk)
+        return chunks <= array.mask_depth and int(values.max()) <= array.entry_depth
+
+    parts = cut_k(depth, array.chunk, fits) if array.carries else [range(depth)]
+    for tiles_of_parts in cut_tiles(arch, weight, parts, name):
+        most = array.kept_groups(tiles_of_parts[0].rows) if len(parts) > 1 else groups
+        yield from pieces(tiles_of_parts, parts, groups, most)
 
 
 def full_tiles(arch: ArchConfig, shape: tuple[int, int], name: str) -> Iterator[tuple[Tile, int]]:
@@ -174,26 +228,44 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     array, weight, act = arch.array_as(BitmaskConfig), gemm.weight, gemm.act
     if weight is None or act is None:
         raise InputError(gemm.name, "", None, "compiling needs weights and activations")
-    beats = _act_beats(arch, act)
-    chunks = -(-gemm.K // array.chunk)
-    groups = -(-gemm.N // array.clusters)
-    parts = list(tiles(arch, weight, gemm.name))
-    command = {
-        "weight_beats": [tile.weight_beats(array, chunks) for tile in parts],
-        "chunks": [chunks] * len(parts),
-        "groups": [groups] * len(parts),
-        "rows": [tile.rows for tile in parts],
-        "masks": [chunks * tile.rows for tile in parts],
-        "edge": [tile.edge(array) for tile in parts],
+    parts = list(commands(arch, weight, gemm.N, gemm.name))
+    chunks = [-(-len(piece.k) // array.chunk) for piece in parts]
+    command: dict[str, list[int]] = {
+        "weight_beats": [
+            piece.tile.weight_beats(array, each) for piece, each in zip(parts, chunks, strict=True)
+        ],
+        "chunks": chunks,
+        "groups": [len(piece.groups) for piece in parts],
+        "rows": [piece.tile.rows for piece in parts],
+        "masks": [each * piece.tile.rows for piece, each in zip(parts, chunks, strict=True)],
+        "edge": [piece.tile.edge(array) for piece in parts],
     }
-    writes = [weight_writes(arch, weight, tile) for tile in parts]
+    if array.carries:
+        command |= {"carry": [piece.carry for piece in parts]}
+        command |= {"keep": [piece.keep for piece in parts]}
+    writes = [
+        weight_writes(arch, weight[:, piece.k.start : piece.k.stop], piece.tile) for piece in parts
+    ]
+    beats = [
+        _act_beats(
+            arch,
+            act[
+                piece.k.start : piece.k.stop,
+                piece.groups.start * array.clusters : piece.groups.stop * array.clusters,
+            ],
+        )
+        for piece in parts
+    ]
+    index = [
+        _ofmap_index(array, piece.tile, piece.groups, gemm.N) for piece in parts if not piece.keep
+    ]
     return Job(
         inputs={
             "command": {name: np.array(column, np.int64) for name, column in command.items()},
             "weight": {name: np.concatenate([w[name] for w in writes]) for name in writes[0]},
-            "act": {name: np.concatenate([beats[name]] * len(parts)) for name in beats},
+            "act": {name: np.concatenate([b[name] for b in beats]) for name in beats[0]},
         },
-        ofmap_index=np.concatenate([_ofmap_index(array, tile, gemm.N) for tile in parts]),
+        ofmap_index=np.concatenate(index),
         shape=(gemm.M, gemm.N),
     )
 
@@ -257,12 +329,13 @@ def _act_beats(arch: ArchConfig, act: NDArray[np.integer]) -> Words:
     }
 
 
-def _ofmap_index(array: BitmaskConfig, tile: Tile, pixels: int) -> Ints:
+def _ofmap_index(array: BitmaskConfig, tile: Tile, groups: range, pixels: int) -> Ints:
     """Flat index of each partial sum: one row per beat, cluster after cluster."""
-    groups = -(-pixels // array.clusters)
-    group, row, cluster, pe = np.ogrid[:groups, : tile.rows, : array.clusters, : array.cluster_pes]
+    group, row, cluster, pe = np.ogrid[
+        groups.start : groups.stop, : tile.rows, : array.clusters, : array.cluster_pes
+    ]
     pixel = group * array.clusters + cluster
     out = tile.filters[row, pe]
     index: Ints = np.where((out >= 0) & (pixel < pixels), out * pixels + pixel, -1)
-    beats = index.reshape(groups, -1, array.beat_psums)
+    beats = index.reshape(len(groups), -1, array.beat_psums)
     return beats[:, : tile.drain_beats(array)].reshape(-1, array.beat_psums)

@@ -13,7 +13,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.bitmask.compile import Tile, check_operands, full_tiles, tiles
+from hwsim.arrays.bitmask.compile import Tile, check_operands, commands, full_tiles, tiles
 from hwsim.arrays.bitmask.masks import Words, act_masks, full_masks, row_masks
 from hwsim.arrays.bitmask.recurrence import (
     BROADCAST,
@@ -33,7 +33,7 @@ from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.workload.gemm import GEMM
 
-__all__ = ["count"]
+__all__ = ["count", "count_command"]
 
 Ints = NDArray[np.int64]
 
@@ -58,6 +58,8 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         act = act_masks(gemm, array.chunk, missing)
     else:
         act = _two_groups(full_masks(gemm.K, array.chunk), array.clusters, missing)
+    if array.carries:
+        return _count_commands(arch, gemm, missing)
     if gemm.weight is None:
         filters = full_masks(gemm.K, array.chunk)[:, :, None]
         parts = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
@@ -66,8 +68,21 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         parts = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
     # one more filter, without weights, for the PEs that have fewer than others
     filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
-    groups = -(-gemm.N // array.clusters)
-    shape = Shape(
+    groups, shape = -(-gemm.N // array.clusters), _shape(arch)
+
+    def counted(tile: Tile) -> Counts:
+        local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
+        run = partial(recur, act) if gemm.has_act else partial(recur_alike, act, groups)
+        drain = tile.drain_beats(array)
+        total = run(local, drain, shape)
+        return _counts(array, tile, len(act), groups, total, drain)
+
+    return reduce(add, (counted(tile).scaled(times) for tile, times in parts))
+
+
+def _shape(arch: ArchConfig) -> Shape:
+    array = arch.array_as(BitmaskConfig)
+    return Shape(
         array.clusters,
         array.window,
         array.mask_beats(arch.numbers),
@@ -75,13 +90,45 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         array.acc_banks,
     )
 
-    def counted(tile: Tile) -> Counts:
-        local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
-        run = partial(recur, act) if gemm.has_act else partial(recur_alike, act, groups)
-        total = run(local, tile.drain_beats(array), shape)
-        return _counts(array, tile, len(act), groups, total)
 
-    return reduce(add, (counted(tile).scaled(times) for tile, times in parts))
+def _count_commands(arch: ArchConfig, gemm: GEMM, missing: int) -> Counts:
+    """Counts of a product whose K may be cut over commands."""
+    array = arch.array_as(BitmaskConfig)
+    weight = np.ones((gemm.M, gemm.K), np.int8) if gemm.weight is None else gemm.weight
+    if gemm.has_act:
+        act = act_masks(gemm, array.chunk, missing)
+    else:
+        act = np.repeat(full_masks(gemm.K, array.chunk)[:, :, None], gemm.N + missing, axis=2)
+        act[:, :, gemm.N :] = 0
+    filters = row_masks(weight, array.chunk)
+    filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
+    total = []
+    for tile, k, groups, _, keep in commands(arch, weight, gemm.N, gemm.name):
+        chunks = slice(k.start // array.chunk, -(-k.stop // array.chunk))
+        pixels = slice(groups.start * array.clusters, groups.stop * array.clusters)
+        some = np.ascontiguousarray(act[chunks, :, pixels])
+        total.append(_count_command(arch, tile, filters[chunks], some, keep=keep))
+    return reduce(add, total)
+
+
+def count_command(
+    arch: ArchConfig, weight: NDArray[np.integer], tile: Tile, act: Words, *, keep: bool
+) -> Counts:
+    """Counts of the command of one tile, for masks of activations; with ``keep`` its sums stay."""
+    filters = row_masks(weight, arch.array_as(BitmaskConfig).chunk)
+    filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
+    return _count_command(arch, tile, filters, act, keep=keep)
+
+
+def _count_command(
+    arch: ArchConfig, tile: Tile, filters: Words, act: Words, *, keep: bool
+) -> Counts:
+    array = arch.array_as(BitmaskConfig)
+    local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
+    drain = 0 if keep else tile.drain_beats(array)
+    total = recur(act, local, drain, _shape(arch))
+    groups = act.shape[2] // array.clusters
+    return _counts(array, tile, len(act), groups, total, drain)
 
 
 def _two_groups(mask: Words, clusters: int, missing: int) -> Words:
@@ -91,8 +138,10 @@ def _two_groups(mask: Words, clusters: int, missing: int) -> Words:
     return act
 
 
-def _counts(array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints) -> Counts:
-    """Counts of one tile from the sums of its run."""
+def _counts(
+    array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints, drain: int
+) -> Counts:
+    """Counts of one tile from the sums of its run; ``drain`` beats of sums of a group leave."""
     beats = tile.weight_beats(array, chunks)
     # a cycle for the command, the beats, then the cycles of the run up to LAST
     cycles = beats + 2 + int(total[LAST])
@@ -113,17 +162,17 @@ def _counts(array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: I
         "drain": int(total[DRAIN]),
         "done": int(total[DONE]),
     }
-    events = _events(array, tile, chunks, groups, total)
+    events = _events(array, tile, chunks, groups, total, drain)
     return Counts(cycles, {"control": control, "pe": pe}, events)
 
 
 def _events(
-    array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints
+    array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints, drain: int
 ) -> dict[str, int]:
     """Events of one tile: those of its PEs, and the transfers of its streams."""
     macs = int(total[MAC])
     joins = array.pes * groups * chunks * tile.rows
-    psums = macs + array.pes * groups * tile.rows
+    psums = macs + (array.pes * groups * tile.rows if drain else 0)
     written = array.clusters * array.load_pes
     pe = {
         "mask_writes": written * tile.mask_beats(array, chunks),
@@ -140,5 +189,5 @@ def _events(
         "command_beats": 1,
         "weight_beats": tile.weight_beats(array, chunks),
         "act_beats": int(total[BROADCAST]),
-        "ofmap_beats": groups * tile.drain_beats(array),
+        "ofmap_beats": groups * drain,
     }

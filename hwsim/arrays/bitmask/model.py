@@ -74,7 +74,8 @@ class _Model(TileModel):
     def start(self) -> None:
         """Begin to run ``command``."""
         self.broadcast.start(self.command["chunks"], self.command["groups"])
-        self.pes.start(self.command["rows"], self.command["masks"])
+        stays = self.command.get("carry", 0) or self.command.get("keep", 0)
+        self.pes.start(self.command["rows"], self.command["masks"], stays=bool(stays))
 
     def run_cycle(self, ready: bool, act_valid: bool) -> str:
         """Pass one cycle of a running tile; give the cause of ``control``."""

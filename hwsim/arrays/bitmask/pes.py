@@ -72,6 +72,8 @@ class PEs:
         self.base, self.byte, self.total = self._ints(), self._ints(), self._ints()
         self.ends_chunk_q, self.ends_pixel_q = self._bools(), self._bools()
         self.start_addr, self.bank, self.ahead = self._ints(), self._ints(), self._ints()
+        # first row of the pixel, and what it moves by where the sums of all pixels stay
+        self.base_row, self.step_rows = self._ints(), 0
         self.route = np.zeros((3, size), dtype=np.int64)  # slot, row, bank
         # fetch, capture, multiply, add: valid, and (row, bank) of the pair
         self.valid = [self._bools() for _ in range(4)]
@@ -110,13 +112,14 @@ class PEs:
             else:
                 self.values[bank, addr] = codes.decode(word, self.numbers)
 
-    def start(self, rows: int, masks: int) -> None:
+    def start(self, rows: int, masks: int, *, stays: bool) -> None:
         """Begin a layer."""
         self.rows, self.masks_of_pixel = rows, masks
+        self.step_rows = rows if stays else 0
 
     def stop(self) -> None:
         """The layer is over: what the cycle after it finds."""
-        self.bank[:] = self.addr[:] = 0
+        self.bank[:] = self.addr[:] = self.base_row[:] = 0
         self.fetched[:] = False
 
     @property
@@ -240,7 +243,7 @@ class PEs:
         self.pending = np.where(enters, both, self.pending)
         self.base = np.where(enters, before[pe, byte], self.base)
         self.byte = np.where(enters, byte, self.byte)
-        here = np.stack((step.slot, step.row, self.bank))
+        here = np.stack((step.slot, step.row + self.base_row, self.bank))
         self.route = np.where(enters, here, self.route)
         taken = enters & is_last
         self.ends_chunk_q = np.where(enters, taken & step.ends_chunk, self.ends_chunk_q)
@@ -251,6 +254,8 @@ class PEs:
 
         self.events["joins"] += int(np.count_nonzero(taken))
         ends_pixel = taken & step.ends_pixel
+        ends_round = ends_pixel & (self.bank == array.acc_banks - 1)
+        self.base_row = self.base_row + self.step_rows * ends_round
         self.bank = (self.bank + ends_pixel) % array.acc_banks
         self.ahead = self.ahead + ends_pixel - is_drained
         self._walk(taken)

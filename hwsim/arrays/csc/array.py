@@ -6,7 +6,7 @@ the cycle-by-cycle model, :mod:`.count` and :mod:`.recurrence` are the fast exac
 
 from __future__ import annotations
 
-from hwsim.arrays.csc.compile import compile, group_folds, weight_words
+from hwsim.arrays.csc.compile import compile, cut_folds, group_folds, weight_words
 from hwsim.arrays.csc.count import count, count_groups
 from hwsim.arrays.csc.model import simulate
 
@@ -14,6 +14,7 @@ __all__ = [
     "compile",
     "count",
     "count_groups",
+    "cut_folds",
     "group_folds",
     "simulate",
     "weight_words",

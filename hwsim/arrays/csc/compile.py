@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
+from hwsim.arrays.decoding.cut import Piece, cut_k, pieces
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range
@@ -28,7 +29,9 @@ from hwsim.workload.gemm import GEMM
 __all__ = [
     "Tile",
     "check_operands",
+    "commands",
     "compile",
+    "cut_folds",
     "full_tiles",
     "group_folds",
     "tiles",
@@ -78,7 +81,7 @@ def check_operands(arch: ArchConfig, gemm: GEMM) -> None:
     array, numbers = arch.array_as(CSCConfig), arch.numbers
     if min(gemm.M, gemm.K, gemm.N) < 1:
         raise InputError(gemm.name, "M, K, N", (gemm.M, gemm.K, gemm.N), "must be at least 1")
-    if array.col_depth < gemm.K:
+    if array.col_depth < gemm.K and not array.carries:
         raise InputError(
             gemm.name, "K", gemm.K, f"must be at most col_depth of {arch.name}, {array.col_depth}"
         )
@@ -197,28 +200,96 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         raise InputError(gemm.name, "", None, "compiling needs weights and activations")
     check_operands(arch, gemm)
     words = _act_words(array, act)
-    groups = -(-gemm.N // array.lanes)
-    parts = list(tiles(arch, weight, gemm.name))
-    command = {
-        "weight_beats": [tile.weight_beats(array) for tile in parts],
-        "words": [-(-gemm.K // array.window)] * len(parts),
-        "groups": [groups] * len(parts),
-        "rows": [tile.rows(array.pes) for tile in parts],
+    parts = list(commands(arch, weight, gemm.N, gemm.name))
+    command: dict[str, list[int]] = {
+        "weight_beats": [piece.tile.weight_beats(array) for piece in parts],
+        "words": [-(-len(piece.k) // array.window) for piece in parts],
+        "groups": [len(piece.groups) for piece in parts],
+        "rows": [piece.tile.rows(array.pes) for piece in parts],
         "beats": [array.banks.beats] * len(parts),
-        "tail": [array.drain_beats(gemm.N - (groups - 1) * array.lanes)] * len(parts),
+        "tail": [
+            array.drain_beats(min(gemm.N - piece.groups[-1] * array.lanes, array.lanes))
+            for piece in parts
+        ],
     }
+    if array.carries:
+        command |= {"carry": [piece.carry for piece in parts]}
+        command |= {"keep": [piece.keep for piece in parts]}
     table = _table(array, weight, gemm.name)
     beats = [_table_words(arch, table)] if table is not None else []
-    beats += [_weight_words(arch, weight[tile.start : tile.stop], table) for tile in parts]
+    acts = []
+    for tile, k, groups, *_ in parts:
+        rows, columns = slice(tile.start, tile.stop), slice(k.start, k.stop)
+        beats.append(_weight_words(arch, weight[rows, columns], table))
+        first, last = k.start // array.window, -(-k.stop // array.window)
+        acts.append(words[groups.start : groups.stop, first:last].reshape(-1, *words.shape[2:]))
+    index = [
+        _ofmap_index(array, piece.tile, piece.groups, gemm.N) for piece in parts if not piece.keep
+    ]
     return Job(
         inputs={
             "command": {name: np.array(column, np.int64) for name, column in command.items()},
             "weight": {name: np.concatenate([b[name] for b in beats]) for name in beats[0]},
-            "act": {"act": np.tile(words, (len(parts), 1, 1))},
+            "act": {"act": np.concatenate(acts)},
         },
-        ofmap_index=np.concatenate([_ofmap_index(array, tile, gemm.N) for tile in parts]),
+        ofmap_index=np.concatenate(index),
         shape=(gemm.M, gemm.N),
     )
+
+
+def commands(
+    arch: ArchConfig, weight: NDArray[np.integer], pixels: int, name: str
+) -> Iterator[Piece[Tile]]:
+    """Commands of a product; where a design carries sums, K is cut where it does not fit.
+
+    Raises
+    ------
+    InputError
+        As :func:`tiles`.
+    """
+    array, num_cols = arch.array_as(CSCConfig), weight.shape[1]
+    groups = -(-pixels // array.lanes)
+
+    def fits(part: range) -> bool:
+        entries = np.count_nonzero(weight[:, part.start : part.stop], axis=1)
+        return len(part) <= array.col_depth and int(entries.max()) <= array.entry_depth
+
+    parts = cut_k(num_cols, array.window, fits) if array.carries else [range(num_cols)]
+    if len(parts) == 1:
+        for tile in tiles(arch, weight, name):
+            yield Piece(tile, parts[0], range(groups))
+        return
+    start = 0
+    while start < len(weight):
+        cut = cut_tiles(arch, weight[start:], parts, name)
+        some = [replace(tile, start=start, stop=start + tile.stop) for tile in cut]
+        yield from pieces(some, parts, groups, array.kept_groups(some[0].rows(array.pes)))
+        start = some[0].stop
+
+
+def cut_tiles(
+    arch: ArchConfig,
+    weight: NDArray[np.integer],
+    parts: Sequence[range],
+    name: str,
+    rows: int | None = None,
+    rooms: Sequence[int] | None = None,
+) -> list[Tile]:
+    """First tile of weights whose K is cut: of the most rows that every part holds.
+
+    ``rows`` and ``rooms`` are the limits, of rows and of each part's entries.
+    """
+    array = arch.array_as(CSCConfig)
+    run = zero_run(array.index_bits, entry_has_zero(arch))
+    limits = rooms or [array.entry_depth] * len(parts)
+    stop = min(
+        next(tiles(arch, weight[:, part.start : part.stop], name, rows, room)).stop
+        for part, room in zip(parts, limits, strict=True)
+    )
+    counts = [
+        count_entries(weight[:stop, part.start : part.stop], array.pes, run) for part in parts
+    ]
+    return [Tile(0, stop, entries, padding, 0) for entries, padding in counts]
 
 
 def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
@@ -238,25 +309,51 @@ def group_folds(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Ite
     array, memory = arch.array_as(CSCConfig), arch.memory
     assert memory is not None
     num_cols, banks = weight.shape[1], array.pes // array.load_pes
-    # a pointer for each column and an entry for each of them
-    room = memory.weight_depth // banks - num_cols - 1
+    room = _room(arch, num_cols)
     if num_cols > array.col_depth or room < 1:
         limit = min(array.col_depth, memory.weight_depth // banks - 2)
         rule = f"must be at most {limit}: K, in whole words, of which columns have pointers"
         raise InputError(arch.name, name, num_cols, rule)
     rows = min(array.acc_depth, memory.scale_depth)
-    for tile in tiles(arch, weight, name, rows, min(array.entry_depth, room)):
+    for tile in tiles(arch, weight, name, rows, room):
         yield tile.rows(array.pes)
 
 
+def cut_folds(
+    arch: ArchConfig, weight: NDArray[np.integer], parts: Sequence[range], name: str
+) -> list[int]:
+    """:func:`group_folds` of weights of which every part of K must fit; none where one does not."""
+    array, memory = arch.array_as(CSCConfig), arch.memory
+    assert memory is not None
+    rooms = [_room(arch, len(part)) for part in parts]
+    for part, room in zip(parts, rooms, strict=True):
+        row = np.count_nonzero(weight[:, part.start : part.stop], axis=1)
+        if len(part) > array.col_depth or int(row.max()) > room:
+            return []
+    rows, start, folds = min(array.acc_depth, memory.scale_depth), 0, []
+    while start < len(weight):
+        first, *_ = cut_tiles(arch, weight[start:], parts, name, rows, rooms)
+        folds.append(first.rows(array.pes))
+        start += first.stop
+    return folds
+
+
+def _room(arch: ArchConfig, num_cols: int) -> int:
+    """Entries of a PE that its memory holds, and a half beside a pointer for each column."""
+    array, memory = arch.array_as(CSCConfig), arch.memory
+    assert memory is not None
+    banks = array.pes // array.load_pes
+    return min(array.entry_depth, memory.weight_depth // banks - num_cols - 1)
+
+
 def _act_words(array: CSCConfig, act: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Words of every group, ``(groups * words, window, lanes)``, zeros beyond K and N."""
+    """Words of every group, ``(groups, words, window, lanes)``, zeros beyond K and N."""
     num_rows, pixels = act.shape
     words, groups = -(-num_rows // array.window), -(-pixels // array.lanes)
     padded = np.zeros((words * array.window, groups * array.lanes), dtype=np.int64)
     padded[:num_rows, :pixels] = act
     split = padded.reshape(words, array.window, groups, array.lanes)
-    return split.transpose(2, 0, 1, 3).reshape(-1, array.window, array.lanes)
+    return split.transpose(2, 0, 1, 3)
 
 
 def _table_words(arch: ArchConfig, table: NDArray[np.int64]) -> Words:
@@ -294,16 +391,18 @@ def _weight_words(
     }
 
 
-def _ofmap_index(array: CSCConfig, tile: Tile, pixels: int) -> NDArray[np.int64]:
+def _ofmap_index(array: CSCConfig, tile: Tile, groups: range, pixels: int) -> NDArray[np.int64]:
     """Flat index of each partial sum: one beat per group, local row and ``drain_lanes`` lanes.
 
     ``(transfers, drain_pes * drain_lanes)``, PE after PE.
     """
-    groups, rows = -(-pixels // array.lanes), tile.rows(array.pes)
-    beats = array.lanes // array.drain_lanes
-    group, row, beat, pe, lane = np.ogrid[:groups, :rows, :beats, : array.pes, : array.drain_lanes]
+    rows, beats = tile.rows(array.pes), array.lanes // array.drain_lanes
+    group, row, beat, pe, lane = np.ogrid[
+        groups.start : groups.stop, :rows, :beats, : array.pes, : array.drain_lanes
+    ]
     pixel = group * array.lanes + beat * array.drain_lanes + lane
     out = tile.start + row * array.pes + pe
     index = np.where((out < tile.stop) & (pixel < pixels), out * pixels + pixel, -1)
-    used = np.broadcast_to(pixel < pixels, (groups, rows, beats, 1, array.drain_lanes)).any((3, 4))
-    return index[used].reshape(-1, array.pes // array.drain_slices * array.drain_lanes)
+    here = np.broadcast_to(pixel < pixels, (len(groups), rows, beats, 1, array.drain_lanes))
+    used: NDArray[np.int64] = index[here.any((3, 4))]
+    return used.reshape(-1, array.pes // array.drain_slices * array.drain_lanes)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import Fed
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.csc.compile import Tile, check_operands, full_tiles, tiles
+from hwsim.arrays.csc.compile import Tile, check_operands, commands, full_tiles, tiles
 from hwsim.arrays.csc.recurrence import (
     ACT,
     BROADCAST,
@@ -59,12 +59,14 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         As :func:`~hwsim.arrays.csc.compile.compile`.
     """
     check_operands(arch, gemm)
+    array = arch.array_as(CSCConfig)
+    if array.carries:
+        return _count_commands(arch, gemm)
     act = Positions.of(gemm)
     if gemm.weight is None:
         parts = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
     else:
         parts = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
-    array = arch.array_as(CSCConfig)
     return reduce(
         add,
         (
@@ -74,6 +76,23 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
             for tile, n in parts
         ),
     )
+
+
+def _count_commands(arch: ArchConfig, gemm: GEMM) -> Counts:
+    """Counts of a product whose K may be cut over commands."""
+    array, matrix = arch.array_as(CSCConfig), gemm.act
+    weight = np.ones((gemm.M, gemm.K), np.int8) if gemm.weight is None else gemm.weight
+    total = []
+    for tile, k, groups, _, keep in commands(arch, weight, gemm.N, gemm.name):
+        first, last = groups.start * array.lanes, min(groups.stop * array.lanes, gemm.N)
+        act = Positions()
+        if matrix is not None:
+            act = Positions(flags(np.ascontiguousarray(matrix[k.start : k.stop, first:last])))
+        loaded = tile.weight_beats(array)
+        total.append(
+            _count_tile(arch, tile, act, last - first, array.lanes, loaded, Feed(), keep=keep)
+        )
+    return reduce(add, total)
 
 
 def count_groups(arch: ArchConfig, weight: NDArray[np.integer], fed: Fed) -> Counts:
@@ -94,8 +113,9 @@ def count_groups(arch: ArchConfig, weight: NDArray[np.integer], fed: Fed) -> Cou
     loaded = tile.weight_beats(array) if fed.loads else 0
     feed = Feed(-max(loaded, 1), fed.pixels, lanes // array.window, fed.gap)
     return _count_tile(
-        arch, tile, Positions(flags(matrix)), matrix.shape[1], fed.pixels, loaded, feed
-    )
+        arch, tile, Positions(flags(matrix)), matrix.shape[1], fed.pixels, loaded, feed,
+        keep=fed.keep,
+    )  # fmt: skip
 
 
 def _count_tile(
@@ -106,9 +126,15 @@ def _count_tile(
     lanes: int,
     loaded: int,
     feed: Feed,
+    *,
+    keep: bool = False,
 ) -> Counts:
-    """Counts of one tile of groups of ``lanes`` pixels, with ``loaded`` beats of weights."""
+    """Counts of one tile of groups of ``lanes`` pixels, with ``loaded`` beats of weights.
+
+    With ``keep`` its sums stay: a group is over when every PE has finished it.
+    """
     array = arch.array_as(CSCConfig)
+    rows = 0 if keep else tile.rows(array.pes)
     total = recur(
         act,
         _service(tile),
@@ -120,9 +146,9 @@ def _count_tile(
         lanes,
         array.drain_lanes,
         array.fifo_depth,
-        tile.rows(array.pes) * array.drain_slices,
+        rows * array.drain_slices,
         FAR,
-        feed,
+        feed._replace(gap=1) if keep else feed,
     )
     nulls = int(total[NULL])
     # a cycle for the command, the beats, a cycle for the first word, then the cycles up to LAST
@@ -147,15 +173,18 @@ def _count_tile(
         "done": int(total[DONE]),
     }
     pe["empty"] = array.pes * cycles - sum(pe.values())
-    events = _events(array, tile, pixels, lanes, loaded, total)
+    events = _events(array, tile, rows, pixels, lanes, loaded, total)
     return Counts(cycles, {"control": control, "pe": pe}, events)
 
 
 def _events(
-    array: CSCConfig, tile: Tile, pixels: int, lanes: int, loaded: int, total: Ints
+    array: CSCConfig, tile: Tile, rows: int, pixels: int, lanes: int, loaded: int, total: Ints
 ) -> dict[str, int]:
-    """Events of one tile: those of its PEs, and the transfers of its streams."""
-    groups, rows = -(-pixels // lanes), tile.rows(array.pes)
+    """Events of one tile: those of its PEs, and the transfers of its streams.
+
+    ``rows`` local rows of each group leave.
+    """
+    groups = -(-pixels // lanes)
     tokens = array.pes * int(total[BROADCAST] + total[NULL])
     entries = int(total[WORK])
     macs = entries - int(total[PADDING])

@@ -92,6 +92,8 @@ class Model(TileModel):
     def start(self) -> None:
         """Begin to run ``command``."""
         self.lnzd.start(self.command["words"], self.command["groups"])
+        stays = self.command.get("carry", 0) or self.command.get("keep", 0)
+        self.pes.step_rows = self.command["rows"] if stays else 0
 
     def run_cycle(self, ready: bool, act_valid: bool) -> str:
         """Pass one cycle of a running tile; give the cause of ``control``."""

@@ -63,15 +63,17 @@ class PEs:
         self.column_act = np.zeros((size, lanes), dtype=np.int64)
         self.start, self.end, self.cursor = self._ints(), self._ints(), self._ints()
         self.bank, self.ahead = self._ints(), self._ints()
+        # first row of the group, and what it moves by where the sums of all groups stay
+        self.base, self.step_rows = self._ints(), 0
         # capture: what the memory of entries shows, and what goes with it
         self.issued, self.finishes_q = self._bools(), self._bools()
-        self.is_first_q, self.bank_q = self._bools(), self._ints()
+        self.is_first_q, self.bank_q, self.base_q = self._bools(), self._ints(), self._ints()
         self.code, self.rel_idx = self._ints(), self._ints()
         self.act_q = np.zeros((size, lanes), dtype=np.int64)
         self.cause_q = self._ints()
         # decode
         self.is_entry, self.finishes = self._bools(), self._bools()
-        self.is_top, self.entry_bank = self._bools(), self._ints()
+        self.is_top, self.entry_bank, self.entry_base = self._bools(), self._ints(), self._ints()
         self.captured_code, self.captured_rel_idx = self._ints(), self._ints()
         self.captured_act = np.zeros((size, lanes), dtype=np.int64)
         self.row_next = self._ints()
@@ -149,7 +151,7 @@ class PEs:
 
     def stop(self) -> None:
         """The layer is over: what the cycle after it finds."""
-        self.bank[:] = self.ahead[:] = 0
+        self.bank[:] = self.ahead[:] = self.base[:] = 0
         self.cause_q[:] = self.cause_qq[:] = CODE["idle"]
         self.issued[:] = self.is_entry[:] = False
 
@@ -169,7 +171,7 @@ class PEs:
 
     def _decode(self) -> None:
         is_padding = self.is_padding
-        row = np.where(self.is_top, 0, self.row_next) + self.captured_rel_idx
+        row = np.where(self.is_top, self.entry_base, self.row_next) + self.captured_rel_idx
         self.multiplies = self.is_entry & ~is_padding
         entries = int(np.count_nonzero(self.multiplies))
         self.events["macs"] += entries * self.array.lanes
@@ -185,7 +187,7 @@ class PEs:
 
     def _capture(self) -> None:
         self.is_entry, self.finishes = self.issued, self.finishes_q
-        self.is_top, self.entry_bank = self.is_first_q, self.bank_q
+        self.is_top, self.entry_bank, self.entry_base = self.is_first_q, self.bank_q, self.base_q
         self.captured_code, self.captured_rel_idx = self.code, self.rel_idx
         self.captured_act, self.cause_qq = self.act_q, self.cause_q
 
@@ -205,6 +207,7 @@ class PEs:
         )
         self.issued, self.finishes_q = is_issuing, ends_group
         self.is_first_q, self.bank_q, self.act_q = self.is_first, self.bank, self.column_act
+        self.base_q = self.base
         pe = np.flatnonzero(is_issuing)
         self.events["entry_reads"] += len(pe)
         self.code, self.rel_idx = self.code.copy(), self.rel_idx.copy()
@@ -212,6 +215,7 @@ class PEs:
         self.rel_idx[pe] = self.rel_indices[pe, addr[pe]]
         self.cursor = np.where(is_issuing, addr + 1, self.cursor)
         self.is_first = self.is_first & ~is_issuing
+        self.base = self.base + self.step_rows * (ends_group & (self.bank == 1))
         self.bank = self.bank ^ ends_group
         self.ahead = self.ahead + ends_group - is_drained
         self._pop(has_token, ~self.column_valid | ends_column)

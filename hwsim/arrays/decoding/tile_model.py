@@ -82,7 +82,7 @@ class TileModel(ABC):
         """
         if self.drain.valid and ready:
             self.sink.take(self.drain.psum())
-        is_drained = self.drain.drained(ready)
+        is_drained = self.drain.drained(ready, finished)
         self.drain.step(ready, finished, acc)
         if is_drained and self.drain.groups_left == 0:
             self.state = "Idle"
@@ -115,6 +115,9 @@ class TileModel(ABC):
             self.start()
             beats, tail = command.get("beats", 1), command.get("tail", 1)
             edge = command.get("edge", self.drain.slices)
-            self.drain.start(command["groups"], command["rows"], beats, tail, edge)
+            keep = bool(command.get("keep", 0))
+            stays = keep or bool(command.get("carry", 0))
+            groups, rows = command["groups"], command["rows"]
+            self.drain.start(groups, rows, beats, tail, edge, keep=keep, stays=stays)
             self.state = "Run"
         return cause

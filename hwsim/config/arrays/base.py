@@ -181,6 +181,15 @@ class ArrayConfig(Config):
         return OUTPUT_STAGE
 
     @property
+    def machine_rows(self) -> tuple[int, int, int]:
+        """Rows of an accumulator in which the sums of a job may stay, and what takes one of them.
+
+        Folds of filters, pixels or groups of them, rows: each so many folds of each so many pixels
+        take a row. By default one fold, of all pixels.
+        """
+        return 1, self.machine_pixels, 1
+
+    @property
     def machine_pixels(self) -> int:
         """Pixels of a job of a machine at most, or groups of them: the field of a descriptor."""
         return (1 << 16) - 1

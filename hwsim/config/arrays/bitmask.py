@@ -185,6 +185,11 @@ class BitmaskConfig(DecodingConfig):
             self.accumulators(numbers),
         )  # fmt: skip
 
+    @property
+    def machine_rows(self) -> tuple[int, int, int]:
+        """A row has the sums of all PEs, which leave in slices."""
+        return self.drain_slices, self.banks.count, self.banks.depth
+
     def mask_beats(self, numbers: NumberConfig) -> int:
         """Beats of the activation stream with the mask of a chunk."""
         return -(-self.chunk // (self.window * numbers.act_width))

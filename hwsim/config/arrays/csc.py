@@ -101,6 +101,8 @@ class CSCConfig(DecodingConfig):
             power_of_two(getattr(self, key), key)
         if self.pes % self.load_pes:
             raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
+        if self.carries and self.codebook_bits is not None:
+            raise ValueError("carries must be off with codebook_bits: parts of K have no own table")
         if self.lanes % self.drain_lanes:
             raise ValueError(
                 f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"

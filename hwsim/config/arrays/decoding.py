@@ -52,6 +52,7 @@ class DecodingConfig(ArrayConfig):
     SPARSITY: ClassVar[str] = "nonstructured"
     decodes_indices: ClassVar[bool] = True
     skips_acts: ClassVar[bool] = True
+    OPTIONS: ClassVar[tuple[str, ...]] = ("carries",)
 
     pes: Annotated[int, Field(ge=1, le=256)]
     #: Non-zero weights that the weight memory of a PE holds, padding included.
@@ -62,6 +63,9 @@ class DecodingConfig(ArrayConfig):
     load_pes: Count = 1
     #: PEs whose partial sums leave together, in one beat of the ofmap stream. Absent: all.
     drain_pes: Count | None = None
+    #: Whether a command may begin with the sums that the one before left in the accumulators, and
+    #: may leave its own there: K is cut over commands.
+    carries: bool = False
 
     @model_validator(mode="after")
     def _drains_whole_beats(self) -> Self:
@@ -83,6 +87,28 @@ class DecodingConfig(ArrayConfig):
     def banks(self) -> Banks:
         """Accumulator banks of a PE."""
         raise NotImplementedError
+
+    @property
+    def machine_carries(self) -> bool:
+        """Whether a job may keep its sums in the accumulators."""
+        return self.carries
+
+    @property
+    def kept_cycles(self) -> int:
+        """None: counts of jobs that keep their sums are made without the drain."""
+        return 0
+
+    @property
+    def machine_rows(self) -> tuple[int, int, int]:
+        """Groups take banks in turn, each local filter of them a row of its bank."""
+        return 1, self.banks.count, self.banks.depth
+
+    def kept_groups(self, rows: int) -> int:
+        """Groups whose sums stay, of ``rows`` local rows each: as many as the accumulators hold.
+
+        They take banks in turn, and of each bank ``rows`` rows after the other.
+        """
+        return self.banks.count * (self.banks.depth // rows)
 
     def probe(self, pes: int, **fields: int) -> dict[str, int]:
         """Fields of a small array of ``pes`` PEs, which drains no more of them than it loads."""

@@ -100,7 +100,7 @@ class Array(ArrayComponent):
             )
             for _ in range(array.clusters)
         ]
-        drain = m.submodules.drain = Drain(array.banks, array.drain_slices)
+        drain = m.submodules.drain = Drain(array.banks, array.drain_slices, carries=array.carries)
         pes = [PE(sizes, load, events) for _ in range(self.array.pes)]
 
         connect_tiles(m, self, control, drain, pes)

@@ -40,6 +40,8 @@ class PESizes:
         Masks and values that the weight memories hold.
     banks
         Accumulators; their depth is the most local filters.
+    carries
+        Whether sums may stay from one command to the next.
     numbers
         Word widths, and what the code of a weight means.
     """
@@ -49,6 +51,7 @@ class PESizes:
     mask_depth: int
     entry_depth: int
     banks: Banks
+    carries: bool
     numbers: NumberConfig
 
     def __post_init__(self) -> None:
@@ -67,6 +70,7 @@ class PESizes:
             mask_depth=array.mask_depth,
             entry_depth=array.entry_depth,
             banks=array.banks,
+            carries=array.carries,
             numbers=arch.numbers,
         )
 
@@ -76,7 +80,8 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
     ``weight_beats`` to load; then ``chunks`` chunks of activations for each of ``groups`` groups
     of pixels, one per cluster; ``rows`` local filters come out of each group, the last one in
-    ``edge`` beats. ``masks`` is rows times chunks.
+    ``edge`` beats. ``masks`` is rows times chunks. With ``carries`` also flags
+    (:func:`~hwsim.rtl.arrays.decoding.tiles.carry_fields`).
     """
     array = arch.array_as(BitmaskConfig)
     banks = array.cluster_pes // array.load_pes
@@ -89,6 +94,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "rows": range(array.acc_depth + 1),
             "masks": range(array.mask_depth + 1),
             "edge": range(array.drain_slices + 1),
+            **tiles.carry_fields(array),
         }
     )
 

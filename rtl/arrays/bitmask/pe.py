@@ -13,6 +13,7 @@ from hwsim.rtl.arrays.bitmask.inner_join import InnerJoin
 from hwsim.rtl.arrays.bitmask.layout import PESizes, acts_layout, masks_layout
 from hwsim.rtl.arrays.bitmask.masks import MaskWalk
 from hwsim.rtl.arrays.decoding.accumulator import Accumulator
+from hwsim.rtl.arrays.decoding.base_row import BaseRow
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
 from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
@@ -73,6 +74,8 @@ class PE(wiring.Component):
         A layer is running.
     more : ``In(1)``
         Activations are still to come.
+    stays : ``In(1)``
+        For sizes that carry: as of :class:`~hwsim.rtl.arrays.decoding.base_row.BaseRow`.
     drain : ``In(drain_layout(banks))``
         Fetch and zero of the accumulators.
     drained : ``In(1)``
@@ -97,6 +100,7 @@ class PE(wiring.Component):
     act_masks: data.View
     acts: data.View
     room: Signal
+    stays: Signal
     drain: data.View
     drained: Signal
     finished: Signal
@@ -127,6 +131,7 @@ class PE(wiring.Component):
                 "cause": Out(status_code(BitmaskConfig.CAUSES, "pe", "idle").shape()),
                 "events": Out(events),
             }
+            | ({"stays": In(1)} if sizes.carries else {})
         )
 
     def elaborate(self, platform):
@@ -199,10 +204,21 @@ class PE(wiring.Component):
         ends_chunk_q = Signal()
         ends_pixel_q = Signal()
         m.d.sync += bank.eq(Mux(self.run, bank + ends_pixel, 0))
+        row = step.p.row
+        if sizes.carries:
+            base_row = m.submodules.base_row = BaseRow(sizes.banks)
+            m.d.comb += [
+                base_row.run.eq(self.run),
+                base_row.stays.eq(self.stays),
+                base_row.rows.eq(self.rows),
+                base_row.ends_group.eq(ends_pixel),
+                base_row.bank.eq(bank),
+            ]
+            row = step.p.row + base_row.base
         with m.If(join.enters):
             m.d.sync += [
                 route.slot.eq(step.p.slot),
-                route.row.eq(step.p.row),
+                route.row.eq(row),
                 route.bank.eq(bank),
                 ends_chunk_q.eq(ends_chunk),
                 ends_pixel_q.eq(ends_pixel),

@@ -85,7 +85,7 @@ class Array(ArrayComponent):
         lnzd = m.submodules.lnzd = LNZD(
             window=array.window, col_depth=array.col_depth, acts=self.acts
         )
-        drain = m.submodules.drain = Drain(array.banks, array.drain_slices)
+        drain = m.submodules.drain = Drain(array.banks, array.drain_slices, carries=array.carries)
         sizes, load, events = PESizes.of(arch), load_layout(arch), pe_events(array)
         pes = [PE(sizes, load, events) for _ in range(array.pes)]
 

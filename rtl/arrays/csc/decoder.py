@@ -10,6 +10,7 @@ from hwsim.config.arrays.decoding import Banks
 from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.csc.columns import column_layout
 from hwsim.rtl.arrays.csc.layout import PESizes, entry_layout
+from hwsim.rtl.arrays.decoding.base_row import BaseRow
 from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
 from hwsim.rtl.blocks.delay import delayed
@@ -63,6 +64,8 @@ class Decoder(wiring.Component):
         Tokens are still to come; one is in the queue. They tell causes apart.
     column : ``In(stream.Signature(column_layout(pointer_width, acts)))``
         Columns, taken in the cycle of their last fetch.
+    stays, rows : ``In``
+        For sizes that carry: as of :class:`~hwsim.rtl.arrays.decoding.base_row.BaseRow`.
     drained : ``In(1)``
         A group's last partial sums are taken in this cycle.
     entry : ``Out(stream.Signature(sums_layout(banks), always_ready=True))``
@@ -93,6 +96,8 @@ class Decoder(wiring.Component):
     entry: stream.Interface
     factors: data.View
     finishes: Signal
+    stays: Signal
+    rows: Signal
     fetches: Signal
     looks_up: Signal
     cause: Signal
@@ -123,6 +128,7 @@ class Decoder(wiring.Component):
                 "cause": Out(status_code(CSCConfig.CAUSES, "pe", "idle").shape()),
             }
             | (table if sizes.has_codebook else {})
+            | ({"stays": In(1), "rows": In(range(sizes.banks.depth + 1))} if sizes.carries else {})
         )
 
     def elaborate(self, platform):
@@ -133,17 +139,20 @@ class Decoder(wiring.Component):
         is_entry = Signal()
         is_top = Signal()
         is_padding = Signal()
-        self._issue(m, captured, goes, is_entry, is_top)
+        base = self._issue(m, captured, goes, is_entry, is_top)
         has_zero = self.sizes.has_zero
         m.d.comb += is_padding.eq(captured.code == 0 if has_zero else captured.rel_idx.all())
-        self._decode(m, captured, is_entry, is_top, is_padding)
+        self._decode(m, captured, is_entry, is_top, base, is_padding)
         self._cause(m, goes, is_entry, is_padding)
         return m
 
     def _issue(
         self, m: Module, captured: data.View, goes: Signal, is_entry: Signal, is_top: Signal
-    ) -> None:
-        """Issue and capture: fetch the next entry of the column, which may be its first (top)."""
+    ) -> Value:
+        """Issue and capture: fetch the next entry of the column, which may be its first (top).
+
+        Gives the first row of the decoded entry's group.
+        """
         column, sizes = self.column, self.sizes
         cursor = Signal(sizes.pointer_width, reset_less=True)
         addr = Signal.like(cursor)
@@ -195,9 +204,26 @@ class Decoder(wiring.Component):
                 delayed(m, ends_group, 2, enable=always, name="finishes", reset_less=False)
             ),
         ]
+        if not sizes.carries:
+            return Const(0)
+        base_row = m.submodules.base_row = BaseRow(sizes.banks)
+        m.d.comb += [
+            base_row.run.eq(self.run),
+            base_row.stays.eq(self.stays),
+            base_row.rows.eq(self.rows),
+            base_row.ends_group.eq(ends_group),
+            base_row.bank.eq(bank),
+        ]
+        return Value.cast(delayed(m, base_row.base, 2, enable=always, name="base"))
 
     def _decode(
-        self, m: Module, captured: data.View, is_entry: Signal, is_top: Signal, is_padding: Signal
+        self,
+        m: Module,
+        captured: data.View,
+        is_entry: Signal,
+        is_top: Signal,
+        base: Value,
+        is_padding: Signal,
     ) -> None:
         """Decode stage: the row of an entry, from that of the one before in its column."""
         row_next = Signal.like(self.entry.p.row)
@@ -205,7 +231,7 @@ class Decoder(wiring.Component):
         # padding that the index marks stands for no position of its own
         position = Const(1) if self.sizes.has_zero else ~is_padding
         m.d.comb += [
-            row.eq(Mux(is_top, 0, row_next) + captured.rel_idx),
+            row.eq(Mux(is_top, base, row_next) + captured.rel_idx),
             self.entry.valid.eq(is_entry & ~is_padding),
             self.entry.p.row.eq(row),
         ]

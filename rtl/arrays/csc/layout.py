@@ -42,6 +42,8 @@ class PESizes:
         Whether the code 0 marks padding; else the largest relative index does.
     has_codebook
         Whether the code selects a weight of a table; else it is that of the weight.
+    carries
+        Whether sums may stay from one command to the next.
     banks
         Accumulators.
     numbers
@@ -56,6 +58,7 @@ class PESizes:
     index_bits: int
     has_zero: bool
     has_codebook: bool
+    carries: bool
     banks: Banks
     numbers: NumberConfig
 
@@ -72,6 +75,7 @@ class PESizes:
             index_bits=array.index_bits,
             has_zero=entry_has_zero(arch),
             has_codebook=array.codebook_bits is not None,
+            carries=array.carries,
             banks=array.banks,
             numbers=arch.numbers,
         )
@@ -87,7 +91,8 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
     ``weight_beats`` to load, or 0 where those of the tile before stay; then ``words`` of
     activations for each of ``groups`` groups of pixels; ``rows`` local rows come out of each group,
-    each in ``beats`` beats, or ``tail`` beats for the last group.
+    each in ``beats`` beats, or ``tail`` beats for the last group. With ``carries`` also flags
+    (:func:`~hwsim.rtl.arrays.decoding.tiles.carry_fields`).
     """
     array = arch.array_as(CSCConfig)
     banks = array.pes // array.load_pes
@@ -100,6 +105,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "rows": range(array.acc_depth + 1),
             "beats": range(array.banks.beats + 1),
             "tail": range(array.banks.beats + 1),
+            **tiles.carry_fields(array),
         }
     )
 

@@ -51,6 +51,8 @@ class PE(wiring.Component):
         As of :class:`ColumnQueue`.
     run, run_next, more, drained, cause
         As of :class:`Decoder`.
+    stays, rows : ``In``
+        For sizes that carry: as of :class:`~hwsim.rtl.arrays.decoding.base_row.BaseRow`.
     drain : ``In(drain_layout(sizes.banks))``
         Fetch and zero of the accumulators.
     finished, finished_two : ``Out(1)``
@@ -67,6 +69,8 @@ class PE(wiring.Component):
     run_next: Signal
     more: Signal
     token: stream.Interface
+    stays: Signal
+    rows: Signal
     drain: data.View
     drained: Signal
     finished: Signal
@@ -93,6 +97,7 @@ class PE(wiring.Component):
                 "cause": Out(status_code(CSCConfig.CAUSES, "pe", "idle").shape()),
                 "events": Out(events),
             }
+            | ({"stays": In(1), "rows": In(range(sizes.banks.depth + 1))} if sizes.carries else {})
         )
 
     def elaborate(self, platform):
@@ -121,6 +126,8 @@ class PE(wiring.Component):
             self.cause.eq(decoder.cause),
         ]
 
+        if sizes.carries:
+            m.d.comb += [decoder.stays.eq(self.stays), decoder.rows.eq(self.rows)]
         entry, factors = decoder.entry, decoder.factors
         for lane in range(sizes.banks.lanes):
             m.d.sync += accumulator.product[lane].eq(

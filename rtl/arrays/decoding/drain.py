@@ -23,12 +23,18 @@ class Drain(wiring.Component):
       is finished in time.
     * Stalls while ``ready`` is low, or no group is finished.
 
+    With ``carries`` the sums of a layer may stay: with ``keep`` a group counts as drained in the
+    cycle in which every PE has finished it. Where sums of many groups lie in a bank, ``stays``,
+    each has its own rows (:class:`~hwsim.rtl.arrays.decoding.base_row.BaseRow`).
+
     Parameters
     ----------
     banks : :class:`~hwsim.config.arrays.decoding.Banks`
         Number and size of the banks.
     slices : int
         Slices of the PEs, one after the other for each beat of lanes.
+    carries : bool
+        Whether sums may stay.
 
     Members
     -------
@@ -38,6 +44,8 @@ class Drain(wiring.Component):
         five hold until it is over, and ``finished`` comes two cycles after ``start`` or later.
     finished, finished_two : ``In(1)``
         Every PE has finished at least one, or two, groups that are not drained.
+    keep, stays : ``In(1)``
+        With ``carries``: sums are left where they are; each group has its own rows.
     clear, clear_row : ``In``
         Clear this row of all banks; only while no layer runs.
     valid, ready : ``Out(1)``, ``In(1)``
@@ -68,11 +76,13 @@ class Drain(wiring.Component):
     slice: Signal
     drained: Signal
     done: Signal
+    keep: Signal
+    stays: Signal
 
-    def __init__(self, banks: Banks, slices: int = 1) -> None:
+    def __init__(self, banks: Banks, slices: int = 1, *, carries: bool = False) -> None:
         if slices < 1:
             raise ValueError(f"slices must be at least 1, not {slices}")
-        self.banks, self.slices = banks, slices
+        self.banks, self.slices, self.carries = banks, slices, carries
         super().__init__(
             {
                 "start": In(1),
@@ -92,6 +102,7 @@ class Drain(wiring.Component):
                 "drained": Out(1),
                 "done": Out(1),
             }
+            | ({"keep": In(1), "stays": In(1)} if carries else {})
         )
 
     def elaborate(self, platform):
@@ -109,6 +120,7 @@ class Drain(wiring.Component):
         is_last_row = Signal()
         is_last_group = Signal()
 
+        end, first_row = self._rows(m, bank) if self.carries else (self.rows, 0)
         next_slice = Signal.like(self.slice)
         next_beat = Signal.like(beat)
         next_row = Signal.like(row)
@@ -124,7 +136,7 @@ class Drain(wiring.Component):
             drain.beat.eq(beat),
             # Only the enables depend on ``ready``.
             drain.read_bank.eq(bank + (valid & is_last_row)),
-            drain.read_row.eq(Mux(valid & ~is_last_row, row + 1, 0)),
+            drain.read_row.eq(Mux(valid & ~is_last_row, row + 1, first_row)),
         ]
         with m.If(valid & self.ready):
             m.d.comb += next_slice.eq(Mux(ends_beat, 0, self.slice + 1))
@@ -133,7 +145,7 @@ class Drain(wiring.Component):
             with m.If(ends_row):
                 m.d.comb += [
                     drain.zero.eq(1),
-                    next_row.eq(Mux(is_last_row, 0, row + 1)),
+                    next_row.eq(Mux(is_last_row, first_row, row + 1)),
                     ends_group.eq(is_last_row),
                     drain.read.eq(~is_last_row | self.finished_two),
                 ]
@@ -147,15 +159,21 @@ class Drain(wiring.Component):
         with m.If(~valid):
             m.d.comb += drain.read.eq(self.finished)
             m.d.sync += valid.eq(self.finished)
+            if self.carries:
+                with m.If(self.keep):
+                    m.d.comb += [drain.read.eq(0), ends_group.eq(self.finished)]
+                    m.d.sync += valid.eq(0)
         with m.If(self.start):
             m.d.sync += [bank.eq(0), groups_left.eq(self.groups)]
+            if self.carries:
+                m.d.comb += next_row.eq(0)
 
         is_last_row_next = Signal()
         is_last_group_next = Signal()
         ends_beat_next = Signal()
         beats = Mux(is_last_group_next, self.tail, self.beats)
         m.d.comb += [
-            is_last_row_next.eq(next_row + 1 == self.rows),
+            is_last_row_next.eq(next_row + 1 == end),
             is_last_group_next.eq(Mux(ends_group, groups_left == 2, groups_left == 1)),
             ends_beat_next.eq(next_slice + 1 == Mux(is_last_row_next, self.edge, self.slices)),
         ]
@@ -169,3 +187,22 @@ class Drain(wiring.Component):
             ends_row.eq(ends_beat_next & (next_beat + 1 == beats)),
         ]
         return m
+
+    def _rows(self, m: Module, bank: Signal) -> tuple[Signal, Signal]:
+        """Row behind the last one of the group in the next cycle; first row that is read next."""
+        row = self.drain.row
+        begin = Signal.like(row, name="begin")
+        first_row = Signal.like(row, name="first_row")
+        end = Signal.like(self.rows, name="end")
+        next_end = Signal.like(self.rows, name="next_end")
+        ends_round = self.stays & self.valid & (bank == self.banks.count - 1)
+        m.d.comb += [
+            first_row.eq(Mux(ends_round, end, begin)),
+            next_end.eq(Mux(self.drained & ends_round, end + self.rows, end)),
+        ]
+        m.d.sync += end.eq(next_end)
+        with m.If(self.drained):
+            m.d.sync += begin.eq(first_row)
+        with m.If(self.start):
+            m.d.sync += [begin.eq(0), end.eq(self.rows)]
+        return next_end, first_row

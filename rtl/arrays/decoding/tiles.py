@@ -6,6 +6,7 @@ from operator import or_
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Value, unsigned
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
 
 from hwsim.config import DecodingConfig
@@ -13,7 +14,17 @@ from hwsim.rtl.arrays.decoding.drain import Drain
 from hwsim.rtl.arrays.decoding.tile_control import TileControl
 from hwsim.rtl.arrays.interface import ArrayComponent
 
-__all__ = ["connect_load", "connect_tiles", "load_layout", "pe_events"]
+__all__ = ["carry_fields", "connect_load", "connect_tiles", "load_layout", "pe_events"]
+
+
+def carry_fields(array: DecodingConfig) -> dict[str, ShapeLike]:
+    """Flags of a command where K is cut over commands.
+
+    ``carry`` begins with the sums that the command before has kept, ``keep`` leaves its own in the
+    accumulators and sends none: both of no more groups than these hold
+    (:meth:`~hwsim.config.DecodingConfig.kept_groups`).
+    """
+    return {"carry": unsigned(1), "keep": unsigned(1)} if array.carries else {}
 
 
 def load_layout(weight: data.StructLayout) -> data.StructLayout:
@@ -65,7 +76,8 @@ def connect_tiles(
     """Connect control and drain of a tile to the streams and to all PEs, added as ``pe_<p>``.
 
     A PE has the members ``drain``, ``drained``, ``finished``, ``finished_two``, ``psum``,
-    ``cause`` and, where the family has events, ``events``.
+    ``cause`` and, where the family has events, ``events``; where sums may stay also ``stays`` and
+    ``rows``.
     """
     wiring.connect(m, wiring.flipped(array.command), control.command)
     m.d.comb += [
@@ -83,8 +95,14 @@ def connect_tiles(
         array.ofmap.valid.eq(drain.valid),
         array.ofmap.p.psum.as_value().eq(_slice(pes, drain)),
     ]
+    current = control.current
+    stays = current.carry | current.keep if drain.carries else None
+    if drain.carries:
+        m.d.comb += [drain.keep.eq(current.keep), drain.stays.eq(stays)]
     for p, pe in enumerate(pes):
         m.submodules[f"pe_{p}"] = pe
+        if drain.carries:
+            m.d.comb += [pe.stays.eq(stays), pe.rows.eq(current.rows)]
         m.d.comb += [
             pe.drain.eq(drain.drain),
             pe.drained.eq(drain.drained),

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth import Module, ResetInserter
+from amaranth import Module, ResetInserter, Signal
 from amaranth.utils import exact_log2
 
 from hwsim.config import BitmaskConfig
 from hwsim.rtl.arrays import build
 from hwsim.rtl.arrays.bitmask.layout import weight_layout
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect
+from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.encoder import Encoder
 from hwsim.rtl.machine.writer import Writer
@@ -40,8 +40,12 @@ class Adapter(interface.Adapter):
         m = Module()
         bitmask, job = self.arch.array_as(BitmaskConfig), self.job
         array: Any = build(self.arch)
-        m.submodules.array = ResetInserter(self.abort)(array)
-        command_once(m, self, array.command)
+        reset = Signal(name="array_reset")
+        m.submodules.array = ResetInserter(reset)(array)
+        commanded = command_once(m, self, array.command)
+        m.d.comb += reset.eq(self.abort)
+        if self.arch.array.machine_carries:
+            m.d.comb += reset.eq(self.abort | keep_sums(m, self, array, commanded))
 
         # sums leave in slices of the PEs, of the last local filters only those that are used
         command, chunks = array.command.p, job.command_0[:16]

@@ -7,7 +7,7 @@ from amaranth import Module, ResetInserter, Signal
 from hwsim.config import CSCConfig
 from hwsim.rtl.arrays import build
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect
+from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.transpose import Transposer
 
@@ -36,8 +36,12 @@ class Adapter(interface.Adapter):
         m = Module()
         config, job, act_width = self.arch.array_as(CSCConfig), self.job, self.shape.act_width
         array: Any = build(self.arch)
-        m.submodules.array = ResetInserter(self.abort)(array)
-        command_once(m, self, array.command)
+        reset = Signal(name="array_reset")
+        m.submodules.array = ResetInserter(reset)(array)
+        commanded = command_once(m, self, array.command)
+        m.d.comb += reset.eq(self.abort)
+        if self.arch.array.machine_carries:
+            m.d.comb += reset.eq(self.abort | keep_sums(m, self, array, commanded))
         group = Signal(range(config.lanes + 1), name="group_pixels")
         command = array.command.p
         m.d.comb += [

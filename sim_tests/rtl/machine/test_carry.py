@@ -5,12 +5,11 @@ from harness.component import seeded
 from harness.machine import CRAMPED, block
 from harness.machine_runs import check_runs, inputs
 
-from hwsim.compiler.compile import compile_network
+from hwsim.compiler.prepare import on_acts
 from hwsim.errors import InputError
-from hwsim.inference import golden
 from hwsim.verification.networks import random_checkpoint, random_network
 
-MACHINES = [name for name, (_, carries, *_) in CRAMPED.items() if carries]
+MACHINES = [name for name, (_, own, *_) in CRAMPED.items() if own.get("carries")]
 
 
 @pytest.fixture(params=MACHINES)
@@ -29,22 +28,21 @@ def test_random_networks(bench, seed):
     while True:
         network = random_network(rng)
         checkpoint = random_checkpoint(rng, network)
-        images = int(rng.integers(1, 4))
+        act = inputs(rng, network, int(rng.integers(1, 4)))
         try:
-            compiled = compile_network(bench.arch, network, checkpoint, images)
+            work = on_acts(bench.arch, network, checkpoint, act)
         except InputError:
             continue
-        if carried(compiled) and compiled.program.size <= bench.size:
+        if carried(work.compiled) and work.compiled.program.size <= bench.size:
             break
-    act = inputs(rng, network, images)
-    check_runs(bench, compiled, act, golden.logits(network, checkpoint, act), rng)
+    check_runs(bench, work.compiled, act, work.results, rng)
 
 
 def test_groups(bench):
     rng = seeded(1)
     network = block("groups", (9, 13))
     checkpoint = random_checkpoint(rng, network)
-    compiled = compile_network(bench.arch, network, checkpoint, 2)
-    assert carried(compiled)
     act = inputs(rng, network, 2)
-    check_runs(bench, compiled, act, golden.logits(network, checkpoint, act), rng)
+    work = on_acts(bench.arch, network, checkpoint, act)
+    assert carried(work.compiled)
+    check_runs(bench, work.compiled, act, work.results, rng)

@@ -29,7 +29,7 @@ def load(block, target, index, words=4):
     }  # fmt: skip
 
 
-def played(simulate, descriptors, durations, limit=3000):
+def played(simulate, descriptors, durations, limit=3000, rows=None):
     """Rows of a run, and what happened: ``(cycle, event)``.
 
     ``durations``: of each tile the cycles of its fetch, loads, execution and store, as ``Stages``
@@ -81,7 +81,10 @@ def played(simulate, descriptors, durations, limit=3000):
             if row["done"] or row["failed"]:
                 return
 
-    dut = Sequencer(bus=BUS, banks=3, widths=WIDTHS, most_pixels=16, carries=False, digest=7)
+    dut = Sequencer(
+        bus=BUS, banks=3, widths=WIDTHS, most_pixels=16, digest=7, carries=rows is not None,
+        rows=rows or (1, 1, 1),
+    )  # fmt: skip
     return play(simulate, dut, stimuli, WATCHED), events
 
 
@@ -152,6 +155,29 @@ def test_two_users_of_a_port_end_the_run(simulate, before, after, error, barrier
     rows, _ = played(simulate, descriptors, durations)
     expected = "none" if barrier else error
     assert outcome(rows) == (expected, 1 if expected == "conflict" else rows[-1]["index"])
+
+
+@pytest.mark.parametrize("flag", ["carry", "keep"])
+@pytest.mark.parametrize(
+    ("rows", "folds", "pixels", "fits"),
+    [
+        (None, 1, 1, False),
+        ((1, 16, 1), 1, 16, True),
+        ((1, 16, 1), 2, 1, False),
+        ((4, 2, 4), 4, 8, True),
+        ((4, 2, 4), 5, 4, True),
+        ((4, 2, 4), 5, 5, False),
+        ((4, 2, 4), 16, 2, True),
+        ((4, 2, 4), 17, 1, False),
+        ((4, 2, 4), 4, 9, False),
+    ],
+)
+def test_sums_stay_where_the_accumulators_have_rows_for_them(
+    simulate, rows, folds, pixels, fits, flag
+):
+    job = JOB | {"command_0": 1 | folds << 16, "command_1": pixels, flag: 1}
+    found, _ = played(simulate, [job], [(34, 0, 9, 0)], rows=rows)
+    assert outcome(found) == ("none" if fits else "descriptor", 0)
 
 
 def test_a_barrier_waits_until_all_is_stored(simulate):

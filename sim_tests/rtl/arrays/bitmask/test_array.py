@@ -144,3 +144,20 @@ def test_another_family_is_refused():
     arch = ArchConfig.model_validate({"name": "other", "array": array})
     with pytest.raises(TypeError, match="must be of family bitmask, not dense"):
         Array(arch)
+
+
+@pytest.mark.parametrize("factor", ["none", "both"])
+@pytest.mark.parametrize("changes", [{}, {"acc_banks": 4, "clusters": 1, "acc_depth": 1}], ids=str)
+def test_sums_stay_from_one_command_to_the_next(drive, changes, factor):
+    arch = design(mask_depth=4, entry_depth=16, carries=True, **changes)
+    rng = np.random.default_rng(17)
+    jobs = []
+    for shape in ((6, 80, 7), (9, 33, 18), (3, 5, 3), (1, 57, 1)):
+        m, k, n = shape
+        weight = rng.integers(-128, 128, (m, k)) * (rng.random((m, k)) < 0.5)
+        act = rng.integers(-128, 128, (k, n)) * (rng.random((k, n)) < 0.5)
+        jobs.append(bitmask.compile(arch, GEMM.of(weight, act)))
+    assert sum(int(job.inputs["command"]["keep"].sum()) for job in jobs) > 6
+    job = chain(jobs)
+    (run,) = drive(arch, [job], FACTORS[factor])
+    assert_equal(run, bitmask.simulate(arch, job, FACTORS[factor]))

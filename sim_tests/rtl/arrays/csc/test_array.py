@@ -213,3 +213,21 @@ def test_layouts_with_a_codebook():
     wide = design(numbers={"weight_width": 16}, codebook_bits=6, entry_depth=4, col_depth=1)
     assert weight_layout(wide)["data"].shape.as_shape().width == 2 * 16
     assert weight_layout(wide)["addr"].shape.width == 6
+
+
+@pytest.mark.parametrize("factor", ["none", "both"])
+@pytest.mark.parametrize("changes", [{}, {"acc_depth": 1, "lanes": 1, "col_depth": 8}], ids=str)
+def test_sums_stay_from_one_command_to_the_next(drive, changes, factor):
+    arch = design(col_depth=16, entry_depth=16, carries=True).array.model_dump() | changes
+    arch = ArchConfig.model_validate({"name": "csc_test", "array": arch, "numbers": {}})
+    rng = np.random.default_rng(17)
+    jobs = []
+    for shape in ((6, 40, 7), (9, 33, 18), (3, 5, 3), (1, 17, 1)):
+        m, k, n = shape
+        weight = rng.integers(-128, 128, (m, k)) * (rng.random((m, k)) < 0.6)
+        act = rng.integers(-128, 128, (k, n)) * (rng.random((k, n)) < 0.5)
+        jobs.append(csc.compile(arch, GEMM.of(weight, act)))
+    assert sum(int(job.inputs["command"]["keep"].sum()) for job in jobs) > 6
+    job = chain(jobs)
+    (run,) = drive(arch, [job], FACTORS[factor])
+    assert_equal(run, csc.simulate(arch, job, FACTORS[factor]))

@@ -17,9 +17,10 @@ def start(groups, rows, beats, tail, edge=1):
     return {"start": 1} | layer
 
 
+@pytest.mark.parametrize("carries", [False, True])
 @pytest.mark.parametrize("slices", [1, 2, 3])
 @pytest.mark.parametrize("banks", [Banks(2, 4), Banks(4, 2, 6, 2), Banks(2, 1, 3, 3)], ids=str)
-def test_equals_the_cycle_model(simulate, banks, slices):
+def test_equals_the_cycle_model(simulate, banks, slices, carries):
     rng = seeded(banks.depth)
     model = DrainModel(banks, slices, slices)
     acc = np.zeros((banks.count, banks.depth, slices, banks.lanes), dtype=np.int64)
@@ -29,10 +30,14 @@ def test_equals_the_cycle_model(simulate, banks, slices):
         rows = int(rng.integers(1, banks.depth + 1))
         beats, tail = rng.integers(1, banks.beats + 1, size=2).tolist()
         edge = int(rng.integers(1, slices + 1))
-        begin = start(groups, rows, beats, tail, edge)
-        cycles.append(begin | {"ready": 0, "finished": 0, "finished_two": 0})
+        begin, flags = start(groups, rows, beats, tail, edge), {}
+        if carries:
+            flags = {"keep": bool(rng.random() < 0.3), "stays": bool(rng.random() < 0.7)}
+        if flags.get("stays"):
+            begin["groups"] = groups = min(groups, banks.count * (banks.depth // rows))
+        cycles.append(begin | flags | {"ready": 0, "finished": 0, "finished_two": 0})
         expected.append((0, 0, 0))
-        model.start(groups, rows, beats, tail, edge)
+        model.start(groups, rows, beats, tail, edge, **flags)
         held, entered = 0, 0
         while model.groups_left:
             enters = entered < groups and held < banks.count and rng.random() < 0.2
@@ -40,13 +45,14 @@ def test_equals_the_cycle_model(simulate, banks, slices):
             cycles.append(
                 {"start": 0, "ready": ready, "finished": held >= 1, "finished_two": held >= 2}
             )
-            is_drained = model.drained(ready)
+            is_drained = model.drained(ready, held)
             expected.append((model.valid, is_drained, is_drained and model.groups_left == 1))
             if model.valid:
-                expected[-1] += (model.bank, model.row, model.beat, model.slice)
+                row = model.base + model.row
+                expected[-1] += (model.bank, row, model.beat, model.slice)
             model.step(ready, held, acc)
             held, entered = held + enters - is_drained, entered + enters
-    rows = play(simulate, Drain(banks, slices), cycles, OUTPUTS)
+    rows = play(simulate, Drain(banks, slices, carries=carries), cycles, OUTPUTS)
     seen = []
     for row in rows:
         drain = row["drain"]
