@@ -10,7 +10,7 @@ from hwsim.config import ArchConfig, wing
 from hwsim.config.shape import MachineShape
 from hwsim.rtl.machine.descriptor import execute_layout
 
-__all__ = ["Adapter", "adapter", "command_once", "connect"]
+__all__ = ["Adapter", "adapter", "command_once", "connect", "keep_sums"]
 
 
 class Adapter(wiring.Component):
@@ -88,6 +88,16 @@ def command_once(m: Module, component: Adapter, command: Any) -> Signal:
         m.d.sync += commanded.eq(0)
     m.d.comb += command.valid.eq(commanded)
     return commanded
+
+
+def keep_sums(m: Module, component: Adapter, idle: Value) -> None:
+    """Drive ``kept``: sums that stay are written when the array is idle behind its command."""
+    keeping = Signal()
+    m.d.comb += component.kept.eq(keeping & idle)
+    with m.If(component.kept | component.abort):
+        m.d.sync += keeping.eq(0)
+    with m.If(component.start):
+        m.d.sync += keeping.eq(component.job.keep)
 
 
 def connect(m: Module, source: Any, sink: Any) -> None:

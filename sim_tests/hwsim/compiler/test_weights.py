@@ -151,6 +151,20 @@ def test_k_of_a_fold_is_cut_where_the_array_carries_sums():
     assert [len(c.loads) for c in chunks] == [1, 1, 2] * 2
 
 
+def test_parts_of_compressed_weights_fit_by_their_non_zeros():
+    arch = small_machine(array=ARRAYS["bitmask"] | {"carries": True})
+    weight = np.zeros((4, 1200), np.int64)
+    weight[:, 600:] = 1  # rows of one slot, and then of five
+    chunks, _ = chunks_of(arch, weight)
+    words = [chunk.loads[0].words for chunk in chunks]
+    assert max(words) <= arch.memory.weight_depth < sum(words)
+    assert sum(chunk.k_folds for chunk in chunks) == 300
+    assert len({chunk.k_folds for chunk in chunks[:-1]}) == 1
+    assert [(c.carry, c.keep) for c in chunks] == [
+        (index > 0, index < len(chunks) - 1) for index in range(len(chunks))
+    ]
+
+
 def test_a_fold_that_does_not_fit_is_refused():
     arch = small_machine()
     weight = np.ones((4, 260), np.int64)
