@@ -15,6 +15,8 @@ from hwsim.rtl.cosim import machine_bench
 from hwsim.verification.networks import random_checkpoint, random_work
 
 SIZE = 1 << 18
+#: The last three cut layers that read windows of patterns.
+SEEDS = [302, 305, 307, 326]
 #: Arrays that carry sums: what they and their memories have beside what all have.
 KINDS = {
     "ws": ({}, {}),
@@ -38,7 +40,7 @@ def carried(compiled):
     return sum(getattr(job, "carry", False) for job in jobs)
 
 
-@pytest.mark.parametrize("seed", range(300, 304))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_networks(bench, seed):
     rng = seeded(seed)
     while True:
