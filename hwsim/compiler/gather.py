@@ -43,13 +43,16 @@ class GatheredWeights(Weights):
         first, folds = 0, len(matrix) // cols
         while first < folds:
             rest = matrix[first * cols :]
-            m_folds = self._most(filters, rest, least)
+            fit = self._most(filters, rest, least)
+            m_folds = max(1, fit)
             weight, kept = gather(rest[: m_folds * cols], lanes, least)
-            chunk = self._chunk(filters, first, weight, ((len(kept), 0),))
-            entries = np.where(kept < 0, 0, offsets[kept])
-            loads = (*chunk.loads, self._list(entries))
-            reach = int(entries.max(initial=0))
-            yield ListedChunk(**vars(replace(chunk, loads=loads)), reach=reach)
+            operands = filters, first, weight, ((len(kept), 0),)
+            for chunk in [self._chunk(*operands)] if fit else self._pieces(*operands):
+                part, kept = np.split(kept, [chunk.k_folds])
+                entries = np.where(part < 0, 0, offsets[part])
+                loads = (*chunk.loads, self._list(entries))
+                reach = int(entries.max(initial=0))
+                yield ListedChunk(**vars(replace(chunk, loads=loads)), reach=reach)
             first += m_folds
 
     def _missing(self, half: int, chunk: Chunk) -> tuple[Load, ...]:
@@ -61,20 +64,26 @@ class GatheredWeights(Weights):
         return tuple(loads)
 
     def _most(self, filters: Filters, matrix: Ints, least: int) -> int:
-        """Folds of filters whose weights and list fit their halves."""
+        """Folds of filters whose weights and list fit their halves; 0 where K must be cut."""
         cols, lanes = self.shape.ofmap_lanes, self.shape.act_lanes
 
         def need(m_folds: int) -> int:
-            weight, kept = gather(matrix[: m_folds * cols], lanes, least)
-            # a fold of the list stands for a beat's lanes of weights, however few words they take
-            return max(self._words(filters.name, weight), len(kept) * lanes)
+            weight, _ = gather(matrix[: m_folds * cols], lanes, least)
+            return self._need(filters.name, weight)
 
+        limit = self.memory.weight_depth
+        if self.arch.array.machine_carries and need(1) > limit:
+            return 0
         folds = min(len(matrix) // cols, self.memory.scale_depth)
-        most = bisect_right(range(1, folds + 1), self.memory.weight_depth, key=need)
+        most = bisect_right(range(1, folds + 1), limit, key=need)
         if most < len(matrix) // cols:
             most -= most % filters.together
         # or refused, with what the first filters need
         return most or self._fit(filters.name, [need(filters.together)], 1)
+
+    def _need(self, name: str, weight: Ints) -> int:
+        """Words of weights, and what the list stands for: a beat's lanes for each of its words."""
+        return max(self._words(name, weight), int(weight.shape[1]))
 
 
 def weights_of(arch: ArchConfig, constants: Constants) -> Weights:

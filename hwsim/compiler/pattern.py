@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -24,10 +24,11 @@ from hwsim.arrays.pattern.tiles import tiles
 from hwsim.checkpoints.checkpoint import LayerWeights
 from hwsim.compiler.bits import to_bytes
 from hwsim.compiler.grid import Cut
+from hwsim.compiler.jobs import turns
 from hwsim.compiler.layout import Map
 from hwsim.compiler.weights import Chunk, Filters, Ints, ListedChunk, Loops, Scale, Weights
 from hwsim.config import ArchConfig, LayerShape, PatternConfig
-from hwsim.contract.machine import PATTERN_OPTIONS
+from hwsim.contract.machine import OUTPUT_STAGE, PATTERN_OPTIONS
 from hwsim.errors import InputError
 from hwsim.formats.operands import weight_codes
 from hwsim.formats.pattern import TAPS, kernels_of, library_of, masks_of
@@ -116,8 +117,7 @@ class PatternWeights(Weights):
             self._chunks[name] = list(self._windows(shape, weights, library, timings))
         return [
             self._tile(shape, chunk, patch, source, target)
-            for chunk in self._chunks[name]
-            for patch in patches
+            for chunk, patch in turns(self._chunks[name], lambda _: patches)
         ]
 
     def _windows(
@@ -159,7 +159,8 @@ class PatternWeights(Weights):
             options=options(
                 stride=patch.stride - 1, edges=sum(edge << i for i, edge in enumerate(edges))
             ),
-            cycles=counts.cycles, act_beats=counts.events["act_beats"],
+            carry=chunk.carry, keep=chunk.keep, cycles=counts.cycles - OUTPUT_STAGE * chunk.keep,
+            act_beats=counts.events["act_beats"],
         )  # fmt: skip
         return Tile(loads, job, layer=shape.layer.name)
 
@@ -201,8 +202,14 @@ class PatternWeights(Weights):
             max(least, int(np.bincount(units.rows[group], minlength=rows).max())) for group in used
         ]
         for first, stop in self._runs(name, folds, timings):
-            most = max(folds[first:stop])
-            yield self._chunk_of(name, units, scale, first, used[first:stop], most)
+            chosen = self._chosen(units, used[first:stop], max(folds[first:stop]))
+            parts = self._parts_of(stop - first, chosen.shape[1])
+            for index, some in enumerate(np.split(chosen, np.cumsum(parts)[:-1], axis=1)):
+                chunk = self._chunk_of(name, units, scale, first, some)
+                carry, keep = index > 0, index < len(parts) - 1
+                weight, of_scale, entries = chunk.loads
+                loads = (weight, entries) if keep else (weight, of_scale, entries)
+                yield replace(chunk, carry=carry, keep=keep, loads=loads)
 
     def _runs(
         self, name: str, folds: Sequence[int], timings: Counter[Timing] | None
@@ -219,13 +226,14 @@ class PatternWeights(Weights):
             for first in reversed(range(stop)):
                 most = max(most, folds[first])
                 groups = stop - first
-                words = self.array.patterns + groups * most * self.array.rows
+                parts = self._parts_of(groups, most)
+                words = self.array.patterns + groups * max(parts) * self.array.rows
                 if groups > self.memory.scale_depth or words > self.memory.weight_depth:
                     if groups == 1:
                         # refused, with what these filters need
                         self._fit(name, [words], 1)
                     break
-                cost = best[first] + self._cost(most, groups, timings)
+                cost = best[first] + sum(self._cost(part, groups, timings) for part in parts)
                 if cost < best[stop]:
                     best[stop], ends[stop] = cost, first
         runs, stop = [], len(folds)
@@ -233,6 +241,14 @@ class PatternWeights(Weights):
             runs.append((ends[stop], stop))
             stop = ends[stop]
         return runs[::-1]
+
+    def _parts_of(self, groups: int, k_folds: int) -> list[int]:
+        """Folds of each job: of one, or of as few as hold the folds of a group that is cut."""
+        most = (self.memory.weight_depth - self.array.patterns) // self.array.rows
+        if groups > 1 or not self.array.carries or most < 1:
+            return [k_folds]
+        jobs = -(-k_folds // most)
+        return [len(part) for part in np.array_split(np.arange(k_folds), jobs)]
 
     def _cost(self, k_folds: int, m_folds: int, timings: Counter[Timing] | None) -> int:
         """Cycles of the array for a run of groups on all tiles."""
@@ -242,30 +258,36 @@ class PatternWeights(Weights):
             for timing, times in alike.items()
         )
 
+    def _chosen(
+        self, units: _Units, used: Sequence[NDArray[np.bool_]], k_folds: int
+    ) -> NDArray[np.int64]:
+        """Unit of each row in each fold of each group; one behind the last is none."""
+        rows = self.array.rows
+        chosen: NDArray[np.int64] = np.full((len(used), k_folds, rows), len(units.rows))
+        for group, of_group in enumerate(used):
+            for row in range(rows):
+                (of_row,) = (of_group & (units.rows == row)).nonzero()
+                chosen[group, : len(of_row), row] = of_row
+        return chosen
+
     def _chunk_of(
         self,
         name: str,
         units: _Units,
         scale: Scale,
         first: int,
-        used: Sequence[NDArray[np.bool_]],
-        k_folds: int,
+        chosen: NDArray[np.int64],
     ) -> PatternChunk:
-        """Groups from ``first`` on, of ``k_folds`` folds each."""
-        cols, rows, numbers = self.shape.ofmap_lanes, self.array.rows, self.arch.numbers
-        # unit of each row in each fold of each group; one behind the last is none
+        """Groups from ``first`` on, of which rows take the units ``chosen`` in each fold."""
+        cols, numbers = self.shape.ofmap_lanes, self.arch.numbers
+        groups, k_folds, rows = chosen.shape
         none = len(units.rows)
-        chosen: NDArray[np.int64] = np.full((len(used), k_folds, rows), none)
-        for group, of_group in enumerate(used):
-            for row in range(rows):
-                (of_row,) = (of_group & (units.rows == row)).nonzero()
-                chosen[group, : len(of_row), row] = of_row
-        part = slice(first * cols, (first + len(used)) * cols)
-        shape = (len(used), cols)
-        missing = len(used) * cols - len(units.values[part])
+        part = slice(first * cols, (first + groups) * cols)
+        shape = (groups, cols)
+        missing = groups * cols - len(units.values[part])
         values = np.pad(units.values[part], ((0, missing), (0, 1), (0, 0)))
         ids = np.pad(units.ids[part], ((0, missing), (0, 1)))
-        each = np.arange(len(used))[:, None, None]
+        each = np.arange(groups)[:, None, None]
         # (group, fold, row, column): the bottom row first
         order = chosen[:, :, ::-1]
         kernels = values.reshape(*shape, none + 1, TAPS).swapaxes(1, 2)[each, order]
@@ -278,19 +300,19 @@ class PatternWeights(Weights):
         word = self.shape.weight_word
         block = np.concatenate([to_bytes([(library, 4)], word), to_bytes(fields, word)])
         entries = np.append(units.entries, 0)[chosen].reshape(-1, rows)
-        of_part = scale.part(first * cols, len(used) * cols)
+        of_part = scale.part(first * cols, groups * cols)
         loads = (
             self.constants.load("weight", 0, block),
-            self.constants.load("scale", 0, self._scales(of_part, len(used))),
+            self.constants.load("scale", 0, self._scales(of_part, groups)),
             self._list(entries),
         )
 
         @cache
         def counts(pixels: int, _: object) -> Counts:
-            return count_job(self.arch, _direct(pixels), k_folds, len(used))
+            return count_job(self.arch, _direct(pixels), k_folds, groups)
 
         return PatternChunk(
-            first, len(used), k_folds, ((k_folds * len(used), 0),), counts, loads,
+            first, groups, k_folds, ((k_folds * groups, 0),), counts, loads,
             options=options(direct=1, edges=15), reach=int(entries.max(initial=0)),
         )  # fmt: skip
 

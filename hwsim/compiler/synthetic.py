@@ -7,6 +7,7 @@ import numpy as np
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.formats import project
+from hwsim.workload.layer import Layer
 from hwsim.workload.lowering import raise_weight
 from hwsim.workload.random import random_weights
 
@@ -23,7 +24,8 @@ def synthetic_checkpoint(arch: ArchConfig, network: NetworkConfig, seed: int = 0
         name, channels = shape.layer.name, shape.ofmap.channels
         if shape.has_weights:
             drawn = random_weights(shape, arch.numbers, seed)
-            weight = raise_weight(shape, [project(arch, each, shape.C) for each in drawn])
+            kernels = Layer.of_shape(shape, 1).gemms()[0].channels
+            weight = raise_weight(shape, [project(arch, each, kernels) for each in drawn])
             bias = np.zeros(channels, np.int32)
             bits = arch.numbers.weight_width
             layers[name] = LayerWeights(weight.astype(np.int8), bias, bits, 1, 0, 1.0)

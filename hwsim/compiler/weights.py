@@ -239,17 +239,32 @@ class Weights:
 
     def _pieces(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Iterator[Chunk]:
         """A fold of filters in parts of K, of which each fits a half."""
-        lanes = self.shape.act_lanes
-        each = -(-self._words(filters.name, weight) * lanes // weight.shape[1])
-        parts = list(cut_loops(loops, self.memory.weight_depth // each))
-        begin = 0
-        for index, (offset, some) in enumerate(parts):
-            end = begin + prod(bound for bound, _ in some) * lanes
-            chunk = self._chunk(filters, first, weight[:, begin:end], some)
+        parts = self._parts(filters.name, weight, loops)
+        for index, (offset, some, columns) in enumerate(parts):
+            chunk = self._chunk(filters, first, weight[:, columns], some)
             carry, keep = index > 0, index < len(parts) - 1
             loads = chunk.loads[:1] if keep else chunk.loads
             yield replace(chunk, offset=offset, carry=carry, keep=keep, loads=loads)
-            begin = end
+
+    def _parts(self, name: str, weight: Ints, loops: Loops) -> list[tuple[int, Loops, slice]]:
+        """First beat, loops and columns of each part of K of a fold of filters.
+
+        Parts are of equal beats, and so small that the one with the most words fits.
+        """
+        lanes, limit = self.shape.act_lanes, self.memory.weight_depth
+        need, most = self._need(name, weight), weight.shape[1] // lanes
+        while True:
+            most = max(1, min(most - 1, most * limit // need))
+            parts, begin = [], 0
+            for offset, some in cut_loops(loops, most):
+                end = begin + prod(bound for bound, _ in some) * lanes
+                parts.append((offset, some, slice(begin, end)))
+                begin = end
+            need = max(self._need(name, weight[:, columns]) for *_, columns in parts)
+            if need <= limit or most == 1:
+                # or refused, with what one beat needs
+                self._fit(name, [need], 1)
+                return parts
 
     def _chunk(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Chunk:
         """Folds of filters from ``first`` on, with their weights as they are sent."""
@@ -280,6 +295,10 @@ class Weights:
         """Words of the weight memory that filters take."""
         words = array_model(self.arch).weight_words(self.arch, weight, name)
         return len(next(iter(words.values())))
+
+    def _need(self, name: str, weight: Ints) -> int:
+        """Words of a half that filters stand for."""
+        return self._words(name, weight)
 
     def _fit(self, name: str, words: Sequence[int], together: int, first: int = 0) -> int:
         """Folds from ``first`` on that fit a half: as many as the words of each by itself allow."""

@@ -76,8 +76,10 @@ def gather_arch_of(
 
 
 def bitmask_arch_of(dataflow: str, rows: int, cols: int, acc_depth: int = 8, **more) -> ArchConfig:
-    """Small design behind a decompressor; ``more`` is ``port``, and numbers."""
-    array = arch_of(dataflow, rows, cols, acc_depth).array.model_dump(exclude_none=True)
+    """Small design behind a decompressor; ``more`` is ``port``, ``carries``, and numbers."""
+    carries = more.pop("carries", False)
+    plain = arch_of(dataflow, rows, cols, acc_depth, carries=carries)
+    array = plain.array.model_dump(exclude_none=True)
     array |= {"weight_stream": "bitmask"}
     if "port" in more:
         array["weight_port"] = more.pop("port")

@@ -110,6 +110,8 @@ CRAMPED = {
     # pointers of all columns lie beside the entries
     "csc": ("csc", {}, 4, 1024),
     "csc in parts": ("csc", {"carries": True, "col_depth": 32, "entry_depth": 32}, 4, 64),
+    # a library that leaves room for one fold
+    "pattern": ("pattern", _CARRIES | {"patterns": 12}, 3, 16),
     "sparten": ("sparten", {"carries": True, "mask_depth": 4, "entry_depth": 32}, 4, 64),
 }  # fmt: skip
 
@@ -119,6 +121,7 @@ def cramped_machine(name):
     kind, own, banks, words = CRAMPED[name]
     array = ARRAYS[kind] | own
     memory = {"act_banks": banks, "act_depth": 128, "weight_depth": words, "scale_depth": 4}
+    memory |= _MEMORY.get(kind, {})
     return small_machine(kind, array=array, memory=memory)
 
 

@@ -30,12 +30,15 @@ def arch_of(
     line_depth: int = 8,
     patterns: int = 8,
     mac_latency: int = 1,
+    *,
+    carries: bool = False,
     **numbers: int | str,
 ) -> ArchConfig:
     """Small design."""
     array = {
         "family": "pattern", "rows": rows, "cols": cols, "acc_depth": acc_depth,
         "line_depth": line_depth, "patterns": patterns, "mac_latency": mac_latency,
+        "carries": carries,
     }  # fmt: skip
     return parse(ArchConfig, {"name": "dut", "numbers": numbers, "array": array}, "test")
 

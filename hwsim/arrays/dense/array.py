@@ -27,6 +27,7 @@ from hwsim.arrays.systolic.compile import (
     operands,
     stream_words,
 )
+from hwsim.arrays.systolic.ws import halves
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.contract.machine import WEIGHT_OFFER
 from hwsim.formats import codes
@@ -95,6 +96,7 @@ def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:
 
 def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     """Exact counts with no pauses; all-zero rows and columns of the weights are not computed."""
+    array = arch.array_as(SystolicConfig)
     if dense_gather.gathers(arch):
         gemm = dense_gather.banked(arch, gemm)
     if gemm.weight is None:
@@ -103,9 +105,11 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         rows, cols = kept(gemm.weight)
     if dense_gather.gathers(arch):
         gather = dense_gather.plan(arch, gemm, cols)
-        blocks = -(-gemm.K // arch.array_as(SystolicConfig).rows)
+        blocks = -(-gemm.K // array.rows)
         return dense_gather.count_cycles(arch, len(rows), blocks, gather, gemm.N)
+    shape = len(rows), len(cols), gemm.N
     if decompresses(arch):
         stored = None if gemm.weight is None else gemm.weight[np.ix_(rows, cols)] != 0
-        return count_compressed(arch, stored, len(rows), len(cols), gemm.N)
-    return count_cut(arch, len(rows), len(cols), gemm.N)
+        first, *second = halves(array, *shape) if all(shape) else [0]
+        return count_compressed(arch, stored, *shape, cut=first if second else 0)
+    return count_cut(arch, *shape)

@@ -18,7 +18,7 @@ from hwsim.arrays.streams import Source
 from hwsim.arrays.systolic.compile import count_shape
 from hwsim.arrays.systolic.model import Ints, SystolicModel, counts, padded, split
 from hwsim.arrays.systolic.os import OSModel
-from hwsim.arrays.systolic.ws import WSModel
+from hwsim.arrays.systolic.ws import WSModel, count_cut
 from hwsim.config import ArchConfig, DenseConfig
 from hwsim.errors import InputError
 from hwsim.formats import codes
@@ -41,18 +41,28 @@ def with_decompressor(arch: ArchConfig, job: Job, name: str) -> Job:
         A pass of the layer ``name`` has more rows than a command can say.
     """
     command, rows = job.inputs["command"], job.inputs["weight"]["weight"]
-    passes = int(command[_passes(arch)].sum())  # of the one job, or none
-    rows = rows[: len(rows) // max(1, passes)]
+    passes, weight_rows = command[_passes(arch)], _rows_of_pass(arch, command)
     limit = 1 << DenseConfig.ROWS_WIDTH
-    if len(rows) >= limit:
-        raise InputError(name, "weight_rows", len(rows), f"must be below {limit}")
-    words = encode(rows, Packing.of(arch))
-    weight_rows = np.full(len(command[_passes(arch)]), len(rows), dtype=np.int64)
+    if weight_rows.max(initial=0) >= limit:
+        raise InputError(name, "weight_rows", int(weight_rows.max()), f"must be below {limit}")
+    packing = Packing.of(arch)
+    words = [encode(rows[:0], packing)]
+    for count, each in zip(passes.tolist(), weight_rows.tolist(), strict=True):
+        words.append(np.tile(encode(rows[:each], packing), (count, 1)))
+        rows = rows[count * each :]
     inputs = job.inputs | {
         "command": command | {"weight_rows": weight_rows},
-        "weight": {"slots": np.tile(words, (passes, 1))},
+        "weight": {"slots": np.concatenate(words)},
     }
     return Job(inputs, job.ofmap_index, job.shape)
+
+
+def _rows_of_pass(arch: ArchConfig, command: Words) -> Ints:
+    """Rows of weights of one pass of each command."""
+    array = arch.array_as(DenseConfig)
+    if array.dataflow == "os":
+        return command["m_folds"] * command["k_size"]
+    return command["m_folds"] * ((command["k_folds"] - 1) * array.rows + command["k_edge"])
 
 
 def _passes(arch: ArchConfig) -> str:
@@ -61,7 +71,13 @@ def _passes(arch: ArchConfig) -> str:
 
 
 def count_compressed(
-    arch: ArchConfig, stored: NDArray[np.bool_] | None, m: int, k: int, n: int, begin: int = 0
+    arch: ArchConfig,
+    stored: NDArray[np.bool_] | None,
+    m: int,
+    k: int,
+    n: int,
+    begin: int = 0,
+    cut: int = 0,
 ) -> Counts:
     """Counts with no pauses: those of the plain stream, the wait for rows computed row by row.
 
@@ -71,8 +87,10 @@ def count_compressed(
         ``(m, k)``: which weights are not zero; ``None``: all.
     begin
         Cycle in which the first word is offered.
+    cut
+        K fold with which a second command begins, which carries on the sums; 0 without.
     """
-    plain = count_shape(arch, m, k, n)
+    plain = count_cut(arch, m, k, n) if cut else count_shape(arch, m, k, n)
     if plain.cycles == 0:
         return plain
     # numba takes longer to import than most plain designs take to count
@@ -87,7 +105,8 @@ def count_compressed(
         by_fold = padded(stored.astype(bool), 0, m_folds * packing.lanes)
         nonzeros = by_fold.reshape(m_folds, packing.lanes, k).sum(axis=1, dtype=np.int64)
     slots = packing.mask_slots + nonzeros
-    words = packing.words(slots.size, int(nonzeros.sum()))
+    commands = np.split(nonzeros, [cut * array.rows], axis=1)
+    words = sum(packing.words(part.size, int(part.sum())) for part in commands)
     stream = recurrence.Stream(packing.port, 2 * packing.longest, begin)
     if array.dataflow == "ws":
         assert array.acc_depth is not None
@@ -97,7 +116,9 @@ def count_compressed(
         passes, n_edge = split(n, array.acc_depth)
         pixels = np.full(passes, array.acc_depth, dtype=np.int64)
         pixels[-1] = n_edge
-        preload, weight = recurrence.ws(np.ascontiguousarray(by_row), pixels, array.reuse, stream)
+        preload, weight = recurrence.ws(
+            np.ascontiguousarray(by_row), pixels, array.reuse, stream, cut
+        )
     else:
         passes, _ = split(n, array.cols)
         preload, weight = recurrence.os(slots, passes, array.rows, stream)

@@ -71,7 +71,7 @@ def _end_pass(stream, state, ring):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def ws(slots: Ints, pixels: Ints, reuse: int, stream: Stream) -> tuple[int, int]:
+def ws(slots: Ints, pixels: Ints, reuse: int, stream: Stream, cut: int) -> tuple[int, int]:
     """Cycles ``preload`` and ``weight`` of a weight-stationary array.
 
     Parameters
@@ -83,6 +83,8 @@ def ws(slots: Ints, pixels: Ints, reuse: int, stream: Stream) -> tuple[int, int]
         Of the folds of each pass.
     reuse
         Cycles from a pixel to the same one of the next fold at the least.
+    cut
+        Fold with which a second command begins, after the only pass of the first; 0 without.
     """
     state, ring = _start(stream)
     preload = weight = 0
@@ -93,6 +95,11 @@ def ws(slots: Ints, pixels: Ints, reuse: int, stream: Stream) -> tuple[int, int]
     free = 1
     for tile in range(len(pixels)):
         for fold in range(len(slots)):
+            if cut and fold == cut:
+                _end_pass(stream, state, ring)
+                # the command is taken in the cycle after the last pixel
+                end += 1
+                loaded, free = end, end + 1
             for row in range(slots.shape[1]):
                 able = max(loaded + 1, swap) if row == 0 else loaded + 1
                 loaded = able

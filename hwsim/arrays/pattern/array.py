@@ -58,14 +58,16 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     events = dict.fromkeys((*STREAM_EVENTS, *array.strobes), 0) | {"library_writes": patterns}
     for section in runs:
         k_folds = section.k_folds(array.rows)
-        folds = k_folds * section.groups
+        parts = section.commands(array)
         for timing, times in alike.items():
-            cycles, waits = _command(array, timing, folds)
-            commands += times
-            preload += times * waits
-            busy += times * cycles
+            for part in parts:
+                cycles, waits = _command(array, timing, part * section.groups)
+                commands += times
+                preload += times * waits
+                busy += times * cycles
             weights = section.groups * section.length
-            for event, count in _events(array, timing, section.groups, k_folds, weights).items():
+            of_all = _events(array, timing, section.groups, k_folds, weights, len(parts))
+            for event, count in of_all.items():
                 events[event] += times * count
     events["command_beats"] = patterns + commands
     compute = events["macs"] // array.multipliers
@@ -103,12 +105,17 @@ def count_job(arch: ArchConfig, timing: Timing, k_folds: int, m_folds: int) -> C
 
 
 def _events(
-    array: PatternConfig, timing: Timing, m_folds: int, k_folds: int, weights: int
+    array: PatternConfig,
+    timing: Timing,
+    m_folds: int,
+    k_folds: int,
+    weights: int,
+    commands: int = 1,
 ) -> dict[str, int]:
-    """Events of one command, which takes so many beats of weights."""
+    """Events of commands that share K, and take so many beats of weights."""
     pixels, reads, first, span = timing
     folds = k_folds * m_folds
-    steps = (folds - 1) * reads + first + span + 1
+    steps = (folds - commands) * reads + commands * (first + span + 1)
     return {
         "weight_beats": weights,
         "act_beats": folds * reads,

@@ -7,6 +7,7 @@ long; the commands that write the library come first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
@@ -40,6 +41,13 @@ class Section:
     def k_folds(self, rows: int) -> int:
         """Channel folds of one group."""
         return -(-self.length // rows)
+
+    def commands(self, array: PatternConfig) -> list[int]:
+        """Channel folds of each command of a tile: two where the array carries a group's sums."""
+        k_folds = self.k_folds(array.rows)
+        if array.carries and self.groups == 1 and k_folds > 1:
+            return [k_folds // 2, k_folds - k_folds // 2]
+        return [k_folds]
 
 
 def sections(groups: Groups) -> list[Section]:
@@ -93,36 +101,46 @@ def _commands(gemm: GEMM, array: PatternConfig, matrix: PatternMatrix, cuts: lis
     ]
     for tile in cuts:
         for section in sections(matrix.groups):
-            k_folds = section.k_folds(array.rows)
-            folds = k_folds * section.groups
-            command = _command(
-                run=1,
-                k_folds=k_folds,
-                m_folds=section.groups,
-                k_edge=section.length - (k_folds - 1) * array.rows,
-                pixels=tile.pixels,
-                reads=folds * tile.reads,
-                windows=folds * tile.pixels,
-                height=tile.patch_height,
-                width=tile.patch_width,
-                stride=tile.stride - 1,
-                edges=[int(e) for e in (tile.top, tile.bottom, tile.left, tile.right)],
-                direct=int(tile.direct),
-            )
-            limits = {"k_folds": array.COUNT_WIDTH, "m_folds": array.COUNT_WIDTH}
-            limits |= {"reads": array.WINDOW_WIDTH, "windows": array.WINDOW_WIDTH}
-            limits |= {"height": array.COUNT_WIDTH}
-            for field, width in limits.items():
-                if command[field] >= 1 << width:
-                    rule = f"must be below {1 << width}"
-                    raise InputError(gemm.name, field, command[field], rule)
-            commands.append(command)
+            runs = section.commands(array)
+            for index, k_folds in enumerate(runs):
+                folds, is_last = k_folds * section.groups, index == len(runs) - 1
+                before = (section.k_folds(array.rows) - 1) * array.rows
+                command = _command(
+                    run=1,
+                    k_folds=k_folds,
+                    m_folds=section.groups,
+                    k_edge=section.length - before if is_last else array.rows,
+                    pixels=tile.pixels,
+                    reads=folds * tile.reads,
+                    windows=folds * tile.pixels,
+                    height=tile.patch_height,
+                    width=tile.patch_width,
+                    stride=tile.stride - 1,
+                    edges=[int(e) for e in (tile.top, tile.bottom, tile.left, tile.right)],
+                    direct=int(tile.direct),
+                    carry=int(index > 0),
+                    keep=int(not is_last),
+                )
+                _check_limits(gemm, array, command)
+                commands.append(command)
     return {
         field: np.array([c[field] for c in commands], np.int64).reshape(
             (-1, len(value)) if isinstance(value, list) else -1
         )
         for field, value in _command().items()
+        if array.carries or field not in ("carry", "keep")
     }
+
+
+def _check_limits(gemm: GEMM, array: PatternConfig, command: Mapping[str, Any]) -> None:
+    """Refuse counts that a command cannot say."""
+    limits = {"k_folds": array.COUNT_WIDTH, "m_folds": array.COUNT_WIDTH}
+    limits |= {"reads": array.WINDOW_WIDTH, "windows": array.WINDOW_WIDTH}
+    limits |= {"height": array.COUNT_WIDTH}
+    for field, width in limits.items():
+        if command[field] >= 1 << width:
+            rule = f"must be below {1 << width}"
+            raise InputError(gemm.name, field, command[field], rule)
 
 
 def _command(**fields: Any) -> dict[str, Any]:
@@ -130,7 +148,7 @@ def _command(**fields: Any) -> dict[str, Any]:
     return {
         "run": 0, "entry": 0, "taps": [0] * TAPS, "k_folds": 0, "m_folds": 0, "k_edge": 0,
         "pixels": 0, "reads": 0, "windows": 0, "height": 0, "width": 0, "stride": 0,
-        "edges": [0] * 4, "direct": 0,
+        "edges": [0] * 4, "direct": 0, "carry": 0, "keep": 0,
     } | fields  # fmt: skip
 
 

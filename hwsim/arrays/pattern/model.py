@@ -94,6 +94,7 @@ class PatternModel(WSModel):
         self.fold.start(bounds)
         self.load_fold.start(bounds)
         self.k_edge, self.pixels = int(command["k_edge"]), int(command["pixels"])
+        self.carry, self.keep = (bool(command.get(name, 0)) for name in ("carry", "keep"))
         self.busy = self.waiting = self.loading = True
         self.pixel, self.load_row = 0, self.rows - 1
         self.window.start(command)

@@ -26,7 +26,7 @@ from hwsim.arrays.systolic.model import (
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.fixedpoint import wrap
 
-__all__ = ["WSModel", "compile_streams", "count_cut", "count_cycles", "ws_events"]
+__all__ = ["WSModel", "compile_streams", "count_cut", "count_cycles", "halves", "ws_events"]
 
 
 def count_cycles(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
@@ -144,23 +144,30 @@ def count_cut(arch: ArchConfig, m: int, k: int, n: int) -> Counts:
     """
     array = arch.array_as(SystolicConfig)
     found = count_cycles(arch, m, k, n)
-    if len(_commands(array, m, k, n)["k_folds"]) == 1:
+    if len(halves(array, m, k, n)) == 1:
         return found
     pause = array.rows + 1 - max(0, max(array.rows, array.reuse) - n)
     return found + counts(arch, {"preload": pause, "drain": 1}, {"command_beats": 1})
 
 
-def _commands(array: SystolicConfig, m: int, k: int, n: int) -> dict[str, list[int]]:
-    """Fields of the commands: one, or two halves of K where the array carries their sums."""
+def halves(array: SystolicConfig, m: int, k: int, n: int) -> list[int]:
+    """K folds of each command: of one, or of two where the array carries their sums."""
     assert array.acc_depth is not None
-    k_folds, k_edge = split(k, array.rows)
-    (m_folds, _), (n_tiles, n_edge) = split(m, array.cols), split(n, array.acc_depth)
-    halves = [k_folds]
+    k_folds, _ = split(k, array.rows)
+    (m_folds, _), (n_tiles, _) = split(m, array.cols), split(n, array.acc_depth)
     if array.carries and k_folds > 1 and m_folds == n_tiles == 1:
-        halves = [k_folds // 2, k_folds - k_folds // 2]
-    count, last = len(halves), len(halves) - 1
+        return [k_folds // 2, k_folds - k_folds // 2]
+    return [k_folds]
+
+
+def _commands(array: SystolicConfig, m: int, k: int, n: int) -> dict[str, list[int]]:
+    """Fields of the commands."""
+    assert array.acc_depth is not None
+    k_folds, (_, k_edge) = halves(array, m, k, n), split(k, array.rows)
+    (m_folds, _), (n_tiles, n_edge) = split(m, array.cols), split(n, array.acc_depth)
+    count, last = len(k_folds), len(k_folds) - 1
     found = {
-        "k_folds": halves,
+        "k_folds": k_folds,
         "m_folds": [m_folds] * count,
         "n_tiles": [n_tiles] * count,
         "k_edge": [array.rows] * last + [k_edge],

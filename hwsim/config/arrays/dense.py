@@ -83,8 +83,8 @@ class DenseConfig(SystolicConfig):
             raise ValueError(f"zero_gating needs mac_latency 3, not {self.mac_latency}")
         if self.decompresses and self.gather_depth is not None:
             raise ValueError("weight_stream must be plain with gather_depth")
-        if self.carries and self.core_path:
-            raise ValueError("carries must be off with gather_depth, and with compressed weights")
+        if self.carries and self.gather_depth is not None:
+            raise ValueError("carries must be off with gather_depth: banks are filled per command")
         return self
 
     @property

@@ -71,8 +71,6 @@ class PatternConfig(SystolicConfig):
     @model_validator(mode="after")
     def _lines_are_apower_of_two(self) -> Self:
         power_of_two(self.line_depth, "line_depth")
-        if self.carries:
-            raise ValueError("carries must be off: the control of windows has no such commands")
         return self
 
     @property

@@ -38,9 +38,12 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     ``k_edge`` channels in the last; ``pixels`` windows per fold, ``windows`` in all, from
     ``reads`` beats of activations; patches of ``height`` and ``width``, ``stride`` less 1, padding
     at the ``edges`` top, bottom, left, right; ``direct``: a beat is a window's first four taps.
+    With ``carries``: ``carry`` begins with the sums that lie in the accumulator, ``keep`` leaves
+    its own there and sends none; both of one group.
     """
     array = arch.array_as(PatternConfig)
     count, windows = unsigned(array.COUNT_WIDTH), unsigned(array.WINDOW_WIDTH)
+    carried = {"carry": 1, "keep": 1} if array.carries else {}
     return data.StructLayout(
         {
             "run": 1,
@@ -58,6 +61,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
             "edges": data.ArrayLayout(1, 4),
             "direct": 1,
         }
+        | carried
     )
 
 

@@ -47,7 +47,8 @@ class FoldWalk:
     ports
         The control; ``swap``, ``load``, ``tag`` and ``weight.ready`` are driven.
     job
-        Register of the command.
+        Register of the command; where it has the flags ``carry`` and ``keep``, the first K fold
+        adds to the sums in the accumulator, and the last one leaves its sums there.
     bounds
         Fields of the command: lengths of the loops of folds, K innermost; of three, the last is
         that of tiles.
@@ -121,8 +122,10 @@ class FoldWalk:
         at_once, later = self.fold_end & some[-1], self.waiting & ~settling
         m.d.comb += ports.swap.eq(ports.enable & self.full & (later | at_once))
         m.d.comb += ports.tag.valid.eq(self.fed)
-        m.d.comb += ports.tag.first.eq(fold.first)
-        m.d.comb += ports.tag.last.eq(fold.last)
+        first, last = fold.first, fold.last
+        if "carry" in dict(self.job.shape()):
+            first, last = first & ~self.job.carry, last & ~self.job.keep
+        m.d.comb += [ports.tag.first.eq(first), ports.tag.last.eq(last)]
         m.d.comb += ports.tag.end.eq(self.fold_end)
         with m.If(self.fed):
             m.d.sync += [left.eq(left - 1), final.eq(left == 2), some.eq(Cat(1, some))]

@@ -99,10 +99,6 @@ class WSControl(wiring.Component):
             pixels=Mux(walk.loaded.edge, job.n_edge, depth),
         )
 
-        if array.carries:
-            m.d.comb += self.tag.first.eq(walk.fold.first & ~job.carry)
-            m.d.comb += self.tag.last.eq(walk.fold.last & ~job.keep)
-
         def live(lane: int, position: int):
             within = (lane + 1 < job.k_edge) | (
                 (lane + 1 == job.k_edge) & (position < getattr(job, "block_edge", cell.block))

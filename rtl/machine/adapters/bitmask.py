@@ -9,7 +9,7 @@ from hwsim.config import BitmaskConfig
 from hwsim.rtl.arrays import build
 from hwsim.rtl.arrays.bitmask.layout import weight_layout
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums
+from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums, leaves_sums
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.encoder import Encoder
 from hwsim.rtl.machine.writer import Writer
@@ -45,7 +45,11 @@ class Adapter(interface.Adapter):
         commanded = command_once(m, self, array.command)
         m.d.comb += reset.eq(self.abort)
         if self.arch.array.machine_carries:
-            m.d.comb += reset.eq(self.abort | keep_sums(m, self, array, commanded))
+            flags = array.command.p
+            m.d.comb += [flags.carry.eq(self.job.carry), flags.keep.eq(self.job.keep)]
+            keep_sums(m, self, ~commanded & array.command.ready)
+            # the sums lie in accumulators, which a reset clears
+            m.d.comb += reset.eq(self.abort | leaves_sums(m, self))
 
         # sums leave in slices of the PEs, of the last local filters only those that are used
         command, chunks = array.command.p, job.command_0[:16]

@@ -7,7 +7,7 @@ from amaranth import Module, ResetInserter, Signal
 from hwsim.config import CSCConfig
 from hwsim.rtl.arrays import build
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums
+from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums, leaves_sums
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.transpose import Transposer
 
@@ -41,7 +41,11 @@ class Adapter(interface.Adapter):
         commanded = command_once(m, self, array.command)
         m.d.comb += reset.eq(self.abort)
         if self.arch.array.machine_carries:
-            m.d.comb += reset.eq(self.abort | keep_sums(m, self, array, commanded))
+            flags = array.command.p
+            m.d.comb += [flags.carry.eq(self.job.carry), flags.keep.eq(self.job.keep)]
+            keep_sums(m, self, ~commanded & array.command.ready)
+            # the sums lie in accumulators, which a reset clears
+            m.d.comb += reset.eq(self.abort | leaves_sums(m, self))
         group = Signal(range(config.lanes + 1), name="group_pixels")
         command = array.command.p
         m.d.comb += [

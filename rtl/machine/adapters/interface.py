@@ -10,7 +10,7 @@ from hwsim.config import ArchConfig, wing
 from hwsim.config.shape import MachineShape
 from hwsim.rtl.machine.descriptor import execute_layout
 
-__all__ = ["Adapter", "adapter", "command_once", "connect", "keep_sums"]
+__all__ = ["Adapter", "adapter", "command_once", "connect", "keep_sums", "leaves_sums"]
 
 
 class Adapter(wiring.Component):
@@ -90,23 +90,24 @@ def command_once(m: Module, component: Adapter, command: Any) -> Signal:
     return commanded
 
 
-def keep_sums(m: Module, component: Adapter, array: Any, commanded: Signal) -> Value:
-    """Connect the flags of an array that is idle when it takes commands; what resets it.
-
-    A job that keeps its sums has ended when the array waits for a command again. The sums are in
-    its accumulators then: a job that does not begin with them resets the array, which clears them.
-    """
-    keeping, kept = Signal(), Signal()
-    job, command = component.job, array.command
-    m.d.comb += [command.p.carry.eq(job.carry), command.p.keep.eq(job.keep)]
-    m.d.comb += component.kept.eq(keeping & ~commanded & command.ready)
+def keep_sums(m: Module, component: Adapter, idle: Value) -> None:
+    """Drive ``kept``: sums that stay lie in their place when the array is idle again."""
+    keeping = Signal()
+    m.d.comb += component.kept.eq(keeping & idle)
     with m.If(component.kept | component.abort):
         m.d.sync += keeping.eq(0)
     with m.If(component.start):
-        m.d.sync += [keeping.eq(job.keep), kept.eq(job.keep)]
+        m.d.sync += keeping.eq(component.job.keep)
+
+
+def leaves_sums(m: Module, component: Adapter) -> Value:
+    """A job starts, and does not begin with the sums that the one before has kept."""
+    kept = Signal()
+    with m.If(component.start):
+        m.d.sync += kept.eq(component.job.keep)
     with m.If(component.abort):
         m.d.sync += kept.eq(0)
-    return Value.cast(component.start & kept & ~job.carry)
+    return Value.cast(component.start & kept & ~component.job.carry)
 
 
 def connect(m: Module, source: Any, sink: Any) -> None:

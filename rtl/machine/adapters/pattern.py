@@ -8,8 +8,9 @@ from amaranth.lib import data
 from hwsim.config import PatternConfig
 from hwsim.contract.machine import PATTERN_OPTIONS
 from hwsim.rtl.arrays import build
+from hwsim.rtl.arrays.pattern.layout import cause
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import connect
+from hwsim.rtl.machine.adapters.interface import connect, keep_sums
 from hwsim.rtl.machine.command import pixels
 
 __all__ = ["Adapter"]
@@ -51,6 +52,9 @@ class Adapter(interface.Adapter):
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
         # ``start`` resets it
         m.d.comb += self.rests.eq(1)
+        if self.arch.array.machine_carries:
+            idle = array.status.array[0] == cause("idle")
+            keep_sums(m, self, ~writes & ~runs & idle)
         return m
 
     def _library(self, m: Module, array: Any, writes: Signal, runs: Signal) -> None:
@@ -93,6 +97,8 @@ class Adapter(interface.Adapter):
             command.height.eq(height),
             command.width.eq(width),
         ]
+        if self.arch.array.machine_carries:
+            m.d.comb += [command.carry.eq(job.carry), command.keep.eq(job.keep)]
         for name, (first, bits) in PATTERN_OPTIONS.items():
             option = job.command_1[first : first + bits]
             m.d.comb += Value.cast(command[name]).eq(option)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal
+from amaranth import Cat, Module, ResetInserter
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, SystolicConfig
 from hwsim.rtl.arrays import build
 from hwsim.rtl.arrays.systolic.layout import cause
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect
+from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.transpose import Transposer
 
@@ -46,15 +46,8 @@ class Adapter(interface.Adapter):
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
         m.d.comb += self.rests.eq(1)
         if self.arch.array.machine_carries:
-            # when the array is idle, sums that stay are written; in PEs they will be before any
-            # product of the next job
-            keeping, idle = Signal(), Signal()
-            m.d.comb += idle.eq(array.status.array[0] == cause("idle"))
-            m.d.comb += self.kept.eq(keeping & ~commanded & idle)
-            with m.If(self.kept | self.abort):
-                m.d.sync += keeping.eq(0)
-            with m.If(self.start):
-                m.d.sync += keeping.eq(self.job.keep)
+            # in PEs they will be before any product of the next job
+            keep_sums(m, self, ~commanded & (array.status.array[0] == cause("idle")))
         return m
 
     def _transpose(self, m: Module, array: Any) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness.machine import blank, small_machine
+from harness.machine import ARRAYS, blank, small_machine
 
 from hwsim.accelerator.program import Constants
 from hwsim.compiler.compile import compile_network
@@ -78,6 +78,24 @@ def test_a_list_that_no_half_holds_is_refused():
     arch = small_machine("gather")
     with pytest.raises(InputError, match="weight_depth, 256"):
         chunks_of(arch, np.ones((8, 65 * 4), np.int64), ((65, 1),))
+
+
+def test_a_list_is_cut_where_the_array_carries_sums():
+    arch = small_machine("gather", array=ARRAYS["gather"] | {"carries": True})
+    weight = np.ones((16, 130 * 4), np.int64)
+    weight[:, ::8] = 0  # lane 0 skips every second beat, the others need all
+    chunks = chunks_of(arch, weight, ((130, 3),))
+    assert [(c.first, c.k_folds, c.carry, c.keep) for c in chunks] == [
+        (first, *part)
+        for first in (0, 1)
+        for part in ((44, False, True), (44, True, True), (42, True, False))
+    ]
+    for chunk in chunks:
+        weights, *scale, entries = [load.target for load in chunk.loads]
+        assert (weights, entries) == ("weight", "list")
+        assert scale == ([] if chunk.keep else ["scale"])
+    assert [chunk.loads[-1].words for chunk in chunks] == [44, 44, 42] * 2
+    assert [chunk.reach for chunk in chunks] == [87 * 3, 129 * 3, 129 * 3] * 2
 
 
 def test_groups_of_filters_begin_with_a_word():

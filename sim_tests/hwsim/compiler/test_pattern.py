@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import small_machine
+from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.program import Constants
 from hwsim.arrays.base import array_model
@@ -50,8 +50,8 @@ def test_a_job_counts_as_the_layer_that_it_is(stride, padding):
     assert job.events == counts.events
 
 
-def chunks_of(weight, **others):
-    weights = PatternWeights(ARCH, Constants(ARCH))
+def chunks_of(weight, arch=ARCH, **others):
+    weights = PatternWeights(arch, Constants(arch))
     scale = Scale.of(np.zeros(len(weight), np.int64), 1, 0)
     loops = ((weight.shape[1] // ROWS, 1),)
     return list(weights.chunks(Filters("layer", weight, scale, loops, **others)))
@@ -82,6 +82,21 @@ def test_groups_with_lists_of_other_lengths_are_jobs_of_their_own_where_that_is_
 def test_what_no_half_holds_is_refused():
     with pytest.raises(InputError, match=r"memory\.weight_depth, 256"):
         chunks_of(np.ones((1, 64 * LANES), np.int64))
+
+
+def test_folds_of_a_group_are_cut_where_the_array_carries_sums():
+    arch = small_machine("pattern", array=ARRAYS["pattern"] | {"carries": True})
+    weight = np.ones((2 * COLS, 150 * LANES), np.int64)
+    weight[COLS:] = 0
+    weight[COLS:, 0] = 1
+    chunks = chunks_of(weight, arch)
+    assert [(c.first, c.k_folds, c.carry, c.keep) for c in chunks] == [
+        (0, 50, False, True), (0, 50, True, True), (0, 50, True, False), (1, 1, False, False),
+    ]  # fmt: skip
+    assert [[load.target for load in c.loads] for c in chunks] == [
+        ["weight", "list"], ["weight", "list"], *[["weight", "scale", "list"]] * 2,
+    ]  # fmt: skip
+    assert chunks[1].loads[0].words == 3 + 50 * ROWS
 
 
 def net_of(rng, *, taps=4, stride=1, padding=1):

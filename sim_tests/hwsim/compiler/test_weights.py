@@ -174,6 +174,20 @@ def test_groups_may_be_of_a_part_of_a_word():
     assert [(chunk.first, chunk.m_folds) for chunk in chunks] == [(0, 3), (3, 1), (4, 1)]
 
 
+def test_parts_of_compressed_weights_fit_by_their_non_zeros():
+    arch = small_machine(array=ARRAYS["bitmask"] | {"carries": True})
+    weight = np.zeros((4, 1200), np.int64)
+    weight[:, 600:] = 1  # rows of one slot, and then of five
+    chunks, _ = chunks_of(arch, weight)
+    words = [chunk.loads[0].words for chunk in chunks]
+    assert max(words) <= arch.memory.weight_depth < sum(words)
+    assert sum(chunk.k_folds for chunk in chunks) == 300
+    assert len({chunk.k_folds for chunk in chunks[:-1]}) == 1
+    assert [(c.carry, c.keep) for c in chunks] == [
+        (index > 0, index < len(chunks) - 1) for index in range(len(chunks))
+    ]
+
+
 def test_a_fold_that_does_not_fit_is_refused():
     arch = small_machine()
     weight = np.ones((4, 260), np.int64)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from harness.component import play, seeded
-from harness.machine import small_machine
+from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.execute import execute_cycles
 from hwsim.compiler.compile import compile_network
@@ -103,8 +103,15 @@ def executed(simulate, program, memory):
     return chip, jobs, np.diff([*starts, len(rows)]).tolist()
 
 
+def carried(program):
+    return any(getattr(tile.job, "carry", False) for tile in program.tiles)
+
+
 def case(arch, seed):
-    """A random network that fits, compiled for an image, with its image and its results."""
+    """A random network that fits, compiled for an image, with its image and its results.
+
+    Where the array carries sums, K of one of its layers is cut.
+    """
     rng = seeded(seed)
     while True:
         network, checkpoint = random_work(rng, arch)
@@ -114,13 +121,29 @@ def case(arch, seed):
             compiled = compile_network(arch, network, checkpoint)
         except InputError:
             continue
-        return compiled, act, golden.logits(network, checkpoint, act)
+        if carried(compiled.program) == arch.array.machine_carries:
+            return compiled, act, golden.logits(network, checkpoint, act)
 
 
 @pytest.mark.parametrize("kind", ["gather", "pattern"])
 @pytest.mark.parametrize("seed", [0, 2, 3])
 def test_random_networks(simulate, kind, seed):
-    compiled, act, expected = case(small_machine(kind), seed)
+    check(simulate, small_machine(kind), seed)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize(
+    ("kind", "memory"), [("gather", {"weight_depth": 16, "gather": True}), ("bitmask", {})]
+)
+def test_sums_are_carried(simulate, kind, memory, seed):
+    memory = {"act_banks": 3, "act_depth": 256, "weight_depth": 64, "scale_depth": 4} | memory
+    arch = small_machine(kind, array=ARRAYS[kind] | {"carries": True}, memory=memory)
+    check(simulate, arch, seed)
+
+
+def check(simulate, arch, seed):
+    """Hold values and cycles of all jobs of a network to what is expected."""
+    compiled, act, expected = case(arch, seed)
     program = compiled.program
     chip, jobs, cycles = executed(simulate, program, compiled.image(act))
     assert cycles == [execute_cycles(program.arch, tile) for tile in jobs]

@@ -23,15 +23,20 @@ DATAFLOWS = ["ws", "os"]
 def cases(draw):
     """Draw a design with a port of any width, and pruned operands."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dataflow = draw(st.sampled_from(DATAFLOWS))
     arch = bitmask_arch_of(
-        draw(st.sampled_from(DATAFLOWS)),
+        dataflow,
         draw(st.integers(1, 6)),
         draw(st.integers(1, 6)),
         1 << draw(st.integers(0, 4)),
         port=1 << draw(st.integers(0, 5)),
         weight_width=draw(st.sampled_from([2, 3, 8])),
+        carries=dataflow == "ws" and draw(st.booleans()),
     )
-    shape = tuple(draw(st.integers(1, 20)) for _ in range(3))
+    m, k, n = (draw(st.integers(1, 20)) for _ in range(3))
+    if arch.array.carries:  # K is cut over two commands
+        m, n = min(m, arch.array.cols), min(n, arch.array.acc_depth)
+    shape = m, k, n
     return arch, pruned(rng, arch, shape), rng
 
 

@@ -45,6 +45,7 @@ def runs(draw):
         1 << draw(st.integers(2, 4)),
         draw(st.integers(1, 16)),
         draw(st.integers(1, 3)),
+        carries=draw(st.booleans()),
         **numbers,
     )
     seed = draw(st.integers(0, 1 << 20))

@@ -51,6 +51,16 @@ def test_commands_follow_each_other(drive, dataflow, factor):
     check(drive, arch, [chained, chained], pause_factors(8)[factor])
 
 
+@pytest.mark.parametrize("factor", ["none", "both"])
+@pytest.mark.parametrize("design", [(1, 1, 1, 1), (2, 2, 4, 2), (3, 4, 8, 4)], ids=str)
+def test_sums_stay_from_one_command_to_the_next(drive, design, factor):
+    *sizes, port = design
+    arch = bitmask_arch_of("ws", *sizes, port=port, carries=True)
+    jobs = jobs_of(arch, 17, [*SHAPES, (1, 19, 1), (1, 14, 1), (1, 7, 1)])
+    assert any(len(job.inputs["command"]["keep"]) == 2 for job in jobs)
+    check(drive, arch, [*jobs, chain(jobs)], pause_factors(18)[factor])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_random_operands_numbers_and_pauses(drive, seed):
     rng = np.random.default_rng([9, seed])

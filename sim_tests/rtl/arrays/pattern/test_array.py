@@ -47,6 +47,15 @@ def test_equals_the_model(drive, design, factor):
     check(drive, arch, jobs_of(arch, 5), pause_factors(6)[factor])
 
 
+@pytest.mark.parametrize("factor", ["none", "both"])
+@pytest.mark.parametrize("design", [(1, 3, 8, 8), (2, 4, 8, 8)], ids=str)
+def test_sums_stay_from_one_command_to_the_next(drive, design, factor):
+    arch = arch_of(*design, carries=True)
+    jobs = jobs_of(arch, 17)
+    assert any(job.inputs["command"]["keep"].any() for job in jobs)
+    check(drive, arch, [*jobs, chain(jobs)], pause_factors(18)[factor])
+
+
 @pytest.mark.parametrize("design", [(1, 1, 8, 8), (3, 1, 16, 8), (4, 3, 16, 16)], ids=str)
 def test_other_sizes(drive, design):
     arch = arch_of(*design)
