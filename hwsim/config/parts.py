@@ -143,6 +143,7 @@ def clock_probe(arch: ArchConfig) -> ArchConfig:
     """Small design of the same kind that has the same paths, but for the access of memories.
 
     Its memories are small ones: depths decide how long an access takes, and how wide an address is.
+    No two have one shape, by which timing tells them apart.
     """
     array = arch.array
     depths = {
@@ -150,7 +151,12 @@ def clock_probe(arch: ArchConfig) -> ArchConfig:
         for field in array.DEPTHS
         if (depth := getattr(array, field)) is not None
     }
-    return _probe(arch, {**depths, **array.clock_probe})
+    probe = _probe(arch, {**depths, **array.clock_probe})
+    shapes = [(memory.depth, memory.width) for memory in probe.array.memories(probe.numbers)]
+    if len(set(shapes)) == len(shapes):
+        return probe
+    shallow = array.DEPTHS[-1]
+    return _probe(arch, {**depths, shallow: depths[shallow] // 2, **array.clock_probe})
 
 
 def _probe(arch: ArchConfig, changes: Mapping[str, int]) -> ArchConfig:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LARGE_BITS", "Memory"]
+__all__ = ["LARGE_BITS", "PIECE_DEPTH", "Memory", "pieces"]
 
 #: A memory of more bits should not end as flip-flops: each bit takes several times the area.
 LARGE_BITS = 1024
+
+#: Words of a piece of a deep memory: a macro of twice as many takes a third longer, and nearly
+#: twice the energy, for a fourteenth less area.
+PIECE_DEPTH = 4096
+
+
+def pieces(depth: int) -> int:
+    """Pieces of a deep memory."""
+    return -(-depth // PIECE_DEPTH)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,8 @@ class _Analysis:
             self.rams.append(cell | {"name": name})
             for pin, nets in connections.items():
                 if pin != "RD_DATA":
-                    self._loads(nets, self._input_load())
+                    pins = _enables(cell) if pin == "WR_EN" else nets
+                    self._loads(pins, self._input_load())
             return
         if kind == self.corner.flip_flop.name:
             self.flip_flops.append(cell)
@@ -334,6 +335,13 @@ def _tree(buffer: CellConfig, first: float, load: float) -> float:
             slew = max(_on(plane, drives, slew) for plane in (arc.rise_slew, arc.fall_slew))
         delays.append(time)
     return min(delays)
+
+
+def _enables(memory: dict[str, Any]) -> list[Any]:
+    """Nets of the write enables of a memory: a macro has one pin where all bits share one."""
+    width, nets = int(memory["parameters"]["WIDTH"], 2), memory["connections"]["WR_EN"]
+    ports = [nets[first : first + width] for first in range(0, len(nets), width)]
+    return [net for bits in ports for net in (bits if len(set(bits)) > 1 else bits[:1])]
 
 
 def net_names(netnames: dict[str, Any]) -> dict[int, str]:

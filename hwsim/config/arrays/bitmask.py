@@ -12,7 +12,7 @@ from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
-from hwsim.contract.memories import Memory
+from hwsim.contract.memories import PIECE_DEPTH, Memory, pieces
 from hwsim.contract.parts import Part
 
 __all__ = ["BitmaskConfig"]
@@ -179,7 +179,8 @@ class BitmaskConfig(DecodingConfig):
                 reads="mask_reads", writes="mask_writes",
             ),
             Memory(
-                "weight values", self.entry_depth, numbers.weight_width, self.pes, ports=1,
+                "weight values", min(self.entry_depth, PIECE_DEPTH), numbers.weight_width,
+                self.pes * pieces(self.entry_depth), ports=1,
                 reads="value_reads", writes="value_writes",
             ),
             self.accumulators(numbers),

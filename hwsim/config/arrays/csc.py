@@ -13,7 +13,7 @@ from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
-from hwsim.contract.memories import Memory
+from hwsim.contract.memories import PIECE_DEPTH, Memory, pieces
 from hwsim.contract.parts import Part
 
 __all__ = ["CSCConfig"]
@@ -188,7 +188,8 @@ class CSCConfig(DecodingConfig):
             replace(pointers, name="pointers, even"),
             replace(pointers, name="pointers, odd", depth=(self.col_depth + 1) // 2),
             Memory(
-                "entries", self.entry_depth, code + self.index_bits, pes, ports=1,
+                "entries", min(self.entry_depth, PIECE_DEPTH), code + self.index_bits,
+                pes * pieces(self.entry_depth), ports=1,
                 reads="entry_reads", writes="entry_writes",
             ),
         ]  # fmt: skip

@@ -16,7 +16,7 @@ class Buffer(wiring.Component):
 
     A chunk arrives as its mask, then its packed non-zeros. The sums of the mask are formed here,
     once for all PEs, in the cycle in which a beat of values is pushed: they tell every position
-    whether it has a value of this beat, and which. In the next one the values go to their places.
+    whether it has a value of this beat, and which. In the next cycle the values go there.
 
     * Latency: a mask is in the buffer one cycle after its push, values two.
     * Throughput: one beat per cycle. Never stalls.

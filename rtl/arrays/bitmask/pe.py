@@ -2,7 +2,6 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import BitmaskConfig
@@ -17,6 +16,7 @@ from hwsim.rtl.arrays.decoding.base_row import BaseRow
 from hwsim.rtl.arrays.decoding.drain_layout import drain_layout, lane_psums
 from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
+from hwsim.rtl.blocks.deep_memory import DeepMemory
 from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product
 
@@ -243,11 +243,9 @@ class PE(wiring.Component):
     def _multiply(self, m: Module, join: InnerJoin, route: data.View) -> dict[str, Value]:
         """Fetch, multiply and add the pairs; give the strobes of the memories."""
         sizes, numbers, always = self.sizes, self.sizes.numbers, Const(1)
-        values: Memory = Memory(shape=code_shape(numbers), depth=sizes.entry_depth, init=[])
-        m.submodules.values = values
-        write, read = values.write_port(), values.read_port()
+        values = m.submodules.values = DeepMemory(code_shape(numbers), sizes.entry_depth)
         fetch = Signal()
-        value_addr = Signal.like(read.addr, reset_less=True)
+        value_addr = Signal.like(values.read_addr, reset_less=True)
         slot = Signal.like(route.slot, name="slot", reset_less=True)
         position = Signal.like(join.pair.position, name="position", reset_less=True)
         m.d.sync += [
@@ -257,22 +255,21 @@ class PE(wiring.Component):
             position.eq(join.pair.position),
         ]
         m.d.comb += [
-            write.en.eq(self.load_en & (self.load.kind == 1)),
-            write.addr.eq(self.load.addr),
-            write.data.eq(self.load.data),
-            read.en.eq(fetch),
-            read.addr.eq(value_addr),
+            values.write_en.eq(self.load_en & (self.load.kind == 1)),
+            values.write_addr.eq(self.load.addr),
+            values.write_data.eq(self.load.data),
+            values.read_en.eq(fetch),
+            values.read_addr.eq(value_addr),
         ]
-        code = Signal(code_shape(numbers), reset_less=True)
         act = Signal(act_shape(numbers), reset_less=True)
-        m.d.sync += [code.eq(read.data), act.eq(self._act(m, slot, position).as_signed())]
+        m.d.sync += act.eq(self._act(m, slot, position).as_signed())
         act_q = delayed(m, act, 1, enable=always, name="act")
 
         accumulator = m.submodules.accumulator = Accumulator(
             sizes.banks, product_width=numbers.product_width, psum_width=numbers.psum_width
         )
         target = delayed(m, Cat(route.row, route.bank), 2, enable=always, name="target")
-        m.d.sync += accumulator.product[0].eq(product(act_q, code, numbers))
+        m.d.sync += accumulator.product[0].eq(product(act_q, values.word, numbers))
         m.d.comb += [
             accumulator.add.eq(delayed(m, fetch, 1, enable=always, name="pair", reset_less=False)),
             Cat(accumulator.row, accumulator.bank).eq(target),
@@ -280,8 +277,8 @@ class PE(wiring.Component):
             self.psum.eq(accumulator.psum),
         ]
         return {
-            "value_writes": write.en,
-            "value_reads": read.en,
+            "value_writes": values.write_en,
+            "value_reads": values.read_en,
             "macs": accumulator.add,
             "psum_reads": accumulator.reads,
             "psum_writes": accumulator.writes,

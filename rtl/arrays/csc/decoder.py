@@ -13,6 +13,7 @@ from hwsim.rtl.arrays.csc.layout import PESizes, entry_layout
 from hwsim.rtl.arrays.decoding.base_row import BaseRow
 from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
+from hwsim.rtl.blocks.deep_memory import DeepMemory
 from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.multiplier import code_shape
 
@@ -134,7 +135,7 @@ class Decoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = self.write_data.shape()
-        captured = data.View(layout, Signal(layout.size, name="captured", reset_less=True))
+        captured = data.View(layout, Signal(layout.size, name="captured"))
         goes = Signal()
         is_entry = Signal()
         is_top = Signal()
@@ -180,17 +181,15 @@ class Decoder(wiring.Component):
         with m.If(is_issuing):
             m.d.sync += [cursor.eq(addr_next), is_first.eq(column.ready)]
 
-        memory: Memory = Memory(shape=captured.shape(), depth=sizes.entry_depth, init=[])
-        m.submodules.entries = memory
-        write, read = memory.write_port(), memory.read_port()
+        entries = m.submodules.entries = DeepMemory(captured.shape(), sizes.entry_depth)
         m.d.comb += [
-            write.en.eq(self.write_en),
-            write.addr.eq(self.write_addr),
-            write.data.eq(self.write_data),
-            read.addr.eq(addr),
-            read.en.eq(is_issuing),
+            entries.write_en.eq(self.write_en),
+            entries.write_addr.eq(self.write_addr),
+            entries.write_data.eq(self.write_data),
+            entries.read_addr.eq(addr),
+            entries.read_en.eq(is_issuing),
+            captured.eq(entries.word),
         ]
-        m.d.sync += captured.eq(read.data)
 
         # what goes with the entry to the stages of capture, decode and multiply
         is_issued, always = Signal(), Const(1)

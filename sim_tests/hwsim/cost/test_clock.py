@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from hwsim.config import ArchConfig
+from hwsim.config.catalog import CONFIGS
 from hwsim.config.parts import ClockConfig, PathConfig, clock_probe
 from hwsim.cost.clock import clock
 from hwsim.cost.memories import build, process
@@ -42,6 +43,14 @@ def test_a_memory_that_is_fast_in_the_probe_may_be_the_slowest():
     assert found.memory.memory == "entries"
     assert found.memory.ns == pytest.approx(1.5 + access(arch, "entries"))
     assert found.period == found.memory.ns
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / "arch").glob("*.yaml")))
+def test_memories_of_a_probe_differ_in_shape(name):
+    """Timing tells them apart by it."""
+    probe = clock_probe(ArchConfig.read(name))
+    shapes = [(memory.depth, memory.width) for memory in probe.array.memories(probe.numbers)]
+    assert len(set(shapes)) == len(shapes)
 
 
 def test_paths_of_every_memory_are_measured(monkeypatch):

@@ -47,7 +47,9 @@ def netlist(cells, names=(), inputs=(), outputs=()):
             f"c{index}": {
                 "type": kind,
                 "parameters": parameters,
-                "connections": {pin: [net] for pin, net in pins.items()},
+                "connections": {
+                    pin: nets if isinstance(nets, list) else [nets] for pin, nets in pins.items()
+                },
             }
             for index, (kind, pins, parameters) in enumerate(cells)
         },
@@ -119,6 +121,18 @@ def test_memories_are_starts_and_ends_of_their_own():
     fast = timed(cells, memories=lambda *shape: 0.0)
     assert fast.starts_at is None
     assert fast.memory.delay == pytest.approx(0.162 + 0.402 + 0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize(("enables", "pins"), [([4, 4, 4], 1), ([4, 4, 8], 2)])
+def test_bits_that_are_written_together_share_a_pin(enables, pins):
+    ram = RAM | {"WIDTH": "11"}
+    cells = [
+        ("DFF", {"C": 1, "D": 9, "Q": 3}),
+        ("BUF", {"A": 3, "Y": 4}),
+        ("$mem_v2", {"RD_DATA": [5, 6, 7], "WR_EN": enables}, ram),
+    ]
+    found = timed(cells, memories=lambda *shape: 0.0)
+    assert found.memory.delay == pytest.approx(0.162 + 0.400 + 0.002 * pins + 0.05, abs=1e-4)
 
 
 def test_a_combinational_read_follows_its_address():
