@@ -11,13 +11,14 @@ import numpy as np
 
 from hwsim.accelerator.program import OUTPUTS, Program
 from hwsim.accelerator.simulate import simulate
+from hwsim.accelerator.tile import ArrayJob
 from hwsim.compiler.prepare import Prepared, on_acts
 from hwsim.config import ArchConfig, MemoryConfig
 from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 from hwsim.system import extras
-from hwsim.verification.networks import random_work
+from hwsim.verification.networks import random_checkpoint, random_work, wide_network
 
 if TYPE_CHECKING:
     from hwsim.rtl.cosim.machine_bench import Job
@@ -35,6 +36,10 @@ __all__ = [
 _TRIES = 200
 #: Images of a random case at most.
 _IMAGES = 3
+#: Of so many cases one has a layer of which a fold of filters does not fit the weight memory.
+_WIDE = 5
+#: Weights of each of its filters at first: it grows until K is cut.
+_INPUTS = 500
 
 
 @dataclass(frozen=True)
@@ -148,8 +153,13 @@ def random_cases(arch: ArchConfig, count: int, seed: int) -> list[MachineCase]:
 def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase:
     lanes, bus = MachineShape.of(arch).word_lanes, arch.bus.bytes
     refusal: InputError | None = None
+    wide, inputs = arch.array.machine_carries and index % _WIDE == _WIDE - 1, _INPUTS
     for _ in range(_TRIES):
-        network, checkpoint = random_work(rng, arch, f"random_{index}", lanes)
+        if wide:
+            network = wide_network(rng, f"wide_{index}", inputs)
+            checkpoint, inputs = random_checkpoint(rng, network), 2 * inputs
+        else:
+            network, checkpoint = random_work(rng, arch, f"random_{index}", lanes)
         size = network.input.channels, network.input.height, network.input.width
         act = rng.integers(-128, 128, size=(int(rng.integers(1, _IMAGES + 1)), *size))
         memory = MemoryConfig(
@@ -162,11 +172,18 @@ def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase
         try:
             prepared = on_acts(arch, network, checkpoint, act.astype(np.int8))
         except InputError as error:
-            refusal = error
+            refusal, wide = error, False
             continue
-        return MachineCase(network.name, prepared, memory)
+        if not wide or _carries(prepared):
+            return MachineCase(network.name, prepared, memory)
     assert refusal is not None
     raise refusal
+
+
+def _carries(prepared: Prepared) -> bool:
+    """Whether K of a layer is cut over jobs."""
+    jobs = (tile.job for tile in prepared.compiled.program.tiles)
+    return any(isinstance(job, ArrayJob) and job.keep for job in jobs)
 
 
 def verify_machine(

@@ -11,7 +11,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
 from hwsim.config import ArchConfig, NetworkConfig, PatternConfig
 from hwsim.config.base import parse
 
-__all__ = ["random_checkpoint", "random_network", "random_work"]
+__all__ = ["random_checkpoint", "random_network", "random_work", "wide_network"]
 
 
 def random_work(
@@ -84,6 +84,27 @@ def random_network(
         "layers": layers,
     }
     return parse(NetworkConfig, raw, name)
+
+
+def wide_network(rng: np.random.Generator, name: str, inputs: int) -> NetworkConfig:
+    """Draw a network whose second layer has about ``inputs`` weights for each filter.
+
+    A convolution of many channels, or of a fully connected layer many activations.
+    """
+    first, window = int(rng.integers(1, 7)), int(rng.integers(1, 4))
+    height, width = rng.integers(window, window + 5, size=2).tolist()
+    wide: dict[str, Any] = {"name": "l1", "type": "fc", "M": int(rng.integers(2, 20))}
+    taps = height * width
+    if rng.random() < 0.5:
+        wide |= {"type": "conv", "R": window, "padding": int(rng.integers(0, window))}
+        taps = window**2
+    layers = [
+        {"name": "l0", "type": "conv", "M": -(-inputs // taps), "R": 1, "relu": True},
+        wide | {"relu": True},
+        {"name": "l2", "type": "fc", "M": int(rng.integers(2, 7))},
+    ]
+    size = {"channels": first, "height": height, "width": width}
+    return parse(NetworkConfig, {"name": name, "input": size, "layers": layers}, name)
 
 
 def random_checkpoint(

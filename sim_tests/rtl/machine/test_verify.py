@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from harness.machine import small_machine
+from harness.machine import ARRAYS, small_machine
 
 import hwsim
 from hwsim.verification.machine import random_cases, verify_machine
@@ -26,6 +26,19 @@ def test_a_longer_list_begins_with_the_shorter_one():
     assert (three[0].prepared.compiled.program.size, three[0].memory) != (
         three[1].prepared.compiled.program.size, three[1].memory,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["ws", "os", "nm"])
+def test_one_case_of_five_has_a_k_that_is_cut(kind):
+    def kept(case):
+        jobs = [tile.job for tile in case.prepared.compiled.program.tiles]
+        return sum(getattr(job, "keep", False) for job in jobs)
+
+    alone = random_cases(small_machine(kind), 5, seed=3)
+    cases = random_cases(small_machine(kind, array=ARRAYS[kind] | {"carries": True}), 5, seed=3)
+    assert [case.name for case in cases] == [*(f"random_{index}" for index in range(4)), "wide_4"]
+    assert kept(cases[4]) > 0
+    assert [kept(case) for case in alone] == [0] * 5
 
 
 def test_random_cases_are_equal_and_leave_waves(folder):
