@@ -28,7 +28,7 @@ from hwsim.compiler.jobs import turns
 from hwsim.compiler.layout import Map
 from hwsim.compiler.weights import Chunk, Filters, Ints, ListedChunk, Loops, Scale, Weights
 from hwsim.config import ArchConfig, LayerShape, PatternConfig
-from hwsim.contract.machine import OUTPUT_STAGE, PATTERN_OPTIONS
+from hwsim.contract.machine import PATTERN_OPTIONS
 from hwsim.errors import InputError
 from hwsim.formats.operands import weight_codes
 from hwsim.formats.pattern import TAPS, kernels_of, library_of, masks_of
@@ -159,7 +159,7 @@ class PatternWeights(Weights):
             options=options(
                 stride=patch.stride - 1, edges=sum(edge << i for i, edge in enumerate(edges))
             ),
-            carry=chunk.carry, keep=chunk.keep, cycles=counts.cycles - OUTPUT_STAGE * chunk.keep,
+            carry=chunk.carry, keep=chunk.keep, cycles=counts.cycles,
             act_beats=counts.events["act_beats"],
         )  # fmt: skip
         return Tile(loads, job, layer=shape.layer.name)

@@ -110,6 +110,13 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     shape = len(rows), len(cols), gemm.N
     if decompresses(arch):
         stored = None if gemm.weight is None else gemm.weight[np.ix_(rows, cols)] != 0
-        first, *second = halves(array, *shape) if all(shape) else [0]
-        return count_compressed(arch, stored, *shape, cut=first if second else 0)
+        return count_compressed(arch, stored, *shape, cut=_cut(array, *shape))
     return count_cut(arch, *shape)
+
+
+def _cut(array: SystolicConfig, m: int, k: int, n: int) -> int:
+    """K fold with which a second command begins, where the sums are carried; or 0."""
+    if not array.carries or 0 in (m, k, n):
+        return 0
+    first, *second = halves(array, m, k, n)
+    return first if second else 0

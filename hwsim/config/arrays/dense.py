@@ -85,6 +85,8 @@ class DenseConfig(SystolicConfig):
             raise ValueError("weight_stream must be plain with gather_depth")
         if self.carries and self.gather_depth is not None:
             raise ValueError("carries must be off with gather_depth: banks are filled per command")
+        if self.carries and self.decompresses and self.dataflow == "os":
+            raise ValueError("carries must be off for dataflow os with compressed weights")
         return self
 
     @property
