@@ -3,13 +3,18 @@
 Lists and compressed weights in parts are those of ``test_programs.py``, which needs no build.
 """
 
+from dataclasses import replace
+
 import pytest
 from harness.component import seeded
 from harness.machine import CRAMPED, block
 from harness.machine_runs import check_runs, inputs
 
 from hwsim.compiler.prepare import on_acts
+from hwsim.config import MemoryConfig
 from hwsim.errors import InputError
+from hwsim.rtl.cosim import machine_bench
+from hwsim.verification.machine import job_of
 from hwsim.verification.networks import random_checkpoint, random_work
 
 MACHINES = [name for name, (_, own, *_) in CRAMPED.items() if own.get("carries")]
@@ -48,3 +53,25 @@ def test_groups(bench):
     work = on_acts(bench.arch, network, checkpoint, act)
     assert carried(work.compiled)
     check_runs(bench, work.compiled, act, work.results, rng)
+
+
+@pytest.mark.parametrize("bench", ["csc in parts"], indirect=True)
+def test_sums_that_no_job_carries_are_dropped(bench):
+    """A job that keeps its sums comes twice: the second one begins anew."""
+    rng = seeded(1)
+    network = block("groups", (9, 13))
+    checkpoint = random_checkpoint(rng, network)
+    act = inputs(rng, network, 1)
+    work = on_acts(bench.arch, network, checkpoint, act)
+    program = work.compiled.program
+    index, tile = next(
+        (index, tile)
+        for index, tile in enumerate(program.tiles)
+        if getattr(tile.job, "keep", False) and not tile.job.carry
+    )
+    program.tiles.insert(index + 1, replace(tile, loads=()))
+    memory = MemoryConfig(name="test", source="test", latency=1, bytes_per_cycle=4, outstanding=4)
+    job = job_of(program, memory, 3_000_000)
+    (outcome,) = machine_bench.run(bench, work.compiled.image(act), [job])
+    assert outcome.error == "none"
+    assert (work.compiled.outputs(outcome.output) == work.results).all()
