@@ -192,7 +192,8 @@ class Decoder(wiring.Component):
         ]
 
         # what goes with the entry to the stages of capture, decode and multiply
-        is_issued, always = Signal(), Const(1)
+        is_issued = Signal()
+        always = Const(1)
         m.d.sync += is_issued.eq(is_issuing)
         m.d.sync += is_entry.eq(is_issued)
         m.d.comb += [
