@@ -45,10 +45,6 @@ class ShapeWeights(Weights):
         copies = max(1, -(-filters.results * block // k))
         return _zeros(-(-rows // cols) * cols, k * copies), copies
 
-    def _words(self, name: str, weight: Ints) -> int:
-        filters, k = len(weight), int(weight.shape[1])
-        return filters // self.shape.ofmap_lanes * k // self.arch.array.block
-
     def _chunk(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Chunk:
         m_folds = len(weight) // self.shape.ofmap_lanes
         loads = (

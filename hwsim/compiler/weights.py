@@ -293,6 +293,9 @@ class Weights:
 
     def _words(self, name: str, weight: Ints) -> int:
         """Words of the weight memory that filters take."""
+        if self.arch.array.counts_shapes:
+            beats: int = len(weight) // self.shape.ofmap_lanes * weight.shape[1]
+            return beats // self.arch.array.block
         words = array_model(self.arch).weight_words(self.arch, weight, name)
         return len(next(iter(words.values())))
 
