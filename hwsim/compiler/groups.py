@@ -14,7 +14,7 @@ from hwsim.compiler.contents import Contents
 from hwsim.compiler.grid import Cut
 from hwsim.compiler.jobs import of_filters
 from hwsim.compiler.layout import Map, Sums, Unrolled
-from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Weights, cuts, ranges
+from hwsim.compiler.weights import Chunk, Filters, Ints, Part, Weights, cuts
 from hwsim.config import LayerShape
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import POST_LEVELS
@@ -36,35 +36,21 @@ class GroupedWeights(Weights):
     def chunks(self, filters: Filters) -> Iterator[Chunk]:
         """Filters of a layer, in groups; errors as of :meth:`Weights.chunks`."""
         cols, first, matrix = self.shape.ofmap_lanes, 0, self._words_whole(filters)
-        cut, folds = self._cut(filters, matrix)
-        parts = ranges(cut, self.shape.act_lanes)
+        parts, folds = self._cut(filters, matrix)
         for m_folds in folds:
             some = matrix[first * cols : (first + m_folds) * cols]
-            for index, ((offset, loops), part) in enumerate(zip(cut, parts, strict=True)):
-                chunk = self._chunk(filters, first, some[:, part.start : part.stop], loops)
-                (weights, *_) = chunk.loads
-                chunk = replace(chunk, weight_words=weights.words)
-                if len(cut) > 1:
-                    keep = index < len(cut) - 1
-                    _, groups, rows = self.arch.array.machine_rows
-                    chunk = replace(
-                        chunk, offset=offset, carry=index > 0, keep=keep,
-                        pixels=groups * (rows // m_folds),
-                        loads=chunk.loads[:1] if keep else chunk.loads,
-                    )  # fmt: skip
-                yield chunk
+            yield from self._of_parts(filters, first, some, parts)
             first += m_folds
 
-    def _cut(self, filters: Filters, matrix: Ints) -> tuple[list[tuple[int, Loops]], Iterable[int]]:
+    def _cut(self, filters: Filters, matrix: Ints) -> tuple[Sequence[Part], Iterable[int]]:
         """K in as few parts as fit, and the folds of filters that are held together."""
-        arch, model = self.arch, array_model(self.arch)
+        arch, model, lanes = self.arch, array_model(self.arch), self.shape.act_lanes
         if arch.array.machine_carries:
-            for cut in cuts(filters.loops):
-                parts = ranges(cut, self.shape.act_lanes)
-                folds = model.cut_folds(arch, matrix, parts, filters.name)
+            for parts in cuts(filters.loops, lanes):
+                folds = model.cut_folds(arch, matrix, [part.k for part in parts], filters.name)
                 if folds:
-                    return cut, folds
-        return [(0, filters.loops)], model.group_folds(arch, matrix, filters.name)
+                    return parts, folds
+        return next(cuts(filters.loops, lanes)), model.group_folds(arch, matrix, filters.name)
 
     def _counts(self, weight: Ints) -> Callable[..., Counts]:
         return partial(array_model(self.arch).count_groups, self.arch, weight)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from hwsim.accelerator.tile import Nest
 from hwsim.arrays.base import array_model
-from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Weights, cuts, ranges
+from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Part, Weights, cuts
 
 __all__ = ["HeldWeights"]
 
@@ -37,51 +36,33 @@ class HeldWeights(Weights):
     def chunks(self, filters: Filters) -> Iterator[Chunk]:
         """Filters of a layer, in groups that the PEs and a half hold; of cut K, its parts."""
         cols, first, matrix = self.shape.ofmap_lanes, 0, self._words_whole(filters)
-        cut = self._cut(filters, matrix)
-        parts = ranges(cut, self.shape.act_lanes)
+        count, parts = array_model(self.arch).count_fed, self._cut(filters, matrix)
         while first * cols < len(matrix):
             rest = matrix[first * cols :]
-            m_folds = min(
-                self._most(filters.name, rest[:, part.start : part.stop]) for part in parts
-            )
-            for index, ((offset, loops), part) in enumerate(zip(cut, parts, strict=True)):
-                weight = rest[: m_folds * cols, part.start : part.stop]
-                chunk = self._chunk(filters, first, weight, loops)
-                yield self._piece(chunk, weight, offset, carry=index > 0, keep=index < len(cut) - 1)
+            m_folds = min(self._most(filters.name, part.of(rest)) for part in parts)
+            some = rest[: m_folds * cols]
+            chunks = self._of_parts(filters, first, some, parts)
+            for chunk, part in zip(chunks, parts, strict=True):
+                counts = partial(count, self.arch, part.of(some), keep=chunk.keep)
+                yield HeldChunk(**vars(replace(chunk, counts=counts)))
             first += m_folds
 
-    def _piece(
-        self, chunk: Chunk, weight: Ints, offset: int, *, carry: bool, keep: bool
-    ) -> HeldChunk:
-        """A chunk as PEs hold it."""
-        (weights, *_) = chunk.loads
-        more: dict[str, Any] = {"weight_words": weights.words}
-        if carry or keep:
-            per_row, groups, rows = self.arch.array.machine_rows
-            count = partial(array_model(self.arch).count_fed, self.arch, weight, keep=keep)
-            more |= {
-                "offset": offset, "carry": carry, "keep": keep, "counts": count,
-                "pixels": groups * (rows // -(-chunk.m_folds // per_row)),
-                "loads": chunk.loads[:1] if keep else chunk.loads,
-            }  # fmt: skip
-        return HeldChunk(**vars(chunk) | more)
-
-    def _cut(self, filters: Filters, matrix: Ints) -> list[tuple[int, Loops]]:
+    def _cut(self, filters: Filters, matrix: Ints) -> Sequence[Part]:
         """K in as few parts as let all PEs have a filter; else one fold of filters.
 
         Where K is not cut, few PEs may have one: that takes more cycles than weights which are
         loaded again.
         """
-        array, cols = self.arch.array, self.shape.ofmap_lanes
+        array, cols, lanes = self.arch.array, self.shape.ofmap_lanes, self.shape.act_lanes
         limit = min(self.memory.weight_depth, MOST_WORDS)
         if array.machine_carries:
             per_row, *_ = array.machine_rows
             for folds in (min(per_row, len(matrix) // cols), 1):
-                for cut in cuts(filters.loops):
-                    parts = ranges(cut, self.shape.act_lanes)
-                    if array_model(self.arch).holds(self.arch, matrix, folds * cols, parts, limit):
-                        return cut
-        return [(0, filters.loops)]
+                for parts in cuts(filters.loops, lanes):
+                    ranges = [part.k for part in parts]
+                    if array_model(self.arch).holds(self.arch, matrix, folds * cols, ranges, limit):
+                        return parts
+        return next(cuts(filters.loops, lanes))
 
     def _most(self, name: str, matrix: Ints) -> int:
         """Folds of filters that fit the memories of PEs and a half."""

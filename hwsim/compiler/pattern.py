@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -204,12 +204,11 @@ class PatternWeights(Weights):
         for first, stop in self._runs(name, folds, timings):
             chosen = self._chosen(units, used[first:stop], max(folds[first:stop]))
             parts = self._parts_of(stop - first, chosen.shape[1])
-            for index, some in enumerate(np.split(chosen, np.cumsum(parts)[:-1], axis=1)):
-                chunk = self._chunk_of(name, units, scale, first, some)
-                carry, keep = index > 0, index < len(parts) - 1
-                weight, of_scale, entries = chunk.loads
-                loads = (weight, entries) if keep else (weight, of_scale, entries)
-                yield replace(chunk, carry=carry, keep=keep, loads=loads)
+            chunks = [
+                self._chunk_of(name, units, scale, first, some)
+                for some in np.split(chosen, np.cumsum(parts)[:-1], axis=1)
+            ]
+            yield from self._linked(chunks, [0] * len(chunks))
 
     def _runs(
         self, name: str, folds: Sequence[int], timings: Counter[Timing] | None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.base import array_model
 from hwsim.compiler.layout import Map, Unrolled
 from hwsim.compiler.operands import is_depthwise
 from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Scale, Weights
@@ -53,9 +50,8 @@ class ShapeWeights(Weights):
             ),
             self.constants.room("scale", m_folds, self.shape.scale_word // 8),
         )
-        count = cache(partial(array_model(self.arch).count_whole, self.arch, weight))
         k_folds = weight.shape[1] // self.shape.act_lanes
-        return Chunk(first, m_folds, k_folds, tuple(loops), lambda pixels, _: count(pixels), loads)
+        return Chunk(first, m_folds, k_folds, tuple(loops), self._counts(weight), loads)
 
 
 def _zeros(rows: int, columns: int) -> NDArray[np.integer]:

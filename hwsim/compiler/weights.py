@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import prod
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,11 @@ __all__ = [
     "Ints",
     "ListedChunk",
     "Loops",
+    "Part",
     "Scale",
     "Weights",
     "cut_loops",
     "cuts",
-    "ranges",
 ]
 
 Ints = NDArray[np.integer]
@@ -93,6 +94,18 @@ class Filters:
         return padded
 
 
+class Part(NamedTuple):
+    """A part of K: its first beat, the loops over its beats, and its K indices."""
+
+    offset: int
+    loops: Loops
+    k: range
+
+    def of(self, weight: Ints) -> Ints:
+        """What it has of a matrix."""
+        return weight[:, self.k.start : self.k.stop]
+
+
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """Filters whose weights lie in a half together: folds ``first`` to ``first + m_folds``."""
@@ -125,6 +138,9 @@ class Chunk:
     def post(self, start: int, pixels: Loops, step: int) -> Nest:
         """Results of a job, of ``pixels`` in two loops: of each fold of filters the pixels."""
         return Nest.loops(start, *pixels, (self.m_folds, step))
+
+
+C = TypeVar("C", bound=Chunk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,28 +255,40 @@ class Weights:
 
     def _pieces(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Iterator[Chunk]:
         """A fold of filters in parts of K, of which each fits a half."""
-        parts = self._parts(filters.name, weight, loops)
-        for index, (offset, some, columns) in enumerate(parts):
-            chunk = self._chunk(filters, first, weight[:, columns], some)
-            carry, keep = index > 0, index < len(parts) - 1
-            loads = chunk.loads[:1] if keep else chunk.loads
-            yield replace(chunk, offset=offset, carry=carry, keep=keep, loads=loads)
+        return self._of_parts(filters, first, weight, self._parts(filters.name, weight, loops))
 
-    def _parts(self, name: str, weight: Ints, loops: Loops) -> list[tuple[int, Loops, slice]]:
-        """First beat, loops and columns of each part of K of a fold of filters.
+    def _of_parts(
+        self, filters: Filters, first: int, weight: Ints, parts: Sequence[Part]
+    ) -> Iterator[Chunk]:
+        """The same filters in parts of K."""
+        chunks = [self._chunk(filters, first, part.of(weight), part.loops) for part in parts]
+        return self._linked(chunks, [part.offset for part in parts])
 
-        Parts are of equal beats, and so small that the one with the most words fits.
+    def _linked(self, chunks: Sequence[C], offsets: Iterable[int]) -> Iterator[C]:
+        """Parts of K of the same filters: sums stay from one to the next, the last has scales."""
+        if len(chunks) == 1:
+            yield from chunks
+            return
+        per_row, pixels, rows = self.arch.array.machine_rows
+        pixels *= rows // -(-chunks[0].m_folds // per_row)
+        for index, (chunk, offset) in enumerate(zip(chunks, offsets, strict=True)):
+            keep = index < len(chunks) - 1
+            loads = tuple(load for load in chunk.loads if not keep or load.target != "scale")
+            yield replace(
+                chunk, offset=offset, carry=index > 0, keep=keep, pixels=pixels, loads=loads
+            )
+
+    def _parts(self, name: str, weight: Ints, loops: Loops) -> list[Part]:
+        """Parts of K of a fold of filters.
+
+        They are of equal beats, and so small that the one with the most words fits.
         """
         lanes, limit = self.shape.act_lanes, self.memory.weight_depth
         need, most = self._need(name, weight), weight.shape[1] // lanes
         while True:
             most = max(1, min(most - 1, most * limit // need))
-            parts, begin = [], 0
-            for offset, some in cut_loops(loops, most):
-                end = begin + prod(bound for bound, _ in some) * lanes
-                parts.append((offset, some, slice(begin, end)))
-                begin = end
-            need = max(self._need(name, weight[:, columns]) for *_, columns in parts)
+            parts = cut(loops, most, lanes)
+            need = max(self._need(name, part.of(weight)) for part in parts)
             if need <= limit or most == 1:
                 # or refused, with what one beat needs
                 self._fit(name, [need], 1)
@@ -281,7 +309,8 @@ class Weights:
             self.constants.load("scale", 0, self._scales(of_part, m_folds)),
         )
         k_folds = weight.shape[1] // self.shape.act_lanes
-        return Chunk(first, m_folds, k_folds, tuple(loops), self._counts(weight), loads)
+        words = loads[0].words if arch.array.skips_acts else 0
+        return Chunk(first, m_folds, k_folds, tuple(loops), self._counts(weight), loads, words)
 
     def _counts(self, weight: Ints) -> Callable[..., Counts]:
         """Counts of the array, of what a job says."""
@@ -336,18 +365,21 @@ class Weights:
         return to_bytes(fields, self.shape.scale_word)
 
 
-def ranges(parts: Iterable[tuple[int, Loops]], lanes: int) -> list[range]:
-    """K indices of the parts of a nest."""
-    sizes = [prod(bound for bound, _ in some) * lanes for _, some in parts]
-    ends = list(accumulate(sizes, initial=0))
-    return [range(begin, end) for begin, end in pairwise(ends)]
-
-
-def cuts(loops: Loops) -> Iterator[list[tuple[int, Loops]]]:
-    """Ways to cut a nest: whole, in two parts, ..., in single positions."""
+def cuts(loops: Loops, lanes: int) -> Iterator[list[Part]]:
+    """Ways to cut K: whole, in two parts, ..., in single beats of ``lanes``."""
     beats = prod(bound for bound, _ in loops)
     for count in range(1, beats + 1):
-        yield list(cut_loops(loops, -(-beats // count)))
+        yield cut(loops, -(-beats // count), lanes)
+
+
+def cut(loops: Loops, most: int, lanes: int) -> list[Part]:
+    """Cut K into parts of at most ``most`` beats of ``lanes``."""
+    parts, begin = [], 0
+    for offset, some in cut_loops(loops, most):
+        end = begin + prod(bound for bound, _ in some) * lanes
+        parts.append(Part(offset, some, range(begin, end)))
+        begin = end
+    return parts
 
 
 def cut_loops(loops: Loops, most: int) -> Iterator[tuple[int, Loops]]:

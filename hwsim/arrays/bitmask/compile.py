@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
-from hwsim.arrays.decoding.cut import Piece, cut_k, pieces
+from hwsim.arrays.decoding import cut as decoding
+from hwsim.arrays.decoding.cut import Piece, parts_of_k
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range
@@ -25,6 +26,7 @@ __all__ = [
     "compile",
     "cut_tiles",
     "full_tiles",
+    "parts",
     "tiles",
     "weight_writes",
 ]
@@ -144,6 +146,12 @@ def cut_tiles(
         start += some.shape[1]
 
 
+def parts(arch: ArchConfig, k: int, weight: NDArray[np.integer] | None) -> list[range]:
+    """Parts of K of each command: one where it fits, or sums cannot stay."""
+    array = arch.array_as(BitmaskConfig)
+    return parts_of_k(array, k, weight, array.chunk, array.mask_depth * array.chunk)
+
+
 def commands(
     arch: ArchConfig, weight: NDArray[np.integer], pixels: int, name: str
 ) -> Iterator[Piece[Tile]]:
@@ -154,18 +162,11 @@ def commands(
     InputError
         As :func:`tiles`.
     """
-    array, depth = arch.array_as(BitmaskConfig), weight.shape[1]
-    groups = -(-pixels // array.clusters)
-
-    def fits(part: range) -> bool:
-        values = np.count_nonzero(weight[:, part.start : part.stop], axis=1)
-        chunks = -(-len(part) // array.chunk)
-        return chunks <= array.mask_depth and int(values.max()) <= array.entry_depth
-
-    parts = cut_k(depth, array.chunk, fits) if array.carries else [range(depth)]
-    for tiles_of_parts in cut_tiles(arch, weight, parts, name):
-        most = array.kept_groups(tiles_of_parts[0].rows) if len(parts) > 1 else groups
-        yield from pieces(tiles_of_parts, parts, groups, most)
+    array, cut = arch.array_as(BitmaskConfig), parts(arch, weight.shape[1], weight)
+    return decoding.commands(
+        cut_tiles(arch, weight, cut, name), cut, -(-pixels // array.clusters),
+        lambda tile: array.kept_groups(tile.rows),
+    )  # fmt: skip
 
 
 def full_tiles(arch: ArchConfig, shape: tuple[int, int], name: str) -> Iterator[tuple[Tile, int]]:
@@ -228,23 +229,23 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     array, weight, act = arch.array_as(BitmaskConfig), gemm.weight, gemm.act
     if weight is None or act is None:
         raise InputError(gemm.name, "", None, "compiling needs weights and activations")
-    parts = list(commands(arch, weight, gemm.N, gemm.name))
-    chunks = [-(-len(piece.k) // array.chunk) for piece in parts]
+    pieces = list(commands(arch, weight, gemm.N, gemm.name))
+    chunks = [-(-len(piece.k) // array.chunk) for piece in pieces]
     command: dict[str, list[int]] = {
         "weight_beats": [
-            piece.tile.weight_beats(array, each) for piece, each in zip(parts, chunks, strict=True)
+            piece.tile.weight_beats(array, each) for piece, each in zip(pieces, chunks, strict=True)
         ],
         "chunks": chunks,
-        "groups": [len(piece.groups) for piece in parts],
-        "rows": [piece.tile.rows for piece in parts],
-        "masks": [each * piece.tile.rows for piece, each in zip(parts, chunks, strict=True)],
-        "edge": [piece.tile.edge(array) for piece in parts],
+        "groups": [len(piece.groups) for piece in pieces],
+        "rows": [piece.tile.rows for piece in pieces],
+        "masks": [each * piece.tile.rows for piece, each in zip(pieces, chunks, strict=True)],
+        "edge": [piece.tile.edge(array) for piece in pieces],
     }
     if array.carries:
-        command |= {"carry": [piece.carry for piece in parts]}
-        command |= {"keep": [piece.keep for piece in parts]}
+        command |= {"carry": [piece.carry for piece in pieces]}
+        command |= {"keep": [piece.keep for piece in pieces]}
     writes = [
-        weight_writes(arch, weight[:, piece.k.start : piece.k.stop], piece.tile) for piece in parts
+        weight_writes(arch, weight[:, piece.k.start : piece.k.stop], piece.tile) for piece in pieces
     ]
     beats = [
         _act_beats(
@@ -254,10 +255,10 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
                 piece.groups.start * array.clusters : piece.groups.stop * array.clusters,
             ],
         )
-        for piece in parts
+        for piece in pieces
     ]
     index = [
-        _ofmap_index(array, piece.tile, piece.groups, gemm.N) for piece in parts if not piece.keep
+        _ofmap_index(array, piece.tile, piece.groups, gemm.N) for piece in pieces if not piece.keep
     ]
     return Job(
         inputs={

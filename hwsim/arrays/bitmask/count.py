@@ -13,7 +13,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.arrays.bitmask.compile import Tile, check_operands, commands, full_tiles, tiles
+from hwsim.arrays.bitmask.compile import Tile, check_operands, commands, full_tiles, parts, tiles
 from hwsim.arrays.bitmask.masks import Words, act_masks, full_masks, row_masks
 from hwsim.arrays.bitmask.recurrence import (
     BROADCAST,
@@ -54,30 +54,37 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     array = arch.array_as(BitmaskConfig)
     # a group is full but for the last, whose clusters may have no pixel
     missing = -gemm.N % array.clusters
+    if len(parts(arch, gemm.K, gemm.weight)) > 1:
+        return _count_commands(arch, gemm, missing)
     if gemm.has_act:
         act = act_masks(gemm, array.chunk, missing)
     else:
         act = _two_groups(full_masks(gemm.K, array.chunk), array.clusters, missing)
-    if array.carries:
-        return _count_commands(arch, gemm, missing)
     if gemm.weight is None:
-        filters = full_masks(gemm.K, array.chunk)[:, :, None]
-        parts = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
+        filters = _and_none(full_masks(gemm.K, array.chunk)[:, :, None])
+        alike = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
     else:
-        filters = row_masks(gemm.weight, array.chunk)
-        parts = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
-    # one more filter, without weights, for the PEs that have fewer than others
-    filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
+        filters = _and_none(row_masks(gemm.weight, array.chunk))
+        alike = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
     groups, shape = -(-gemm.N // array.clusters), _shape(arch)
 
     def counted(tile: Tile) -> Counts:
-        local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
         run = partial(recur, act) if gemm.has_act else partial(recur_alike, act, groups)
         drain = tile.drain_beats(array)
-        total = run(local, drain, shape)
+        total = run(_local(filters, tile), drain, shape)
         return _counts(array, tile, len(act), groups, total, drain)
 
-    return reduce(add, (counted(tile).scaled(times) for tile, times in parts))
+    return reduce(add, (counted(tile).scaled(times) for tile, times in alike))
+
+
+def _and_none(filters: Words) -> Words:
+    """One more filter, without weights, for the PEs that have fewer than others."""
+    return np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
+
+
+def _local(filters: Words, tile: Tile) -> Words:
+    """Masks of the filters of a tile, row by row."""
+    return np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
 
 
 def _shape(arch: ArchConfig) -> Shape:
@@ -92,7 +99,7 @@ def _shape(arch: ArchConfig) -> Shape:
 
 
 def _count_commands(arch: ArchConfig, gemm: GEMM, missing: int) -> Counts:
-    """Counts of a product whose K may be cut over commands."""
+    """Counts of a product whose K is cut over commands."""
     array = arch.array_as(BitmaskConfig)
     weight = np.ones((gemm.M, gemm.K), np.int8) if gemm.weight is None else gemm.weight
     if gemm.has_act:
@@ -100,8 +107,7 @@ def _count_commands(arch: ArchConfig, gemm: GEMM, missing: int) -> Counts:
     else:
         act = np.repeat(full_masks(gemm.K, array.chunk)[:, :, None], gemm.N + missing, axis=2)
         act[:, :, gemm.N :] = 0
-    filters = row_masks(weight, array.chunk)
-    filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
+    filters = _and_none(row_masks(weight, array.chunk))
     total = []
     for tile, k, groups, _, keep in commands(arch, weight, gemm.N, gemm.name):
         chunks = slice(k.start // array.chunk, -(-k.stop // array.chunk))
@@ -115,8 +121,7 @@ def count_command(
     arch: ArchConfig, weight: NDArray[np.integer], tile: Tile, act: Words, *, keep: bool
 ) -> Counts:
     """Counts of the command of one tile, for masks of activations; with ``keep`` its sums stay."""
-    filters = row_masks(weight, arch.array_as(BitmaskConfig).chunk)
-    filters = np.concatenate((filters, np.zeros_like(filters[:, :, :1])), axis=2)
+    filters = _and_none(row_masks(weight, arch.array_as(BitmaskConfig).chunk))
     return _count_command(arch, tile, filters, act, keep=keep)
 
 
@@ -124,9 +129,8 @@ def _count_command(
     arch: ArchConfig, tile: Tile, filters: Words, act: Words, *, keep: bool
 ) -> Counts:
     array = arch.array_as(BitmaskConfig)
-    local = np.ascontiguousarray(filters[:, :, tile.filters].transpose(0, 2, 1, 3))
     drain = 0 if keep else tile.drain_beats(array)
-    total = recur(act, local, drain, _shape(arch))
+    total = recur(act, _local(filters, tile), drain, _shape(arch))
     groups = act.shape[2] // array.clusters
     return _counts(array, tile, len(act), groups, total, drain)
 

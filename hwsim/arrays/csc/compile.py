@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
-from hwsim.arrays.decoding.cut import Piece, cut_k, pieces
+from hwsim.arrays.decoding import cut as decoding
+from hwsim.arrays.decoding.cut import Piece, parts_of_k
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range
@@ -34,6 +35,7 @@ __all__ = [
     "cut_folds",
     "full_tiles",
     "group_folds",
+    "parts",
     "tiles",
     "weight_words",
 ]
@@ -123,29 +125,57 @@ def tiles(
     InputError
         One local row alone overflows the entry memory, or the weights overflow the codebook.
     """
+    rooms = None if entries_of_pe is None else [entries_of_pe]
+    for (tile,) in cut_tiles(arch, weight, [range(weight.shape[1])], name, rows, rooms):
+        yield tile
+
+
+def cut_tiles(
+    arch: ArchConfig,
+    weight: NDArray[np.integer],
+    parts: Sequence[range],
+    name: str,
+    rows: int | None = None,
+    rooms: Sequence[int] | None = None,
+) -> Iterator[list[Tile]]:
+    """M tiles of which every part of K fits, each with what the parts hold of its rows.
+
+    ``rows`` and ``rooms`` are the limits, of rows and of each part's entries.
+
+    Raises
+    ------
+    InputError
+        As :func:`tiles`.
+    """
     array = arch.array_as(CSCConfig)
     run = zero_run(array.index_bits, entry_has_zero(arch))
     table = _table(array, weight, name)
     words = 0 if table is None else len(table)
+    columns = [weight[:, part.start : part.stop] for part in parts]
+    depths = rooms or [array.entry_depth] * len(parts)
     num_rows, start = len(weight), 0
-    depth = array.entry_depth if entries_of_pe is None else entries_of_pe
     most = window = array.pes * (array.acc_depth if rows is None else rows)
     while start < num_rows:
         stop = min(num_rows, start + window)
-        entries, padding = count_entries(weight[start:stop], array.pes, run)
-        if int(entries.sum(axis=1, dtype=np.int64).max()) > depth:
-            grown = np.cumsum(row_entries(weight[start:stop], array.pes, run), axis=0)
-            fit = int(np.count_nonzero(grown.max(axis=1) <= depth))
-            if fit == 0:
-                raise _row_overflows(arch, name, int(grown[0].max()), depth)
+        counts = [count_entries(some[start:stop], array.pes, run) for some in columns]
+        fit = None
+        for some, depth, (entries, _) in zip(columns, depths, counts, strict=True):
+            if int(entries.sum(axis=1, dtype=np.int64).max()) > depth:
+                grown = np.cumsum(row_entries(some[start:stop], array.pes, run), axis=0)
+                fits = int(np.count_nonzero(grown.max(axis=1) <= depth))
+                if fits == 0:
+                    raise _row_overflows(arch, name, int(grown[0].max()), depth)
+                fit = fits if fit is None else min(fit, fits)
+        if fit is not None:
             stop = start + fit * array.pes
-            entries, padding = count_entries(weight[start:stop], array.pes, run)
+            counts = [count_entries(some[start:stop], array.pes, run) for some in columns]
             # the next tile will be about as high: no need to count all that is left
             window = min(most, 2 * (stop - start))
         elif window < most and stop < num_rows:
             window = most
             continue
-        yield Tile(start, stop, entries, padding, words if start == 0 else 0)
+        loaded = words if start == 0 else 0
+        yield [Tile(start, stop, entries, padding, loaded) for entries, padding in counts]
         start = stop
 
 
@@ -200,31 +230,31 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
         raise InputError(gemm.name, "", None, "compiling needs weights and activations")
     check_operands(arch, gemm)
     words = _act_words(array, act)
-    parts = list(commands(arch, weight, gemm.N, gemm.name))
+    pieces = list(commands(arch, weight, gemm.N, gemm.name))
     command: dict[str, list[int]] = {
-        "weight_beats": [piece.tile.weight_beats(array) for piece in parts],
-        "words": [-(-len(piece.k) // array.window) for piece in parts],
-        "groups": [len(piece.groups) for piece in parts],
-        "rows": [piece.tile.rows(array.pes) for piece in parts],
-        "beats": [array.banks.beats] * len(parts),
+        "weight_beats": [piece.tile.weight_beats(array) for piece in pieces],
+        "words": [-(-len(piece.k) // array.window) for piece in pieces],
+        "groups": [len(piece.groups) for piece in pieces],
+        "rows": [piece.tile.rows(array.pes) for piece in pieces],
+        "beats": [array.banks.beats] * len(pieces),
         "tail": [
             array.drain_beats(min(gemm.N - piece.groups[-1] * array.lanes, array.lanes))
-            for piece in parts
+            for piece in pieces
         ],
     }
     if array.carries:
-        command |= {"carry": [piece.carry for piece in parts]}
-        command |= {"keep": [piece.keep for piece in parts]}
+        command |= {"carry": [piece.carry for piece in pieces]}
+        command |= {"keep": [piece.keep for piece in pieces]}
     table = _table(array, weight, gemm.name)
     beats = [_table_words(arch, table)] if table is not None else []
     acts = []
-    for tile, k, groups, *_ in parts:
+    for tile, k, groups, *_ in pieces:
         rows, columns = slice(tile.start, tile.stop), slice(k.start, k.stop)
         beats.append(_weight_words(arch, weight[rows, columns], table))
         first, last = k.start // array.window, -(-k.stop // array.window)
         acts.append(words[groups.start : groups.stop, first:last].reshape(-1, *words.shape[2:]))
     index = [
-        _ofmap_index(array, piece.tile, piece.groups, gemm.N) for piece in parts if not piece.keep
+        _ofmap_index(array, piece.tile, piece.groups, gemm.N) for piece in pieces if not piece.keep
     ]
     return Job(
         inputs={
@@ -237,6 +267,12 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     )
 
 
+def parts(arch: ArchConfig, k: int, weight: NDArray[np.integer] | None) -> list[range]:
+    """Parts of K of each command: one where it fits, or sums cannot stay."""
+    array = arch.array_as(CSCConfig)
+    return parts_of_k(array, k, weight, array.window, array.col_depth)
+
+
 def commands(
     arch: ArchConfig, weight: NDArray[np.integer], pixels: int, name: str
 ) -> Iterator[Piece[Tile]]:
@@ -247,49 +283,11 @@ def commands(
     InputError
         As :func:`tiles`.
     """
-    array, num_cols = arch.array_as(CSCConfig), weight.shape[1]
-    groups = -(-pixels // array.lanes)
-
-    def fits(part: range) -> bool:
-        entries = np.count_nonzero(weight[:, part.start : part.stop], axis=1)
-        return len(part) <= array.col_depth and int(entries.max()) <= array.entry_depth
-
-    parts = cut_k(num_cols, array.window, fits) if array.carries else [range(num_cols)]
-    if len(parts) == 1:
-        for tile in tiles(arch, weight, name):
-            yield Piece(tile, parts[0], range(groups))
-        return
-    start = 0
-    while start < len(weight):
-        cut = cut_tiles(arch, weight[start:], parts, name)
-        some = [replace(tile, start=start, stop=start + tile.stop) for tile in cut]
-        yield from pieces(some, parts, groups, array.kept_groups(some[0].rows(array.pes)))
-        start = some[0].stop
-
-
-def cut_tiles(
-    arch: ArchConfig,
-    weight: NDArray[np.integer],
-    parts: Sequence[range],
-    name: str,
-    rows: int | None = None,
-    rooms: Sequence[int] | None = None,
-) -> list[Tile]:
-    """First tile of weights whose K is cut: of the most rows that every part holds.
-
-    ``rows`` and ``rooms`` are the limits, of rows and of each part's entries.
-    """
-    array = arch.array_as(CSCConfig)
-    run = zero_run(array.index_bits, entry_has_zero(arch))
-    limits = rooms or [array.entry_depth] * len(parts)
-    stop = min(
-        next(tiles(arch, weight[:, part.start : part.stop], name, rows, room)).stop
-        for part, room in zip(parts, limits, strict=True)
-    )
-    counts = [
-        count_entries(weight[:stop, part.start : part.stop], array.pes, run) for part in parts
-    ]
-    return [Tile(0, stop, entries, padding, 0) for entries, padding in counts]
+    array, cut = arch.array_as(CSCConfig), parts(arch, weight.shape[1], weight)
+    return decoding.commands(
+        cut_tiles(arch, weight, cut, name), cut, -(-pixels // array.lanes),
+        lambda tile: array.kept_groups(tile.rows(array.pes)),
+    )  # fmt: skip
 
 
 def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Words:
@@ -330,12 +328,9 @@ def cut_folds(
         row = np.count_nonzero(weight[:, part.start : part.stop], axis=1)
         if len(part) > array.col_depth or int(row.max()) > room:
             return []
-    rows, start, folds = min(array.acc_depth, memory.scale_depth), 0, []
-    while start < len(weight):
-        first, *_ = cut_tiles(arch, weight[start:], parts, name, rows, rooms)
-        folds.append(first.rows(array.pes))
-        start += first.stop
-    return folds
+    rows = min(array.acc_depth, memory.scale_depth)
+    tiles_of_parts = cut_tiles(arch, weight, parts, name, rows, rooms)
+    return [first.rows(array.pes) for first, *_ in tiles_of_parts]
 
 
 def _room(arch: ArchConfig, num_cols: int) -> int:

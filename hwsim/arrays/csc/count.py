@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import Fed
 from hwsim.arrays.counts import Counts
-from hwsim.arrays.csc.compile import Tile, check_operands, commands, full_tiles, tiles
+from hwsim.arrays.csc.compile import Tile, check_operands, commands, full_tiles, parts, tiles
 from hwsim.arrays.csc.recurrence import (
     ACT,
     BROADCAST,
@@ -60,26 +60,26 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     """
     check_operands(arch, gemm)
     array = arch.array_as(CSCConfig)
-    if array.carries:
+    if len(parts(arch, gemm.K, gemm.weight)) > 1:
         return _count_commands(arch, gemm)
     act = Positions.of(gemm)
     if gemm.weight is None:
-        parts = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
+        alike = full_tiles(arch, (gemm.M, gemm.K), gemm.name)
     else:
-        parts = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
+        alike = ((tile, 1) for tile in tiles(arch, gemm.weight, gemm.name))
     return reduce(
         add,
         (
             _count_tile(
                 arch, tile, act, gemm.N, array.lanes, tile.weight_beats(array), Feed()
             ).scaled(n)
-            for tile, n in parts
+            for tile, n in alike
         ),
     )
 
 
 def _count_commands(arch: ArchConfig, gemm: GEMM) -> Counts:
-    """Counts of a product whose K may be cut over commands."""
+    """Counts of a product whose K is cut over commands."""
     array, matrix = arch.array_as(CSCConfig), gemm.act
     weight = np.ones((gemm.M, gemm.K), np.int8) if gemm.weight is None else gemm.weight
     total = []

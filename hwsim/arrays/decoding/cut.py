@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Piece", "cut_k", "pieces"]
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import DecodingConfig
+
+__all__ = ["Piece", "commands", "cut_k", "parts_of_k", "pieces"]
 
 T = TypeVar("T")
 
@@ -30,6 +35,36 @@ def cut_k(k: int, unit: int, fits: Callable[[range], bool]) -> list[range]:
         if all(map(fits, parts)):
             break
     return parts
+
+
+def parts_of_k(
+    array: DecodingConfig, k: int, weight: NDArray[np.integer] | None, unit: int, limit: int
+) -> list[range]:
+    """Parts of K, of whole units, as few as the PEs hold; K whole where no sums can stay.
+
+    A part has at most ``limit`` positions, and of each filter as many non-zeros as a PE holds:
+    without weights all are.
+    """
+
+    def fits(part: range) -> bool:
+        most = len(part)
+        if weight is not None:
+            most = int(np.count_nonzero(weight[:, part.start : part.stop], axis=1).max())
+        return len(part) <= limit and most <= array.entry_depth
+
+    return cut_k(k, unit, fits) if array.carries else [range(k)]
+
+
+def commands(
+    tiles: Iterable[Sequence[T]], parts: Sequence[range], groups: int, kept: Callable[[T], int]
+) -> Iterator[Piece[T]]:
+    """Commands of a product: of the filters of each of ``tiles`` all parts of K.
+
+    ``kept`` is how many groups of pixels the accumulators hold of a tile.
+    """
+    for of_parts in tiles:
+        most = kept(of_parts[0]) if len(parts) > 1 else groups
+        yield from pieces(of_parts, parts, groups, most)
 
 
 def pieces(
