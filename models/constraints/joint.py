@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hwsim.config import LayerShape, NetworkConfig
+from hwsim.config import ArchConfig, LayerShape, NetworkConfig
+from hwsim.config.arrays.systolic import SystolicConfig
 from hwsim.config.jobs.compress import ConstraintConfig, PruneConfig
 from hwsim.errors import InputError
 from hwsim.models.constraints.projections import (
@@ -61,6 +62,10 @@ class Joint(ABC):
         """Return a constraint that prunes only ``progress`` (0..1) of what this one prunes."""
 
     @abstractmethod
+    def begun(self, weights: Tensors) -> Joint:
+        """Return the same constraint, whose :meth:`relaxed` begins at what ``weights`` keep."""
+
+    @abstractmethod
     def frozen(self, weights: Tensors) -> Joint:
         """Fix the choices that must not change between projections, such as pattern libraries."""
 
@@ -93,6 +98,10 @@ class PerLayer(Joint):
         """Relax every layer's constraint."""
         return PerLayer({name: each.relaxed(progress) for name, each in self.supports.items()})
 
+    def begun(self, weights: Tensors) -> PerLayer:
+        """Let every layer's constraint begin at what its weights keep."""
+        return PerLayer({name: each.begun(weights[name]) for name, each in self.supports.items()})
+
     def frozen(self, weights: Tensors) -> PerLayer:
         """Freeze every layer's constraint."""
         return PerLayer({name: each.frozen(weights[name]) for name, each in self.supports.items()})
@@ -115,11 +124,14 @@ class Budget(Joint):
         Layers that share the budget.
     within
         Constraints of single layers, applied before the budget.
+    start
+        Fraction at which :meth:`relaxed` begins.
     """
 
     keep: float
     layers: tuple[str, ...]
     within: PerLayer = PerLayer({})
+    start: float = 1.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,9 +183,16 @@ class Budget(Joint):
 
         return choose
 
+    def begun(self, weights: Tensors) -> Budget:
+        """Begin at the fraction that these weights keep."""
+        total = sum(weights[name].numel() for name in self.layers)
+        left = sum(int(weights[name].count_nonzero()) for name in self.layers)
+        start = max(self.keep, left / total)
+        return replace(self, start=start, within=self.within.begun(weights))
+
     def relaxed(self, progress: float) -> Budget:
-        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
-        keep = 1 - (1 - self.keep) * progress
+        """Keep more: ``start`` at ``progress`` 0, ``keep`` at 1."""
+        keep = self.start - (self.start - self.keep) * progress
         return replace(self, keep=keep, within=self.within.relaxed(progress))
 
     def frozen(self, weights: Tensors) -> Budget:
@@ -197,15 +216,18 @@ def build(config: PruneConfig, network: NetworkConfig) -> Joint:
         A :class:`Budget` where the recipe has one, otherwise a :class:`PerLayer`.
     """
     shapes = _weighted(network)
+    multiples = None if config.fill is None else _extents("recipe", config.fill)
     layers = PerLayer(
-        {name: constraint(each, shapes[name]) for name, each in config.layers.items()}
+        {name: constraint(each, shapes[name], multiples) for name, each in config.layers.items()}
     )
     if config.budget is None:
         return layers
     return Budget(config.budget.unstructured, tuple(shapes), layers)
 
 
-def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
+def constraint(
+    config: ConstraintConfig, shape: LayerShape, multiples: tuple[int, int] | None = None
+) -> Support:
     """Build the projection of one layer's constraint.
 
     The parts are in the order of the least error. Patterns choose kernel by kernel, so all that
@@ -217,7 +239,11 @@ def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
         A constraint that fits the layer (:func:`check`).
     shape
         The layer.
+    multiples
+        ``rows, cols`` of an array: columns are kept in multiples of ``rows``, filters in multiples
+        of ``cols``. By default in any number.
     """
+    rows, cols = multiples or (1, 1)
     parts: list[Support] = []
     if config.pattern is not None:
         parts.append(Pattern(config.pattern.patterns))
@@ -227,10 +253,10 @@ def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
         within = shape.C if config.nm.taps else None
         parts.append(Lowered(shape.C, NM(config.nm.n, config.nm.m, within)))
     if config.filters is not None:
-        parts.append(Filters(config.filters))
+        parts.append(Filters(_rounded(config.filters, shape.ofmap.channels, cols)))
     if config.columns is not None:
         parts.append(
-            Columns(config.columns)
+            Columns(_rounded(config.columns, shape.K, rows), multiple=rows)
             if config.banks is None
             else Lowered(shape.C, BankBalancedColumns(config.columns, config.banks))
         )
@@ -242,6 +268,21 @@ def constraint(config: ConstraintConfig, shape: LayerShape) -> Support:
     if config.pattern is not None:
         parts.append(Connectivity(config.pattern.kernels))
     return Chain(tuple(parts))
+
+
+def _rounded(keep: float, count: int, multiple: int) -> float:
+    """Round ``keep`` of ``count`` groups to the nearest multiple: at least one, at most all."""
+    multiples = max(1, math.floor(keep * count / multiple + 0.5)) * multiple
+    return keep if multiple == 1 else min(multiples, count) / count
+
+
+def _extents(source: str, fill: str) -> tuple[int, int]:
+    """Rows and columns of a systolic design."""
+    arch = ArchConfig.read(fill)
+    if not isinstance(arch.array, SystolicConfig):
+        rule = f"must be a systolic design, with rows and cols: {fill} is {arch.array.family}"
+        raise InputError(source, "prune.fill", None, rule)
+    return arch.array.rows, arch.array.cols
 
 
 def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
@@ -263,6 +304,8 @@ def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
         cannot be met.
     """
     shapes = _weighted(network)
+    if config.fill is not None:
+        _extents(source, config.fill)
     for name, each in config.layers.items():
         key = f"prune.layers.{name}"
         if name not in shapes:
