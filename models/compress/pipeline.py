@@ -30,7 +30,8 @@ from hwsim.models.compress.gradual import Gradual
 from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pruning import clear_dead_biases, purify
 from hwsim.models.compress.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
-from hwsim.models.constraints import joint
+from hwsim.models.constraints import recipe as constraints
+from hwsim.models.constraints.joint import Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.quantization.codes import Codes
 from hwsim.models.quantization.quantize import dequantize, quantize
@@ -233,7 +234,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     if config.train is not None:
         stages.append(Train("train", config.train))
     if config.prune is not None:
-        stages += _pruning(config.prune, joint.build(config.prune, network))
+        stages += _pruning(config.prune, constraints.build(config.prune, network))
     codes, levels = _codes(config.quantize, network), config.quantize
     if levels.admm is not None:
         stages.append(Levels("quantize", codes, levels.admm))
@@ -244,7 +245,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     return stages
 
 
-def _pruning(config: PruneConfig, target: joint.Joint) -> list[Stage]:
+def _pruning(config: PruneConfig, target: Joint) -> list[Stage]:
     """List the stages of pruning."""
     if config.gradual is not None:
         gradual = Gradual("gradual", target, config.gradual)
@@ -406,7 +407,7 @@ def _measure(
 
 def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> None:
     if config.prune is not None:
-        joint.check(config.name, config.prune, network)
+        constraints.check(config.name, config.prune, network)
     names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
     for name in config.quantize.layers:
         if name not in names:

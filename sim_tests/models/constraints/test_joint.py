@@ -48,7 +48,7 @@ def prune(**keys) -> PruneConfig:
 
 
 def build(net, **keys):
-    from hwsim.models.constraints.joint import build, check
+    from hwsim.models.constraints.recipe import build, check
 
     config = prune(**keys)
     check("recipe", config, net)
@@ -330,6 +330,9 @@ def test_n_of_m_then_filters_keeps_more_than_the_other_order(torch, net, weights
          "prune.layers.conv1.columns = 0.02: must keep at least one of the layer's 18 columns"),
         ({"layers": {"fc1": {"filters": 0.5}}, "fill": "bitmask_64"},
          "prune.fill: must be a systolic design, with rows and cols: bitmask_64 is bitmask"),
+        ({"budget": {"structured": 0.5}},
+         "prune.budget.structured = 0.5: must be absent for a network with groups of channels: "
+         "conv2"),
         ({"budget": {"unstructured": 0.01}},
          "prune.budget.unstructured = 0.01: must keep a weight of each layer: at least 4 of 311"),
         ({"budget": {"unstructured": 0.5}, "layers": {"fc1": {"columns": 0.5, "banks": 2}}},
@@ -344,7 +347,7 @@ def test_what_does_not_fit_the_network_is_refused_in_one_line(torch, net, keys, 
 
 
 def test_a_tile_across_two_groups_is_refused(torch):
-    from hwsim.models.constraints.joint import check
+    from hwsim.models.constraints.recipe import check
 
     layers = [{"name": "conv1", "type": "conv", "M": 8, "R": 1, "G": 2}]
     size = {"channels": 2, "height": 4, "width": 4}
