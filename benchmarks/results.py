@@ -54,7 +54,7 @@ PUBLISHED = {
     "lenet5_nonstructured_167x": "167x at 99.0 % (ADMM-NN)",
     "lenet5_nonstructured_348x": "348x, almost no loss (ADMM-NN-S)",
     "lenet5_nonstructured_q": "0.89 KB (1,910x), 2.73 KB with indices without padding (ADMM-NN)",
-    "lenet5_structured_232x": "231.8x at 98.05 % (ADMM-NN-S)",
+    "lenet5_structured_232x": "231.8x at 98.05 % (Tiny but Accurate)",
 }
 
 
@@ -119,7 +119,9 @@ class Row:
         while not recipe.get("prune") and recipe.get("start") in known:
             recipe = known[recipe["start"]].recipe
         prune = recipe.get("prune") or {}
-        found = ["single weights"] if prune.get("budget") else []
+        budget = prune.get("budget") or {}
+        found = ["single weights"] if "unstructured" in budget else []
+        found += ["filters", "columns"] if "structured" in budget else []
         for layer in prune.get("layers", {}).values():
             found += [word for word in _words(layer) if word not in found]
         return ", ".join(found) or "all"
