@@ -49,8 +49,13 @@ class LayerFloats:
             Layer that includes the normalization.
         """
         factor = gamma.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)
+        return self.scaled(factor, beta - mean.astype(np.float64) * factor)
+
+    def scaled(self, scale: NDArray[np.floating], shift: NDArray[np.floating]) -> LayerFloats:
+        """Fold ``scale * y + shift`` in, each ``(M,)`` or one number; in double precision."""
+        factor = np.broadcast_to(scale.astype(np.float64), len(self.bias))
         weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
-        bias = (self.bias - mean.astype(np.float64)) * factor + beta
+        bias = self.bias * factor + shift
         return LayerFloats(weight.astype(np.float32), bias.astype(np.float32))
 
 
@@ -68,6 +73,8 @@ class FloatModel:
     layers: dict[str, LayerFloats]
     #: File of the weights, for messages and records.
     source: str
+    #: Files beside it that hold some of them.
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for shape in self.config.shapes():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwsim.models.importers.onnx_builder import Builder, Value
+from hwsim.models.importers.onnx_builder import Builder
 from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["rounded_up", "window"]
 
@@ -27,11 +28,9 @@ def window(builder: Builder, node: Node, value: Value, kernel: Pair) -> dict[str
     Raises
     ------
     InputError
-        The input is flat, or stride, dilation or padding differ by side.
+        Stride, dilation or padding differ by side.
     """
     attributes = node.attributes
-    if value.is_flat:
-        raise builder.graph.refuse(node, f"input {node.inputs[0]}", None, "must be (N, C, H, W)")
     steps: dict[str, int] = {}
     for key, attribute in (("stride", "strides"), ("dilation", "dilations")):
         sizes = list(attributes.get(attribute, (1, 1)))
