@@ -58,12 +58,15 @@ class Graph:
             layer = shape.layer
             if layer.type not in ("conv", "maxpool", "avgpool"):
                 continue
-            for out, size, window in (
-                (shape.ofmap.height, shape.ifmap.height, shape.R),
-                (shape.ofmap.width, shape.ifmap.width, shape.S),
+            for axis, (out, size, window) in enumerate(
+                (
+                    (shape.ofmap.height, shape.ifmap.height, shape.R),
+                    (shape.ofmap.width, shape.ifmap.width, shape.S),
+                )
             ):
-                reach = (out - 1) * layer.stride + layer.dilation * (window - 1) + 1
-                widest = max(widest, layer.padding, reach - layer.padding - size)
+                span = layer.dilations[axis] * (window - 1) + 1
+                reach = (out - 1) * layer.strides[axis] + span
+                widest = max(widest, layer.pads[axis], reach - layer.pads[axis] - size)
         return widest
 
     def padding(self, number: int) -> int:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
+from hwsim.config.window import Padding, Sides, Steps, pair, sides
 
 __all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
 
@@ -45,9 +46,10 @@ class LayerConfig(Config):
     S: Positive | None = None
     #: Groups; ``G`` = input channels is a depthwise layer.
     G: Positive = 1
-    stride: Positive = 1
-    padding: Annotated[int, Field(ge=0, le=64)] = 0
-    dilation: Positive = 1
+    #: One number, or ``(height, width)``; of padding also ``(top, left, bottom, right)``.
+    stride: Steps = 1
+    padding: Padding = 0
+    dilation: Steps = 1
     relu: bool = False
     #: Where the ReLU saturates (ReLU6: 6): the value of the largest activation.
     relu_max: Annotated[float, Field(gt=0)] | None = None
@@ -92,6 +94,21 @@ class LayerConfig(Config):
         if not self.joins and len(self.inputs) > 1:
             raise ValueError(f"inputs must name at most one layer for a {self.type} layer")
         return self
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Stride along height and width."""
+        return pair(self.stride)
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """Dilation along height and width."""
+        return pair(self.dilation)
+
+    @property
+    def pads(self) -> Sides:
+        """Padding at the top, left, bottom and right."""
+        return sides(self.padding)
 
     @property
     def joins(self) -> bool:
@@ -257,15 +274,16 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
     r, s = layer.R or 1, layer.S or layer.R or 1
     return TensorShape(
         channels=channels,
-        height=_extent(layer, ifmap.height, r, "height"),
-        width=_extent(layer, ifmap.width, s, "width"),
+        height=_extent(layer, ifmap.height, r, 0),
+        width=_extent(layer, ifmap.width, s, 1),
     )
 
 
-def _extent(layer: LayerConfig, size: int, window: int, what: str) -> int:
-    span = layer.dilation * (window - 1) + 1
-    room = size + 2 * layer.padding - span
-    if room < 0:
-        padded = size + 2 * layer.padding
+def _extent(layer: LayerConfig, size: int, window: int, axis: int) -> int:
+    span = layer.dilations[axis] * (window - 1) + 1
+    padded = size + layer.pads[axis] + layer.pads[2 + axis]
+    if padded < span:
+        what = ("height", "width")[axis]
         raise ValueError(f"a window of {span} must fit the padded input {what} {padded}")
-    return (room + (layer.stride - 1 if layer.ceil else 0)) // layer.stride + 1
+    stride = layer.strides[axis]
+    return (padded - span + (stride - 1 if layer.ceil else 0)) // stride + 1

@@ -136,7 +136,7 @@ class Builder:
         """Return an input of a node as activations ``(N, C, H, W)``, and its ``affine``."""
         value = self.raw(node, index)
         if not value.is_image:
-            rule = "must be (N, C, H, W), channels first and in the order of a layer"
+            rule = "must be (N, C, H, W) or (N, C, W), in the order of a layer"
             raise self.graph.refuse(node, f"input {node.inputs[index]}", value.dims, rule)
         return value
 
@@ -227,7 +227,8 @@ class Builder:
             Weight and bias, where the layer has them.
         like
             Tensor whose shape and order the output has; without, those of the layer:
-            ``(N, values)`` of a fully connected layer, else ``(N, C, H, W)``.
+            ``(N, values)`` of a fully connected layer, else ``(N, C, H, W)``, or ``(N, C, W)``
+            where it reads such.
 
         Raises
         ------
@@ -262,13 +263,16 @@ class Builder:
         if like is not None:
             return Value(name, shape, alone, like.dims, like.order)
         image = (shape.channels, shape.height, shape.width)
-        return Value(name, shape, alone, image[:1] if config.type == "fc" else image)
+        # a layer of lines gives lines
+        dims = image if len(sources[0].dims) != 2 else (shape.channels, shape.width)
+        return Value(name, shape, alone, image[:1] if config.type == "fc" else dims)
 
     def _add(self, tensor: str, value: Value) -> None:
         """Store a tensor; the first that is a layer's activations stands for it in checks."""
         self._values[tensor] = value
         draft = self.drafts.get(value.layer)
-        if draft is not None and draft.tensor is None and value.affine is None:
+        is_whole = value.affine is None and not any(value.border)
+        if draft is not None and draft.tensor is None and is_whole:
             draft.tensor = (tensor, value)
 
     def _plain(self, tensor: str) -> Value:
@@ -289,7 +293,8 @@ class Builder:
         name = self._free(f"{value.layer}_scale")
         alone = self.graph.readers[tensor] == 1
         plain = replace(value, affine=None)
-        self._add(tensor, self._layer(name, where, alone, [plain], settings, floats, value))
+        scaled = self._layer(name, where, alone, [plain], settings, floats, value)
+        self._add(tensor, replace(scaled, border=value.border))
         return self._values[tensor]
 
     def _dimensions(self, node: Node) -> NDArray[np.int64]:

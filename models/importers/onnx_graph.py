@@ -45,7 +45,7 @@ VIEWS = frozenset(
 #: Longest message, nodes of an operation that it names, and the longest name there.
 _LONGEST, _NAMED, _NAME = 600, 3, 60
 #: Axes that an input may have, its batch among them.
-_RANKS = (2, 4)
+_RANKS = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,10 @@ class Graph:
         return node.op not in _NOT_FOLDED and all(
             name in self.constants for name in node.inputs if name
         )
+
+    def readers_of(self, tensor: str) -> list[Node]:
+        """Nodes that read a tensor."""
+        return [node for node in self.nodes if tensor in node.inputs]
 
     def refuse(self, node: Node, key: str, value: object, rule: str) -> InputError:
         """Build the error for one node; the caller raises it."""
@@ -277,7 +281,7 @@ def _dims(
             raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
         dims = [stored[0] if stored else None, *size]
     if len(dims) not in _RANKS:
-        raise InputError(path, key, dims, "must be (N, C, H, W) or (N, values)")
+        raise InputError(path, key, dims, "must be (N, C, H, W), (N, C, W) or (N, values)")
     if not all(dims[1:]):
         rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
         raise InputError(path, key, dims, rule)
@@ -289,24 +293,23 @@ def _image(
 ) -> tuple[TensorShape, NDArray[np.int64] | None]:
     """Shape of the image that the input holds, and the order of its values there.
 
-    An input that is only transposed to ``(N, C, H, W)`` holds its channels last.
+    An input that is only transposed to ``(N, C, H, W)`` or ``(N, C, W)`` holds its channels last.
     """
     readers = [node for node in nodes if value.name in node.inputs]
-    last = [0, 3, 1, 2]
+    last = [0, len(dims), *range(1, len(dims))]
     is_last = bool(readers) and all(
         node.op == "Transpose" and list(node.attributes.get("perm", ())) == last for node in readers
     )
     sizes = (dims[-1], *dims[:-1]) if is_last else dims
+    axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")
     try:
-        shape = TensorShape.model_validate(
-            dict(zip(("channels", "height", "width"), sizes, strict=False))
-        )
+        shape = TensorShape.model_validate(dict(zip(axes, sizes, strict=False)))
     except ValueError as error:
         rule = "must be sizes that a layer may have"
         raise InputError(path, f"input {value.name}.shape", dims, rule) from error
     if not is_last:
         return shape, None
-    return shape, np.arange(shape.size).reshape(sizes).transpose(1, 2, 0)
+    return shape, np.moveaxis(np.arange(shape.size).reshape(sizes), 0, -1)
 
 
 def unsupported(graph: Graph, handled: Collection[str], *, verbose: bool = False) -> None:

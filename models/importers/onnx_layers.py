@@ -9,6 +9,7 @@ from pathlib import Path
 from hwsim.models.importers import (
     onnx_activations,
     onnx_affine,
+    onnx_pad,
     onnx_pools,
     onnx_views,
     onnx_weights,
@@ -75,6 +76,7 @@ _HANDLERS: dict[str, Handler] = {
     "MaxPool": onnx_pools.max_pool,
     "Mul": onnx_affine.multiply,
     "Neg": onnx_affine.negate,
+    "Pad": onnx_pad.pad,
     "ReduceMean": onnx_pools.reduce_mean,
     "Relu": onnx_activations.relu,
     "Reshape": onnx_views.view,

@@ -27,8 +27,6 @@ def average_pool(builder: Builder, node: Node) -> Value:
 def _pool(builder: Builder, node: Node, kind: str) -> Value:
     builder.image(node)
     value, kernel = builder.value(node), node.attributes.get("kernel_shape", ())
-    if len(kernel) != 2:
-        raise builder.graph.refuse(node, "kernel_shape", kernel, "must have 2 numbers")
     settings = {"type": kind, **window(builder, node, value, tuple(kernel))}
     if node.attributes.get("ceil_mode", 0):
         settings |= rounded_up(builder, node, value, settings, kind)

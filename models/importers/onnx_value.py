@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import TensorShape
+from hwsim.config.window import Sides
 
 __all__ = ["Affine", "Value"]
 
@@ -58,6 +59,9 @@ class Value:
         where they are in order.
     affine
         What is still to be done to the activations, where that is not part of the layer.
+    border
+        Zeros around the activations behind that, at the top, left, bottom and right; ``dims`` are
+        without them. Only for readers that take them as padding.
     """
 
     layer: str
@@ -66,12 +70,18 @@ class Value:
     dims: tuple[int, ...]
     order: Indices | None = None
     affine: Affine | None = None
+    border: Sides = (0, 0, 0, 0)
 
     @property
     def is_image(self) -> bool:
-        """Whether the tensor is the activations ``(N, C, H, W)`` as they are."""
-        size = self.shape
-        return self.order is None and self.dims == (size.channels, size.height, size.width)
+        """Whether the tensor is the activations as they are: ``(N, C, H, W)``, or ``(N, C, W)``.
+
+        The latter of activations with one row.
+        """
+        size, rank = self.shape, len(self.dims)
+        sizes = (size.channels, size.height, size.width)
+        is_line = rank == 2 and size.height == 1 and self.dims == (size.channels, size.width)
+        return self.order is None and (self.dims == sizes or is_line)
 
     @property
     def is_flat(self) -> bool:

@@ -21,9 +21,12 @@ Floats = NDArray[np.float32]
 def conv(builder: Builder, node: Node) -> Value:
     """Convert a Conv."""
     value, weight = builder.image(node), builder.floats(node, 1, "weight")
-    if weight is None or weight.ndim != 4:
-        raise builder.graph.refuse(node, "weight", None, "must have 4 dimensions: M, C / G, R, S")
-    kernel = (weight.shape[2], weight.shape[3])
+    if weight is None or weight.ndim not in (3, 4):
+        rule = "must have the dimensions M, C / G, R, S, or M, C / G, S"
+        raise builder.graph.refuse(
+            node, "weight shape", None if weight is None else weight.shape, rule
+        )
+    kernel = weight.shape[2:]
     if tuple(node.attributes.get("kernel_shape", kernel)) != kernel:
         shape = node.attributes["kernel_shape"]
         raise builder.graph.refuse(node, "kernel_shape", shape, f"must be the weight's {kernel}")
@@ -34,7 +37,8 @@ def conv(builder: Builder, node: Node) -> Value:
     settings = {"type": "conv", "M": weight.shape[0], **window(builder, node, value, kernel)}
     if groups > 1:
         settings["G"] = groups
-    floats = LayerFloats(weight, _bias(builder, node, weight.shape[0]))
+    filters = weight if weight.ndim == 4 else weight[:, :, None]
+    floats = LayerFloats(filters, _bias(builder, node, weight.shape[0]))
     affine = value.affine
     if affine is not None:
         if not affine.is_per_channel or (settings.get("padding") and affine.shift.any()):

@@ -94,23 +94,14 @@ def both(model: Model, branch) -> str:
 
 
 REFUSED = {
-    "asymmetric": (
-        conv(pads=[0, 0, 1, 1]),
-        "node it (Conv): pads = [0, 0, 1, 1]: must be the same",
-    ),
-    "same, even": (conv(auto_pad="SAME_UPPER", kernel=(2, 2)), "pads = [0, 0, 1, 1]: must be"),
-    "same, even, lower": (
-        conv(auto_pad="SAME_LOWER", kernel=(2, 4)),
-        "pads = [1, 2, 0, 1]: must be",
-    ),
     "max of padding": (
         one("MaxPool", kernel_shape=[2, 2], strides=[3, 3], pads=[1] * 4, ceil_mode=1),
         "ceil_mode = 1: must be 0 where windows would reach outside",
     ),
-    "two strides": (conv(strides=[1, 2]), "strides = [1, 2]: must be the same for height and"),
+    "three strides": (conv(strides=[1, 2, 1]), "strides = [1, 2, 1]: must be 2 numbers of at"),
     "no stride": (
         conv(strides=[0, 0]),
-        "strides = [0, 0]: must be the same for height and width, and",
+        "strides = [0, 0]: must be 2 numbers of at least 1",
     ),
     "no pool": (
         one("MaxPool", kernel_shape=[0, 0]),
@@ -120,14 +111,19 @@ REFUSED = {
         of_conv("Clip", np.zeros(4), 6.0),
         "min shape = (4,): must be one number",
     ),
-    "two dilations": (conv(dilations=[2, 1]), "dilations = [2, 1]: must be the same for height"),
+    "no dilation": (conv(dilations=[2, 0]), "dilations = [2, 0]: must be 2 numbers of at least"),
+    "negative pads": (conv(pads=[0, 0, -1, 0]), "pads = [0, 0, -1, 0]: must not be negative"),
+    "two pads": (conv(pads=[1, 1]), "pads = [1, 1]: must be 4 numbers"),
     "channels": (conv(c=2), "weight shape = (4, 2, 3, 3): must fit 3 input channels in 1 groups"),
     "kernel shape": (
         conv(kernel_shape=[5, 5]),
         "kernel_shape = [5, 5]: must be the weight's (3, 3)",
     ),
     "too large": (conv(kernel=(11, 2)), "a window of 11 must fit the padded input height 9"),
-    "many pads": (conv(pads=[99] * 4), "padding = 99: Input should be less than or equal to 64"),
+    "many pads": (
+        conv(pads=[99] * 4),
+        "padding = 99: must be a number from 0 to 64, two: [height, width]",
+    ),
     "clip": (of_conv("Clip", -1.0, 1.0), "min, max = (-1.0, 1.0): must be from 0 to a positive"),
     "clip open": (of_conv("Clip"), "min, max = (-inf, inf): must be from 0"),
     "average of fewer": (
@@ -138,7 +134,23 @@ REFUSED = {
         one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
         "ceil_mode = 1: must be 0 where windows would reach outside",
     ),
-    "pool of lines": (one("MaxPool", kernel_shape=[3]), "kernel_shape = [3]: must have 2 numbers"),
+    "pool of lines": (one("MaxPool", kernel_shape=[3]), "kernel_shape = (3,): must have 2 numbers"),
+    "reflection": (
+        lambda model: model.node("Pad", "x", model.ints(*[0, 0, 1, 1] * 2), mode="reflect"),
+        "mode = 'reflect': must be constant, with the value 0",
+    ),
+    "pad with ones": (
+        lambda model: model.node("Pad", "x", model.ints(*[0, 0, 1, 1] * 2), model.store(1.0)),
+        "mode = 'constant': must be constant, with the value 0",
+    ),
+    "pad of channels": (
+        lambda model: model.node("Pad", "x", model.ints(0, 1, 0, 0, 0, 0, 0, 0)),
+        "must add to height and width alone",
+    ),
+    "crop": (
+        lambda model: model.node("Pad", "x", model.ints(0, 0, -1, 0, 0, 0, 0, 0)),
+        "must add to height and width alone",
+    ),
     "mean of channels": (one("ReduceMean", axes=[1]), "axes = (1,): must be height and width"),
     "mean of all": (one("ReduceMean"), "axes = (): must be height and width"),
     "flatten rows": (one("Flatten", axis=2), "output shape = (3, 72): must keep the batch"),
@@ -160,7 +172,7 @@ REFUSED = {
     ),
     "concat of rows": (
         lambda model: model.conv(model.node("Concat", "x", "x", axis=2), 4, 3, name="it"),
-        "node it (Conv): input out0 = (3, 18, 8): must be (N, C, H, W), channels first and in the",
+        "node it (Conv): input out0 = (3, 18, 8): must be (N, C, H, W) or (N, C, W), in the",
     ),
     "concat of a constant": (
         lambda model: model.node("Concat", "x", model.store(np.ones((1, 3, 9, 8))), axis=1),
@@ -194,7 +206,7 @@ REFUSED = {
         lambda model: model.conv(
             model.node("Reshape", "x", model.ints(0, 9, 8, 3)), 4, 9, name="it"
         ),
-        "node it (Conv): input out0 = (9, 8, 3): must be (N, C, H, W), channels first and in",
+        "node it (Conv): input out0 = (9, 8, 3): must be (N, C, H, W) or (N, C, W), in",
     ),
     "training": (
         lambda model: model.node(
