@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
+from hwsim.workload.activation import activate
 from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
 
 __all__ = ["FloatModel", "LayerFloats"]
@@ -132,6 +133,10 @@ class FloatModel:
             result = act.mean(axis=(2, 3), keepdims=True)
         elif layer.type == "concat":
             result = np.concatenate(sources, axis=1)
+        elif layer.type == "mul":
+            result = sources[0] * sources[1]
+        elif layer.type == "activation":
+            return activate(layer, act).astype(np.float32)
         else:
             result = np.add.reduce(sources)
         return np.clip(result, 0, layer.relu_max) if layer.relu else result

@@ -39,7 +39,9 @@ def batch_norm(builder: Builder, node: Node) -> Value:
 
 
 def multiply(builder: Builder, node: Node) -> Value:
-    """Convert a Mul by a constant."""
+    """Convert a Mul by a constant, or of two tensors."""
+    if not any(name in builder.graph.constants for name in node.inputs):
+        return _product(builder, node)
     index, constant = _constant(builder, node)
     return _affine(builder, node, builder.raw(node, index), constant, np.zeros(1))
 
@@ -84,6 +86,25 @@ def add(builder: Builder, node: Node) -> Value:
         raise builder.graph.refuse(node, "", None, "inputs must have the same shape to be added")
     total = builder.layer(node, values, {"type": "add"}, like=values[0])
     return _affine(builder, node, total, np.ones(1), shift) if known else total
+
+
+def _product(builder: Builder, node: Node) -> Value:
+    """Product of two tensors, of which one may have one value per channel, or per pixel."""
+    values = [builder.value(node, index) for index in range(2)]
+    values.sort(key=lambda value: -value.shape.size)
+    full, other = values
+    if not full.is_like(other):
+        # sizes of 1 meet all values of the other
+        padded = (1,) * (len(full.dims) - len(other.dims)) + other.dims
+        fits = all(size in (1, of) for size, of in zip(padded, full.dims, strict=False))
+        if not (full.is_image and other.order is None and fits and padded == _sizes(other)):
+            rule = "inputs must have the same shape, or one value for each channel or pixel"
+            raise builder.graph.refuse(node, "", None, rule)
+    return builder.layer(node, [full, other], {"type": "mul"}, like=full)
+
+
+def _sizes(value: Value) -> tuple[int, ...]:
+    return value.shape.channels, value.shape.height, value.shape.width
 
 
 def _constant(builder: Builder, node: Node) -> tuple[int, NDArray[np.float64]]:

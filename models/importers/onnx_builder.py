@@ -94,7 +94,8 @@ class Builder:
             if node.op == "Shape" and node.inputs[0] in self._values:
                 graph.constants[node.outputs[0]] = self._dimensions(node)
             elif graph.is_constant(node):
-                graph.fold(node)
+                if not set(filter(None, node.outputs)) <= graph.constants.keys():
+                    graph.fold(node)
             else:
                 self._add(node.outputs[0], self._handlers[node.op](self, node))
         if graph.output not in self._values:
@@ -186,7 +187,8 @@ class Builder:
             draft.floats = draft.floats.scaled(*affine.by_channel(value.shape.channels))
             draft.tensor = None
         else:
-            value = replace(value, affine=value.affine.then(affine) if value.affine else affine)
+            whole = value.affine.then(affine) if value.affine else affine
+            value = replace(value, affine=None if whole.is_nothing else whole)
         return self.view(node, value)
 
     def rectify(self, node: Node, value: Value, largest: float | None) -> Value:

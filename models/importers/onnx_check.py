@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from hwsim.errors import InputError
@@ -99,13 +99,19 @@ def _evaluated(
     graph: Graph, feed: NDArray[Any], tensors: list[str]
 ) -> dict[str, NDArray[np.floating]]:
     """Tensors that ONNX's evaluator computes, by name."""
-    model, protos = graph.model, [node.proto for node in graph.nodes]
+    model = graph.model
+    protos = [node.proto for node in graph.stored if not graph.is_constant(node)]
+    read = {name for proto in protos for name in proto.input}
+    constants = [
+        numpy_helper.from_array(graph.constants[name], name)
+        for name in sorted(read & graph.constants.keys())
+    ]
     part = helper.make_graph(
         protos,
         "checked",
         [helper.make_tensor_value_info(graph.input, graph.input_type, None)],
         [helper.make_tensor_value_info(name, 0, None) for name in tensors],
-        model.graph.initializer,
+        constants,
     )
     whole = helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
     try:

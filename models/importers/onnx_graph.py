@@ -23,7 +23,7 @@ from onnx.reference import ReferenceEvaluator
 from hwsim.config import TensorShape
 from hwsim.errors import InputError
 
-__all__ = ["HEADS", "VIEWS", "Graph", "Node", "read", "unsupported"]
+__all__ = ["HEADS", "VIEWS", "Graph", "Node", "needed", "read", "unsupported"]
 
 Array = NDArray[Any]
 
@@ -42,6 +42,8 @@ VIEWS = frozenset(
         "Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
     }
 )  # fmt: skip
+#: Oldest versions that the evaluator has, of operations that mean the same in older ones.
+_SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
 #: Longest message, nodes of an operation that it names, and the longest name there.
 _LONGEST, _NAMED, _NAME = 600, 3, 60
 #: Axes that an input may have, its batch among them.
@@ -86,6 +88,8 @@ class Graph:
     nodes: list[Node]
     constants: dict[str, Array]
     heads: tuple[Node, ...] = ()
+    #: Nodes of the file, where ``nodes`` has others in their place.
+    stored: tuple[Node, ...] = ()
     #: Files beside this one that hold its tensors.
     files: tuple[str, ...] = ()
     readers: Counter[str] = field(default_factory=Counter)
@@ -104,6 +108,22 @@ class Graph:
         """Build the error for one node; the caller raises it."""
         where = f"node {node.name} ({node.op})"
         return InputError(self.source, f"{where}: {key}" if key else where, value, rule)
+
+    def count_readers(self) -> None:
+        """Count who reads each tensor."""
+        self.readers = Counter(name for node in self.nodes for name in node.inputs)
+
+    def fold_all(self) -> None:
+        """Compute all nodes whose inputs are constants; they stay in the graph.
+
+        Raises
+        ------
+        InputError
+            A node cannot be computed.
+        """
+        for node in self.nodes:
+            if self.is_constant(node):
+                self.fold(node)
 
     def fold(self, node: Node) -> None:
         """Compute a node whose inputs are constants, and add its outputs to ``constants``.
@@ -145,7 +165,8 @@ class Graph:
         )
         try:
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(graph, opsets={"": self.opset}).run(None, dict(inputs))
+                opset = max(self.opset, _SINCE.get(node.op, 0))
+                found = ReferenceEvaluator(graph, opsets={"": opset}).run(None, dict(inputs))
         except Exception as error:  # the evaluator raises whatever NumPy does
             reason = str(error).partition("\n")[0]
             raise self.refuse(node, "", None, f"cannot be computed: {reason}") from error
@@ -179,12 +200,11 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
         rule = f"must have one input and one output, not {len(inputs)} and {len(graph.output)}"
         raise InputError(path, "graph", None, rule)
     output = graph.output[0].name
-    nodes = _needed([_node(proto) for proto in graph.node], output)
+    nodes = needed([_node(proto) for proto in graph.node], output)
     heads = _heads(nodes, output)
     if heads:
         output = heads[0].inputs[0]
-        nodes = _needed(nodes, output)
-    readers = Counter(name for node in nodes for name in node.inputs)
+        nodes = needed(nodes, output)
     batch, dims = _dims(path, inputs[0], size)
     shape, order = _image(path, inputs[0], dims, nodes)
     producer = f"{model.producer_name} {model.producer_version}".strip()
@@ -193,11 +213,13 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
     left_out = [node.op for node in heads if node.op in HEADS]
     if left_out:
         remark += f", without {' and '.join(left_out)} at the end"
-    return Graph(
+    found = Graph(
         path, remark, model, opset, inputs[0].name, inputs[0].type.tensor_type.elem_type, shape,
-        dims, order, batch, output, nodes, constants, heads, files,
-        readers,
+        dims, order, batch, output, nodes, constants, heads, tuple(nodes), files,
     )  # fmt: skip
+    found.count_readers()
+    found.fold_all()
+    return found
 
 
 def _model(path: Path) -> tuple[onnx.ModelProto, tuple[str, ...]]:
@@ -238,12 +260,12 @@ def _node(proto: onnx.NodeProto) -> Node:
     return Node(name, op, tuple(proto.input), tuple(proto.output), attributes, proto)
 
 
-def _needed(nodes: Sequence[Node], output: str) -> list[Node]:
-    """List the nodes that the output depends on, in the file's order, which is topological."""
-    needed, kept = {output}, []
+def needed(nodes: Sequence[Node], output: str) -> list[Node]:
+    """List the nodes that an output depends on, in the order given, which is topological."""
+    tensors, kept = {output}, []
     for node in reversed(nodes):
-        if needed.intersection(node.outputs):
-            needed.update(node.inputs)
+        if tensors.intersection(node.outputs):
+            tensors.update(node.inputs)
             kept.append(node)
     return kept[::-1]
 

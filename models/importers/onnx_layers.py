@@ -17,6 +17,7 @@ from hwsim.models.importers import (
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.models.importers.onnx_builder import Builder, Handler
 from hwsim.models.importers.onnx_check import check
+from hwsim.models.importers.onnx_functions import COMPOSED, compose
 from hwsim.models.importers.onnx_graph import read, unsupported
 
 __all__ = ["load", "network_name"]
@@ -44,6 +45,7 @@ def load(
         evaluator on a random input.
     """
     graph = read(path, size)
+    compose(graph)
     unsupported(graph, _HANDLERS, verbose=verbose)
     builder = Builder(graph, _HANDLERS)
     model = builder.build(network_name(path))
@@ -57,12 +59,12 @@ def network_name(path: Path | str) -> str:
     return name if name[:1].isalpha() else f"onnx_{name}".rstrip("_")
 
 
-_HANDLERS: dict[str, Handler] = {
+_HANDLERS: dict[str, Handler] = onnx_activations.HANDLERS | {
+    COMPOSED: onnx_activations.composed,
     "Add": onnx_affine.add,
     "AveragePool": onnx_pools.average_pool,
     "BatchNormalization": onnx_affine.batch_norm,
     "Cast": onnx_views.cast,
-    "Clip": onnx_activations.clip,
     "Concat": onnx_views.concat,
     "Conv": onnx_weights.conv,
     "Div": onnx_affine.divide,
@@ -72,13 +74,11 @@ _HANDLERS: dict[str, Handler] = {
     "GlobalAveragePool": onnx_pools.global_pool,
     "Identity": onnx_views.same,
     "MatMul": onnx_weights.matmul,
-    "Max": onnx_activations.maximum,
     "MaxPool": onnx_pools.max_pool,
     "Mul": onnx_affine.multiply,
     "Neg": onnx_affine.negate,
     "Pad": onnx_pad.pad,
     "ReduceMean": onnx_pools.reduce_mean,
-    "Relu": onnx_activations.relu,
     "Reshape": onnx_views.view,
     "Squeeze": onnx_views.view,
     "Sub": onnx_affine.subtract,

@@ -32,6 +32,11 @@ class Affine:
         """Whether all values of a channel are treated alike."""
         return all(each.shape[1:] == (1, 1) for each in (self.scale, self.shift))
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether each value stays, but for the rounding of constants in single precision."""
+        return not self.shift.any() and bool((np.abs(self.scale - 1) < 1e-6).all())
+
     def by_channel(self, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """``scale`` and ``shift`` as ``(channels,)``; of one that is per channel."""
         scale, shift = (

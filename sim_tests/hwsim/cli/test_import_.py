@@ -100,6 +100,26 @@ def test_an_imported_model_is_a_checkpoint_for_every_command(hwsim, model, tmp_p
     assert engine.simulate(design, network, operands).cycles == by_model["cycles"]
 
 
+def test_a_network_of_gates_is_simulated(hwsim, tmp_path):
+    """Squeeze and excitation with SiLU: the array's layers are counted, the rest is inferred."""
+    net = Model((3, 8, 8))
+    x = net.conv("x", 4, 3)
+    x = net.node("Mul", x, net.node("Sigmoid", x))
+    gate = net.node("HardSigmoid", net.conv(net.node("GlobalAveragePool", x), 4, 4, kernel=1))
+    x = net.conv(net.node("Mul", x, gate), 5, 4)
+    net.save(tmp_path, net.node("GlobalAveragePool", x), "gates.onnx")
+    assert hwsim("import", "gates.onnx")[0] == 0
+    folder = tmp_path / "build/import/gates"
+    files = (folder / "gates.yaml", "--checkpoint", folder / "gates.safetensors")
+    code, out = hwsim("simulate", "dense_8x8_ws", *files, "--json")
+    assert code == 0
+    layers = json.loads(out)["layers"]
+    assert [layer["M"] for layer in layers] == [4, 4, 5]
+    code, out = hwsim("simulate", "machine_dense_8x8_ws", *files, "--memory", "lpddr4_3200_x32")
+    assert code == 2
+    assert "type = 'activation': runs on no machine" in out
+
+
 def test_files_of_one_name_do_not_overwrite_each_other(hwsim, tmp_path):
     written = []
     for seed, folder in ((0, "a"), (1, "b"), (0, "a")):

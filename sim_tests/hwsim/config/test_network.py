@@ -43,6 +43,13 @@ def test_a_concatenation_adds_channels_up():
             "relu_max must be absent for a maxpool layer",
         ),
         ({"type": "fc", "M": 2, "relu": True, "relu_max": 0}, "greater than 0"),
+        ({"type": "activation"}, "function must be given for an activation layer"),
+        ({"type": "maxpool", "R": 1, "function": "silu"}, "function must be absent for a maxpool"),
+        ({"type": "activation", "function": "relu7"}, "function = 'relu7'"),
+        ({"type": "activation", "function": "elu", "beta": 1.0}, "beta must be absent: it is no"),
+        ({"type": "mul"}, "inputs must name at least two layers for a mul layer"),
+        ({"type": "mul", "inputs": ["a", "a", "a"]}, "inputs must name two layers for a mul"),
+        ({"type": "mul", "inputs": ["a", "input"]}, "inputs must have the shape of the first"),
     ],
 )
 def test_a_layer_that_breaks_a_rule_is_refused(layer, rule):
