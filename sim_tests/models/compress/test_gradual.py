@@ -106,3 +106,15 @@ def test_whole_filters_go_by_importance_and_not_by_norm(torch, network, squares)
     neurons = [masks["fc1"].any(dim=1) for masks, _ in seen]
     first = next(each for each in neurons if not each.all())
     assert not first[2]
+
+
+def test_a_pattern_does_not_bring_back_what_was_removed(torch, network, squares):
+    """A pattern keeps four taps of a kernel, whatever they are worth."""
+    from hwsim.models.constraints.joint import PerLayer
+    from hwsim.models.constraints.projections import Pattern
+
+    masks = {"conv1": torch.rand(4, 1, 3, 3) < 0.4}
+    _, seen = prune(torch, network, squares, PerLayer({"conv1": Pattern(8)}), 0.0, masks)
+    for after, _ in seen:
+        assert not (after["conv1"] & ~masks["conv1"]).any()
+    assert int(seen[-1][0]["conv1"].flatten(1).sum(dim=1).max()) <= 4
