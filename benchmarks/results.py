@@ -119,9 +119,7 @@ class Row:
         while not recipe.get("prune") and recipe.get("start") in known:
             recipe = known[recipe["start"]].recipe
         prune = recipe.get("prune") or {}
-        budget = prune.get("budget") or {}
-        found = ["single weights"] if "unstructured" in budget else []
-        found += ["filters", "columns"] if "structured" in budget else []
+        found = ["single weights"] if prune.get("budget") else []
         for layer in prune.get("layers", {}).values():
             found += [word for word in _words(layer) if word not in found]
         return ", ".join(found) or "all"

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.config.arrays.systolic import SystolicConfig
-from hwsim.config.jobs.compress import BudgetConfig, ConstraintConfig, PruneConfig
+from hwsim.config.jobs.compress import ConstraintConfig, PruneConfig
 from hwsim.errors import InputError
-from hwsim.models.constraints.groups import GroupBudget
 from hwsim.models.constraints.joint import Budget, Joint, PerLayer
 from hwsim.models.constraints.projections import (
     NM,
@@ -42,8 +41,7 @@ def build(config: PruneConfig, network: NetworkConfig) -> Joint:
     Returns
     -------
     Joint
-        A :class:`Budget` or :class:`GroupBudget` where the recipe has one, otherwise a
-        :class:`PerLayer`.
+        A :class:`Budget` where the recipe has one, otherwise a :class:`PerLayer`.
     """
     shapes = _weighted(network)
     multiples = (1, 1) if config.fill is None else _extents("recipe", config.fill)
@@ -52,9 +50,6 @@ def build(config: PruneConfig, network: NetworkConfig) -> Joint:
     )
     if config.budget is None:
         return layers
-    if config.budget.structured is not None:
-        return GroupBudget(config.budget.structured, tuple(shapes.values()), *multiples)
-    assert config.budget.unstructured is not None
     return Budget(config.budget.unstructured, tuple(shapes), layers)
 
 
@@ -146,26 +141,14 @@ def check(source: str, config: PruneConfig, network: NetworkConfig) -> None:
             raise InputError(source, key, None, rule)
         _fits(source, key, each, shapes[name])
     if config.budget is not None:
-        _check_budget(source, config.budget, config, shapes)
-
-
-def _check_budget(
-    source: str, budget: BudgetConfig, config: PruneConfig, shapes: dict[str, LayerShape]
-) -> None:
-    """Check what layers share."""
-    kind, keep = budget.kind
-    total = sum(shape.weights for shape in shapes.values())
-    if round(keep * total) < len(shapes):
-        rule = f"must keep a weight of each layer: at least {len(shapes)} of {total}"
-        raise InputError(source, f"prune.budget.{kind}", keep, rule)
-    for name, each in config.layers.items():
-        if each.banks is not None:
-            rule = "must be absent with prune.budget, which would unbalance the banks"
-            raise InputError(source, f"prune.layers.{name}.banks", each.banks, rule)
-    for name, shape in shapes.items():
-        if kind == "structured" and shape.layer.G > 1:
-            rule = f"must be absent for a network with groups of channels: {name}"
-            raise InputError(source, "prune.budget.structured", keep, rule)
+        keep, total = config.budget.unstructured, sum(shape.weights for shape in shapes.values())
+        if round(keep * total) < len(shapes):
+            rule = f"must keep a weight of each layer: at least {len(shapes)} of {total}"
+            raise InputError(source, "prune.budget.unstructured", keep, rule)
+        for name, each in config.layers.items():
+            if each.banks is not None:
+                rule = "must be absent with prune.budget, which would unbalance the banks"
+                raise InputError(source, f"prune.layers.{name}.banks", each.banks, rule)
 
 
 def _fits(source: str, key: str, config: ConstraintConfig, shape: LayerShape) -> None:

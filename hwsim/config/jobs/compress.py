@@ -163,21 +163,7 @@ class BudgetConfig(Config):
     """One constraint over all layers together."""
 
     #: Fraction of single weights that stay in the whole network.
-    unstructured: Keep | None = None
-    #: Fraction of its weights that stay, in whole filters and columns.
-    structured: Keep | None = None
-
-    @property
-    def kind(self) -> tuple[str, float]:
-        """Key that is given, and its value."""
-        given = {"unstructured": self.unstructured, "structured": self.structured}
-        return next((name, keep) for name, keep in given.items() if keep is not None)
-
-    @model_validator(mode="after")
-    def _is_of_one_kind(self) -> Self:
-        if (self.unstructured is None) == (self.structured is None):
-            raise ValueError("must give one of unstructured and structured")
-        return self
+    unstructured: Keep
 
 
 class PruneConfig(Config):
@@ -213,13 +199,10 @@ class PruneConfig(Config):
     @model_validator(mode="after")
     def _fills_with_filters_or_columns(self) -> Self:
         kinds = [each.filters or each.columns for each in self.layers.values()]
-        kinds.append(None if self.budget is None else self.budget.structured)
         if self.fill is not None and not any(kinds):
-            raise ValueError("fill must be absent without filters, columns or budget.structured")
-        if self.fill is not None and self.budget is not None and self.budget.unstructured:
-            raise ValueError(
-                "fill must be absent with budget.unstructured, which breaks the multiples"
-            )
+            raise ValueError("fill must be absent without filters or columns in layers")
+        if self.fill is not None and self.budget is not None:
+            raise ValueError("fill must be absent with budget, which breaks the multiples")
         banked = next((name for name, each in self.layers.items() if each.banks), None)
         if self.fill is not None and banked is not None:
             raise ValueError(f"fill must be absent with layers.{banked}.banks, which fill rows")
@@ -229,8 +212,6 @@ class PruneConfig(Config):
     def _constrains(self) -> Self:
         if not self.layers and self.budget is None:
             raise ValueError("must give layers, budget or both")
-        if self.layers and self.budget is not None and self.budget.structured is not None:
-            raise ValueError("layers must be absent with budget.structured")
         return self
 
 

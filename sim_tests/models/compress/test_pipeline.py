@@ -490,14 +490,14 @@ LAYERS = {"fc1": {"unstructured": 0.5}}
         ),
         (
             {"kind": "structured", "prune": GRADUAL | {"fill": "dense_8x8_ws"}},
-            "prune: fill must be absent without filters, columns or budget.structured",
+            "prune: fill must be absent without filters or columns in layers",
         ),
         (
             {
                 "kind": "structured",
                 "prune": GRADUAL | {"fill": "a", "layers": {"fc1": {"filters": 0.5}}},
             },
-            "prune: fill must be absent with budget.unstructured, which breaks the multiples",
+            "prune: fill must be absent with budget, which breaks the multiples",
         ),
         (
             {
@@ -521,25 +521,6 @@ LAYERS = {"fc1": {"unstructured": 0.5}}
         (
             {"kind": "nm", "prune": {"retrain": TRAIN, "budget": {"unstructured": 0}}},
             r"prune\.budget\.unstructured = 0",
-        ),
-        (
-            {"kind": "structured", "prune": GRADUAL | {"budget": {}}},
-            "prune.budget: must give one of unstructured and structured",
-        ),
-        (
-            {
-                "kind": "structured",
-                "prune": GRADUAL | {"budget": {"structured": 0.5, "unstructured": 0.5}},
-            },
-            "prune.budget: must give one of unstructured and structured",
-        ),
-        (
-            {
-                "kind": "structured",
-                "prune": GRADUAL
-                | {"budget": {"structured": 0.5}, "layers": {"fc1": {"filters": 0.5}}},
-            },
-            "prune: layers must be absent with budget.structured",
         ),
         ({"quantize": {"weight_bits": 7}}, "weight_bits = 7"),
         (

@@ -330,9 +330,6 @@ def test_n_of_m_then_filters_keeps_more_than_the_other_order(torch, net, weights
          "prune.layers.conv1.columns = 0.02: must keep at least one of the layer's 18 columns"),
         ({"layers": {"fc1": {"filters": 0.5}}, "fill": "bitmask_64"},
          "prune.fill: must be a systolic design, with rows and cols: bitmask_64 is bitmask"),
-        ({"budget": {"structured": 0.5}},
-         "prune.budget.structured = 0.5: must be absent for a network with groups of channels: "
-         "conv2"),
         ({"budget": {"unstructured": 0.01}},
          "prune.budget.unstructured = 0.01: must keep a weight of each layer: at least 4 of 311"),
         ({"budget": {"unstructured": 0.5}, "layers": {"fc1": {"columns": 0.5, "banks": 2}}},
