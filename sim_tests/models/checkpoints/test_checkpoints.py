@@ -26,6 +26,8 @@ PROMISED = {
     **{f"lenet5_nonstructured_85x{seed}": 0.991 for seed in ("", "_s1", "_s2")},
     **{f"lenet5_nonstructured_167x{seed}": 0.99 for seed in ("", "_s1", "_s2")},
     "lenet5_nonstructured_348x": 0.986,
+    "lenet5_gradual_280x": 0.992,
+    "lenet5_gradual_348x": 0.99,
     "lenet5_nonstructured_q": 0.988,
     "lenet5_structured_80x": 0.99,
     "lenet5_structured_232x": 0.98,
