@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwsim.accelerator.simulate import MachineRun
+from hwsim.accelerator.tile import ArrayJob
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES
 from hwsim.report.result import Result
 
@@ -22,7 +23,11 @@ class LayerRun:
     """One layer: its tiles, and the cycles from the end of the layer before to its own."""
 
     name: str
+    #: What computes it: ``array``, ``vector`` unit, or nothing.
+    unit: str
     tiles: int
+    #: Jobs that K is cut over: the sums of each but the last stay in the array.
+    k_parts: int
     cycles: int
     #: Of them: the next tile was not loaded; array or vector unit ran; a store was waited for.
     waits_load: int
@@ -70,6 +75,7 @@ class MachineResult(Result):
         before = np.concatenate([[-1], left[:-1]])
         waits = times.execute - before - 1
         found: dict[str, LayerRun] = {}
+        parts = 0
         bus = program.arch.bus.bytes
         work = {s.layer.name: self.images * s.macs for s in self.network.shapes() if s.has_weights}
         for index, tile in enumerate(program.tiles):
@@ -80,10 +86,14 @@ class MachineResult(Result):
                 moved[load.target] += load.rows * load.beats * bus
             if tile.store is not None:
                 moved["stored"] = tile.store.rows * tile.store.words * program.shape.act_bits // 8
-            old = found.get(name, LayerRun(name, 0, 0, 0, 0, 0, 0, {}))
+            job = tile.job
+            parts = parts + 1 if isinstance(job, ArrayJob) and job.carry else 1
+            old = found.get(name, LayerRun(name, "", 0, 1, 0, 0, 0, 0, 0, {}))
             found[name] = LayerRun(
                 name,
+                old.unit if job is None else job.KIND,
                 old.tiles + 1,
+                max(old.k_parts, parts),
                 old.cycles + int(left[index] - before[index]),
                 old.waits_load + int(waits[index]),
                 old.executes + int(times.execute_end[index] - times.execute[index]),
@@ -98,7 +108,9 @@ class MachineResult(Result):
         return [
             {
                 "layer": layer.name,
+                "unit": layer.unit,
                 "tiles": layer.tiles,
+                "k_parts": layer.k_parts,
                 "cycles": layer.cycles,
                 "waits_load": layer.waits_load,
                 "executes": layer.executes,
@@ -117,6 +129,7 @@ class MachineResult(Result):
             {
                 "layer": tile.layer,
                 "barrier": tile.barrier,
+                **({} if tile.job is None else tile.job.to_dict()),
                 "load": [int(times.load[index]), int(times.load_end[index])],
                 "execute": [int(times.execute[index]), int(times.execute_end[index])],
                 "store": [int(times.store[index]), int(times.store_end[index])],

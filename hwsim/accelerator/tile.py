@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +146,9 @@ class Store:
 
 @dataclass(frozen=True)
 class _Job:
+    #: What computes it.
+    KIND: ClassVar[str]
+
     read_bank: int
     write_bank: int
     scale_half: int
@@ -153,9 +156,9 @@ class _Job:
     post: Nest
     relu: bool = False
 
-    def _fields(self, kind: str) -> dict[str, int]:
+    def _fields(self) -> dict[str, int]:
         return {
-            "kind": KINDS[kind],
+            "kind": KINDS[self.KIND],
             "read_bank": self.read_bank,
             "write_bank": self.write_bank,
             "scale_half": self.scale_half,
@@ -171,6 +174,7 @@ class _Job:
 class ArrayJob(_Job):
     """One command of the array: ``m_folds`` folds of filters, each for ``pixels``."""
 
+    KIND: ClassVar[str] = "array"
     weight_half: int = 0
     #: Words of weights, where PEs hold all of them.
     weight_words: int = 0
@@ -193,7 +197,7 @@ class ArrayJob(_Job):
 
     def fields(self) -> dict[str, int]:
         """Fields of a descriptor."""
-        return self._fields("array") | {
+        return self._fields() | {
             "weight_half": self.weight_half,
             "raw": int(self.raw),
             "carry": int(self.carry),
@@ -202,11 +206,24 @@ class ArrayJob(_Job):
             "command_1": self.pixels | self.weight_words << 16 | self.options,
         }
 
+    def to_dict(self) -> dict[str, object]:
+        """What of its layer it computes."""
+        return {
+            "unit": self.KIND,
+            "pixels": self.pixels,
+            "group": self.group,
+            "m_folds": self.m_folds,
+            "k_folds": self.k_folds,
+            "carry": self.carry,
+            "keep": self.keep,
+        }
+
 
 @dataclass(frozen=True)
 class VectorJob(_Job):
     """Windows of words, of which each gives one."""
 
+    KIND: ClassVar[str] = "vector"
     op: str = "max"
     window: int = 1
     windows: int = 1
@@ -214,11 +231,15 @@ class VectorJob(_Job):
 
     def fields(self) -> dict[str, int]:
         """Fields of a descriptor."""
-        return self._fields("vector") | {
+        return self._fields() | {
             "op": OPS[self.op],
             "command_0": self.window,
             "command_1": self.multipliers[0] | self.multipliers[1] << 16,
         }
+
+    def to_dict(self) -> dict[str, object]:
+        """What of its layer it computes."""
+        return {"unit": self.KIND, "op": self.op, "window": self.window, "windows": self.windows}
 
 
 @dataclass(frozen=True)

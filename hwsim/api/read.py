@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import image_source, named, whole
+from hwsim.api.arguments import image_source, named, several, whole
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -171,7 +171,9 @@ def import_network(
     inputs: str | Path | NDArray[Any] | None = None,
     images: int | None = None,
     seed: int = 0,
+    size: Sequence[int] | None = None,
     compare: bool = True,
+    verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Imported:
     """Quantize a pretrained network: 8-bit weights and activations, scales calibrated.
@@ -188,8 +190,13 @@ def import_network(
         At most this many of them are used (default: 8).
     seed
         Seed of random images.
+    size
+        Axes of the input behind the batch, in the file's order: for an ``.onnx`` file that leaves
+        some open.
     compare
         Also infer a few images in float, and record in ``info`` how well the logits agree.
+    verbose
+        Name every unsupported node of an ``.onnx`` file, however long the message.
     progress
         Called with what begins.
 
@@ -214,7 +221,10 @@ def import_network(
     inputs, seed = image_source(inputs), whole("seed", seed)
     count = source.CALIBRATION if images is None else whole("images", images, 1)
     progress(f"reading {weights or network}")
-    model = _float_model(network, file)
+    given = (
+        None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
+    )
+    model = _float_model(network, file, given, verbose=verbose)
     pixels: Images
     if inputs is None:
         pixels, calibration = pictures.random(model.config, count, seed), "random images"
@@ -230,11 +240,17 @@ def import_network(
     return Imported(model.config, checkpoint)
 
 
-def _float_model(network: str | Path | NetworkConfig, weights: Path | None) -> FloatModel:
+def _float_model(
+    network: str | Path | NetworkConfig,
+    weights: Path | None,
+    size: Sequence[int] | None,
+    *,
+    verbose: bool,
+) -> FloatModel:
     from hwsim.models.importers import source, state_dict, torchvision
 
     if isinstance(network, str | Path):
-        return source.read(str(network), weights)
+        return source.read(str(network), weights, size, verbose=verbose)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {network.name}"
         raise InputError("arguments", "weights", None, rule)
@@ -285,7 +301,7 @@ def _called(weights: str | Path | Checkpoint) -> str:
 
 
 def _is_onnx(path: str | Path) -> bool:
-    return str(path).endswith(".onnx")
+    return Path(path).suffix.lower() == ".onnx"
 
 
 def _is_state_dict(path: str | Path) -> bool:

@@ -5,8 +5,9 @@ A checkpoint is a safetensors file. Tensors: ``<layer>.weight`` int8, ``(M, C / 
 metadata says which network it is, each layer's bits, multiplier, shift and scale, how layers
 without weights scale what they sum, and in ``info`` how the file came about. A multiplier, shift or
 scale that differs between output channels is a tensor instead, ``<layer>.multiplier`` int32,
-``<layer>.shift`` int32 or ``<layer>.weight_scale`` float64, ``(M,)``. Nothing in the file is code;
-whatever does not fit is refused.
+``<layer>.shift`` int32 or ``<layer>.weight_scale`` float64, ``(M,)``. The function of an
+activation layer is ``<layer>.table`` int8, ``(256,)``: its results for -128 to 127. Nothing in the
+file is code; whatever does not fit is refused.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ INPUT_SCALE = 1 / 127
 _MAX_HEADER = 1 << 20
 _MAX_FILE = 1 << 30
 _WIDTHS = tuple(range(1, 9))
+#: End of the name of a table, and its entries: one per activation of 8 bits.
+_TABLE, _ENTRIES = ".table", 256
 #: Settings of a layer that may differ between its channels -> type of their tensor.
 _PER_CHANNEL = {"multiplier": "I32", "shift": "I32", "weight_scale": "F64"}
 _DTYPES: dict[str, type[np.generic]] = {"I32": np.int32, "F64": np.float64}
@@ -98,8 +101,9 @@ class LayerWeights:
 class Rescale:
     """Scales of a layer without weights that sums or joins activations of several scales.
 
-    Each input counts ``multiplier`` times; the sum of an ``add``, of a pool's window, or each place
-    of a ``concat`` is shifted right by ``shift``, rounded and saturated.
+    Each input counts ``multiplier`` times, the product of a ``mul`` that often; the sum of an
+    ``add``, of a pool's window, or each place of a ``concat`` is shifted right by ``shift``,
+    rounded and saturated.
     """
 
     multipliers: tuple[int, ...]
@@ -110,8 +114,9 @@ class Rescale:
 class Checkpoint:
     """Integer weights of a whole network.
 
-    ``source`` is where they were read, for messages. ``rescales`` has the layers that sum or join
-    (:attr:`hwsim.config.LayerConfig.rescales`), without which such a network cannot be inferred.
+    ``source`` is where they were read, for messages. Without ``rescales`` of the layers that sum,
+    multiply or join (:attr:`hwsim.config.LayerConfig.rescales`), and ``tables`` of the activation
+    layers, a network with such cannot be inferred.
     ``input_scale`` is the real value of one step of the input.
     """
 
@@ -121,6 +126,7 @@ class Checkpoint:
     source: str = "checkpoint"
     rescales: dict[str, Rescale] = field(default_factory=dict)
     input_scale: float = INPUT_SCALE
+    tables: dict[str, NDArray[np.int8]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | str, network: NetworkConfig | None = None) -> Self:
@@ -146,7 +152,14 @@ class Checkpoint:
         joins = _json(path, "rescales", metadata.get("rescales", "{}"))
         rescales = {name: _rescale(path, f"rescales.{name}", joins[name]) for name in joins}
         input_scale = _input_scale(path, metadata.get("input_scale", str(INPUT_SCALE)))
-        checkpoint = cls(metadata["network"], layers, info, str(path), rescales, input_scale)
+        tables = {
+            name.removesuffix(_TABLE): _table(path, name, tensor)
+            for name, tensor in tensors.items()
+            if name.endswith(_TABLE)
+        }
+        checkpoint = cls(
+            metadata["network"], layers, info, str(path), rescales, input_scale, tables
+        )
         if network is not None:
             checkpoint.check(network)
         return checkpoint
@@ -165,9 +178,11 @@ class Checkpoint:
             if actual != expected:
                 rule = f"must have shape {expected} in {network.name}"
                 raise InputError(self.source, f"{name}.weight", actual, rule)
-        inputs = {
-            layer.name: max(1, len(layer.inputs)) for layer in network.layers if layer.rescales
-        }
+        inputs = {layer.name: layer.multipliers for layer in network.layers if layer.rescales}
+        functions = {layer.name for layer in network.layers if layer.type == "activation"}
+        for name in self.tables.keys() - functions:
+            rule = f"is no activation layer of {network.name}"
+            raise InputError(self.source, f"{name}{_TABLE}", None, rule)
         for name, rescale in self.rescales.items():
             key = f"rescales.{name}"
             if name not in inputs:
@@ -206,6 +221,7 @@ class Checkpoint:
         tensors = dict(sorted(scales.items(), key=lambda item: -item[1][1].itemsize))
         tensors |= {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
         tensors |= {f"{name}.weight": ("I8", layer.weight) for name, layer in self.layers.items()}
+        tensors |= {f"{name}{_TABLE}": ("I8", table) for name, table in self.tables.items()}
         return write_bytes_atomic(path, _serialize(tensors, metadata))
 
     @property
@@ -287,6 +303,7 @@ def _dtypes(path: Path, header: dict[str, Any], settings: dict[str, Any]) -> Non
     for name in settings:
         scales = {f"{name}.{part}": dtype for part, dtype in _PER_CHANNEL.items()}
         expected |= {tensor: dtype for tensor, dtype in scales.items() if tensor in header}
+    expected |= {name: "I8" for name in header if name.endswith(_TABLE)}
     for name in (header.keys() - {"__metadata__"}) ^ expected.keys():
         rule = "must be given" if name in expected else "is the tensor of no layer"
         raise InputError(path, name, None, rule)
@@ -322,6 +339,12 @@ def _rescale(path: Path, key: str, setting: object) -> Rescale:
     if not multipliers or not all(0 <= m < 1 << 16 for m in multipliers):
         raise InputError(path, f"{key}.multipliers", multipliers, "must be 0..65535, one per input")
     return Rescale(tuple(multipliers), setting["shift"])
+
+
+def _table(path: Path, name: str, table: NDArray[Any]) -> NDArray[np.int8]:
+    if table.shape != (_ENTRIES,):
+        raise InputError(path, name, table.shape, f"must have shape ({_ENTRIES},)")
+    return table
 
 
 def _input_scale(path: Path, text: str) -> float:

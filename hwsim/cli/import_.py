@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,15 +31,26 @@ def import_(
         ),
     ] = None,
     seed: Seed = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Sizes behind the batch of an .onnx file that leaves them open: 3x224x224."
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Name every node that is not supported.")
+    ] = False,
     out: Out = None,
     json: Json = False,
 ) -> None:
     """Make a checkpoint of pretrained weights: 8-bit weights and activations, scales calibrated.
 
-    Batch normalization is folded into the layer before it. Writes NAME.safetensors, which every
-    command takes as a checkpoint, and NAME.yaml, its network. The ranges of activations are those
-    of --inputs, else of random images, and the file says which. ONNX needs the extra `onnx`, .pth
-    files the extra `compress`.
+    Constants are folded into the layers beside them. An ONNX file is compared with ONNX's own
+    evaluator on a random input and refused where a tensor differs. Writes NAME.safetensors, which
+    every command takes as a checkpoint, and NAME.yaml, its network; where a file of this name has
+    weights from elsewhere, the new one has eight digits of its sum behind its name. The ranges of
+    activations are those of --inputs, else of random images, and the file says which. ONNX needs
+    the extra `onnx`, .pth files the extra `compress`.
 
     Example: hwsim import resnet50 --weights resnet50.pth --inputs photos.npy
 
@@ -50,18 +62,44 @@ def import_(
 
     with log().status("reading") as status:
         result = api.import_network(
-            network, weights, inputs=inputs, images=images, seed=seed, progress=status.update
-        )
+            network, weights, inputs=inputs, images=images, seed=seed,
+            size=None if size is None else _sizes(size), verbose=verbose, progress=status.update,
+        )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint
-    folder = out or Path("build/import") / net.name
-    config = write_text_atomic(folder / f"{net.name}.yaml", net.to_yaml())
-    path = checkpoint.write(folder / f"{net.name}.safetensors")
+    stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])
+    config = write_text_atomic(stem.with_suffix(".yaml"), net.to_yaml())
+    path = checkpoint.write(stem.with_suffix(".safetensors"))
     if json:
         files = {"file": str(path), "network_file": str(config)}
         emit_json(files | {"network": net.name, "info": checkpoint.info})
         return
     _show(net, checkpoint)
     console().print(f"wrote {path} and {config.name}")
+
+
+def _sizes(text: str) -> list[int]:
+    """Numbers of ``3x224x224``."""
+    from hwsim.errors import InputError
+
+    if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*)*", text):
+        rule = "must be sizes such as 3x224x224"
+        raise InputError("command line", "--size", text, rule)
+    return [int(size) for size in text.split("x")]
+
+
+def _stem(folder: Path, name: str, sha256: str) -> Path:
+    """Path to write to, without suffix: another import of the same name stays."""
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.errors import InputError
+
+    known = folder / f"{name}.safetensors"
+    if not known.exists():
+        return folder / name
+    try:
+        is_same = Checkpoint.read(known).info.get("sha256") == sha256
+    except InputError:
+        is_same = False
+    return folder / (name if is_same else f"{name}_{sha256[:8]}")
 
 
 def _show(net: NetworkConfig, checkpoint: Checkpoint) -> None:

@@ -109,11 +109,13 @@ def _from_memory(
     if json:
         emit_json(result.to_dict())
         return
-    columns = ["layer", "tiles", "cycles", "waits for load", "executes", "waits for store"]
+    columns = ["layer", "on", "tiles", "parts of K", "cycles"]
+    columns += ["waits for load", "executes", "waits for store"]
     rows: list[list[object]] = [
         [
-            layer.name, layer.tiles, layer.cycles, layer.waits_load, layer.executes,
-            layer.waits_store, layer.macs, sum(layer.moved.values()), layer.intensity,
+            layer.name, layer.unit, layer.tiles, layer.k_parts, layer.cycles,
+            layer.waits_load, layer.executes, layer.waits_store, layer.macs,
+            sum(layer.moved.values()), layer.intensity,
         ]
         for layer in result.layers()
     ]  # fmt: skip

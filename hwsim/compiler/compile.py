@@ -239,7 +239,7 @@ class Compiler:
         multipliers: tuple[int, ...] = (1,)
         shift = 0
         if layer.rescales and self.checkpoint is None:
-            multipliers = (1,) * max(1, len(layer.inputs))
+            multipliers = (1,) * layer.multipliers
         elif layer.rescales and self.checkpoint is not None:
             if layer.name not in self.checkpoint.rescales:
                 rule = f"must be given: how {layer.type} layers scale what they sum"

@@ -7,6 +7,9 @@ from hwsim.errors import InputError
 
 __all__ = ["Graph"]
 
+#: Types of layers that the vector unit of a machine does not compute.
+_NOT_RUN = ("activation", "mul")
+
 
 class Graph:
     """Layers of a network, and who reads their outputs.
@@ -24,12 +27,16 @@ class Graph:
     Raises
     ------
     InputError
-        Every layer is fully connected.
+        Every layer is fully connected, or a layer is of a type that no machine has.
     """
 
     def __init__(self, arch: ArchConfig, network: NetworkConfig) -> None:
         self.arch, self.network = arch, network
         self.shapes = network.shapes()
+        for shape in self.shapes:
+            if shape.layer.type in _NOT_RUN:
+                rule = "runs on no machine: it has no unit for it; an array alone computes the rest"
+                self.refuse(f"layers.{shape.layer.name}.type", shape.layer.type, rule)
         split = len(self.shapes)
         while split > 0 and self.shapes[split - 1].layer.type == "fc":
             split -= 1
@@ -58,12 +65,15 @@ class Graph:
             layer = shape.layer
             if layer.type not in ("conv", "maxpool", "avgpool"):
                 continue
-            for out, size, window in (
-                (shape.ofmap.height, shape.ifmap.height, shape.R),
-                (shape.ofmap.width, shape.ifmap.width, shape.S),
+            for axis, (out, size, window) in enumerate(
+                (
+                    (shape.ofmap.height, shape.ifmap.height, shape.R),
+                    (shape.ofmap.width, shape.ifmap.width, shape.S),
+                )
             ):
-                reach = (out - 1) * layer.stride + layer.dilation * (window - 1) + 1
-                widest = max(widest, layer.padding, reach - layer.padding - size)
+                span = layer.dilations[axis] * (window - 1) + 1
+                reach = (out - 1) * layer.strides[axis] + span
+                widest = max(widest, layer.pads[axis], reach - layer.pads[axis] - size)
         return widest
 
     def padding(self, number: int) -> int:

@@ -206,7 +206,7 @@ def vector(
             yield Tile((scale,), job, layer=layer.name)
             first += each.blocks
         return
-    source, factors, stride = sources[0], (1, 1), layer.stride
+    source, factors, (down, right) = sources[0], (1, 1), layer.strides
     multiplier = multipliers[0] if multipliers else 1
     window: tuple[tuple[int, int], ...]
     if layer.type == "add":
@@ -216,11 +216,13 @@ def vector(
         rows, cols = shape.R, shape.S
         if layer.type == "globalavgpool":
             rows, cols = shape.ifmap.height, shape.ifmap.width
-        window = ((cols, layer.dilation * source.blocks), (rows, layer.dilation * source.row))
+        row, col = layer.dilations
+        window = ((cols, col * source.blocks), (rows, row * source.row))
     half, scale = weights.scale(_even(weights, multiplier, shift))
     size = (len(part.blocks), *pixels)
-    moves = zip(size, (1, stride * source.blocks, stride * source.row), strict=True)
-    begin = source.pixel(y * stride - layer.padding, x * stride - layer.padding)
+    moves = zip(size, (1, right * source.blocks, down * source.row), strict=True)
+    top, left, _, _ = layer.pads
+    begin = source.pixel(y * down - top, x * right - left)
     begin += part.blocks.start - source.part.blocks.start
     job = VectorJob(
         source.bank, target.bank, half, Nest.loops(begin, *window, *moves),

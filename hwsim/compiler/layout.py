@@ -64,11 +64,13 @@ class Map(Grid):
         else:
             rows, columns = (
                 range(
-                    each.start * layer.stride - layer.padding,
-                    (each.stop - 1) * layer.stride
-                    - layer.padding + layer.dilation * (size - 1) + 1,
+                    each.start * stride - before,
+                    (each.stop - 1) * stride - before + dilation * (size - 1) + 1,
                 )
-                for each, size in ((part.rows, shape.R), (part.columns, shape.S))
+                for each, size, stride, before, dilation in zip(
+                    (part.rows, part.columns), (shape.R, shape.S),
+                    layer.strides, layer.pads[:2], layer.dilations, strict=True,
+                )
             )  # fmt: skip
         whole = self.whole
         if shape.has_weights or layer.type == "concat" or part.blocks == whole.blocks:
@@ -88,11 +90,12 @@ class Map(Grid):
     def window(self, shape: LayerShape) -> Window:
         """How a layer walks the map."""
         layer, blocks = shape.layer, self.blocks
+        (top, left, _, _), (down, right), (row, col) = layer.pads, layer.strides, layer.dilations
         return Window(
-            self.pixel(-layer.padding, -layer.padding),
-            layer.stride * blocks,
-            layer.stride * self.row,
-            ((blocks, 1), (shape.S, layer.dilation * blocks), (shape.R, layer.dilation * self.row)),
+            self.pixel(-top, -left),
+            right * blocks,
+            down * self.row,
+            ((blocks, 1), (shape.S, col * blocks), (shape.R, row * self.row)),
         )
 
     def taps(self, shape: LayerShape) -> NDArray[np.int64]:
@@ -173,7 +176,8 @@ class Unrolled(Grid):
     @property
     def rows(self) -> int:
         """Rows of the padded input."""
-        return self.shape.ifmap.height + 2 * self.shape.layer.padding
+        top, _, bottom, _ = self.shape.layer.pads
+        return top + self.shape.ifmap.height + bottom
 
     @property
     def whole(self) -> Cut:
@@ -183,16 +187,16 @@ class Unrolled(Grid):
 
     def needs(self, part: Cut) -> Cut:
         """What its layer must read for a part of its output."""
-        layer = self.shape.layer
-        last = (part.rows.stop - 1) * layer.stride + layer.dilation * (self.shape.R - 1)
-        rows = range(part.rows.start * layer.stride, last + 1)
+        (stride, _), (dilation, _) = self.shape.layer.strides, self.shape.layer.dilations
+        last = (part.rows.stop - 1) * stride + dilation * (self.shape.R - 1)
+        rows = range(part.rows.start * stride, last + 1)
         return Cut(rows, part.columns, self.whole.blocks)
 
     def window(self) -> Window:
         """How its layer walks it."""
-        layer = self.shape.layer
-        loops = ((self.groups, 1), (self.shape.R, layer.dilation * self.row))
-        return Window(self.cell(0, 0), self.groups, layer.stride * self.row, loops)
+        (stride, _), (dilation, _) = self.shape.layer.strides, self.shape.layer.dilations
+        loops = ((self.groups, 1), (self.shape.R, dilation * self.row))
+        return Window(self.cell(0, 0), self.groups, stride * self.row, loops)
 
     def taps(self) -> NDArray[np.int64]:
         """K index of each lane of the words that one output pixel needs, or -1."""
@@ -208,16 +212,15 @@ class Unrolled(Grid):
     def image(self, act: NDArray[np.integer]) -> NDArray[np.int64]:
         """Words ``(words, lanes)`` of an input ``(C, H, W)``."""
         layer, shape, per_word = self.shape.layer, self.shape, self.taps_per_word
-        border = layer.padding
-        padded = np.pad(act, ((0, 0), (border, border), (border, border)))
+        (top, left, bottom, right), stride = layer.pads, layer.strides[1]
+        padded = np.pad(act, ((0, 0), (top, bottom), (left, right)))
         columns = len(self.whole.columns)
         words = np.zeros((self.rows, columns, self.groups, self.lanes), np.int64)
         for column in range(shape.S):
             group, tap = divmod(column, per_word)
             lane = tap * shape.C
-            first = column * layer.dilation
-            pixels = padded[:, :, first : first + layer.stride * (columns - 1) + 1]
-            pixels = pixels[:, :, :: layer.stride]
+            first = column * layer.dilations[1]
+            pixels = padded[:, :, first : first + stride * (columns - 1) + 1 : stride]
             words[:, :, group, lane : lane + shape.C] = pixels.transpose(1, 2, 0)
         return self.taken(words.reshape(-1, self.lanes))
 

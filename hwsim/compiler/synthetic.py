@@ -30,5 +30,5 @@ def synthetic_checkpoint(arch: ArchConfig, network: NetworkConfig, seed: int = 0
             bits = arch.numbers.weight_width
             layers[name] = LayerWeights(weight.astype(np.int8), bias, bits, 1, 0, 1.0)
         elif shape.layer.rescales:
-            rescales[name] = Rescale((1,) * max(1, len(shape.layer.inputs)), 0)
+            rescales[name] = Rescale((1,) * shape.layer.multipliers, 0)
     return Checkpoint(network.name, layers, {}, "synthetic weights", rescales)

@@ -11,13 +11,16 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
+from hwsim.config.activation import PARAMETERS, Function
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
+from hwsim.config.window import Padding, Sides, Steps, pair, sides
 
 __all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
 
 Positive = Annotated[int, Field(ge=1, le=1 << 20)]
 Density = Annotated[float, Field(gt=0, le=1)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class TensorShape(Config):
@@ -34,10 +37,12 @@ class TensorShape(Config):
 
 
 class LayerConfig(Config):
-    """One layer. ``conv`` and ``fc`` have weights; the others only shape the tensors."""
+    """One layer. ``conv`` and ``fc`` have weights; the others combine or shape activations."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
-    type: Literal["conv", "fc", "maxpool", "avgpool", "globalavgpool", "add", "concat"]
+    type: Literal[
+        "conv", "fc", "maxpool", "avgpool", "globalavgpool", "add", "mul", "concat", "activation"
+    ]
     #: Output channels (``conv``, ``fc``).
     M: Positive | None = None
     #: Filter height and width; ``S`` defaults to ``R`` (``conv``, pools).
@@ -45,14 +50,19 @@ class LayerConfig(Config):
     S: Positive | None = None
     #: Groups; ``G`` = input channels is a depthwise layer.
     G: Positive = 1
-    stride: Positive = 1
-    padding: Annotated[int, Field(ge=0, le=64)] = 0
-    dilation: Positive = 1
+    #: One number, or ``(height, width)``; of padding also ``(top, left, bottom, right)``.
+    stride: Steps = 1
+    padding: Padding = 0
+    dilation: Steps = 1
     relu: bool = False
     #: Where the ReLU saturates (ReLU6: 6): the value of the largest activation.
     relu_max: Annotated[float, Field(gt=0)] | None = None
     #: Pools only: round the output size up, as Caffe does.
     ceil: bool = False
+    #: Function of each value, and its parameters (``activation``).
+    function: Function | None = None
+    alpha: Real | None = None
+    beta: Real | None = None
     #: Layers whose outputs feed this one; empty: the previous one. ``input`` is the network's.
     inputs: tuple[str, ...] = ()
     #: Fraction of non-zeros, for synthetic weights and activations.
@@ -80,6 +90,15 @@ class LayerConfig(Config):
             for key, value in (("G", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
                 if getattr(self, key) != value:
                     raise ValueError(f"{key} must be absent for a fc layer")
+        is_activation = self.type == "activation"
+        if is_activation and self.function is None:
+            raise ValueError("function must be given for an activation layer")
+        if not is_activation and self.function is not None:
+            raise ValueError(f"function must be absent for a {self.type} layer")
+        known = PARAMETERS.get(self.function, {}) if self.function else {}
+        for key in ("alpha", "beta"):
+            if getattr(self, key) is not None and key not in known:
+                raise ValueError(f"{key} must be absent: it is no parameter of {self.function}")
         if self.relu_max is not None and not self.relu:
             raise ValueError("relu_max must be absent without relu")
         if self.relu_max is not None and self.type == "maxpool":
@@ -87,21 +106,43 @@ class LayerConfig(Config):
                 "relu_max must be absent for a maxpool layer: it has its input's scale"
             )
         if self.joins and len(self.inputs) < 2:
-            article = "an add" if self.type == "add" else "a concat"
+            article = "an add" if self.type == "add" else f"a {self.type}"
             raise ValueError(f"inputs must name at least two layers for {article} layer")
+        if self.type == "mul" and len(self.inputs) > 2:
+            raise ValueError("inputs must name two layers for a mul layer")
         if not self.joins and len(self.inputs) > 1:
             raise ValueError(f"inputs must name at most one layer for a {self.type} layer")
         return self
 
     @property
+    def strides(self) -> tuple[int, int]:
+        """Stride along height and width."""
+        return pair(self.stride)
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """Dilation along height and width."""
+        return pair(self.dilation)
+
+    @property
+    def pads(self) -> Sides:
+        """Padding at the top, left, bottom and right."""
+        return sides(self.padding)
+
+    @property
     def joins(self) -> bool:
         """Whether the layer has several inputs."""
-        return self.type in ("add", "concat")
+        return self.type in ("add", "mul", "concat")
 
     @property
     def rescales(self) -> bool:
-        """Whether integers are scaled anew though the layer has no weights: sums and joins."""
+        """Whether integers are scaled anew without weights: sums, products and joins."""
         return self.joins or self.type in ("avgpool", "globalavgpool")
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers with which it does so: one per input, one for a product."""
+        return 1 if self.type == "mul" else max(1, len(self.inputs))
 
 
 @dataclass(frozen=True)
@@ -241,6 +282,14 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
         if any(s != ifmap for s in sources):
             raise ValueError("inputs must have the same shape to be added")
         return ifmap
+    if layer.type == "mul":
+        sizes = [(s.channels, s.height, s.width) for s in sources]
+        for size in sizes[1:]:
+            if any(own not in (1, full) for own, full in zip(size, sizes[0], strict=True)):
+                raise ValueError("inputs must have the shape of the first to be multiplied, or 1")
+        return ifmap
+    if layer.type == "activation":
+        return ifmap
     if layer.type == "concat":
         if any((s.height, s.width) != (ifmap.height, ifmap.width) for s in sources):
             raise ValueError("inputs must have the same height and width to be concatenated")
@@ -257,15 +306,16 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
     r, s = layer.R or 1, layer.S or layer.R or 1
     return TensorShape(
         channels=channels,
-        height=_extent(layer, ifmap.height, r, "height"),
-        width=_extent(layer, ifmap.width, s, "width"),
+        height=_extent(layer, ifmap.height, r, 0),
+        width=_extent(layer, ifmap.width, s, 1),
     )
 
 
-def _extent(layer: LayerConfig, size: int, window: int, what: str) -> int:
-    span = layer.dilation * (window - 1) + 1
-    room = size + 2 * layer.padding - span
-    if room < 0:
-        padded = size + 2 * layer.padding
+def _extent(layer: LayerConfig, size: int, window: int, axis: int) -> int:
+    span = layer.dilations[axis] * (window - 1) + 1
+    padded = size + layer.pads[axis] + layer.pads[2 + axis]
+    if padded < span:
+        what = ("height", "width")[axis]
         raise ValueError(f"a window of {span} must fit the padded input {what} {padded}")
-    return (room + (layer.stride - 1 if layer.ceil else 0)) // layer.stride + 1
+    stride = layer.strides[axis]
+    return (padded - span + (stride - 1 if layer.ceil else 0)) // stride + 1

@@ -4,7 +4,9 @@ Widths are those of :class:`hwsim.config.NumberConfig`; by default activations h
 partial sums 32. The bias is added in the accumulator, which wraps; then the sum is requantized with
 the scale of its channel (:func:`hwsim.fixedpoint.requantize`), and ReLU and max-pool follow. Layers
 that sum or join (``add``, ``concat``, average pools) scale each input to the scale of their output
-(:class:`hwsim.checkpoints.checkpoint.Rescale`). The logits are the last layer's ``psum + bias``, or
+(:class:`hwsim.checkpoints.checkpoint.Rescale`), products (``mul``) the product of theirs; the
+function of an ``activation`` is a table of 256 activations, one for each that it may read. The
+logits are the last layer's ``psum + bias``, or
 its activations where it has no weights.
 """
 
@@ -30,6 +32,7 @@ __all__ = [
     "gemm",
     "input_act",
     "logits",
+    "looked_up",
     "max_pool",
     "rescaled",
     "run",
@@ -274,14 +277,14 @@ def rescaled(
     sources: Sequence[Ints],
     act_width: int = NUMBERS.act_width,
 ) -> Ints:
-    """Sum or join the inputs of an ``add``, ``concat`` or average pool; padding counts as 0.
+    """Combine the inputs of an ``add``, ``mul``, ``concat`` or average pool; padding is 0.
 
     Parameters
     ----------
     shape
         The layer.
     rescale
-        Multiplier of each input, and the shift of their sum.
+        Multiplier of each input (of a ``mul`` one for the product), and the shift of the result.
     sources
         ``(images, C, H, W)`` activations per input.
     act_width
@@ -292,7 +295,10 @@ def rescaled(
     (images, M, P, Q) int8, or int16 where ``act_width`` is above 8
     """
     layer = shape.layer
-    if layer.joins:
+    if layer.type == "mul":
+        left, right = (act.astype(np.int64) for act in sources)
+        total = left * right * rescale.multipliers[0]
+    elif layer.joins:
         pairs = zip(sources, rescale.multipliers, strict=True)
         scaled = [act.astype(np.int64) * multiplier for act, multiplier in pairs]
         total = np.concatenate(scaled, 1) if layer.type == "concat" else np.add.reduce(scaled)
@@ -303,6 +309,27 @@ def rescaled(
         total = taps.sum(axis=(4, 5), dtype=np.int64) * rescale.multipliers[0]
     act = requantize(total, 1, rescale.shift, act_width, layer.relu)
     return act.astype(_act_dtype(act_width))
+
+
+def looked_up(table: NDArray[np.int8], act: Ints, act_width: int = NUMBERS.act_width) -> Ints:
+    """Look each activation up in the table of an ``activation`` layer.
+
+    Parameters
+    ----------
+    table
+        ``(256,)``: results for -128 to 127.
+    act
+        Activations of any shape.
+    act_width
+        Bits of an activation, at most 8; narrower results saturate.
+
+    Returns
+    -------
+    int8 array of the same shape
+    """
+    half = 1 << (act_width - 1)
+    found: Ints = np.clip(table[act.astype(np.int64) + len(table) // 2], -half, half - 1)
+    return found
 
 
 def _check_images(network: NetworkConfig, images: Ints, numbers: NumberConfig) -> None:
@@ -323,6 +350,14 @@ def _pooled_or_joined(
     if layer.type == "maxpool":
         pooled = max_pool(shape, sources[0])
         return np.maximum(pooled, 0) if layer.relu else pooled
+    if layer.type == "activation":
+        if layer.name not in checkpoint.tables:
+            rule = f"must be given: the table of {layer.function}"
+            raise InputError(checkpoint.source, f"{layer.name}.table", None, rule)
+        if act_width > NUMBERS.act_width:
+            rule = f"must be at most {NUMBERS.act_width}: {layer.name} looks up 8-bit activations"
+            raise InputError("inference", "numbers.act_width", act_width, rule)
+        return looked_up(checkpoint.tables[layer.name], sources[0], act_width)
     if layer.name not in checkpoint.rescales:
         rule = f"must be given: how {layer.type} layers scale what they sum"
         raise InputError(checkpoint.source, f"rescales.{layer.name}", None, rule)

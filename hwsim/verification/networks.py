@@ -142,8 +142,7 @@ def random_checkpoint(
                 1.0,
             )
         elif layer.rescales:
-            inputs = max(1, len(layer.inputs))
-            multipliers = tuple(rng.integers(1, 1 << 14, size=inputs).tolist())
+            multipliers = tuple(rng.integers(1, 1 << 14, size=layer.multipliers).tolist())
             rescales[layer.name] = Rescale(multipliers, int(rng.integers(12, 17)))
     return Checkpoint(network.name, layers, {}, "random weights", rescales)
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.config.window import Sides, pair, sides
+
 __all__ = ["Conv"]
 
 T = TypeVar("T", bound=np.generic)
@@ -18,7 +20,8 @@ T = TypeVar("T", bound=np.generic)
 class Conv:
     """The convolution that a GEMM is: ``images`` ifmaps of ``C x H x W``, filters of ``R x S``.
 
-    K is ordered (kernel row, kernel column, input channel), N (image, row, column).
+    K is ordered (kernel row, kernel column, input channel), N (image, row, column). Stride,
+    padding and dilation are as of :mod:`hwsim.config.window`: one number, or by direction and side.
     """
 
     images: int
@@ -27,19 +30,40 @@ class Conv:
     W: int
     R: int
     S: int
-    stride: int = 1
-    padding: int = 0
-    dilation: int = 1
+    stride: int | tuple[int, int] = 1
+    padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, int] = 1
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Stride along height and width."""
+        return pair(self.stride)
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """Dilation along height and width."""
+        return pair(self.dilation)
+
+    @property
+    def pads(self) -> Sides:
+        """Padding at the top, left, bottom and right."""
+        return sides(self.padding)
 
     @property
     def P(self) -> int:
         """Height of the ofmap."""
-        return (self.H + 2 * self.padding - self.dilation * (self.R - 1) - 1) // self.stride + 1
+        return (self._padded[0] - self.dilations[0] * (self.R - 1) - 1) // self.strides[0] + 1
 
     @property
     def Q(self) -> int:
         """Width of the ofmap."""
-        return (self.W + 2 * self.padding - self.dilation * (self.S - 1) - 1) // self.stride + 1
+        return (self._padded[1] - self.dilations[1] * (self.S - 1) - 1) // self.strides[1] + 1
+
+    @property
+    def _padded(self) -> tuple[int, int]:
+        """Height and width of the ifmap with its border."""
+        top, left, bottom, right = self.pads
+        return top + self.H + bottom, left + self.W + right
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -48,8 +72,10 @@ class Conv:
 
     def padded(self, ifmap: NDArray[T]) -> NDArray[T]:
         """Ifmap ``(images, C, H, W)`` with its border of zeros."""
-        border = (self.padding, self.padding)
-        return np.pad(ifmap, [(0, 0), (0, 0), border, border]) if self.padding else ifmap
+        top, left, bottom, right = self.pads
+        if not any(self.pads):
+            return ifmap
+        return np.pad(ifmap, [(0, 0), (0, 0), (top, bottom), (left, right)])
 
     def taps(self, ifmap: NDArray[T]) -> Iterator[NDArray[T]]:
         """Activations that each tap of the filter meets, in the order of K: ``(images, C, P, Q)``.
@@ -57,10 +83,11 @@ class Conv:
         Each is a view of one padded copy of ``ifmap``, ``(images, C, H, W)``.
         """
         padded = self.padded(ifmap)
-        rows, cols = self.stride * (self.P - 1) + 1, self.stride * (self.Q - 1) + 1
-        for r in range(0, self.R * self.dilation, self.dilation):
-            for s in range(0, self.S * self.dilation, self.dilation):
-                yield padded[:, :, r : r + rows : self.stride, s : s + cols : self.stride]
+        (down, right), (row, col) = self.strides, self.dilations
+        rows, cols = down * (self.P - 1) + 1, right * (self.Q - 1) + 1
+        for r in range(0, self.R * row, row):
+            for s in range(0, self.S * col, col):
+                yield padded[:, :, r : r + rows : down, s : s + cols : right]
 
     def unroll(self, ifmap: NDArray[T]) -> NDArray[T]:
         """Activations as a matrix ``(K, N)`` (im2col), from ``(images, C, H, W)``."""
@@ -80,10 +107,11 @@ class Conv:
             ``(K,)`` and ``(N,)``: element (k, n) of :meth:`unroll` is that of the flat padded ifmap
             at the sum of the two.
         """
-        height, width = self.H + 2 * self.padding, self.W + 2 * self.padding
+        height, width = self._padded
+        (down, right), (row, col) = self.strides, self.dilations
         plane = height * width
         r, s, c = np.ogrid[: self.R, : self.S, : self.C]
-        k = (r * width + s) * self.dilation + c * plane
+        k = r * row * width + s * col + c * plane
         image, p, q = np.ogrid[: self.images, : self.P, : self.Q]
-        n = image * self.C * plane + (p * width + q) * self.stride
+        n = image * self.C * plane + p * down * width + q * right
         return k.reshape(-1).astype(np.int64), n.reshape(-1).astype(np.int64)

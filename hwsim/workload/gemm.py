@@ -72,12 +72,13 @@ class GEMM:
         """Input channels of a layer that a 3x3 window unit takes; 0 for any other.
 
         That is a 3x3 convolution without dilation, of stride 1 or 2, with at most one pixel of
-        padding.
+        padding, each alike in all directions.
         """
         conv = self.conv
-        if conv is None or (conv.R, conv.S, conv.dilation) != (3, 3, 1):
+        if conv is None or (conv.R, conv.S, *conv.dilations) != (3, 3, 1, 1):
             return 0
-        return conv.C if conv.stride in (1, 2) and conv.padding in (0, 1) else 0
+        is_even = conv.strides in ((1, 1), (2, 2)) and conv.pads in ((0,) * 4, (1,) * 4)
+        return conv.C if is_even else 0
 
     @property
     def macs(self) -> int:

@@ -113,11 +113,14 @@ def windows(shape: LayerShape, ifmap: NDArray[T], fill: float) -> NDArray[T]:
         return ifmap[:, :, None, None, :, :]
     height, width = shape.ofmap.height, shape.ofmap.width
     margins = [(0, 0), (0, 0)]
-    for size, pixels, taps in zip(
-        ifmap.shape[2:], (height, width), (shape.R, shape.S), strict=True
+    (down, right), (row_dilation, col_dilation) = layer.strides, layer.dilations
+    top, left, bottom, beyond = layer.pads
+    for size, pixels, taps, stride, dilation, before, after in (
+        (ifmap.shape[2], height, shape.R, down, row_dilation, top, bottom),
+        (ifmap.shape[3], width, shape.S, right, col_dilation, left, beyond),
     ):
-        reach = (pixels - 1) * layer.stride + layer.dilation * (taps - 1) + 1
-        margins.append((layer.padding, max(layer.padding, reach - size - layer.padding)))
+        reach = (pixels - 1) * stride + dilation * (taps - 1) + 1
+        margins.append((before, max(after, reach - size - before)))
     padded = np.pad(ifmap, margins, constant_values=fill)
     image, channel, row, col = padded.strides
     return as_strided(
@@ -126,10 +129,10 @@ def windows(shape: LayerShape, ifmap: NDArray[T], fill: float) -> NDArray[T]:
         (
             image,
             channel,
-            row * layer.stride,
-            col * layer.stride,
-            row * layer.dilation,
-            col * layer.dilation,
+            row * down,
+            col * right,
+            row * row_dilation,
+            col * col_dilation,
         ),
         writeable=False,
     )

@@ -2,8 +2,9 @@
 
 Columns: ``stage``, ``epoch`` (from 1, of the stage), ``learning_rate``, ``loss``,
 ``train_accuracy``, ``heldout_accuracy``, ``kept`` (fraction of weights that are not 0), ``rho``,
-and for each layer ``primal_<layer>`` and ``dual_<layer>``, the residuals of ADMM. A cell is blank
-where the stage has no such figure.
+and for each layer ``primal_<layer>`` and ``dual_<layer>``, the residuals of ADMM, and
+``weights_<layer>``, the number of weights that are not 0. A cell is blank where the stage has no
+such figure.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["Epoch", "read", "write"]
 #: Columns that every log has.
 _REQUIRED = ("stage", "epoch", "loss", "kept")
 #: Fields of :class:`Epoch` that have a column per layer.
-_RESIDUALS = ("primal", "dual")
+_BY_LAYER = ("primal", "dual", "weights")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Epoch:
     rho: float | None = None
     primal: dict[str, float] = field(default_factory=dict)
     dual: dict[str, float] = field(default_factory=dict)
+    #: Weights of each layer that are not 0, after the epoch.
+    weights: dict[str, int] = field(default_factory=dict)
 
 
 def write(path: Path, epochs: Sequence[Epoch]) -> Path:
@@ -63,15 +66,18 @@ def write(path: Path, epochs: Sequence[Epoch]) -> Path:
     InputError
         The file cannot be written.
     """
-    names = [each.name for each in fields(Epoch) if each.name not in _RESIDUALS]
-    layers = list(dict.fromkeys(name for epoch in epochs for name in epoch.primal))
-    residuals = [f"{kind}_{layer}" for kind in _RESIDUALS for layer in layers]
+    names = [each.name for each in fields(Epoch) if each.name not in _BY_LAYER]
+    columns = [
+        f"{kind}_{layer}"
+        for kind in _BY_LAYER
+        for layer in dict.fromkeys(name for epoch in epochs for name in getattr(epoch, kind))
+    ]
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*names, *residuals], lineterminator="\n")
+    writer = csv.DictWriter(text, [*names, *columns], lineterminator="\n")
     writer.writeheader()
     for epoch in epochs:
         row = {name: getattr(epoch, name) for name in names}
-        for kind in _RESIDUALS:
+        for kind in _BY_LAYER:
             row |= {f"{kind}_{layer}": value for layer, value in getattr(epoch, kind).items()}
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
     return write_text_atomic(path, text.getvalue())

@@ -16,19 +16,27 @@ from numpy.typing import NDArray
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
-from hwsim.config.jobs.compress import CompressConfig, QuantizeConfig
+from hwsim.config.jobs.compress import (
+    CompressConfig,
+    DistilConfig,
+    PruneConfig,
+    QuantizeConfig,
+)
 from hwsim.datasets import load as datasets
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.models.compress import log
+from hwsim.models.compress.gradual import Gradual
 from hwsim.models.compress.log import Epoch
 from hwsim.models.compress.pruning import clear_dead_biases, purify
 from hwsim.models.compress.stages import Fix, Levels, Prune, Stage, State, Train, run_stages
-from hwsim.models.constraints import joint
+from hwsim.models.constraints import recipe as constraints
+from hwsim.models.constraints.joint import Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.quantization.codes import Codes
 from hwsim.models.quantization.quantize import dequantize, quantize
-from hwsim.models.training.train import Dataset, accuracy, apply_masks
+from hwsim.models.training.distil import Teacher
+from hwsim.models.training.train import Dataset, accuracy, apply_masks, logits
 
 __all__ = [
     "HELD_OUT",
@@ -105,14 +113,21 @@ def run(
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
     _fits(config, network_config, pixels)
     start = None if config.start is None else Checkpoint.read(find(config.start), network_config)
+    teacher = None
+    if config.distil is not None:
+        teacher = Checkpoint.read(find(config.distil.teacher), network_config)
     resume, recipe = out / f".{config.name}.resume.pt", config.model_dump_json()
     if start is not None:
         recipe += f" from {_digest(start)}"
+    if teacher is not None:
+        recipe += f" taught by {_digest(teacher)}"
     state = _initial(config, network_config, start)
     if not fresh:
         state.restore(resume, recipe)
     count = held_out(pixels)
     train, heldout = _dataset(pixels).split(count)
+    if config.distil is not None and teacher is not None:
+        train = replace(train, teacher=_teach(config.distil, network_config, teacher, train))
     run_stages(
         plan(config, network_config), state, (train, heldout),
         save=lambda state: state.save(resume, recipe), report=report,
@@ -137,6 +152,8 @@ def run(
     }
     if start is not None:
         info["start_sha256"] = _digest(start)
+    if teacher is not None:
+        info["teacher_sha256"] = _digest(teacher)
     checkpoint = replace(checkpoint, info=info)
     log.write(out / f"{config.name}.csv", state.log)
     checkpoint.write(out / f"{config.name}.safetensors")
@@ -159,8 +176,8 @@ def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path)
     Raises
     ------
     InputError
-        A data set is not installed, a start is missing or of another network, or a recipe does not
-        fit its network or data set.
+        A data set is not installed, a start or a teacher is missing or of another network, or a
+        recipe does not fit its network or data set.
     """
     configs = list(configs)
     names = {config.name for config in configs}
@@ -172,6 +189,8 @@ def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path)
             _fits(config, network, pixels)
             if config.start is not None and config.start not in names:
                 Checkpoint.read(find(config.start), network)
+            if config.distil is not None:
+                Checkpoint.read(find(config.distil.teacher), network)
 
 
 def _initial(
@@ -215,14 +234,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     if config.train is not None:
         stages.append(Train("train", config.train))
     if config.prune is not None:
-        prune, target = config.prune, joint.build(config.prune, network)
-        for number in range(1, prune.rounds + 1):
-            relaxed = target.relaxed(1 - (1 - number / prune.rounds) ** 3)
-            where = f" {number}/{prune.rounds}" if prune.rounds > 1 else ""
-            stages.append(Prune(f"prune{where}", relaxed, prune.admm))
-            between = prune.between or prune.retrain
-            retrain = prune.retrain if number == prune.rounds else between
-            stages.append(Train(f"retrain{where}", retrain))
+        stages += _pruning(config.prune, constraints.build(config.prune, network))
     codes, levels = _codes(config.quantize, network), config.quantize
     if levels.admm is not None:
         stages.append(Levels("quantize", codes, levels.admm))
@@ -230,6 +242,22 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
         stages.append(Fix("fix", codes, levels.fix))
     if levels.train is not None:
         stages.append(Train("quantized", levels.train, codes))
+    return stages
+
+
+def _pruning(config: PruneConfig, target: Joint) -> list[Stage]:
+    """List the stages of pruning."""
+    if config.gradual is not None:
+        gradual = Gradual("gradual", target, config.gradual)
+        return [gradual, Train("retrain", config.retrain)]
+    stages: list[Stage] = []
+    for number in range(1, config.rounds + 1):
+        relaxed = target.relaxed(1 - (1 - number / config.rounds) ** 3)
+        where = f" {number}/{config.rounds}" if config.rounds > 1 else ""
+        stages.append(Prune(f"prune{where}", relaxed, config.admm))
+        between = config.between or config.retrain
+        retrain = config.retrain if number == config.rounds else between
+        stages.append(Train(f"retrain{where}", retrain))
     return stages
 
 
@@ -251,7 +279,7 @@ def read_finished(
     -------
     Checkpoint or None
         ``None`` where a file is missing, the recipe was another one, or the weights that ``start``
-        names have changed since (missing ones count as unchanged).
+        or ``distil.teacher`` names have changed since (missing ones count as unchanged).
 
     Raises
     ------
@@ -270,14 +298,29 @@ def read_finished(
         return None
     if recorded != config:
         return None
-    before = checkpoint.info.get("start_sha256")
-    if config.start is None or before is None:
-        return checkpoint
+    teacher = None if config.distil is None else config.distil.teacher
+    for name, key in ((config.start, "start_sha256"), (teacher, "teacher_sha256")):
+        before = checkpoint.info.get(key)
+        if name is not None and before is not None and _changed(name, before, find):
+            return None
+    return checkpoint
+
+
+def _changed(name: str, before: str, find: Callable[[str], Path]) -> bool:
+    """Whether a checkpoint that a recipe names is there, with other weights than before."""
     try:
-        start = Checkpoint.read(find(config.start))
+        return _digest(Checkpoint.read(find(name))) != before
     except InputError:
-        return checkpoint
-    return checkpoint if _digest(start) == before else None
+        return False
+
+
+def _teach(
+    config: DistilConfig, network_config: NetworkConfig, checkpoint: Checkpoint, data: Dataset
+) -> Teacher:
+    """Compute the teacher's logits of all the images."""
+    network = Network(network_config)
+    dequantize(network, checkpoint)
+    return Teacher(logits(network, data.images), config.weight, config.temperature)
 
 
 def _digest(checkpoint: Checkpoint) -> str:
@@ -364,7 +407,7 @@ def _measure(
 
 def _fits(config: CompressConfig, network: NetworkConfig, pixels: Pixels) -> None:
     if config.prune is not None:
-        joint.check(config.name, config.prune, network)
+        constraints.check(config.name, config.prune, network)
     names = [shape.layer.name for shape in network.shapes() if shape.has_weights]
     for name in config.quantize.layers:
         if name not in names:

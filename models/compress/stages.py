@@ -25,7 +25,7 @@ from hwsim.models.constraints.joint import Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks
 from hwsim.models.quantization.codes import Aware, Codes
-from hwsim.models.training.train import Dataset, apply_masks, kept, train_epoch
+from hwsim.models.training.train import Dataset, apply_masks, kept, nonzeros, train_epoch
 from hwsim.system.files import write_bytes_atomic
 
 __all__ = ["Fix", "Levels", "Prune", "Stage", "State", "Train", "run_stages"]
@@ -128,8 +128,12 @@ class Stage(ABC):
             "stage": self.name,
             "epoch": state.epoch + 1,
             **figures,
-            "kept": kept(state.network),
+            **self._left(state),
         }
+
+    def _left(self, state: State) -> dict[str, Any]:
+        """Report, for the log, which weights are not 0."""
+        return {"kept": kept(state.network), "weights": nonzeros(state.network)}
 
 
 def run_stages(

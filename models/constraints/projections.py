@@ -11,8 +11,9 @@ which is not PyTorch's: :class:`Lowered` passes them the matrix as
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -59,6 +60,11 @@ def largest(score: Tensor, count: int) -> Tensor:
     return chosen & score.gt(0)
 
 
+def _norm(weight: Tensor, *axes: int) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(weight, dim=axes)
+    return norm
+
+
 class Projection(ABC):
     """A set of tensors."""
 
@@ -83,6 +89,10 @@ class Support(Projection):
     def relaxed(self, progress: float) -> Support:
         """Return a constraint that prunes only ``progress`` (0..1) of what this one prunes."""
 
+    def begun(self, weight: Tensor) -> Support:
+        """Return the same set, whose :meth:`relaxed` begins at what ``weight`` has left."""
+        return self
+
     def frozen(self, weight: Tensor) -> Support:
         """Fix whatever the set derives from the weights, so that the set no longer changes."""
         return self
@@ -93,47 +103,108 @@ class Support(Projection):
 
 
 @dataclass(frozen=True)
-class _Keep(Support):
-    #: Fraction of weights, rows, columns or kernels that are kept, 0..1; at least one is.
+class _Fraction(Support):
+    """At most a fraction ``keep`` of a tensor's groups is non-zero: those of the largest norm.
+
+    Parameters
+    ----------
+    keep
+        Fraction of weights, rows, columns, tiles or kernels that are kept, 0..1; at least one is.
+    start
+        Fraction at which :meth:`relaxed` begins.
+    """
+
     keep: float
+    start: float = field(default=1.0, kw_only=True)
 
-    def relaxed(self, progress: float) -> Support:
-        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
-        return type(self)(1 - (1 - self.keep) * progress)
+    @abstractmethod
+    def norms(self, weight: Tensor) -> Tensor:
+        """Compute the norm of each group."""
 
-    def _largest(self, score: Tensor) -> Tensor:
-        count = max(1, round(self.keep * score.numel()))
-        return largest(score.flatten(), count).view(score.shape)
+    @abstractmethod
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
+        """Expand ``bool`` of the norms' shape to the weight's shape."""
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep whole groups."""
+        norms = self.norms(weight)
+        count = max(1, round(self.keep * norms.numel()))
+        return self.spread(largest(norms.flatten(), count).view(norms.shape), weight)
+
+    def begun(self, weight: Tensor) -> Self:
+        """Relax from what these weights keep."""
+        norms = self.norms(weight)
+        return replace(self, start=max(self.keep, int(norms.count_nonzero()) / norms.numel()))
+
+    def relaxed(self, progress: float) -> Self:
+        """Keep more: ``start`` at ``progress`` 0, ``keep`` at 1."""
+        return replace(self, keep=self.start - (self.start - self.keep) * progress)
 
 
-class Unstructured(_Keep):
+class Unstructured(_Fraction):
     """At most a fraction ``keep`` of the weights is non-zero: the largest in magnitude."""
 
-    def mask(self, weight: Tensor) -> Tensor:
+    def norms(self, weight: Tensor) -> Tensor:
+        """Magnitudes."""
+        return weight.abs()
+
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
         """Keep single weights."""
-        return self._largest(weight.abs())
+        return chosen
 
 
-class Filters(_Keep):
+class Filters(_Fraction):
     """At most a fraction ``keep`` of the rows is non-zero: those of the largest norm."""
 
-    def mask(self, weight: Tensor) -> Tensor:
+    def norms(self, weight: Tensor) -> Tensor:
+        """Norms of the rows."""
+        return _norm(weight.flatten(1), 1)
+
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
         """Keep whole rows."""
-        rows = self._largest(weight.flatten(1).norm(dim=1))
-        return rows.view(-1, *[1] * (weight.dim() - 1)).expand_as(weight)
-
-
-class Columns(_Keep):
-    """At most a fraction ``keep`` of the columns is non-zero: those of the largest norm."""
-
-    def mask(self, weight: Tensor) -> Tensor:
-        """Keep whole columns."""
-        columns = self._largest(weight.flatten(1).norm(dim=0))
-        return columns.view(1, *weight.shape[1:]).expand_as(weight)
+        return chosen.view(-1, *[1] * (weight.dim() - 1)).expand_as(weight)
 
 
 @dataclass(frozen=True)
-class Channels(Support):
+class Columns(_Fraction):
+    """At most a fraction ``keep`` of the columns is non-zero: those of the largest norm.
+
+    With ``multiple`` above 1 the number of columns is a multiple of it, or the number of non-zero
+    ones, if that is less than one multiple: an array of that many rows is then full.
+    """
+
+    multiple: int = 1
+
+    @property
+    def late(self) -> bool:
+        """With a multiple: a column that died later would break it."""
+        return self.multiple > 1
+
+    def norms(self, weight: Tensor) -> Tensor:
+        """Norms of the columns."""
+        return _norm(weight.flatten(1), 0)
+
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
+        """Keep whole columns."""
+        return chosen.view(1, *weight.shape[1:]).expand_as(weight)
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Keep whole columns."""
+        norms = self.norms(weight)
+        alive = int(norms.count_nonzero())
+        count = min(max(1, round(self.keep * len(norms))), alive)
+        if count >= self.multiple:
+            count -= count % self.multiple
+        return self.spread(largest(norms, count), weight)
+
+    def relaxed(self, progress: float) -> Self:
+        """Keep more; the multiple holds at ``progress`` 1 only."""
+        relaxed = super().relaxed(progress)
+        return relaxed if progress == 1 else replace(relaxed, multiple=1)
+
+
+@dataclass(frozen=True)
+class Channels(_Fraction):
     """At most a fraction ``keep`` of the input channels is read: those of the largest norm.
 
     The weights on a channel are several columns: the ``R * S`` taps of all filters on it, or, in a
@@ -141,54 +212,48 @@ class Channels(Support):
 
     Parameters
     ----------
-    keep
-        Fraction of the channels, 0..1; at least one is kept.
     channels
         Input channels per group; both orders of weights are channel-major.
     """
 
-    keep: float
     channels: int
 
-    def mask(self, weight: Tensor) -> Tensor:
-        """Keep the columns of whole channels."""
-        taps = weight.reshape(len(weight), self.channels, -1)
-        chosen = largest(taps.norm(dim=(0, 2)), max(1, round(self.keep * self.channels)))
-        return chosen[None, :, None].expand_as(taps).reshape(weight.shape)
+    def norms(self, weight: Tensor) -> Tensor:
+        """Norms of the channels."""
+        return _norm(self._taps(weight), 0, 2)
 
-    def relaxed(self, progress: float) -> Support:
-        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
-        return Channels(1 - (1 - self.keep) * progress, self.channels)
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
+        """Keep the columns of whole channels."""
+        return chosen[None, :, None].expand_as(self._taps(weight)).reshape(weight.shape)
+
+    def _taps(self, weight: Tensor) -> Tensor:
+        return weight.reshape(len(weight), self.channels, -1)
 
 
 @dataclass(frozen=True)
-class Blocks(Support):
+class Blocks(_Fraction):
     """At most a fraction ``keep`` of the tiles is non-zero: those of the largest norm.
 
     Tiles of ``rows`` x ``columns`` cover the ``(M, K)`` matrix from its first weight on; the last
     tiles of each row and column of tiles may be smaller.
     """
 
-    keep: float
     rows: int
     columns: int
 
-    def mask(self, weight: Tensor) -> Tensor:
-        """Keep whole tiles."""
+    def norms(self, weight: Tensor) -> Tensor:
+        """Norms of the tiles, ``(tiles down, tiles across)``."""
         rows, depth = weight.shape
         padded = functional.pad(weight, (0, -depth % self.columns, 0, -rows % self.rows))
         # (tiles down, rows, tiles across, columns)
         across = padded.shape[1] // self.columns
-        tiles = padded.view(-1, self.rows, across, self.columns)
-        norms = tiles.norm(dim=(1, 3))
-        count = max(1, round(self.keep * norms.numel()))
-        chosen = largest(norms.flatten(), count).view(norms.shape)
-        mask = chosen[:, None, :, None].expand_as(tiles).reshape(padded.shape)
-        return mask[:rows, :depth]
+        return _norm(padded.view(-1, self.rows, across, self.columns), 1, 3)
 
-    def relaxed(self, progress: float) -> Support:
-        """Keep more: 1 at ``progress`` 0, ``keep`` at 1."""
-        return Blocks(1 - (1 - self.keep) * progress, self.rows, self.columns)
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
+        """Keep whole tiles."""
+        rows, depth = weight.shape
+        tall = chosen.repeat_interleave(self.rows, dim=0)[:rows]
+        return tall.repeat_interleave(self.columns, dim=1)[:, :depth]
 
 
 @dataclass(frozen=True)
@@ -276,6 +341,10 @@ class Lowered(Support):
         """Relax the part."""
         return Lowered(self.channels, self.part.relaxed(progress))
 
+    def begun(self, weight: Tensor) -> Support:
+        """Let the part begin at what these weights keep."""
+        return Lowered(self.channels, self.part.begun(self._matrix(weight)))
+
     def frozen(self, weight: Tensor) -> Support:
         """Freeze the part."""
         return Lowered(self.channels, self.part.frozen(self._matrix(weight)))
@@ -334,13 +403,16 @@ class Pattern(Support):
         return torch.tensor(every, device=weight.device)
 
 
-class Connectivity(_Keep):
+class Connectivity(_Fraction):
     """At most a fraction ``keep`` of the kernels is non-zero: those of the largest norm."""
 
-    def mask(self, weight: Tensor) -> Tensor:
-        """Keep whole kernels of ``(M, C / G, R, S)``."""
-        kernels = self._largest(weight.flatten(2).norm(dim=2))
-        return kernels[:, :, None, None].expand_as(weight)
+    def norms(self, weight: Tensor) -> Tensor:
+        """Norms of the kernels of ``(M, C / G, R, S)``."""
+        return _norm(weight.flatten(2), 2)
+
+    def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
+        """Keep whole kernels."""
+        return chosen[:, :, None, None].expand_as(weight)
 
 
 @dataclass(frozen=True)
@@ -368,11 +440,15 @@ class Chain(Support):
             mask = mask & part.mask(weight * mask)
         return mask
 
+    def begun(self, weight: Tensor) -> Support:
+        """Let every part begin at what these weights keep."""
+        return Chain(tuple(part.begun(weight) for part in self.parts))
+
     def relaxed(self, progress: float) -> Support:
         """Relax every part except those before a late one, which needs their final choice."""
-        first = next((index for index, part in enumerate(self.parts) if part.late), 0)
-        relaxed = [part.relaxed(progress) for part in self.parts[first:]]
-        return Chain((*self.parts[:first], *relaxed))
+        relaxed = [part.relaxed(progress) for part in self.parts]
+        first = next((index for index, part in enumerate(relaxed) if part.late), 0)
+        return Chain((*self.parts[:first], *relaxed[first:]))
 
     def frozen(self, weight: Tensor) -> Support:
         """Freeze each part for the weights that the earlier ones keep."""

@@ -21,6 +21,7 @@ from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.models.quantization.scales import fixed_point, scale_of
+from hwsim.workload.activation import activate
 
 __all__ = ["Agreement", "agreement", "calibrate", "quantize"]
 
@@ -72,6 +73,7 @@ def quantize(
     shapes = model.config.shapes()
     layers: dict[str, LayerWeights] = {}
     rescales: dict[str, Rescale] = {}
+    tables: dict[str, NDArray[np.int8]] = {}
     previous = "input"
     for shape in shapes:
         layer = shape.layer
@@ -80,6 +82,10 @@ def quantize(
             if shape.has_weights:
                 progress(f"quantizing {layer.name}")
                 layers[layer.name] = _layer(model, layer, sources[0], scales[layer.name])
+            elif layer.type == "activation":
+                tables[layer.name] = _table(layer, sources[0], scales[layer.name])
+            elif layer.type == "mul":
+                rescales[layer.name] = _rescale([sources[0] * sources[1] / scales[layer.name]])
             elif layer.rescales:
                 area = _area(shape)
                 factors = [source / scales[layer.name] / area for source in sources]
@@ -90,8 +96,9 @@ def quantize(
             ) from error
         previous = layer.name
     return Checkpoint(
-        model.config.name, layers, info, rescales=rescales, input_scale=scales["input"]
-    )
+        model.config.name, layers, info,
+        rescales=rescales, input_scale=scales["input"], tables=tables,
+    )  # fmt: skip
 
 
 def calibrate(
@@ -201,6 +208,14 @@ def _layer(model: FloatModel, layer: LayerConfig, before: float, after: float) -
         shift=shift,
         weight_scale=weight_scale,
     )
+
+
+def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:
+    """Results of an activation layer for -128 to 127, between activations of two scales."""
+    limits = np.iinfo(np.int8)
+    real = activate(layer, np.arange(limits.min, limits.max + 1) * before)
+    table: NDArray[np.int8] = np.clip(np.rint(real / after), limits.min, limits.max).astype(np.int8)
+    return table
 
 
 def _rescale(factors: Sequence[float]) -> Rescale:

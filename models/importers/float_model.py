@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
+from hwsim.workload.activation import activate
 from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
 
 __all__ = ["FloatModel", "LayerFloats"]
@@ -49,8 +50,13 @@ class LayerFloats:
             Layer that includes the normalization.
         """
         factor = gamma.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)
+        return self.scaled(factor, beta - mean.astype(np.float64) * factor)
+
+    def scaled(self, scale: NDArray[np.floating], shift: NDArray[np.floating]) -> LayerFloats:
+        """Fold ``scale * y + shift`` in, each ``(M,)`` or one number; in double precision."""
+        factor = np.broadcast_to(scale.astype(np.float64), len(self.bias))
         weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
-        bias = (self.bias - mean.astype(np.float64)) * factor + beta
+        bias = self.bias * factor + shift
         return LayerFloats(weight.astype(np.float32), bias.astype(np.float32))
 
 
@@ -68,6 +74,8 @@ class FloatModel:
     layers: dict[str, LayerFloats]
     #: File of the weights, for messages and records.
     source: str
+    #: Files beside it that hold some of them.
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for shape in self.config.shapes():
@@ -125,6 +133,10 @@ class FloatModel:
             result = act.mean(axis=(2, 3), keepdims=True)
         elif layer.type == "concat":
             result = np.concatenate(sources, axis=1)
+        elif layer.type == "mul":
+            result = sources[0] * sources[1]
+        elif layer.type == "activation":
+            return activate(layer, act).astype(np.float32)
         else:
             result = np.add.reduce(sources)
         return np.clip(result, 0, layer.relu_max) if layer.relu else result

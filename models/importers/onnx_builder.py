@@ -10,28 +10,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import LayerConfig, NetworkConfig, TensorShape
+from hwsim.config import LayerConfig, NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.network import ofmap_of
 from hwsim.errors import InputError
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.models.importers.onnx_graph import Graph, Node
+from hwsim.models.importers.onnx_value import Affine, Value
 
-__all__ = ["Builder", "Draft", "Handler", "Value"]
+__all__ = ["Builder", "Draft", "Handler"]
 
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor of the graph: the activations of a layer, in one of two shapes.
-
-    ``alone``: nothing else reads the activations, so that the next operation may become part of the
-    layer. ``is_flat``: the tensor is ``(N, C * H * W)``, otherwise it is ``(N, C, H, W)``.
-    """
-
-    layer: str
-    shape: TensorShape
-    alone: bool
-    is_flat: bool
+#: ONNX's number of the type of pixels, which stand for 0..1 here.
+_UINT8 = 2
 
 
 @dataclass
@@ -40,6 +30,8 @@ class Draft:
 
     settings: dict[str, Any]
     floats: LayerFloats | None = None
+    #: First tensor that is the layer's activations as they are now, and how it views them.
+    tensor: tuple[str, Value] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -77,8 +69,12 @@ class Builder:
         self.graph = graph
         self.drafts: dict[str, Draft] = {}
         self._handlers = handlers
-        shape, alone = graph.input_shape, graph.readers[graph.input] == 1
-        self._values = {graph.input: Value("input", shape, alone, graph.is_flat)}
+        alone = graph.readers[graph.input] == 1
+        value = Value("input", graph.input_shape, alone, graph.input_dims, graph.input_order)
+        if graph.input_type == _UINT8:
+            each = np.full((graph.input_shape.channels, 1, 1), 255.0)
+            value = replace(value, affine=Affine(each, np.zeros_like(each)))
+        self._values = {graph.input: value}
 
     def build(self, name: str) -> FloatModel:
         """Build the network.
@@ -96,14 +92,20 @@ class Builder:
         graph = self.graph
         for node in graph.nodes:
             if node.op == "Shape" and node.inputs[0] in self._values:
-                value = self._values[node.inputs[0]]
-                graph.constants[node.outputs[0]] = self._dimensions(value)
+                graph.constants[node.outputs[0]] = self._dimensions(node)
             elif graph.is_constant(node):
-                graph.fold(node)
+                if not set(filter(None, node.outputs)) <= graph.constants.keys():
+                    graph.fold(node)
             else:
-                self._values[node.outputs[0]] = self._handlers[node.op](self, node)
-        if graph.output not in self._values or not self.drafts:
+                self._add(node.outputs[0], self._handlers[node.op](self, node))
+        if graph.output not in self._values:
             raise InputError(graph.source, "graph", None, "must compute its output from its input")
+        last = self._plain(graph.output)
+        if not self.drafts:
+            raise InputError(graph.source, "graph", None, "must compute its output from its input")
+        if len(np.unique(last.indices)) != last.shape.size or last.indices.size != last.shape.size:
+            rule = f"must hold every value of layer {last.layer} once"
+            raise InputError(graph.source, f"output {graph.output}", None, rule)
         raw = {
             "name": name,
             "source": f"{graph.source.name}: ONNX, {graph.remark}",
@@ -112,14 +114,32 @@ class Builder:
         }
         floats = {name: draft.floats for name, draft in self.drafts.items() if draft.floats}
         config = parse(NetworkConfig, raw, graph.source)
-        return FloatModel(config, floats, str(graph.source))
+        return FloatModel(config, floats, str(graph.source), graph.files)
 
-    def value(self, node: Node, index: int = 0) -> Value:
-        """Return the activations of an input of a node; refuse a constant."""
+    @property
+    def tensors(self) -> dict[str, tuple[str, Value]]:
+        """By layer, a tensor of the graph that is its activations, and how it views them."""
+        return {name: draft.tensor for name, draft in self.drafts.items() if draft.tensor}
+
+    def raw(self, node: Node, index: int = 0) -> Value:
+        """Return an input of a node, which may have an ``affine``; refuse a constant."""
         name = node.inputs[index]
         if name not in self._values:
             raise self.graph.refuse(node, f"input {name}", None, "must not be a constant")
         return self._values[name]
+
+    def value(self, node: Node, index: int = 0) -> Value:
+        """Return an input of a node, whose ``affine`` becomes a layer; refuse a constant."""
+        self.raw(node, index)
+        return self._plain(node.inputs[index])
+
+    def image(self, node: Node, index: int = 0) -> Value:
+        """Return an input of a node as activations ``(N, C, H, W)``, and its ``affine``."""
+        value = self.raw(node, index)
+        if not value.is_image:
+            rule = "must be (N, C, H, W) or (N, C, W), in the order of a layer"
+            raise self.graph.refuse(node, f"input {node.inputs[index]}", value.dims, rule)
+        return value
 
     def constant(self, node: Node, index: int, what: str) -> NDArray[Any] | None:
         """Return the constant of an input of a node; ``None`` where the input is absent."""
@@ -141,10 +161,51 @@ class Builder:
             )
         return constant.astype(np.float32)
 
-    def view(self, node: Node, value: Value, *, is_flat: bool | None = None) -> Value:
-        """Return the output of a node that only renames or flattens a value."""
+    def view(self, node: Node, value: Value, order: NDArray[np.int64] | None = None) -> Value:
+        """Return the output of a node that holds values of another, as they are or in an order."""
         alone = value.alone and self.graph.readers[node.outputs[0]] == 1
-        return replace(value, alone=alone, is_flat=value.is_flat if is_flat is None else is_flat)
+        if order is None:
+            return replace(value, alone=alone)
+        dims, order = value.seen(order)
+        return replace(value, alone=alone, dims=dims, order=order)
+
+    def affine(self, node: Node, value: Value, affine: Affine) -> Value:
+        """Return the output of a node that scales and shifts each value.
+
+        The weights of the layer do so where they may; else a layer that reads it, or one of its
+        own.
+        """
+        draft = self.drafts.get(value.layer)
+        if (
+            value.affine is None
+            and value.alone
+            and affine.is_per_channel
+            and draft is not None
+            and draft.floats is not None
+            and draft.is_open
+        ):
+            draft.floats = draft.floats.scaled(*affine.by_channel(value.shape.channels))
+            draft.tensor = None
+        else:
+            whole = value.affine.then(affine) if value.affine else affine
+            value = replace(value, affine=None if whole.is_nothing else whole)
+        return self.view(node, value)
+
+    def rectify(self, node: Node, value: Value, largest: float | None) -> Value:
+        """Return the output of a ReLU, which saturates at ``largest`` if given.
+
+        It is part of the layer, or a pool of one pixel where others read the layer without.
+        """
+        settings: dict[str, Any] = {"relu": True}
+        if largest is not None:
+            settings["relu_max"] = largest
+        draft = self.drafts.get(value.layer)
+        if draft is not None and value.alone and draft.takes_relu(largest):
+            draft.settings |= settings
+            draft.tensor = None
+            return self.view(node, value)
+        kind = "maxpool" if largest is None else "avgpool"
+        return self.layer(node, [value], {"type": kind, "R": 1, **settings}, like=value)
 
     def layer(
         self,
@@ -152,6 +213,7 @@ class Builder:
         sources: Sequence[Value],
         settings: dict[str, Any],
         floats: LayerFloats | None = None,
+        like: Value | None = None,
     ) -> Value:
         """Add a layer and return its activations.
 
@@ -165,30 +227,82 @@ class Builder:
             Keys of :class:`LayerConfig`, except name and inputs.
         floats
             Weight and bias, where the layer has them.
+        like
+            Tensor whose shape and order the output has; without, those of the layer:
+            ``(N, values)`` of a fully connected layer, else ``(N, C, H, W)``, or ``(N, C, W)``
+            where it reads such.
 
         Raises
         ------
         InputError
             The settings do not fit the sources.
         """
-        name, previous = self._name(node), next(reversed(self.drafts), "input")
+        alone = self.graph.readers[node.outputs[0]] == 1
+        name, where = self._name(node), f"node {node.name} ({node.op})"
+        return self._layer(name, where, alone, sources, settings, floats, like)
+
+    def _layer(
+        self,
+        name: str,
+        where: str,
+        alone: bool,
+        sources: Sequence[Value],
+        settings: dict[str, Any],
+        floats: LayerFloats | None,
+        like: Value | None,
+    ) -> Value:
+        previous = next(reversed(self.drafts), "input")
         inputs = tuple(source.layer for source in sources)
         settings = {"name": name, **settings} | (
             {} if inputs == (previous,) else {"inputs": inputs}
         )
-        config = parse(LayerConfig, settings, f"{self.graph.source}: node {node.name} ({node.op})")
+        config = parse(LayerConfig, settings, f"{self.graph.source}: {where}")
         try:
             shape = ofmap_of(config, [source.shape for source in sources])
         except ValueError as error:
-            raise self.graph.refuse(node, "", None, str(error)) from error
+            raise InputError(self.graph.source, where, None, str(error)) from error
         self.drafts[name] = Draft(settings, floats)
-        is_flat = config.type == "fc" or (config.type != "conv" and sources[0].is_flat)
-        return Value(name, shape, self.graph.readers[node.outputs[0]] == 1, is_flat)
+        if like is not None:
+            return Value(name, shape, alone, like.dims, like.order)
+        image = (shape.channels, shape.height, shape.width)
+        # a layer of lines gives lines
+        dims = image if len(sources[0].dims) != 2 else (shape.channels, shape.width)
+        return Value(name, shape, alone, image[:1] if config.type == "fc" else dims)
 
-    def _dimensions(self, value: Value) -> NDArray[np.int64]:
-        shape = value.shape
-        image = [shape.size] if value.is_flat else [shape.channels, shape.height, shape.width]
-        return np.array([self.graph.batch, *image], dtype=np.int64)
+    def _add(self, tensor: str, value: Value) -> None:
+        """Store a tensor; the first that is a layer's activations stands for it in checks."""
+        self._values[tensor] = value
+        draft = self.drafts.get(value.layer)
+        is_whole = value.affine is None and not any(value.border)
+        if draft is not None and draft.tensor is None and is_whole:
+            draft.tensor = (tensor, value)
+
+    def _plain(self, tensor: str) -> Value:
+        """A tensor without ``affine``, which becomes a layer of one weight per channel."""
+        value = self._values[tensor]
+        if value.affine is None:
+            return value
+        where = f"tensor {tensor}"
+        if not value.affine.is_per_channel:
+            rule = "is scaled or shifted by other constants than one for each channel"
+            raise InputError(self.graph.source, where, None, rule)
+        channels = value.shape.channels
+        scale, shift = value.affine.by_channel(channels)
+        floats = LayerFloats(
+            scale.astype(np.float32).reshape(channels, 1, 1, 1), shift.astype(np.float32)
+        )
+        settings = {"type": "conv", "M": channels, "G": channels, "R": 1}
+        name = self._free(f"{value.layer}_scale")
+        alone = self.graph.readers[tensor] == 1
+        plain = replace(value, affine=None)
+        scaled = self._layer(name, where, alone, [plain], settings, floats, value)
+        self._add(tensor, replace(scaled, border=value.border))
+        return self._values[tensor]
+
+    def _dimensions(self, node: Node) -> NDArray[np.int64]:
+        """Output of a Shape: the batch, and the shape of the tensor."""
+        sizes = np.array([self.graph.batch, *self._values[node.inputs[0]].dims], dtype=np.int64)
+        return sizes[node.attributes.get("start", 0) : node.attributes.get("end", len(sizes))]
 
     def _name(self, node: Node) -> str:
         """Derive a layer's name from its weight or its node, in the characters allowed here.
@@ -202,7 +316,11 @@ class Builder:
         name = re.sub(r"[^A-Za-z0-9_.]", "_", name).lstrip("_.") or node.op.lower()
         if not name[0].isalpha():
             name = f"{node.op.lower()}_{name}"
-        taken, plain, copy = {"input", *self.drafts}, name, 2
+        return self._free(name)
+
+    def _free(self, plain: str) -> str:
+        """A name that no layer has: this, or this with a number."""
+        taken, name, copy = {"input", *self.drafts}, plain, 2
         while name in taken:
             name, copy = f"{plain}_{copy}", copy + 1
         return name

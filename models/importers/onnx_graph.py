@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,41 @@ import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import checker, helper, numpy_helper
+from onnx.external_data_helper import (
+    ExternalDataInfo,
+    load_external_data_for_model,
+    uses_external_data,
+)
 from onnx.reference import ReferenceEvaluator
 
 from hwsim.config import TensorShape
 from hwsim.errors import InputError
 
-__all__ = ["FOLDED", "Graph", "Node", "read"]
+__all__ = ["HEADS", "VIEWS", "Graph", "Node", "needed", "read", "unsupported"]
 
 Array = NDArray[Any]
 
-#: Operations that are computed immediately where all inputs are constant: weights stored in another
-#: form, and the shape arithmetic that exporters emit before a Reshape.
-FOLDED = frozenset(
+#: Operations that are not computed from constants: random ones, and those with graphs inside.
+_NOT_FOLDED = frozenset(
     {
-        "Cast", "Concat", "Constant", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice",
-        "Squeeze", "Transpose", "Unsqueeze",
+        "Bernoulli", "If", "Loop", "Multinomial", "RandomNormal", "RandomNormalLike",
+        "RandomUniform", "RandomUniformLike", "Scan",
     }
 )  # fmt: skip
+#: Operations that are left out at the end: the largest value stays the largest.
+HEADS = frozenset({"ArgMax", "LogSoftmax", "Sigmoid", "Softmax"})
+#: Operations whose output holds values of their input, in another shape or order.
+VIEWS = frozenset(
+    {
+        "Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
+#: Oldest versions that the evaluator has, of operations that mean the same in older ones.
+_SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+#: Longest message, nodes of an operation that it names, and the longest name there.
+_LONGEST, _NAMED, _NAME = 600, 3, 60
+#: Axes that an input may have, its batch among them.
+_RANKS = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -49,33 +67,66 @@ class Graph:
     """A network's operations, from its only input to its only output.
 
     ``constants`` are the stored tensors, to which folding adds. ``readers`` counts the readers of
-    each tensor.
+    each tensor. ``heads`` are operations at the end that are left out.
+
+    The input tensor holds a batch of ``(C, H, W)`` images of ``input_shape``, in its own shape
+    ``input_dims`` behind the batch axis; ``input_order`` is the index of each of its values in the
+    image, ``None`` where they are in order. ``input_type`` is ONNX's number of its type.
     """
 
     source: Path
     remark: str
+    model: onnx.ModelProto
     opset: int
     input: str
+    input_type: int
     input_shape: TensorShape
+    input_dims: tuple[int, ...]
+    input_order: NDArray[np.int64] | None
     batch: int
     output: str
     nodes: list[Node]
     constants: dict[str, Array]
+    heads: tuple[Node, ...] = ()
+    #: Nodes of the file, where ``nodes`` has others in their place.
+    stored: tuple[Node, ...] = ()
+    #: Files beside this one that hold its tensors.
+    files: tuple[str, ...] = ()
     readers: Counter[str] = field(default_factory=Counter)
-    #: Whether the input is ``(N, C)``.
-    is_flat: bool = False
 
     def is_constant(self, node: Node) -> bool:
         """Whether a node can be computed from constants."""
-        return node.op in FOLDED and all(name in self.constants for name in node.inputs if name)
+        return node.op not in _NOT_FOLDED and all(
+            name in self.constants for name in node.inputs if name
+        )
+
+    def readers_of(self, tensor: str) -> list[Node]:
+        """Nodes that read a tensor."""
+        return [node for node in self.nodes if tensor in node.inputs]
 
     def refuse(self, node: Node, key: str, value: object, rule: str) -> InputError:
         """Build the error for one node; the caller raises it."""
         where = f"node {node.name} ({node.op})"
         return InputError(self.source, f"{where}: {key}" if key else where, value, rule)
 
+    def count_readers(self) -> None:
+        """Count who reads each tensor."""
+        self.readers = Counter(name for node in self.nodes for name in node.inputs)
+
+    def fold_all(self) -> None:
+        """Compute all nodes whose inputs are constants; they stay in the graph.
+
+        Raises
+        ------
+        InputError
+            A node cannot be computed.
+        """
+        for node in self.nodes:
+            if self.is_constant(node):
+                self.fold(node)
+
     def fold(self, node: Node) -> None:
-        """Compute a node whose inputs are constants, and add its output to ``constants``.
+        """Compute a node whose inputs are constants, and add its outputs to ``constants``.
 
         Raises
         ------
@@ -83,35 +134,63 @@ class Graph:
             The node cannot be computed.
         """
         inputs = {name: self.constants[name] for name in node.inputs if name}
+        self.constants.update(self.computed(node, inputs))
+
+    def computed(self, node: Node, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Compute a node from its inputs, with ONNX's reference evaluator.
+
+        Parameters
+        ----------
+        node
+            The node.
+        inputs
+            Array of each of its inputs, by name.
+
+        Returns
+        -------
+        outputs
+            By name.
+
+        Raises
+        ------
+        InputError
+            The node cannot be computed.
+        """
+        names = [name for name in node.outputs if name]
         graph = helper.make_graph(
             [node.proto],
-            "fold",
+            "one",
             [helper.make_tensor_value_info(name, 0, None) for name in inputs],
-            [helper.make_tensor_value_info(node.outputs[0], 0, None)],
+            [helper.make_tensor_value_info(name, 0, None) for name in names],
         )
         try:
-            (value,) = ReferenceEvaluator(graph, opsets={"": self.opset}).run(None, inputs)
+            with np.errstate(all="ignore"):
+                opset = max(self.opset, _SINCE.get(node.op, 0))
+                found = ReferenceEvaluator(graph, opsets={"": opset}).run(None, dict(inputs))
         except Exception as error:  # the evaluator raises whatever NumPy does
-            raise self.refuse(node, "", None, f"cannot be computed: {error}") from error
-        self.constants[node.outputs[0]] = np.asarray(value)
+            reason = str(error).partition("\n")[0]
+            raise self.refuse(node, "", None, f"cannot be computed: {reason}") from error
+        return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
 
 
-def read(path: Path | str) -> Graph:
+def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
     """Read and check a file.
 
     Parameters
     ----------
     path
         The ONNX file.
+    size
+        Axes of the input behind the batch, in the file's order: for a file that leaves some open.
 
     Raises
     ------
     InputError
-        The file is not ONNX, not valid, or not a network with one image input ``(N, C, H, W)`` and
-        one output.
+        The file is not ONNX, not valid, or not a network with one input of known size and one
+        output.
     """
     path = Path(path)
-    model = _model(path)
+    model, files = _model(path)
     graph = model.graph
     constants = {tensor.name: _array(path, tensor) for tensor in graph.initializer}
     if graph.sparse_initializer:
@@ -120,28 +199,51 @@ def read(path: Path | str) -> Graph:
     if len(inputs) != 1 or len(graph.output) != 1:
         rule = f"must have one input and one output, not {len(inputs)} and {len(graph.output)}"
         raise InputError(path, "graph", None, rule)
-    batch, shape, is_flat = _shape(path, inputs[0])
-    nodes = _needed([_node(proto) for proto in graph.node], graph.output[0].name)
-    readers = Counter(name for node in nodes for name in node.inputs)
+    output = graph.output[0].name
+    nodes = needed([_node(proto) for proto in graph.node], output)
+    heads = _heads(nodes, output)
+    if heads:
+        output = heads[0].inputs[0]
+        nodes = needed(nodes, output)
+    batch, dims = _dims(path, inputs[0], size)
+    shape, order = _image(path, inputs[0], dims, nodes)
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
     remark = f"opset {opset}, by {producer}" if producer else f"opset {opset}"
-    return Graph(
-        path, remark, opset, inputs[0].name, shape, batch, graph.output[0].name, nodes, constants,
-        readers, is_flat,
+    left_out = [node.op for node in heads if node.op in HEADS]
+    if left_out:
+        remark += f", without {' and '.join(left_out)} at the end"
+    found = Graph(
+        path, remark, model, opset, inputs[0].name, inputs[0].type.tensor_type.elem_type, shape,
+        dims, order, batch, output, nodes, constants, heads, tuple(nodes), files,
     )  # fmt: skip
+    found.count_readers()
+    found.fold_all()
+    return found
 
 
-def _model(path: Path) -> onnx.ModelProto:
+def _model(path: Path) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Read the model and what it stores beside the file; return also the names of those files."""
     try:
-        model = onnx.load(path)
+        model = onnx.load(path, load_external_data=False)
+        stored = [*model.graph.initializer]
+        stored += [a.t for node in model.graph.node for a in node.attribute if a.HasField("t")]
+        files = {
+            str(path.parent / ExternalDataInfo(tensor).location)
+            for tensor in stored
+            if uses_external_data(tensor)
+        }
+        load_external_data_for_model(model, str(path.parent))
+        for output in model.graph.output:
+            # what an unknown operation gives has no shape, for which the checker would refuse it
+            output.type.tensor_type.shape.SetInParent()
         checker.check_model(model)
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, ValueError, checker.ValidationError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(path, "", None, f"must be a valid ONNX file: {reason}") from error
-    return model
+    return model, tuple(sorted(files))
 
 
 def _array(path: Path, tensor: onnx.TensorProto) -> Array:
@@ -158,33 +260,81 @@ def _node(proto: onnx.NodeProto) -> Node:
     return Node(name, op, tuple(proto.input), tuple(proto.output), attributes, proto)
 
 
-def _needed(nodes: Sequence[Node], output: str) -> list[Node]:
-    """List the nodes that the output depends on, in the file's order, which is topological."""
-    needed, kept = {output}, []
+def needed(nodes: Sequence[Node], output: str) -> list[Node]:
+    """List the nodes that an output depends on, in the order given, which is topological."""
+    tensors, kept = {output}, []
     for node in reversed(nodes):
-        if needed.intersection(node.outputs):
-            needed.update(node.inputs)
+        if tensors.intersection(node.outputs):
+            tensors.update(node.inputs)
             kept.append(node)
     return kept[::-1]
 
 
-def _shape(path: Path, value: onnx.ValueInfoProto) -> tuple[int, TensorShape, bool]:
-    """Return batch (1 where it is not fixed), shape of the image, and whether it has two axes."""
-    dims = [
+def _heads(nodes: Sequence[Node], output: str) -> tuple[Node, ...]:
+    """Nodes at the end from the first of :data:`HEADS` on, between which nothing else is read."""
+    readers = Counter(name for node in nodes for name in node.inputs)
+    tail: list[Node] = []
+    for node in reversed(nodes):
+        if node.outputs[0] != output or readers[output] or node.op not in HEADS | VIEWS:
+            break
+        tail.append(node)
+        output = node.inputs[0]
+        readers.subtract(node.inputs)
+    tail.reverse()
+    first = next((index for index, node in enumerate(tail) if node.op in HEADS), len(tail))
+    return tuple(tail[first:])
+
+
+def _dims(
+    path: Path, value: onnx.ValueInfoProto, size: Sequence[int] | None
+) -> tuple[int, tuple[int, ...]]:
+    """Return batch, which is 1 where it is not fixed, and the other axes of the input."""
+    stored = [
         dim.dim_value if dim.HasField("dim_value") else None
         for dim in value.type.tensor_type.shape.dim
     ]
-    rule = "must be (N, C, H, W) with C, H and W fixed: export it for one image size"
-    if len(dims) not in (2, 4) or not all(dims[1:]):
-        raise InputError(path, f"input {value.name}.shape", dims, rule)
-    sizes = dict(zip(("channels", "height", "width"), dims[1:], strict=False))
+    key, dims = f"input {value.name}.shape", stored
+    if size is not None:
+        fits = len(size) == len(stored) - 1 and all(
+            fixed in (None, given) for fixed, given in zip(stored[1:], size, strict=True)
+        )
+        if not fits:
+            given = "x".join(map(str, size))
+            raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
+        dims = [stored[0] if stored else None, *size]
+    if len(dims) not in _RANKS:
+        raise InputError(path, key, dims, "must be (N, C, H, W), (N, C, W) or (N, values)")
+    if not all(dims[1:]):
+        rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+        raise InputError(path, key, dims, rule)
+    return dims[0] or 1, tuple(dim for dim in dims[1:] if dim)
+
+
+def _image(
+    path: Path, value: onnx.ValueInfoProto, dims: tuple[int, ...], nodes: Sequence[Node]
+) -> tuple[TensorShape, NDArray[np.int64] | None]:
+    """Shape of the image that the input holds, and the order of its values there.
+
+    An input that is only transposed to ``(N, C, H, W)`` or ``(N, C, W)`` holds its channels last.
+    """
+    readers = [node for node in nodes if value.name in node.inputs]
+    last = [0, len(dims), *range(1, len(dims))]
+    is_last = bool(readers) and all(
+        node.op == "Transpose" and list(node.attributes.get("perm", ())) == last for node in readers
+    )
+    sizes = (dims[-1], *dims[:-1]) if is_last else dims
+    axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")
     try:
-        return dims[0] or 1, TensorShape.model_validate(sizes), len(dims) == 2
+        shape = TensorShape.model_validate(dict(zip(axes, sizes, strict=False)))
     except ValueError as error:
+        rule = "must be sizes that a layer may have"
         raise InputError(path, f"input {value.name}.shape", dims, rule) from error
+    if not is_last:
+        return shape, None
+    return shape, np.moveaxis(np.arange(shape.size).reshape(sizes), 0, -1)
 
 
-def unsupported(graph: Graph, handled: Collection[str]) -> None:
+def unsupported(graph: Graph, handled: Collection[str], *, verbose: bool = False) -> None:
     """Refuse a graph with operations that are neither handled nor computed from constants.
 
     Parameters
@@ -193,22 +343,47 @@ def unsupported(graph: Graph, handled: Collection[str]) -> None:
         The graph.
     handled
         Names of operations.
+    verbose
+        Name every node, however long the line.
 
     Raises
     ------
     InputError
-        One line that lists every such operation with the number and the names of its nodes.
+        One line with every such operation, the number of its nodes and the names of the first of
+        them: the most frequent operations first, as many as 600 characters hold.
     """
     constant = set(graph.constants)
     names_by_op: dict[str, list[str]] = {}
     for node in graph.nodes:
-        is_shape = node.op == "Shape"
-        if node.op in FOLDED and (is_shape or constant.issuperset(filter(None, node.inputs))):
+        inputs = set(filter(None, node.inputs))
+        if node.op == "Shape" or (node.op not in _NOT_FOLDED and constant >= inputs):
             constant.update(node.outputs)
         elif node.op not in handled:
             names_by_op.setdefault(node.op, []).append(node.name)
-    if names_by_op:
-        listed = "; ".join(
-            f"{op} x {len(names)} ({', '.join(names)})" for op, names in names_by_op.items()
-        )
-        raise InputError(graph.source, "", None, f"unsupported nodes: {listed}")
+    if not names_by_op:
+        return
+    by_count = sorted(names_by_op.items(), key=lambda item: -len(item[1]))
+    kinds = [
+        _listed(op, names, len(names))
+        if verbose
+        else _listed(_short(op), [_short(name) for name in names], _NAMED)
+        for op, names in by_count
+    ]
+    line, more = f"unsupported nodes: {'; '.join(kinds)}", ""
+    room = _LONGEST - len(f"{graph.source}: ")
+    shown = len(kinds)
+    while not verbose and len(line) + len(more) > room and shown > 1:
+        shown -= 1
+        line = f"unsupported nodes: {'; '.join(kinds[:shown])}"
+        more = f"; {len(kinds) - shown} more operations (--verbose lists all)"
+    raise InputError(graph.source, "", None, line + more)
+
+
+def _listed(op: str, names: Sequence[str], count: int) -> str:
+    shown = [*names[:count], *(["..."] if len(names) > count else [])]
+    return f"{op} x {len(names)} ({', '.join(shown)})"
+
+
+def _short(name: str) -> str:
+    """End of a long name, which says more than its beginning."""
+    return name if len(name) <= _NAME else f"...{name[3 - _NAME :]}"

@@ -1,18 +1,19 @@
-"""Convert windows of ONNX convolutions and pools; stride, dilation and padding are uniform here."""
+"""Convert windows of ONNX convolutions and pools, of one or two dimensions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from hwsim.models.importers.onnx_builder import Builder, Value
+from hwsim.config.window import Sides, pair, plain, sides
+from hwsim.models.importers.onnx_builder import Builder
 from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["rounded_up", "window"]
 
-Pair = tuple[int, int]
 
-
-def window(builder: Builder, node: Node, value: Value, kernel: Pair) -> dict[str, Any]:
+def window(builder: Builder, node: Node, value: Value, kernel: Sequence[int]) -> dict[str, Any]:
     """Convert the window of a Conv or a pool to settings of a layer.
 
     Parameters
@@ -20,50 +21,59 @@ def window(builder: Builder, node: Node, value: Value, kernel: Pair) -> dict[str
     builder, node
         The graph's builder, and the node.
     value
-        Activations that the node reads.
+        Activations that the node reads; its ``border`` is part of the padding.
     kernel
-        Rows and columns of the window.
+        Rows and columns of the window; columns where the activations have one row.
 
     Raises
     ------
     InputError
-        The input is flat, or stride, dilation or padding differ by side.
+        A stride or a dilation is not at least 1 for each dimension, or padding is negative.
     """
-    attributes = node.attributes
-    if value.is_flat:
-        raise builder.graph.refuse(node, f"input {node.inputs[0]}", None, "must be (N, C, H, W)")
-    steps: dict[str, int] = {}
+    rank = len(kernel)
+    if rank != len(value.dims) - 1:
+        rule = f"must have {len(value.dims) - 1} numbers, the dimensions of its input"
+        raise builder.graph.refuse(node, "kernel_shape", tuple(kernel), rule)
+    rows, columns = (1, *kernel)[-2:]
+    settings: dict[str, Any] = {"R": rows} | ({"S": columns} if columns != rows else {})
     for key, attribute in (("stride", "strides"), ("dilation", "dilations")):
-        sizes = list(attributes.get(attribute, (1, 1)))
-        if len(sizes) != 2 or sizes[0] != sizes[1] or sizes[0] < 1:
-            rule = "must be the same for height and width, and at least 1"
+        sizes = list(node.attributes.get(attribute, [1] * rank))
+        if len(sizes) != rank or min(sizes) < 1:
+            rule = f"must be {rank} numbers of at least 1"
             raise builder.graph.refuse(node, attribute, sizes, rule)
-        steps[key] = sizes[0]
-    pads = _pads(node, value, kernel, steps["stride"], steps["dilation"])
-    if len(set(pads)) != 1 or pads[0] < 0:
-        rule = "must be the same on all four sides"
-        raise builder.graph.refuse(node, "pads", pads, rule)
-    settings = {"R": kernel[0]} | ({"S": kernel[1]} if kernel[1] != kernel[0] else {})
-    uniform = {"stride": steps["stride"], "padding": pads[0], "dilation": steps["dilation"]}
-    defaults = {"stride": 1, "padding": 0, "dilation": 1}
-    return settings | {key: size for key, size in uniform.items() if size != defaults[key]}
+        size = plain([sizes[0], sizes[-1]])
+        if size != 1:
+            settings[key] = size
+    pads = _pads(builder, node, value, settings)
+    if min(pads) < 0:
+        raise builder.graph.refuse(node, "pads", list(pads), "must not be negative")
+    padding = plain([own + border for own, border in zip(pads, value.border, strict=True)])
+    return settings | ({"padding": padding} if padding else {})
 
 
-def _pads(node: Node, value: Value, kernel: Pair, stride: int, dilation: int) -> list[int]:
-    """Return the padding before height and width, then after: explicit, or by ``auto_pad``."""
+def _pads(builder: Builder, node: Node, value: Value, settings: dict[str, Any]) -> Sides:
+    """Return the node's own padding: explicit, or by ``auto_pad``."""
     mode = node.attributes.get("auto_pad", b"NOTSET").decode()
-    if mode == "NOTSET":
-        return list(node.attributes.get("pads", (0, 0, 0, 0)))
+    rank = len(value.dims) - 1
     if mode == "VALID":
-        return [0, 0, 0, 0]
+        return 0, 0, 0, 0
+    if mode == "NOTSET":
+        pads = list(node.attributes.get("pads", [0] * 2 * rank))
+        if len(pads) != 2 * rank:
+            rule = f"must be {2 * rank} numbers"
+            raise builder.graph.refuse(node, "pads", pads, rule)
+        return sides(tuple(pads)) if rank == 2 else (0, pads[0], 0, pads[1])
     before, after = [], []
-    for size, taps in zip((value.shape.height, value.shape.width), kernel, strict=True):
+    strides, dilations = pair(settings.get("stride", 1)), pair(settings.get("dilation", 1))
+    kernel = (settings["R"], settings.get("S", settings["R"]))
+    sizes = (value.shape.height, value.shape.width)
+    for size, taps, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
         reach = (-(-size // stride) - 1) * stride + dilation * (taps - 1) + 1
         total = max(0, reach - size)
         small, large = total // 2, total - total // 2
         before.append(large if mode == "SAME_LOWER" else small)
         after.append(small if mode == "SAME_LOWER" else large)
-    return [*before, *after]
+    return before[0], before[1], after[0], after[1]
 
 
 def rounded_up(
@@ -87,13 +97,17 @@ def rounded_up(
     InputError
         A window would average positions outside, or begin outside.
     """
-    stride, padding = settings.get("stride", 1), settings.get("padding", 0)
+    strides, dilations = pair(settings.get("stride", 1)), pair(settings.get("dilation", 1))
+    top, left, bottom, right = sides(settings.get("padding", 0))
+    kernel = (settings["R"], settings.get("S", settings["R"]))
     rounding: dict[str, Any] = {}
-    sizes = (value.shape.height, value.shape.width)
-    for size, taps in zip(sizes, (settings["R"], settings.get("S", settings["R"])), strict=True):
-        room = size + 2 * padding - settings.get("dilation", 1) * (taps - 1) - 1
+    for size, taps, stride, dilation, before, after in zip(
+        (value.shape.height, value.shape.width), kernel, strides, dilations,
+        (top, left), (bottom, right), strict=True,
+    ):  # fmt: skip
+        room = size + before + after - dilation * (taps - 1) - 1
         if room % stride:
-            begins_outside = (room // stride + 1) * stride >= size + padding
+            begins_outside = (room // stride + 1) * stride >= size + before
             if kind == "avgpool" or begins_outside:
                 rule = "must be 0 where windows would reach outside"
                 raise builder.graph.refuse(node, "ceil_mode", 1, rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hwsim.models.importers.calibrate import Images
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.system import extras
 
-__all__ = ["CALIBRATION", "checkpoint_of", "is_onnx", "read"]
+__all__ = ["CALIBRATION", "checkpoint_of", "digest", "is_onnx", "read"]
 
 #: Default number of images on which the ranges of the activations are measured.
 CALIBRATION = 8
@@ -25,10 +25,16 @@ _COMPARED = 4
 
 def is_onnx(network: str) -> bool:
     """Whether a NETWORK of the command line is an ONNX file."""
-    return network.endswith(".onnx")
+    return Path(network).suffix.lower() == ".onnx"
 
 
-def read(network: str, weights: Path | None) -> FloatModel:
+def read(
+    network: str,
+    weights: Path | None,
+    size: Sequence[int] | None = None,
+    *,
+    verbose: bool = False,
+) -> FloatModel:
     """Read a network with its weights.
 
     Parameters
@@ -37,6 +43,10 @@ def read(network: str, weights: Path | None) -> FloatModel:
         An ONNX file, or a network's name or YAML file.
     weights
         File of the weights; ``None`` for an ONNX file.
+    size
+        Axes of the input behind the batch, for an ONNX file that leaves some open.
+    verbose
+        Name every node of an ONNX file that is unsupported, however long the message.
 
     Raises
     ------
@@ -51,7 +61,10 @@ def read(network: str, weights: Path | None) -> FloatModel:
         extras.require("onnx")
         from hwsim.models.importers.onnx_layers import load
 
-        return load(network)
+        return load(network, size, verbose=verbose)
+    if size is not None:
+        rule = "must be absent: only an ONNX file leaves sizes open"
+        raise InputError("command line", "--size", "x".join(map(str, size)), rule)
     config = NetworkConfig.read(network)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {config.name}"
@@ -83,10 +96,9 @@ def checkpoint_of(
     progress
         Called with a description of each step.
     """
-    content = Path(model.source).read_bytes()
     info: dict[str, Any] = {
         "imported": Path(model.source).name,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": digest(model),
         "calibration": calibration,
         "images": len(images),
     }
@@ -97,3 +109,11 @@ def checkpoint_of(
         info["correlation"] = round(agreement.correlation, 6)
         info["same_top1"] = [agreement.same, agreement.images]
     return checkpoint
+
+
+def digest(model: FloatModel) -> str:
+    """Compute the SHA-256 of all files that a model was read from, in hexadecimal digits."""
+    content = hashlib.sha256()
+    for file in (model.source, *model.files):
+        content.update(Path(file).read_bytes())
+    return content.hexdigest()

@@ -64,14 +64,18 @@ class Network(nn.Module):
 
 def _module(config: NetworkConfig, shape: LayerShape) -> nn.Module:
     layer = shape.layer
+    top, left, bottom, right = layer.pads
+    if (top, left) != (bottom, right):
+        rule = "must be alike on opposite sides in a network that is trained"
+        raise InputError(config.name, f"layers.{layer.name}.padding", layer.padding, rule)
     if layer.type == "conv":
         return nn.Conv2d(
             shape.ifmap.channels,
             shape.ofmap.channels,
             (shape.R, shape.S),
-            stride=layer.stride,
-            padding=layer.padding,
-            dilation=layer.dilation,
+            stride=layer.strides,
+            padding=(top, left),
+            dilation=layer.dilations,
             groups=layer.G,
         )
     if layer.type == "fc":
@@ -79,9 +83,9 @@ def _module(config: NetworkConfig, shape: LayerShape) -> nn.Module:
     if layer.type == "maxpool":
         return nn.MaxPool2d(
             (shape.R, shape.S),
-            stride=layer.stride,
-            padding=layer.padding,
-            dilation=layer.dilation,
+            stride=layer.strides,
+            padding=(top, left),
+            dilation=layer.dilations,
             ceil_mode=layer.ceil,
         )
     rule = "must be conv, fc or maxpool in a network that is trained"

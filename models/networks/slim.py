@@ -32,16 +32,20 @@ class Slim:
         """Cut a tensor of the layer's weight shape to the copy's shape."""
         return tensor[self.rows[name]][:, self.columns[name]]
 
+    def put(self, name: str, narrow: Tensor, whole: Tensor) -> None:
+        """Write a tensor of the copy's weight shape into one of the layer's, in place."""
+        where = self.rows[name][:, None], self.columns[name]
+        whole[where] = narrow.to(whole.device)
+
     @torch.no_grad()
     def give_back(self, network: Network) -> None:
         """Write the copy's weights and biases back into the original network."""
         for (shape, stage), (_, narrow) in zip(
             network.weighted(), self.network.weighted(), strict=True
         ):
-            rows, columns = self.rows[shape.layer.name], self.columns[shape.layer.name]
-            stage.weight[rows[:, None], columns] = narrow.weight.to(stage.weight.device)
+            self.put(shape.layer.name, narrow.weight, stage.weight)
             if stage.bias is not None and narrow.bias is not None:
-                stage.bias[rows] = narrow.bias.to(stage.bias.device)
+                stage.bias[self.rows[shape.layer.name]] = narrow.bias.to(stage.bias.device)
 
 
 @torch.no_grad()

@@ -17,8 +17,20 @@ from hwsim.errors import InputError
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks, slim
 from hwsim.models.quantization.codes import Aware
+from hwsim.models.training.distil import Teacher
+from hwsim.models.training.saliency import Saliency
 
-__all__ = ["Dataset", "Pull", "accuracy", "apply_masks", "device", "kept", "train_epoch"]
+__all__ = [
+    "Dataset",
+    "Pull",
+    "accuracy",
+    "apply_masks",
+    "device",
+    "kept",
+    "logits",
+    "nonzeros",
+    "train_epoch",
+]
 
 
 @dataclass(frozen=True)
@@ -27,13 +39,15 @@ class Dataset:
 
     images: Tensor
     labels: Tensor
+    #: What training follows beside the labels.
+    teacher: Teacher | None = None
 
     def __len__(self) -> int:
         """Count the images."""
         return len(self.labels)
 
     def split(self, count: int) -> tuple[Dataset, Dataset]:
-        """Return the images before the last ``count``, and the last ``count``."""
+        """Return the images before the last ``count``, and the last ``count``; no teacher."""
         rest = len(self) - count
         return (
             Dataset(self.images[:rest], self.labels[:rest]),
@@ -69,6 +83,7 @@ def train_epoch(
     free: Mapping[str, Tensor] | None = None,
     pulls: Mapping[str, Pull] | None = None,
     aware: Aware | None = None,
+    saliency: Saliency | None = None,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Train in place for one epoch with AdamW.
 
@@ -99,6 +114,8 @@ def train_epoch(
         Targets that the weights of a layer are drawn to.
     aware
         Compute with quantized weights.
+    saliency
+        Takes in the gradients of every step.
 
     Returns
     -------
@@ -126,7 +143,8 @@ def train_epoch(
         rate = config.learning_rate * _schedule(config, step, epochs * steps)
         top_rate = max(top_rate, rate)
         images = shift_randomly(train.images[chosen], config.shift, generator)
-        loss, hits = trainer.step(images, train.labels[chosen], rate)
+        teacher = None if train.teacher is None else train.teacher.of(chosen)
+        loss, hits = trainer.step(images, train.labels[chosen], rate, teacher, saliency)
         loss_sum += loss * len(chosen)
         correct += hits
     if not math.isfinite(loss_sum):
@@ -139,6 +157,8 @@ def train_epoch(
         "heldout_accuracy": trainer.accuracy(heldout),
     }
     trainer.copy.give_back(network)
+    if saliency is not None:
+        saliency.give_back(trainer.copy, network)
     return figures, trainer.optimizer.state_dict()
 
 
@@ -168,7 +188,14 @@ class _Trainer:
             self.worker.parameters(), weight_decay=config.weight_decay, fused=True
         )
 
-    def step(self, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
+    def step(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        rate: float,
+        teacher: Teacher | None,
+        saliency: Saliency | None,
+    ) -> tuple[float, int]:
         """Take one optimizer step; return the mean loss and how many images were right before."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -177,9 +204,12 @@ class _Trainer:
         with self._quantized():
             with _precision(self._config, self._device):
                 logits = self.worker(images.contiguous(memory_format=torch.channels_last))
-                loss = functional.cross_entropy(logits.float(), labels)
+                learn = functional.cross_entropy if teacher is None else teacher.loss
+                loss = learn(logits.float(), labels)
             loss.backward()  # type: ignore[no-untyped-call]
         self._pull()
+        if saliency is not None:
+            saliency.add(self.worker)
         self.optimizer.step()
         for name, mask in self._free.items():
             torch.where(mask, self._weights[name], self._still[name], out=self._weights[name])
@@ -238,8 +268,13 @@ def apply_masks(network: Network, masks: Mapping[str, Tensor]) -> None:
 
 def kept(network: Network) -> float:
     """Compute the fraction of the network's weights that are not 0."""
-    weights = network.weights().values()
-    return sum(int(w.count_nonzero()) for w in weights) / sum(w.numel() for w in weights)
+    total = sum(weight.numel() for weight in network.weights().values())
+    return sum(nonzeros(network).values()) / total
+
+
+def nonzeros(network: Network) -> dict[str, int]:
+    """Count the weights of each layer that are not 0."""
+    return {name: int(weight.count_nonzero()) for name, weight in network.weights().items()}
 
 
 def shift_randomly(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
@@ -284,11 +319,23 @@ def accuracy(network: Network, data: Dataset, batch: int = 1000) -> float:
     batch
         Images that are inferred at once.
     """
+    classes = logits(network, data.images, batch).argmax(1)
+    return int((classes == data.labels).sum()) / len(data)
+
+
+@torch.no_grad()
+def logits(network: Network, images: Tensor, batch: int = 1000) -> Tensor:
+    """Compute the logits ``(n, classes)`` of images ``(n, C, H, W)``, on the CPU.
+
+    Parameters
+    ----------
+    network
+        The network, which is put into evaluation mode.
+    images
+        float32 in 0..1.
+    batch
+        Images that are inferred at once.
+    """
     network.eval()
     device = next(network.parameters()).device
-    correct = 0
-    for images, labels in zip(
-        torch.split(data.images, batch), torch.split(data.labels, batch), strict=True
-    ):
-        correct += int((network(images.to(device)).argmax(1) == labels.to(device)).sum())
-    return correct / len(data)
+    return torch.cat([network(each.to(device)).cpu() for each in torch.split(images, batch)])

@@ -139,5 +139,5 @@ def blank(network):
                 weight, np.zeros(shape.ofmap.channels, np.int32), 8, 1, 0, 1.0
             )
         elif shape.layer.rescales:
-            rescales[name] = Rescale((1,) * max(1, len(shape.layer.inputs)), 0)
+            rescales[name] = Rescale((1,) * shape.layer.multipliers, 0)
     return Checkpoint(network.name, layers, {}, "blank", rescales)

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from hwsim.errors import InputError
 from hwsim.models.importers.onnx_layers import load
 
-__all__ = ["Model", "drawn", "reference", "refused", "resnet18"]
+__all__ = ["Model", "drawn", "images", "reference", "refused", "resnet18", "same"]
 
 
 class Model:
@@ -101,6 +101,24 @@ def reference(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Output of ONNX's own evaluator, ``(n, values)``."""
     (found,) = ReferenceEvaluator(str(path)).run(None, {"x": images})
     return found.reshape(len(images), -1)
+
+
+def images(model: Model, count: int = 3) -> NDArray[np.float32]:
+    """Random values of the model's input."""
+    shape = [dim.dim_value for dim in model.inputs[0].type.tensor_type.shape.dim][1:]
+    return np.random.default_rng(7).standard_normal((count, *shape)).astype(np.float32)
+
+
+def same(model: Model, output: str, folder: Path, count: int = 3) -> list[str]:
+    """Compare the import with ONNX's evaluator; return the types of its layers."""
+    path, inputs = model.save(folder, output), images(model, count)
+    found, expected = load(path), reference(path, inputs)
+    scale = np.abs(expected).max()
+    assert scale > 0
+    # lines are images of one row, values are channels of one pixel
+    act = {2: inputs[:, :, None, None], 3: inputs[:, :, None], 4: inputs}[inputs.ndim]
+    np.testing.assert_allclose(found.logits(act) / scale, expected / scale, atol=1e-5)
+    return [layer.type for layer in found.config.layers]
 
 
 def resnet18(folder: Path, size: int = 224, width: int = 64, classes: int = 1000) -> Path:

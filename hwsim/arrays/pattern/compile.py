@@ -230,28 +230,23 @@ def _ifmap(gemm: GEMM) -> Ints:
         padded = np.pad(act, [(0, -gemm.K % TAPS), (0, 0)])
         return padded.reshape(-1, TAPS, gemm.N).transpose(2, 0, 1)[:, :, None, None, :]
     taps = act.reshape(conv.R, conv.S, conv.C, conv.images, conv.P, conv.Q)
-    height = max(conv.H + 2 * conv.padding, (conv.P - 1) * conv.stride + conv.R)
-    width = max(conv.W + 2 * conv.padding, (conv.Q - 1) * conv.stride + conv.S)
+    stride, padding = conv.strides[0], conv.pads[0]
+    height = max(conv.H + 2 * padding, (conv.P - 1) * stride + conv.R)
+    width = max(conv.W + 2 * padding, (conv.Q - 1) * stride + conv.S)
     padded = np.zeros((conv.C, conv.images, height, width), dtype=np.int64)
     views = {
-        (r, s): padded[
-            :,
-            :,
-            r : r + conv.P * conv.stride : conv.stride,
-            s : s + conv.Q * conv.stride : conv.stride,
-        ][:, :, : conv.P, : conv.Q]
+        (r, s): padded[:, :, r : r + conv.P * stride : stride, s : s + conv.Q * stride : stride][
+            :, :, : conv.P, : conv.Q
+        ]
         for r in range(conv.R)
         for s in range(conv.S)
     }
     for (r, s), view in views.items():
         view[:] = taps[r, s]
-    inside = padded[
-        :, :, conv.padding : conv.padding + conv.H, conv.padding : conv.padding + conv.W
-    ].copy()
+    rows, columns = slice(padding, padding + conv.H), slice(padding, padding + conv.W)
+    inside = padded[:, :, rows, columns].copy()
     padded[:] = 0
-    padded[:, :, conv.padding : conv.padding + conv.H, conv.padding : conv.padding + conv.W] = (
-        inside
-    )
+    padded[:, :, rows, columns] = inside
     if any((view != taps[position]).any() for position, view in views.items()):
         rule = f"must be the im2col of {conv.images} ifmaps of {conv.C} x {conv.H} x {conv.W}"
         raise InputError(gemm.name, "act", None, rule)

@@ -104,7 +104,7 @@ def tiles(
         Tile(
             image, min(at_once, conv.images - image), False,
             *(p, q, high, wide, y, x, patch_height, patch_width),
-            *(top, bottom, left, right, conv.stride),
+            *(top, bottom, left, right, conv.strides[0]),
         )
         for image in range(0, conv.images, at_once)
         for p, high, y, patch_height, top, bottom in _parts(conv, conv.H, rows, height)
@@ -139,7 +139,7 @@ def _parts(
     """
     for first in range(outputs.start, outputs.stop, part):
         count = min(part, outputs.stop - first)
-        begin = first * conv.stride - conv.padding
-        end = begin + (count - 1) * conv.stride + 3
+        begin = first * conv.strides[0] - conv.pads[0]
+        end = begin + (count - 1) * conv.strides[0] + 3
         start, stop = max(begin, 0), min(end, size)
         yield first, count, start, stop - start, begin < 0, end > size

@@ -138,7 +138,7 @@ class PatternConfig(SystolicConfig):
     def memories(self, numbers: NumberConfig) -> tuple[Memory, ...]:
         """The accumulator, and two line buffers."""
         lines = Memory(
-            "line buffer", self.line_depth, self.rows * numbers.act_width, 2, transparent=True,
+            "line buffer", self.line_depth, self.rows * numbers.act_width, 2,
             reads="line_reads", writes="line_writes",
         )  # fmt: skip
         return (*super().memories(numbers), lines)

@@ -18,7 +18,9 @@ __all__ = [
     "BudgetConfig",
     "CompressConfig",
     "ConstraintConfig",
+    "DistilConfig",
     "FixConfig",
+    "GradualConfig",
     "LayerQuantizeConfig",
     "NMConstraintConfig",
     "NMPruneConfig",
@@ -60,6 +62,31 @@ class ADMMConfig(Config):
     growth: Annotated[float, Field(ge=1, le=10)] = 1.3
     #: Training of W in each iteration; the schedule runs over all of them.
     train: TrainConfig
+
+
+class GradualConfig(Config):
+    """Prune a little after each epoch of training: what matters least to the loss.
+
+    After epoch e of E the network has gone ``1 - (1 - e / E) ** 3`` of the way from what it had
+    before to the constraint (Zhu and Gupta, "To prune, or not to prune", 2017).
+    """
+
+    #: Its epochs are the steps of pruning.
+    train: TrainConfig
+    #: Fraction of the epochs after which a removed weight may return where its gradient is large
+    #: (RigL: Evci et al., ICML 2020); later, masks only shrink.
+    regrow: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class DistilConfig(Config):
+    """Train on the logits of another network, too (Hinton, Vinyals and Dean, 2015)."""
+
+    #: Checkpoint of the same network, by name or path.
+    teacher: str
+    #: Share of the teacher in the loss; the labels have the rest.
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    #: Divides the logits of both networks.
+    temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
 
 
 class NMPruneConfig(Config):
@@ -143,12 +170,14 @@ class PruneConfig(Config):
     """Pruning in rounds: ADMM, hard projection, removal of dead paths, masked retraining.
 
     Round r of R goes ``1 - (1 - r / R) ** 3`` of the way (Zhu and Gupta, "To prune, or not to
-    prune", 2017), each from the last.
+    prune", 2017), each from the last. Or ``gradual``: a little after each epoch, then retraining.
     """
 
     rounds: Annotated[int, Field(ge=1, le=100)] = 1
     #: Absent: the hard projection alone, by magnitude.
     admm: ADMMConfig | None = None
+    #: In place of rounds.
+    gradual: GradualConfig | None = None
     #: Under the masks, after the last round.
     retrain: TrainConfig
     #: After the rounds before it; absent: as after the last.
@@ -157,6 +186,27 @@ class PruneConfig(Config):
     layers: dict[str, ConstraintConfig] = Field(default_factory=dict)
     #: Over all layers with weights; those in ``layers`` obey their constraint as well.
     budget: BudgetConfig | None = None
+    #: Systolic design, by name or path: the number of ``filters`` is rounded to a multiple of its
+    #: ``cols``, that of ``columns`` to a multiple of its ``rows``, so that what is left fills it.
+    fill: str | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if self.gradual is not None and (self.admm or self.between or self.rounds > 1):
+            raise ValueError("admm, between and rounds must be absent with gradual")
+        return self
+
+    @model_validator(mode="after")
+    def _fills_with_filters_or_columns(self) -> Self:
+        kinds = [each.filters or each.columns for each in self.layers.values()]
+        if self.fill is not None and not any(kinds):
+            raise ValueError("fill must be absent without filters or columns in layers")
+        if self.fill is not None and self.budget is not None:
+            raise ValueError("fill must be absent with budget, which breaks the multiples")
+        banked = next((name for name, each in self.layers.items() if each.banks), None)
+        if self.fill is not None and banked is not None:
+            raise ValueError(f"fill must be absent with layers.{banked}.banks, which fill rows")
+        return self
 
     @model_validator(mode="after")
     def _constrains(self) -> Self:
@@ -250,6 +300,8 @@ class CompressConfig(Config):
     #: Training of all the weights that ``start`` has, before anything is pruned.
     train: TrainConfig | None = None
     prune: PruneConfig | None = None
+    #: In every stage that trains.
+    distil: DistilConfig | None = None
     quantize: QuantizeConfig = QuantizeConfig()
     #: Search for the fractions to keep; it begins at those of ``prune.layers``.
     hardware_aware: HardwareAwareConfig | None = None

@@ -1,9 +1,10 @@
 """Window unit: pixels of a patch in raster order to the nine taps around each output pixel."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hwsim.rtl.blocks.registered_memory import RegisteredMemory
 
 __all__ = ["WindowUnit", "window_job"]
 
@@ -129,7 +130,7 @@ class WindowUnit(wiring.Component):
             m.d.sync += [job.eq(self.job), running.eq(1)]
 
         outside = self._centres(m, job, step, offer)
-        self._taps(m, job, step, outside)
+        self._taps(m, job, step, outside, platform)
         return m
 
     def _centres(self, m: Module, job, step: Signal, offer: Signal) -> Signal:
@@ -161,40 +162,55 @@ class WindowUnit(wiring.Component):
             m.d.sync += [last_row.eq(self.job.height - 1), last_col.eq(self.job.width - 1)]
         return outside
 
-    def _taps(self, m: Module, job, step: Signal, outside: Signal) -> None:
-        """Line buffers, addressed by the column of the next pixel, and the window's registers."""
-        addr = Signal(range(self.line_depth))
-        following = Signal.like(addr)
-        m.d.comb += following.eq(Mux(addr + 1 == job.width, 0, addr + 1))
+    def _taps(self, m: Module, job, step: Signal, outside: Signal, platform: object) -> None:
+        """Line buffers, and the window's registers.
+
+        A buffer is read two steps before its word is shifted into the registers, and has a register
+        behind it. The words of patches of one or two pixels are newer: they are still in the
+        registers of the line below.
+        """
+        addr, ahead = (Signal(range(self.line_depth), name=name) for name in ("addr", "ahead"))
+        width_is = Signal(2)
         with m.If(step):
-            m.d.sync += addr.eq(following)
+            for column in (addr, ahead):
+                m.d.sync += column.eq(Mux(column + 1 == job.width, 0, column + 1))
         with m.If(self.start):
-            m.d.sync += addr.eq(0)
+            m.d.sync += [addr.eq(0), ahead.eq(Mux(self.job.width < SIDE, 0, 2))]
+            m.d.sync += width_is.eq(Cat(self.job.width == 1, self.job.width == 2))
 
         pixels = data.ArrayLayout(self.pixel, self.rows)
-        column = [Signal(pixels, name="pixel")]
+        taps = [
+            Signal(self.window.payload[r].shape(), name=f"taps_{r}", reset_less=True)
+            for r in range(self.rows)
+        ]
+        lines = [Signal(pixels, name="pixel")]
         for r in range(self.rows):
-            m.d.comb += column[0][r].eq(self.act.payload[r][0])
+            m.d.comb += lines[0][r].eq(self.act.payload[r][0])
         for line in range(SIDE - 1):
-            memory: Memory = Memory(shape=pixels, depth=self.line_depth, init=[])
-            m.submodules[f"line_{line}"] = memory
-            write = memory.write_port()
-            # of a patch one pixel wide, the next step reads what this one writes
-            read = memory.read_port(transparent_for=(write,))
-            m.d.comb += [write.addr.eq(addr), write.data.eq(column[line]), write.en.eq(step)]
-            m.d.comb += [read.addr.eq(following), read.en.eq(step)]
-            column.append(read.data)
+            memory = RegisteredMemory(
+                m, f"line_{line}", pixels, self.line_depth, transparent=False, platform=platform
+            )
+            write, read = memory.write, memory.read
+            m.d.comb += [write.addr.eq(addr), write.data.eq(lines[line]), write.en.eq(step)]
+            m.d.comb += [read.addr.eq(ahead), read.en.eq(step)]
+            word = memory.registered(m, enable=step, clear=Const(0), name=f"word_{line}")
+            above = Signal(pixels, name=f"above_{line}")
+            last = SIDE * (SIDE - line) - 1
+            for r in range(self.rows):
+                newer = Mux(width_is[0], taps[r][last], taps[r][last - 1])
+                m.d.comb += above[r].eq(Mux(width_is.any(), newer, word[r]))
+            lines.append(above)
 
-        for r in range(self.rows):
-            taps = Signal(self.window.payload[r].shape(), name=f"taps_{r}", reset_less=True)
-            with m.If(step):
+        with m.If(step):
+            for r in range(self.rows):
                 for y in range(SIDE):
                     for x in range(SIDE):
-                        new = taps[SIDE * y + x + 1] if x < SIDE - 1 else column[SIDE - 1 - y][r]
                         tap = SIDE * y + x
+                        new = taps[r][tap + 1] if x < SIDE - 1 else lines[SIDE - 1 - y][r]
                         if tap <= SIDE:
                             new = Mux(job.direct, self.act.payload[r][tap], new)
-                        m.d.sync += taps[tap].eq(new)
+                        m.d.sync += taps[r][tap].eq(new)
+        for r in range(self.rows):
             for y in range(SIDE):
                 for x in range(SIDE):
                     hidden = Cat(
@@ -204,4 +220,4 @@ class WindowUnit(wiring.Component):
                         *([outside[3]] if x == SIDE - 1 else []),
                     ).any()
                     tap = SIDE * y + x
-                    m.d.comb += self.window.payload[r][tap].eq(Mux(hidden, 0, taps[tap]))
+                    m.d.comb += self.window.payload[r][tap].eq(Mux(hidden, 0, taps[r][tap]))

@@ -1,15 +1,13 @@
 """Adapter of the bitmask array."""
 
-from typing import Any
-
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, ResetInserter
 from amaranth.utils import exact_log2
 
 from hwsim.config import BitmaskConfig
-from hwsim.rtl.arrays import build
 from hwsim.rtl.arrays.bitmask.layout import weight_layout
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums, leaves_sums
+from hwsim.rtl.machine.adapters.decoding import add_array
+from hwsim.rtl.machine.adapters.interface import connect
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.encoder import Encoder
 from hwsim.rtl.machine.writer import Writer
@@ -26,10 +24,6 @@ class Adapter(interface.Adapter):
 
     Words of weights do not say where they go: a writer counts.
 
-    The array takes no more weights than its command says and is at rest after a job, so only
-    ``abort`` resets it; it then clears its accumulators for ``acc_depth`` cycles, in which the host
-    starts anew and two descriptors come.
-
     ``command_0``: words of activations that each pixel reads, and beats of partial sums that it
     gives. ``command_1``: pixels, words of weights.
 
@@ -39,17 +33,7 @@ class Adapter(interface.Adapter):
     def elaborate(self, platform):
         m = Module()
         bitmask, job = self.arch.array_as(BitmaskConfig), self.job
-        array: Any = build(self.arch)
-        reset = Signal(name="array_reset")
-        m.submodules.array = ResetInserter(reset)(array)
-        commanded = command_once(m, self, array.command)
-        m.d.comb += reset.eq(self.abort)
-        if self.arch.array.machine_carries:
-            flags = array.command.p
-            m.d.comb += [flags.carry.eq(self.job.carry), flags.keep.eq(self.job.keep)]
-            keep_sums(m, self, ~commanded & array.command.ready)
-            # the sums lie in accumulators, which a reset clears
-            m.d.comb += reset.eq(self.abort | leaves_sums(m, self))
+        array = add_array(m, self)
 
         # sums leave in slices of the PEs, of the last local filters only those that are used
         command, chunks = array.command.p, job.command_0[:16]
@@ -76,5 +60,4 @@ class Adapter(interface.Adapter):
         connect(m, encoder.beat, array.act)
         connect(m, array.ofmap, self.sums)
         m.d.comb += self.takes.eq(array.act.valid & array.act.ready)
-        m.d.comb += self.rests.eq(array.command.ready)
         return m

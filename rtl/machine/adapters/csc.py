@@ -1,13 +1,11 @@
 """Adapter of the index-decoding array csc."""
 
-from typing import Any
-
 from amaranth import Module, ResetInserter, Signal
 
 from hwsim.config import CSCConfig
-from hwsim.rtl.arrays import build
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.interface import command_once, connect, keep_sums, leaves_sums
+from hwsim.rtl.machine.adapters.decoding import add_array
+from hwsim.rtl.machine.adapters.interface import connect
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.transpose import Transposer
 
@@ -22,9 +20,7 @@ class Adapter(interface.Adapter):
     weights are loaded, and where none are, the array waits for its first block. In a group of few
     pixels it fills faster than it empties, and never slower.
 
-    The array takes no more weights than its command says and is at rest after a job, so only
-    ``abort`` resets it; it then clears its accumulators for ``acc_depth`` cycles, in which the host
-    starts anew and two descriptors come. Its weights stay for the next job.
+    The weights of a job stay in the array for the next one.
 
     ``command_0``: words of activations that each pixel reads, local rows. ``command_1``: groups,
     words of weights, or 0 where those of the job before stay.
@@ -35,17 +31,7 @@ class Adapter(interface.Adapter):
     def elaborate(self, platform):
         m = Module()
         config, job, act_width = self.arch.array_as(CSCConfig), self.job, self.shape.act_width
-        array: Any = build(self.arch)
-        reset = Signal(name="array_reset")
-        m.submodules.array = ResetInserter(reset)(array)
-        commanded = command_once(m, self, array.command)
-        m.d.comb += reset.eq(self.abort)
-        if self.arch.array.machine_carries:
-            flags = array.command.p
-            m.d.comb += [flags.carry.eq(self.job.carry), flags.keep.eq(self.job.keep)]
-            keep_sums(m, self, ~commanded & array.command.ready)
-            # the sums lie in accumulators, which a reset clears
-            m.d.comb += reset.eq(self.abort | leaves_sums(m, self))
+        array = add_array(m, self)
         group = Signal(range(config.lanes + 1), name="group_pixels")
         command = array.command.p
         m.d.comb += [
@@ -57,7 +43,6 @@ class Adapter(interface.Adapter):
             command.beats.eq(group),
             command.tail.eq(group),
         ]
-        m.d.comb += self.rests.eq(array.command.ready)
         connect(m, self.weight, array.weight)
         connect(m, array.ofmap, self.sums)
 

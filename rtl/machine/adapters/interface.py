@@ -10,7 +10,7 @@ from hwsim.config import ArchConfig, wing
 from hwsim.config.shape import MachineShape
 from hwsim.rtl.machine.descriptor import execute_layout
 
-__all__ = ["Adapter", "adapter", "command_once", "connect", "keep_sums", "leaves_sums"]
+__all__ = ["Adapter", "adapter", "command_once", "connect", "keep_sums"]
 
 
 class Adapter(wiring.Component):
@@ -98,16 +98,6 @@ def keep_sums(m: Module, component: Adapter, idle: Value) -> None:
         m.d.sync += keeping.eq(0)
     with m.If(component.start):
         m.d.sync += keeping.eq(component.job.keep)
-
-
-def leaves_sums(m: Module, component: Adapter) -> Value:
-    """A job starts, and does not begin with the sums that the one before has kept."""
-    kept = Signal()
-    with m.If(component.start):
-        m.d.sync += kept.eq(component.job.keep)
-    with m.If(component.abort):
-        m.d.sync += kept.eq(0)
-    return Value.cast(component.start & kept & ~component.job.carry)
 
 
 def connect(m: Module, source: Any, sink: Any) -> None:

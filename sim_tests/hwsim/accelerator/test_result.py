@@ -34,6 +34,20 @@ def test_rows_add_up_to_the_run(machine):
     }
 
 
+def test_rows_say_what_computes_a_layer_and_how_k_is_cut():
+    # a half has 4096 words: a fold of 8 filters of fc6 has 9216
+    result = run_machine("machine_dense_8x8_ws", "alexnet")
+    rows = {row["layer"]: row for row in result.to_rows()}
+    assert {name: row["k_parts"] for name, row in rows.items() if row["k_parts"] > 1} == {"fc6": 3}
+    layers = {s.layer.name: s.has_weights for s in NetworkConfig.read("alexnet").shapes()}
+    assert {name: row["unit"] for name, row in rows.items() if name in layers} == {
+        name: "array" if has_weights else "vector" for name, has_weights in layers.items()
+    }
+    jobs = [tile for tile in result.to_dict()["plan"] if tile["layer"] == "fc6"]
+    assert [job["carry"] for job in jobs[:4]] == [False, True, True, False]
+    assert [job["keep"] for job in jobs[:4]] == [True, True, False, True]
+
+
 def test_the_command_writes_plan_and_pictures(tmp_path):
     words = ["simulate", "machine_dense_8x8_ws", "lenet5", "--memory", "ideal"]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])

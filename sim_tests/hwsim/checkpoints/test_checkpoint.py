@@ -470,3 +470,46 @@ def test_a_scale_that_breaks_a_rule_is_refused(path, key, text, message):
     with pytest.raises(InputError, match=message) as caught:
         Checkpoint.read(path, JOINED)
     assert "\n" not in str(caught.value)
+
+
+GATED = NetworkConfig.model_validate(
+    {
+        "name": "tiny",
+        "input": {"channels": 1, "height": 4, "width": 4},
+        "layers": [
+            {"name": "conv1", "type": "conv", "M": 2, "R": 3},
+            {"name": "gate", "type": "activation", "function": "sigmoid"},
+            {"name": "mul", "type": "mul", "inputs": ["conv1", "gate"]},
+            {"name": "fc1", "type": "fc", "M": 3},
+        ],
+    }
+)
+
+
+def gated(**tables) -> Checkpoint:
+    rescales = {"mul": Rescale((300,), 14)}
+    return Checkpoint("tiny", tiny().layers, {}, rescales=rescales, tables=tables)
+
+
+def test_tables_of_activations_survive_a_round_trip(tmp_path):
+    table = np.random.default_rng(0).integers(-128, 128, 256).astype(np.int8)
+    path = gated(gate=table).write(tmp_path / "tiny.safetensors")
+    checkpoint = Checkpoint.read(path, GATED)
+    assert checkpoint.tables.keys() == {"gate"}
+    np.testing.assert_array_equal(checkpoint.tables["gate"], table)
+    assert checkpoint.rescales == {"mul": Rescale((300,), 14)}
+
+
+def test_a_table_that_does_not_fit_is_refused(tmp_path):
+    short = gated(gate=np.zeros(255, np.int8)).write(tmp_path / "short.safetensors")
+    with pytest.raises(InputError, match=r"gate\.table = \(255,\): must have shape \(256,\)"):
+        Checkpoint.read(short)
+    other = gated(conv1=np.zeros(256, np.int8)).write(tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=r"conv1\.table: is no activation layer of tiny"):
+        Checkpoint.read(other, GATED)
+
+
+def test_a_product_has_one_multiplier(tmp_path):
+    checkpoint = replace(gated(), rescales={"mul": Rescale((1, 2), 4)})
+    with pytest.raises(InputError, match=r"rescales\.mul\.multipliers = .*: must be 1, one per"):
+        checkpoint.check(GATED)

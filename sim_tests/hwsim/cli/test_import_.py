@@ -100,6 +100,70 @@ def test_an_imported_model_is_a_checkpoint_for_every_command(hwsim, model, tmp_p
     assert engine.simulate(design, network, operands).cycles == by_model["cycles"]
 
 
+def test_a_network_of_gates_is_simulated(hwsim, tmp_path):
+    """Squeeze and excitation with SiLU: the array's layers are counted, the rest is inferred."""
+    net = Model((3, 8, 8))
+    x = net.conv("x", 4, 3)
+    x = net.node("Mul", x, net.node("Sigmoid", x))
+    gate = net.node("HardSigmoid", net.conv(net.node("GlobalAveragePool", x), 4, 4, kernel=1))
+    x = net.conv(net.node("Mul", x, gate), 5, 4)
+    net.save(tmp_path, net.node("GlobalAveragePool", x), "gates.onnx")
+    assert hwsim("import", "gates.onnx")[0] == 0
+    folder = tmp_path / "build/import/gates"
+    files = (folder / "gates.yaml", "--checkpoint", folder / "gates.safetensors")
+    code, out = hwsim("simulate", "dense_8x8_ws", *files, "--json")
+    assert code == 0
+    layers = json.loads(out)["layers"]
+    assert [layer["M"] for layer in layers] == [4, 4, 5]
+    code, out = hwsim("simulate", "machine_dense_8x8_ws", *files, "--memory", "lpddr4_3200_x32")
+    assert code == 2
+    assert "type = 'activation': runs on no machine" in out
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(hwsim, tmp_path):
+    written = []
+    for seed, folder in ((0, "a"), (1, "b"), (0, "a")):
+        net = Model((3, 6, 6), seed=seed)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        net.save(tmp_path / folder, net.conv("x", 4, 3), "small.onnx")
+        code, out = hwsim("import", f"{folder}/small.onnx", "--json")
+        assert code == 0
+        document = json.loads(out)
+        written.append((document["file"], document["network_file"]))
+        checkpoint = Checkpoint.read(document["file"], NetworkConfig.read(document["network_file"]))
+        assert checkpoint.info["sha256"] == document["info"]["sha256"]
+    first, second, again = written
+    assert again == first != second
+    assert second[0].endswith(f"small_{Checkpoint.read(second[0]).info['sha256'][:8]}.safetensors")
+    # a file that is no import's stays as well
+    path = tmp_path / first[0]
+    path.write_bytes(b"mine")
+    assert hwsim("import", "a/small.onnx")[0] == 0
+    assert path.read_bytes() == b"mine"
+
+
+def test_sizes_that_a_file_leaves_open(hwsim, tmp_path):
+    net = Model((3, "h", "w"))
+    net.save(tmp_path, net.node("GlobalAveragePool", net.conv("x", 4, 3)), "open.ONNX")
+    code, out = hwsim("import", "open.ONNX")
+    assert (code, "--size 3x224x224" in out) == (2, True)
+    assert hwsim("import", "open.ONNX", "--size", "3x9x8")[0] == 0
+    for size in ("3x9x", "3x0x8", "3,9,8"):
+        line = f"error: command line: --size = {size!r}: must be sizes such as 3x224x224"
+        assert hwsim("import", "open.ONNX", "--size", size) == (2, line)
+    code, out = hwsim("import", "lenet5", "--weights", "x.pth", "--size", "1x28x28")
+    assert (code, "--size = '1x28x28': must be absent" in out) == (2, True)
+
+
+def test_every_unsupported_node_is_named_where_that_is_asked(hwsim, tmp_path):
+    net, x = Model((3, 6, 6)), "x"
+    for index in range(9):
+        x = net.node("Special", x, name=f"node{index}", domain="com.example")
+    net.save(tmp_path, x, "odd.onnx")
+    assert "Special x 9 (node0, node1, node2, ...)" in hwsim("import", "odd.onnx")[1]
+    assert "node7, node8)" in hwsim("import", "odd.onnx", "--verbose")[1]
+
+
 def test_real_images_give_ranges_and_activations(hwsim, model, tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (3, 3, 12, 12), dtype=np.uint8)
     np.save(tmp_path / "photos.npy", images)

@@ -229,3 +229,19 @@ def test_lenet5_takes_these_cycles(dataflow, cycles):
     compiled = compile_network(ArchConfig.read(f"machine_dense_8x8_{dataflow}"), net, blank(net))
     run = simulate(compiled.program, MemoryConfig.read("ideal"))
     assert run.cycles == cycles
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"name": "odd", "type": "activation", "function": "silu"},
+        {"name": "odd", "type": "mul", "inputs": ["c", "c"]},
+    ],
+)
+def test_what_a_machine_has_no_unit_for_is_one_line(layer):
+    net = network({"name": "c", "type": "conv", "M": 4, "R": 1}, layer)
+    kind = layer["type"]
+    with pytest.raises(InputError) as error:
+        compile_network(small_machine(), net, blank(net))
+    assert f"layers.odd.type = '{kind}': runs on no machine" in str(error.value)
+    assert "\n" not in str(error.value)

@@ -37,13 +37,15 @@ def visited(nest):
         (3, {"R": 3, "padding": 1, "stride": 2}),
         (2, {"R": 3, "dilation": 2}),
         (3, {"R": 1}),
+        (2, {"R": 3, "S": 2, "padding": (0, 1, 2, 0), "stride": (2, 1)}),
+        (1, {"R": 2, "S": 3, "padding": (1, 0), "dilation": (1, 2), "stride": (1, 3)}),
     ],
 )
 def test_walking_gives_the_lowered_activations(kind, channels, conv):
     shape = layer(channels, **conv)
     act = np.random.default_rng(channels).integers(-128, 128, (channels, 9, 8))
     if kind is Map:
-        source = Map(shape.ifmap, 8, border=shape.layer.padding)
+        source = Map(shape.ifmap, 8, border=max(shape.layer.pads))
         window, taps = source.window(shape), source.taps(shape)
     else:
         source = kind(shape, 8)

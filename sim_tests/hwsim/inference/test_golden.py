@@ -387,3 +387,35 @@ def test_real_inputs_are_rounded_and_saturated_at_their_scale():
     assert golden.input_act(real, 0.5).ravel().tolist() == [-18, -1, 0, 0, 0, 2, 127, 127]
     pixels = np.array([[[0, 51, 255]]], dtype=np.uint8)
     assert golden.input_act(pixels, 0.02).ravel().tolist() == [0, 10, 50]
+
+
+def gated(function="tanh") -> NetworkConfig:
+    """A network of an activation layer alone."""
+    return NetworkConfig.model_validate(
+        {
+            "name": "gated",
+            "input": {"channels": 2, "height": 8, "width": 16},
+            "layers": [{"name": "act", "type": "activation", "function": function}],
+        }
+    )
+
+
+def test_an_activation_layer_looks_each_integer_up():
+    table = np.random.default_rng(1).integers(-128, 128, 256).astype(np.int8)
+    weights = Checkpoint("gated", {}, {}, tables={"act": table})
+    images = np.arange(-128, 128).astype(np.int8).reshape(1, 2, 8, 16)
+    assert golden.run(gated(), weights, images).logits.tolist() == [table.tolist()]
+    # narrower activations saturate
+    narrow = NumberConfig(act_width=4)
+    few = np.clip(images, -8, 7)
+    expected = np.clip(table[few.ravel().astype(int) + 128], -8, 7)
+    assert golden.run(gated(), weights, few, narrow).logits.tolist() == [expected.tolist()]
+
+
+def test_an_activation_layer_needs_its_table_and_8_bits():
+    images = np.zeros((1, 2, 8, 16), np.int8)
+    with pytest.raises(InputError, match=r"act\.table: must be given: the table of tanh"):
+        golden.run(gated(), Checkpoint("gated", {}, {}), images)
+    weights = Checkpoint("gated", {}, {}, tables={"act": np.zeros(256, np.int8)})
+    with pytest.raises(InputError, match=r"numbers\.act_width = 12: must be at most 8: act looks"):
+        golden.run(gated(), weights, images, NumberConfig(act_width=12))

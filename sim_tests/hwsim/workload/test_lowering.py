@@ -33,7 +33,7 @@ def layer_shape(channels, height, width, **layer) -> LayerShape:
 def naive(shape, weight, ifmap):
     """Convolution by its definition: one loop for each of N, M, P, Q, C, R, S."""
     layer, images = shape.layer, len(ifmap)
-    height, width = shape.ofmap.height, shape.ofmap.width
+    height, width, (down, right) = shape.ofmap.height, shape.ofmap.width, layer.strides
     ofmap = np.zeros((images, shape.ofmap.channels, height, width), dtype=np.int64)
     filters = weight.reshape(shape.ofmap.channels, shape.C, shape.R, shape.S)
     for n in range(images):
@@ -44,12 +44,24 @@ def naive(shape, weight, ifmap):
                     for c in range(shape.C):
                         for r in range(shape.R):
                             for s in range(shape.S):
-                                y = p * layer.stride - layer.padding + r * layer.dilation
-                                x = q * layer.stride - layer.padding + s * layer.dilation
+                                y = p * down - layer.pads[0] + r * layer.dilations[0]
+                                x = q * right - layer.pads[1] + s * layer.dilations[1]
                                 if 0 <= y < shape.ifmap.height and 0 <= x < shape.ifmap.width:
                                     act = ifmap[n, group * shape.C + c, y, x]
                                     ofmap[n, m, p, q] += int(act) * int(filters[m, c, r, s])
     return ofmap
+
+
+def steps(most):
+    """A stride or a dilation: one, or by direction."""
+    one = st.integers(1, most)
+    return one | st.tuples(one, one)
+
+
+def paddings():
+    """Padding: alike all around, by direction, or by side."""
+    one = st.integers(0, 2)
+    return one | st.tuples(one, one) | st.tuples(one, one, one, one)
 
 
 @st.composite
@@ -61,9 +73,9 @@ def shapes(draw):
         "R": draw(st.integers(1, 3)),
         "S": draw(st.integers(1, 3)),
         "G": groups,
-        "stride": draw(st.integers(1, 3)),
-        "padding": draw(st.integers(0, 2)),
-        "dilation": draw(st.integers(1, 2)),
+        "stride": draw(steps(3)),
+        "padding": draw(paddings()),
+        "dilation": draw(steps(2)),
         "ceil": draw(st.booleans()),
     }
     channels = groups * draw(st.integers(1, 3))

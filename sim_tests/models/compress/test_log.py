@@ -26,7 +26,12 @@ def test_what_is_written_comes_back_with_a_column_per_layer_of_residuals(tmp_pat
     split = Epoch(
         "prune", 1, 1e-3, 0.125, 0.95, 0.96, 0.5, 3e-3, {"a": 0.5, "b": 0.25}, {"a": 0.0, "b": 1e-3}
     )
-    first, second = read(write(tmp_path / "log.csv", [plain, split]))
+    counted = Epoch("retrain", 1, 1e-3, 0.1, 0.9, 0.9, 0.5, weights={"b": 3, "c": 4})
+    first, second, third = read(write(tmp_path / "log.csv", [plain, split, counted]))
+    assert {key: value for key, value in third.items() if key.startswith("weights_")} == {
+        "weights_b": 3, "weights_c": 4,
+    }  # fmt: skip
+    assert (second["weights_b"], third["primal_a"]) == (None, None)
     assert first["heldout_accuracy"] == 0.91
     assert (first["rho"], first["primal_a"]) == (None, None)
     assert (second["stage"], second["epoch"], second["rho"]) == ("prune", 1, 3e-3)

@@ -22,6 +22,13 @@ TRAIN = {
 ADMM = {"iterations": 2, "rho": 0.1, "growth": 2, "train": TRAIN | {"epochs": 1}}
 
 
+GRADUAL = {
+    "gradual": {"train": TRAIN, "regrow": 0.5},
+    "retrain": TRAIN | {"epochs": 1},
+    "budget": {"unstructured": 0.3},
+}
+
+
 def run(config, out, **options):
     from hwsim.models.compress import pipeline
 
@@ -138,6 +145,63 @@ def test_killed_at_every_epoch_it_comes_to_the_same(torch, recipe, tmp_path, mon
             run(config, out)
     run(config, out)
     assert_same(tmp_path / "whole", out)
+
+
+def test_gradual_pruning_with_a_teacher_is_killed_and_comes_to_the_same(torch, recipe, tmp_path):
+    teacher = run(recipe(), tmp_path)
+    path = teacher.write(tmp_path / "teacher.safetensors")
+    changes = {"name": "slow", "kind": "nonstructured", "start": str(path), "train": None}
+    distil = {"teacher": str(path), "weight": 0.7, "temperature": 3}
+    config = recipe(**changes, prune=GRADUAL, distil=distil)
+    made = run(config, tmp_path / "whole")
+    assert made.info["accuracy"] > 0.9
+    assert made.info["kept"] == pytest.approx(0.3, abs=0.005)
+    assert made.info["teacher_sha256"] == made.info["start_sha256"]
+    rows = read_log(tmp_path / "whole" / "slow.csv")
+    assert [row["stage"] for row in rows] == ["gradual"] * 3 + ["retrain"]
+    last = sum(int(rows[-1][f"weights_{name}"]) for name in made.layers)
+    assert last / 348 == pytest.approx(float(rows[-1]["kept"]), rel=1e-4)
+
+    def killed(epoch):
+        raise Killed
+
+    for _ in rows:
+        with pytest.raises(Killed):
+            run(config, tmp_path / "parts", report=killed)
+    run(config, tmp_path / "parts", report=lambda epoch: pytest.fail("nothing was left to train"))
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+    alone = run(recipe(**changes, prune=GRADUAL), tmp_path / "alone")
+    assert "teacher_sha256" not in alone.info
+    assert any(
+        (layer.weight != alone.layers[name].weight).any() for name, layer in made.layers.items()
+    ), "the teacher makes a difference"
+
+
+def test_another_teacher_makes_a_run_anew(torch, recipe, tmp_path):
+    """A change of the teacher's weights counts in a finished run, and in one under way."""
+    from hwsim.models.compress.pipeline import check, read_finished
+
+    teacher = run(recipe(), tmp_path)
+    path = teacher.write(tmp_path / "teacher.safetensors")
+    config = recipe(name="pupil", train=TRAIN, distil={"teacher": str(path)})
+
+    def killed(epoch):
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(config, tmp_path, report=killed)
+    other = teacher.layers["fc1"]
+    layers = teacher.layers | {"fc1": replace(other, weight=-other.weight)}
+    replace(teacher, layers=layers).write(path)
+    epochs = []
+    run(config, tmp_path, report=lambda epoch: epochs.append(epoch.epoch))
+    assert epochs == [1, 2, 3]
+    assert read_finished(config, tmp_path) is not None
+    teacher.write(path)
+    assert read_finished(config, tmp_path) is None
+    path.unlink()
+    with pytest.raises(InputError, match=r"teacher\.safetensors"):
+        check([config])
 
 
 def assert_same(expected, found):
@@ -416,6 +480,36 @@ LAYERS = {"fc1": {"unstructured": 0.5}}
         ({"train": TRAIN | {"precision": "float16"}}, r"train\.precision = 'float16'"),
         ({"kind": "nm", "prune": {"layers": LAYERS}}, r"prune\.retrain: Field required"),
         ({"kind": "nm", "prune": {"retrain": TRAIN}}, "must give layers, budget or both"),
+        (
+            {"kind": "structured", "prune": GRADUAL | {"rounds": 2}},
+            "prune: admm, between and rounds must be absent with gradual",
+        ),
+        (
+            {"kind": "structured", "prune": GRADUAL | {"admm": ADMM}},
+            "prune: admm, between and rounds must be absent with gradual",
+        ),
+        (
+            {"kind": "structured", "prune": GRADUAL | {"fill": "dense_8x8_ws"}},
+            "prune: fill must be absent without filters or columns in layers",
+        ),
+        (
+            {
+                "kind": "structured",
+                "prune": GRADUAL | {"fill": "a", "layers": {"fc1": {"filters": 0.5}}},
+            },
+            "prune: fill must be absent with budget, which breaks the multiples",
+        ),
+        (
+            {
+                "kind": "structured",
+                "prune": {
+                    "retrain": TRAIN,
+                    "fill": "a",
+                    "layers": {"fc1": {"columns": 0.5, "banks": 4}},
+                },
+            },
+            "prune: fill must be absent with layers.fc1.banks, which fill rows",
+        ),
         (
             {"kind": "nm", "prune": {"rounds": 0, "retrain": TRAIN, "layers": LAYERS}},
             r"prune\.rounds = 0",

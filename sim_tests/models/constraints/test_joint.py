@@ -48,7 +48,7 @@ def prune(**keys) -> PruneConfig:
 
 
 def build(net, **keys):
-    from hwsim.models.constraints.joint import build, check
+    from hwsim.models.constraints.recipe import build, check
 
     config = prune(**keys)
     check("recipe", config, net)
@@ -96,6 +96,66 @@ def test_a_budget_is_shared_by_all_layers(torch, net, weights):
         assert mask.equal(weights[name].abs() >= threshold)
     assert int(joint.relaxed(0.5).masks(weights)["conv1"].sum()) > int(masks["conv1"].sum())
     assert joint.frozen(weights) == joint
+
+
+def test_relaxing_begins_at_what_is_left(torch, net, weights):
+    """A quarter of each layer is left: half of the way to the constraint is half of the rest."""
+    for name, weight in weights.items():
+        smallest = weight.abs().flatten().sort().values[round(0.75 * weight.numel())]
+        weights[name] = weight * (weight.abs() >= smallest)
+    left = sum(int(weight.count_nonzero()) for weight in weights.values())
+    shared = build(net, budget={"unstructured": 0.05}).begun(weights)
+    target = round(0.05 * 311)
+    for progress, count in ((0.0, left), (0.5, (left + 0.05 * 311) / 2), (1.0, target)):
+        masks = shared.relaxed(progress).masks(weights)
+        assert sum(int(mask.sum()) for mask in masks.values()) == round(count)
+    keys = {"fc1": {"unstructured": 0.1, "filters": 0.8}, "conv1": {"columns": 0.5}}
+    weights["conv1"][:, 1] = 0
+    weights["conv1"][:, 0] = 1
+    alone = build(net, layers=keys).begun(weights)
+    assert int(alone.relaxed(0).masks(weights)["fc1"].sum()) == 20
+    half = alone.relaxed(0.5).masks(weights)
+    assert int(half["fc1"].sum()) == round((20 + 8) / 2)
+    # 9 of 18 columns are left, and as many are asked for
+    assert int(half["conv1"][0].sum()) == 9
+
+
+@pytest.mark.parametrize(
+    ("layer", "keep", "expected"),
+    [
+        ("conv1", {"filters": 0.4, "columns": 0.3}, (4, 4)),
+        ("conv1", {"filters": 0.55, "columns": 0.6}, (4, 12)),
+        ("conv1", {"filters": 0.2, "columns": 0.05}, (4, 4)),
+        ("conv1", {"filters": 1.0, "columns": 1.0}, (6, 16)),
+        ("fc1", {"filters": 0.5}, (4, 16)),
+        ("fc2", {"filters": 0.5}, (3, 5)),
+    ],
+)
+def test_what_is_left_fills_the_array(torch, net, weights, tmp_path, layer, keep, expected):
+    """4 x 4 PEs: filters and columns in fours, or all there are of the filters."""
+    path = tmp_path / "mini.yaml"
+    array = "{family: dense, dataflow: ws, rows: 4, cols: 4, acc_depth: 16}"
+    path.write_text(f"name: mini\ndescription: 4x4\narray: {array}\n")
+    joint = build(net, layers={layer: keep}, fill=str(path))
+    mask = joint.masks(weights)[layer].flatten(1)
+    assert (int(mask.any(dim=1).sum()), int(mask.any(dim=0).sum())) == expected
+    if "columns" in keep:
+        assert tuple(joint.late) == (layer,), "columns are counted after dead paths are gone"
+        # on the way any number may be left, and no filter waits for the columns
+        assert not joint.relaxed(0.5).late
+        half = joint.relaxed(0.5).masks(weights)[layer].flatten(1)
+        assert int(half.any(dim=1).sum()) == round((6 + expected[0]) / 2)
+
+
+def test_columns_that_died_leave_a_smaller_multiple(torch, net, weights):
+    """Of 18 columns 11 are alive: two times 4 are kept, though 12 were asked for."""
+    from hwsim.models.constraints.projections import Columns
+
+    weight = weights["conv1"]
+    weight.flatten(1)[:, :7] = 0
+    assert int(Columns(12 / 18, multiple=4).mask(weight)[0].sum()) == 8
+    weight.flatten(1)[:, :15] = 0
+    assert int(Columns(12 / 18, multiple=4).mask(weight)[0].sum()) == 3, "less than one multiple"
 
 
 def every(size):
@@ -268,6 +328,8 @@ def test_n_of_m_then_filters_keeps_more_than_the_other_order(torch, net, weights
          "prune.layers.conv2.channels = 0.1: must keep at least one of the layer's 3 channels"),
         ({"layers": {"conv1": {"columns": 0.02}}},
          "prune.layers.conv1.columns = 0.02: must keep at least one of the layer's 18 columns"),
+        ({"layers": {"fc1": {"filters": 0.5}}, "fill": "bitmask_64"},
+         "prune.fill: must be a systolic design, with rows and cols: bitmask_64 is bitmask"),
         ({"budget": {"unstructured": 0.01}},
          "prune.budget.unstructured = 0.01: must keep a weight of each layer: at least 4 of 311"),
         ({"budget": {"unstructured": 0.5}, "layers": {"fc1": {"columns": 0.5, "banks": 2}}},
@@ -282,7 +344,7 @@ def test_what_does_not_fit_the_network_is_refused_in_one_line(torch, net, keys, 
 
 
 def test_a_tile_across_two_groups_is_refused(torch):
-    from hwsim.models.constraints.joint import check
+    from hwsim.models.constraints.recipe import check
 
     layers = [{"name": "conv1", "type": "conv", "M": 8, "R": 1, "G": 2}]
     size = {"channels": 2, "height": 4, "width": 4}

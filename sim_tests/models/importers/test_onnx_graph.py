@@ -11,6 +11,7 @@ pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'"
 
 from harness.onnx_cases import Model, drawn, refused
 
+from hwsim.config import TensorShape
 from hwsim.errors import InputError
 from hwsim.models.importers.onnx_layers import load
 
@@ -67,10 +68,29 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path, seed):
     assert str(path) in message
 
 
-@pytest.mark.parametrize("shape", [("c", 9, 8), (3, "h", "w"), (3, 9), (3, 9, 8, 7), (3, 0, 8)])
+@pytest.mark.parametrize("shape", [("c", 9, 8), (3, "h", "w"), (3, 0, 8)])
 def test_an_input_of_unknown_size_is_refused(tmp_path, shape):
     model = Model(shape)
-    refused(model, model.node("Relu", "x"), tmp_path, "must be (N, C, H, W) with C, H and W fixed")
+    line = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+    refused(model, model.node("Relu", "x"), tmp_path, line)
+
+
+@pytest.mark.parametrize("shape", [(), (3, 9, 8, 7)])
+def test_an_input_of_other_axes_is_refused(tmp_path, shape):
+    model = Model(shape)
+    refused(
+        model, model.node("Relu", "x"), tmp_path, "must be (N, C, H, W), (N, C, W) or (N, values)"
+    )
+
+
+def test_sizes_that_a_file_leaves_open_are_given(tmp_path):
+    model = Model((3, "h", "w"))
+    path = model.save(tmp_path, model.node("GlobalAveragePool", model.conv("x", 4, 3)))
+    assert load(path, (3, 9, 8)).config.input == TensorShape(channels=3, height=9, width=8)
+    for size in ((3, 9), (4, 9, 8), (3, 9, 8, 1)):
+        given = "x".join(map(str, size))
+        with pytest.raises(InputError, match=f"must fit --size {given}, behind the batch"):
+            load(path, size)
 
 
 def test_two_inputs_are_refused(tmp_path):
@@ -119,3 +139,23 @@ def test_weights_beside_the_file_are_read_and_missed(tmp_path):
     with pytest.raises(InputError, match=re.escape(str(path))) as caught:
         load(path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_sum_of_a_file_covers_what_lies_beside_it(tmp_path):
+    """Two files that differ only in the stored weights have different sums, equal ones the same."""
+    import onnx
+
+    from hwsim.models.importers.source import digest
+
+    sums = []
+    for folder, seed in (("a", 0), ("b", 1), ("c", 0)):
+        (tmp_path / folder).mkdir()
+        model = Model(seed=seed)
+        path = tmp_path / folder / "net.onnx"
+        proto = model.proto(model.conv("x", 4, 3))
+        onnx.save(proto, path, save_as_external_data=True, location="net.data", size_threshold=0)
+        sums.append((path.read_bytes(), digest(load(path))))
+    (first, sum_a), (second, sum_b), (_, sum_c) = sums
+    assert first == second
+    assert sum_a != sum_b
+    assert sum_a == sum_c

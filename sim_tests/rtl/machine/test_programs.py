@@ -8,12 +8,14 @@ from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.execute import execute_cycles
 from hwsim.compiler.compile import compile_network
+from hwsim.config import NetworkConfig
+from hwsim.config.base import parse
 from hwsim.contract.descriptors import ADDRESS_BITS
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.machine.descriptor import execute_layout
 from hwsim.rtl.machine.execute import Execute
-from hwsim.verification.networks import random_work
+from hwsim.verification.networks import random_checkpoint, random_work
 
 OUTPUTS = [
     "done", "stalled", "write.valid", "write.index", "write.addr", "write.data",
@@ -128,7 +130,7 @@ def case(arch, seed):
 @pytest.mark.parametrize("kind", ["gather", "pattern"])
 @pytest.mark.parametrize("seed", [0, 2, 3])
 def test_random_networks(simulate, kind, seed):
-    check(simulate, small_machine(kind), seed)
+    check(simulate, *case(small_machine(kind), seed))
 
 
 @pytest.mark.parametrize("seed", [5, 6])
@@ -138,12 +140,42 @@ def test_random_networks(simulate, kind, seed):
 def test_sums_are_carried(simulate, kind, memory, seed):
     memory = {"act_banks": 3, "act_depth": 256, "weight_depth": 64, "scale_depth": 4} | memory
     arch = small_machine(kind, array=ARRAYS[kind] | {"carries": True}, memory=memory)
-    check(simulate, arch, seed)
+    check(simulate, *case(arch, seed))
 
 
-def check(simulate, arch, seed):
+@pytest.mark.parametrize("kind", ["ws", "os", "pattern", "gather"])
+def test_windows_that_differ_by_direction_and_side(simulate, kind):
+    """Padding of TensorFlow's SAME, kernels of one row, a layer of padding alone."""
+    window = {"type": "conv", "relu": True}
+    layers = [
+        {**window, "M": 6, "R": 3, "stride": 2, "padding": [0, 0, 1, 1]},
+        {**window, "M": 4, "R": 1, "S": 3, "padding": [0, 1], "dilation": [2, 1]},
+        {"type": "avgpool", "R": 1, "padding": [2, 0, 0, 1], "relu": True},
+        {**window, "M": 4, "G": 4, "R": 3, "stride": [2, 1], "padding": [1, 0, 0, 2]},
+        {"type": "maxpool", "R": 2, "S": 3, "stride": [1, 2], "padding": [0, 0, 0, 1]},
+        {"type": "fc", "M": 3},
+    ]
+    raw = {
+        "name": "sides",
+        "input": {"channels": 3, "height": 8, "width": 10},
+        "layers": [{"name": f"l{index}", **layer} for index, layer in enumerate(layers)],
+    }
+    network, arch, rng = parse(NetworkConfig, raw, "test"), small_machine(kind), seeded(3)
+    act = rng.integers(-128, 128, size=(1, 3, 8, 10)).astype(np.int8)
+    # scales with which the output of every layer varies
+    for _ in range(1000):
+        checkpoint = random_checkpoint(rng, network, 3 if kind == "pattern" else 0)
+        maps = golden.run(network, checkpoint, act).ifmap.values()
+        if min(len(np.unique(values)) for values in maps) > 8:
+            break
+    else:
+        pytest.fail("no such scales")
+    compiled = compile_network(arch, network, checkpoint)
+    check(simulate, compiled, act, golden.logits(network, checkpoint, act))
+
+
+def check(simulate, compiled, act, expected):
     """Hold values and cycles of all jobs of a network to what is expected."""
-    compiled, act, expected = case(arch, seed)
     program = compiled.program
     chip, jobs, cycles = executed(simulate, program, compiled.image(act))
     assert cycles == [execute_cycles(program.arch, tile) for tile in jobs]

@@ -1,0 +1,121 @@
+"""Convert activation functions: rectifiers join a layer, others are layers of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hwsim.config.activation import Function
+from hwsim.models.importers.onnx_builder import Builder, Handler
+from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_value import Affine, Value
+
+__all__ = ["HANDLERS", "composed"]
+
+#: Older exporters write the largest float where there is no limit.
+_NO_LIMIT = 1e38
+
+
+def _relu(builder: Builder, node: Node) -> Value:
+    return builder.rectify(node, builder.value(node), None)
+
+
+def _clip(builder: Builder, node: Node) -> Value:
+    """Clip: from 0 it is a ReLU, with or without saturation (ReLU6)."""
+    limits = []
+    for index, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
+        bound = builder.floats(node, index, key)
+        if bound is not None and bound.size != 1:
+            raise builder.graph.refuse(node, f"{key} shape", bound.shape, "must be one number")
+        limits.append(float(node.attributes.get(key, default) if bound is None else bound.item()))
+    return _clipped(builder, node, 0, *limits)
+
+
+def _bound(builder: Builder, node: Node) -> Value:
+    """Max or Min with a constant number."""
+    constants = [builder.graph.constants.get(name) for name in node.inputs]
+    tensors = [index for index, each in enumerate(constants) if each is None]
+    known = [each for each in constants if each is not None]
+    if len(tensors) != 1 or len(known) != 1 or known[0].size != 1:
+        raise builder.graph.refuse(node, "", None, "must be of one tensor and a constant number")
+    limit = float(known[0].item())
+    limits = (limit, np.inf) if node.op == "Max" else (-np.inf, limit)
+    return _clipped(builder, node, tensors[0], *limits)
+
+
+def _clipped(builder: Builder, node: Node, index: int, low: float, high: float) -> Value:
+    value = builder.value(node, index)
+    if low > high:
+        raise builder.graph.refuse(node, "min, max", (low, high), "must not cross")
+    if low == 0 and high > 0:
+        return builder.rectify(node, value, None if high > _NO_LIMIT else high)
+    limits = {"alpha": low, "beta": high}
+    settings = {key: limit for key, limit in limits.items() if abs(limit) < _NO_LIMIT}
+    if not settings:
+        return builder.view(node, value)
+    return _activation(builder, node, value, "clip", settings)
+
+
+def _plain(function: Function, **parameters: float) -> Handler:
+    """Handler of a function, with ONNX's parameters where the node has none."""
+
+    def handler(builder: Builder, node: Node) -> Value:
+        given = {key: float(node.attributes.get(key, parameters[key])) for key in parameters}
+        return _activation(builder, node, builder.value(node), function, given)
+
+    return handler
+
+
+def _gelu(builder: Builder, node: Node) -> Value:
+    is_tanh = node.attributes.get("approximate", b"none") == b"tanh"
+    function: Function = "gelu_tanh" if is_tanh else "gelu"
+    return _activation(builder, node, builder.value(node), function, {})
+
+
+def _prelu(builder: Builder, node: Node) -> Value:
+    """PRelu with one slope."""
+    slope = builder.floats(node, 1, "slope")
+    if slope is None or not (slope == slope.flat[0]).all():
+        raise builder.graph.refuse(node, "slope", None, "must be one number for all channels")
+    slopes = {"alpha": float(slope.flat[0])}
+    return _activation(builder, node, builder.value(node), "leaky_relu", slopes)
+
+
+def composed(builder: Builder, node: Node) -> Value:
+    """Convert a function that several operations compose, times a factor."""
+    attributes = node.attributes
+    value = _activation(builder, node, builder.value(node), attributes["function"], {})
+    each = np.full((value.shape.channels, 1, 1), attributes["factor"])
+    return builder.affine(node, value, Affine(each, np.zeros_like(each)))
+
+
+def _activation(
+    builder: Builder, node: Node, value: Value, function: Function, parameters: dict[str, float]
+) -> Value:
+    settings: dict[str, Any] = {"type": "activation", "function": function, **parameters}
+    return builder.layer(node, [value], settings, like=value)
+
+
+HANDLERS: dict[str, Callable[[Builder, Node], Value]] = {
+    "Abs": _plain("abs"),
+    "Celu": _plain("celu", alpha=1.0),
+    "Clip": _clip,
+    "Elu": _plain("elu", alpha=1.0),
+    "Erf": _plain("erf"),
+    "Exp": _plain("exp"),
+    "Gelu": _gelu,
+    "HardSigmoid": _plain("hardsigmoid", alpha=0.2, beta=0.5),
+    "HardSwish": _plain("hardswish"),
+    "LeakyRelu": _plain("leaky_relu", alpha=0.01),
+    "Max": _bound,
+    "Min": _bound,
+    "Mish": _plain("mish"),
+    "PRelu": _prelu,
+    "Relu": _relu,
+    "Sigmoid": _plain("sigmoid"),
+    "Softplus": _plain("softplus"),
+    "Softsign": _plain("softsign"),
+    "Tanh": _plain("tanh"),
+}

@@ -1,0 +1,125 @@
+"""Hold an imported network to ONNX's reference evaluator, tensor by tensor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from hwsim.errors import InputError
+from hwsim.models.importers.float_model import FloatModel
+from hwsim.models.importers.onnx_graph import Graph
+from hwsim.models.importers.onnx_value import Value
+
+__all__ = ["check"]
+
+#: Largest difference, as a fraction of a tensor's largest value, by the bytes of its type: other
+#: orders of summing differ by 1e-6 in single precision, forgotten operations by much more.
+_TOLERANCE = {2: 3e-2, 4: 1e-4, 8: 1e-4}
+
+
+def check(model: FloatModel, graph: Graph, tensors: Mapping[str, tuple[str, Value]]) -> None:
+    """Compare a network with its file on one random input.
+
+    Parameters
+    ----------
+    model
+        The network.
+    graph
+        What it was made of.
+    tensors
+        By layer, a tensor of the graph that is its activations, and how it views them.
+
+    Raises
+    ------
+    InputError
+        A tensor differs, the first in the order of the layers; or the evaluator cannot run the
+        file.
+    """
+    feed, images = _drawn(graph)
+    expected = _evaluated(graph, feed, [tensor for tensor, _ in tensors.values()])
+    with np.errstate(all="ignore"):
+        _compare(model, graph.source, tensors, expected, images)
+
+
+def _compare(
+    model: FloatModel,
+    source: Path,
+    tensors: Mapping[str, tuple[str, Value]],
+    expected: Mapping[str, NDArray[np.floating]],
+    images: NDArray[np.float32],
+) -> None:
+    """Refuse the first tensor that differs."""
+    for layer, act in model.activations(images):
+        if layer not in tensors:
+            continue
+        tensor, value = tensors[layer]
+        found = act.reshape(len(act), -1)[:, value.indices.reshape(-1)]
+        reference = expected[tensor]
+        where = f"tensor {tensor} (layer {layer})"
+        if reference.size != found.size:
+            rule = f"has shape {reference.shape} in the file, {(len(act), *value.dims)} here"
+            raise InputError(source, where, None, rule)
+        real = reference.reshape(found.shape).astype(np.float64)
+        scale = float(np.abs(real).max())
+        error = float(np.abs(found - real).max())
+        # not <=: what is not a number differs
+        if not error <= _TOLERANCE[reference.dtype.itemsize] * scale:
+            rule = (
+                f"differs from ONNX's reference evaluator by {error:.3g}, "
+                f"of values up to {scale:.3g}"
+            )
+            raise InputError(source, where, None, rule)
+
+
+def _drawn(graph: Graph) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """A random input: as the file takes it, and as images ``(n, C, H, W)``."""
+    rng, size = np.random.default_rng(0), graph.input_shape
+    dtype = helper.tensor_dtype_to_np_dtype(graph.input_type)
+    values = (graph.batch, size.size)
+    if dtype == np.uint8:
+        drawn = rng.integers(0, 256, values).astype(dtype)
+        real = drawn.astype(np.float32) / np.float32(255)
+    else:
+        drawn = rng.standard_normal(values).astype(dtype)
+        real = drawn.astype(np.float32)
+    order = graph.input_order
+    feed = drawn if order is None else drawn[:, order.reshape(-1)]
+    images = real.reshape(graph.batch, size.channels, size.height, size.width)
+    return feed.reshape(graph.batch, *graph.input_dims), images
+
+
+def _evaluated(
+    graph: Graph, feed: NDArray[Any], tensors: list[str]
+) -> dict[str, NDArray[np.floating]]:
+    """Tensors that ONNX's evaluator computes, by name."""
+    model = graph.model
+    protos = [node.proto for node in graph.stored if not graph.is_constant(node)]
+    read = {name for proto in protos for name in proto.input}
+    constants = [
+        numpy_helper.from_array(graph.constants[name], name)
+        for name in sorted(read & graph.constants.keys())
+    ]
+    part = helper.make_graph(
+        protos,
+        "checked",
+        [helper.make_tensor_value_info(graph.input, graph.input_type, None)],
+        [helper.make_tensor_value_info(name, 0, None) for name in tensors],
+        constants,
+    )
+    whole = helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = ReferenceEvaluator(whole).run(None, {graph.input: feed})
+    except Exception as error:  # the evaluator raises whatever NumPy does
+        reason = str(error).partition("\n")[0]
+        rule = f"cannot be run by ONNX's reference evaluator: {reason}"
+        raise InputError(graph.source, "graph", None, rule) from error
+    return dict(zip(tensors, found, strict=True))

@@ -1,0 +1,68 @@
+"""Convert ONNX's pools to layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwsim.models.importers.onnx_builder import Builder
+from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_value import Value
+from hwsim.models.importers.onnx_window import rounded_up, window
+
+__all__ = ["average_pool", "global_pool", "max_pool", "reduce_mean"]
+
+
+def max_pool(builder: Builder, node: Node) -> Value:
+    """Convert a MaxPool."""
+    if any(node.outputs[1:]):
+        raise builder.graph.refuse(node, "Indices", None, "must not be an output")
+    return _pool(builder, node, "maxpool")
+
+
+def average_pool(builder: Builder, node: Node) -> Value:
+    """Convert an AveragePool."""
+    return _pool(builder, node, "avgpool")
+
+
+def _pool(builder: Builder, node: Node, kind: str) -> Value:
+    builder.image(node)
+    value, kernel = builder.value(node), node.attributes.get("kernel_shape", ())
+    settings = {"type": kind, **window(builder, node, value, tuple(kernel))}
+    if node.attributes.get("ceil_mode", 0):
+        settings |= rounded_up(builder, node, value, settings, kind)
+    is_padded = settings.get("padding", 0) and kind == "avgpool"
+    if is_padded and not node.attributes.get("count_include_pad", 0):
+        rule = "must be 1 where there is padding: each average divides by the whole window"
+        raise builder.graph.refuse(node, "count_include_pad", 0, rule)
+    return builder.layer(node, [value], settings)
+
+
+def global_pool(builder: Builder, node: Node) -> Value:
+    """Convert a GlobalAveragePool."""
+    builder.image(node)
+    return builder.layer(node, [builder.value(node)], {"type": "globalavgpool"})
+
+
+def reduce_mean(builder: Builder, node: Node) -> Value:
+    """Convert a ReduceMean over height and width, wherever they are: a global average pool."""
+    value, constant = builder.value(node), builder.constant(node, 1, "axes")
+    axes = node.attributes.get("axes", ()) if constant is None else constant.ravel().tolist()
+    every = range(len(value.dims))
+    over = {axis % (1 + len(every)) - 1 for axis in axes}
+    kept = [axis for axis in every if axis not in over]
+    order = value.indices.transpose(*kept, *sorted(over & set(every)))
+    order = order.reshape(*[value.dims[axis] for axis in kept], -1)
+    # each mean must be that of all pixels of a channel
+    pixels = value.shape.height * value.shape.width
+    channels = order[..., :1] // pixels
+    is_global = order.shape[-1] == pixels and np.array_equal(
+        np.sort(order), channels * pixels + np.arange(pixels)
+    )
+    if -1 in over or not is_global:
+        raise builder.graph.refuse(node, "axes", tuple(axes), "must be height and width")
+    pooled = builder.layer(node, [value], {"type": "globalavgpool"})
+    keepdims = node.attributes.get("keepdims", 1)
+    shape = [
+        1 if axis in over else value.dims[axis] for axis in every if keepdims or axis not in over
+    ]
+    return builder.view(node, pooled, channels.reshape(shape))

@@ -1,0 +1,138 @@
+"""Tensors of an ONNX graph, each a view of the activations of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import TensorShape
+from hwsim.config.window import Sides
+
+__all__ = ["Affine", "Value"]
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``scale * x + shift``: each ``(C, 1, 1)``, one value per channel, or ``(C, H, W)``."""
+
+    scale: NDArray[np.float64]
+    shift: NDArray[np.float64]
+
+    def then(self, after: Affine) -> Affine:
+        """One that does this, and then another."""
+        return Affine(self.scale * after.scale, self.shift * after.scale + after.shift)
+
+    @property
+    def is_per_channel(self) -> bool:
+        """Whether all values of a channel are treated alike."""
+        return all(each.shape[1:] == (1, 1) for each in (self.scale, self.shift))
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether each value stays, but for the rounding of constants in single precision."""
+        return not self.shift.any() and bool((np.abs(self.scale - 1) < 1e-6).all())
+
+    def by_channel(self, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``scale`` and ``shift`` as ``(channels,)``; of one that is per channel."""
+        scale, shift = (
+            np.broadcast_to(each.reshape(-1), channels) for each in (self.scale, self.shift)
+        )
+        return scale, shift
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph: the activations of a layer, in some shape and order.
+
+    Attributes
+    ----------
+    layer
+        The layer, or ``input``.
+    shape
+        Shape of the layer's activations.
+    alone
+        Nothing else reads the activations: the next operation may become part of the layer.
+    dims
+        Shape of the tensor, without its batch axis.
+    order
+        Index of each of its elements in the activations ``(C, H, W)``, of shape ``dims``; ``None``
+        where they are in order.
+    affine
+        What is still to be done to the activations, where that is not part of the layer.
+    border
+        Zeros around the activations behind that, at the top, left, bottom and right; ``dims`` are
+        without them. Only for readers that take them as padding.
+    """
+
+    layer: str
+    shape: TensorShape
+    alone: bool
+    dims: tuple[int, ...]
+    order: Indices | None = None
+    affine: Affine | None = None
+    border: Sides = (0, 0, 0, 0)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the tensor is the activations as they are: ``(N, C, H, W)``, or ``(N, C, W)``.
+
+        The latter of activations with one row.
+        """
+        size, rank = self.shape, len(self.dims)
+        sizes = (size.channels, size.height, size.width)
+        is_line = rank == 2 and size.height == 1 and self.dims == (size.channels, size.width)
+        return self.order is None and (self.dims == sizes or is_line)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the tensor is ``(N, values)``."""
+        return len(self.dims) == 1
+
+    @property
+    def indices(self) -> Indices:
+        """``order``, also where the elements are in order."""
+        if self.order is not None:
+            return self.order
+        return np.arange(self.shape.size).reshape(self.dims)
+
+    def is_like(self, other: Value) -> bool:
+        """Whether equal indices of both tensors are equal indices of both layers' activations."""
+        if (self.shape, self.dims) != (other.shape, other.dims):
+            return False
+        if self.order is None and other.order is None:
+            return True
+        return np.array_equal(self.indices, other.indices)
+
+    def seen(self, order: Indices) -> tuple[tuple[int, ...], Indices | None]:
+        """``dims`` and ``order`` of a view of the same activations."""
+        in_order = order.size == self.shape.size and np.array_equal(
+            order.reshape(-1), np.arange(order.size)
+        )
+        return order.shape, None if in_order else order
+
+    def spread(self, constant: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Arrange a constant that meets the tensor as ``(C, 1, 1)`` or ``(C, H, W)``.
+
+        ``None`` where it does not broadcast to the tensor, or meets a value more than once.
+        """
+        size, array = self.shape, constant.astype(np.float64)
+        if array.size == 1 and array.ndim <= 1 + len(self.dims):
+            return np.broadcast_to(array.reshape(1, 1, 1), (size.channels, 1, 1))
+        try:
+            full = np.broadcast_to(array, (1, *self.dims)).reshape(-1)
+        except ValueError:
+            return None
+        if self.order is not None:
+            order = self.order.reshape(-1)
+            if order.size != size.size or len(np.unique(order)) != order.size:
+                return None
+            full = full[np.argsort(order)]
+        by_channel = full.reshape(size.channels, -1)
+        if (by_channel == by_channel[:, :1]).all():
+            return by_channel[:, :1, None].copy()
+        return full.reshape(size.channels, size.height, size.width)
