@@ -34,7 +34,7 @@ class Graph:
         self.arch, self.network = arch, network
         self.shapes = network.shapes()
         for shape in self.shapes:
-            if shape.layer.type in _NOT_RUN:
+            if shape.layer.type in _NOT_RUN or shape.layer.moves:
                 rule = "runs on no machine: it has no unit for it; an array alone computes the rest"
                 self.refuse(f"layers.{shape.layer.name}.type", shape.layer.type, rule)
         split = len(self.shapes)

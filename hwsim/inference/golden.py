@@ -5,9 +5,9 @@ partial sums 32. The bias is added in the accumulator, which wraps; then the sum
 the scale of its channel (:func:`hwsim.fixedpoint.requantize`), and ReLU and max-pool follow. Layers
 that sum or join (``add``, ``concat``, average pools) scale each input to the scale of their output
 (:class:`hwsim.checkpoints.checkpoint.Rescale`), products (``mul``) the product of theirs; the
-function of an ``activation`` is a table of 256 activations, one for each that it may read. The
-logits are the last layer's ``psum + bias``, or
-its activations where it has no weights.
+function of an ``activation`` is a table of 256 activations, one for each that it may read.
+Max-pools and layers that only move activations give integers that they read. The logits are the
+last layer's ``psum + bias``, or its activations where it has no weights.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hwsim.config import LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, requantize, wrap
 from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, windows
+from hwsim.workload.rearrange import rearranged
 
 __all__ = [
     "NUMBERS",
@@ -347,9 +348,10 @@ def _pooled_or_joined(
     shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[Ints], act_width: int
 ) -> Ints:
     layer = shape.layer
-    if layer.type == "maxpool":
-        pooled = max_pool(shape, sources[0])
-        return np.maximum(pooled, 0) if layer.relu else pooled
+    if layer.keeps_scale:
+        is_pool = layer.type == "maxpool"
+        kept = max_pool(shape, sources[0]) if is_pool else rearranged(layer, sources[0])
+        return np.maximum(kept, 0) if layer.relu else kept
     if layer.type == "activation":
         if layer.name not in checkpoint.tables:
             rule = f"must be given: the table of {layer.function}"

@@ -106,8 +106,9 @@ def calibrate(
 ) -> dict[str, float]:
     """Choose the scale of the input and of every layer's activations.
 
-    A max-pool keeps its input's scale, because its integers are integers of its input. Behind a
-    ReLU that saturates, the largest integer stands for the ReLU's limit or slightly less.
+    A max-pool, and a layer that only moves activations, keeps its input's scale, because its
+    integers are integers of its input. Behind a ReLU that saturates, the largest integer stands for
+    the ReLU's limit or slightly less.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def calibrate(
         layer = by_name.get(name)
         if layer is None:
             scales[name] = INPUT_SCALE if images.dtype == np.uint8 else _searched(parts)
-        elif layer.type == "maxpool":
+        elif layer.keeps_scale:
             scales[name] = scales[layer.inputs[0] if layer.inputs else previous]
         else:
             scales[name] = _searched(parts)

@@ -12,6 +12,7 @@ from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
 from hwsim.workload.activation import activate
 from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
+from hwsim.workload.rearrange import rearranged
 
 __all__ = ["FloatModel", "LayerFloats"]
 
@@ -133,6 +134,8 @@ class FloatModel:
             result = act.mean(axis=(2, 3), keepdims=True)
         elif layer.type == "concat":
             result = np.concatenate(sources, axis=1)
+        elif layer.moves:
+            result = rearranged(layer, act)
         elif layer.type == "mul":
             result = sources[0] * sources[1]
         elif layer.type == "activation":

@@ -316,11 +316,14 @@ def _image(
     """Shape of the image that the input holds, and the order of its values there.
 
     An input that is only transposed to ``(N, C, H, W)`` or ``(N, C, W)`` holds its channels last.
+    So does one of rows, which products read.
     """
     readers = [node for node in nodes if value.name in node.inputs]
     last = [0, len(dims), *range(1, len(dims))]
+    are_rows = len(dims) == 2 and all(node.op == "MatMul" for node in readers)
     is_last = bool(readers) and all(
-        node.op == "Transpose" and list(node.attributes.get("perm", ())) == last for node in readers
+        are_rows or (node.op == "Transpose" and list(node.attributes.get("perm", ())) == last)
+        for node in readers
     )
     sizes = (dims[-1], *dims[:-1]) if is_last else dims
     axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")

@@ -30,7 +30,7 @@ def pad(builder: Builder, node: Node) -> Value:
     if all(_takes_border(builder, value, border, each) for each in _readers(builder, node)):
         return replace(builder.view(node, value), border=border)
     settings = {"type": "avgpool", "R": 1, "padding": plain(border)}
-    return builder.layer(node, [builder.value(node)], settings)
+    return builder.layer(node, [builder.image(node, is_plain=True)], settings)
 
 
 def _border(builder: Builder, node: Node, value: Value) -> Sides:

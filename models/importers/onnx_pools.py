@@ -25,8 +25,7 @@ def average_pool(builder: Builder, node: Node) -> Value:
 
 
 def _pool(builder: Builder, node: Node, kind: str) -> Value:
-    builder.image(node)
-    value, kernel = builder.value(node), node.attributes.get("kernel_shape", ())
+    value, kernel = builder.image(node, is_plain=True), node.attributes.get("kernel_shape", ())
     settings = {"type": kind, **window(builder, node, value, tuple(kernel))}
     if node.attributes.get("ceil_mode", 0):
         settings |= rounded_up(builder, node, value, settings, kind)
@@ -39,8 +38,8 @@ def _pool(builder: Builder, node: Node, kind: str) -> Value:
 
 def global_pool(builder: Builder, node: Node) -> Value:
     """Convert a GlobalAveragePool."""
-    builder.image(node)
-    return builder.layer(node, [builder.value(node)], {"type": "globalavgpool"})
+    value = builder.image(node, is_plain=True)
+    return builder.layer(node, [value], {"type": "globalavgpool"})
 
 
 def reduce_mean(builder: Builder, node: Node) -> Value:

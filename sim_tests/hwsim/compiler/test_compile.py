@@ -236,6 +236,12 @@ def test_lenet5_takes_these_cycles(dataflow, cycles):
     [
         {"name": "odd", "type": "activation", "function": "silu"},
         {"name": "odd", "type": "mul", "inputs": ["c", "c"]},
+        {"name": "odd", "type": "slice", "M": 2},
+        {"name": "odd", "type": "shuffle", "G": 2},
+        {"name": "odd", "type": "upsample", "stride": 2},
+        {"name": "odd", "type": "depth_to_space", "stride": 2},
+        {"name": "odd", "type": "space_to_depth", "stride": 2},
+        {"name": "odd", "type": "crop", "padding": 1},
     ],
 )
 def test_what_a_machine_has_no_unit_for_is_one_line(layer):

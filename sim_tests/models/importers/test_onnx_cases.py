@@ -31,11 +31,6 @@ spec.loader.exec_module(build)
 
 #: Cases that are still refused, and the words of the refusal.
 STAY_OUT = {
-    "conv_transpose": "ConvTranspose x 1",
-    "resize_nearest": "Resize x 1",
-    "depth_to_space": "DepthToSpace x 1",
-    "channel_shuffle": "must be (N, C, H, W) or (N, C, W), in the order of a layer",
-    "split_channels": "Split x 1",
     "qdq_per_tensor": "QuantizeLinear x 3",
     "transformer_block": "LayerNormalization x 2",
     "lstm": "LSTM x 1 (LSTM_1)",

@@ -178,7 +178,7 @@ REFUSED = {
     ),
     "not flattened": (
         lambda model: model.node("MatMul", "x", model.random(8, 2), name="it"),
-        "node it (MatMul): input x: must be flattened to (N, K) before",
+        "node it (MatMul): input x = (3, 9, 8): must have the channels of a layer along its last",
     ),
     "gemm of another size": (
         lambda model: model.gemm(model.node("Flatten", "x"), 4, 200, name="it"),
