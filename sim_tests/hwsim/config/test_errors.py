@@ -255,3 +255,12 @@ def test_a_machine_without_its_hardware_is_refused(array, rule):
     parse(ArchConfig, raw, "test")
     with pytest.raises(InputError, match=rule):
         parse(ArchConfig, raw | {"memory": {}}, "test")
+
+
+@pytest.mark.parametrize("numbers", [{"act_width": 4}, {"act_width": 16}, {"psum_width": 20}])
+def test_a_machine_of_other_widths_than_a_checkpoints_is_refused(numbers):
+    array = {"family": "dense", "dataflow": "ws", "rows": 4, "cols": 4, "acc_depth": 16}
+    raw = {"name": "test", "array": array, "numbers": numbers}
+    parse(ArchConfig, raw, "test")
+    with pytest.raises(InputError, match="with memory: a machine runs checkpoints"):
+        parse(ArchConfig, raw | {"memory": {}}, "test")
