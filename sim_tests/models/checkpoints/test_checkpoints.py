@@ -28,6 +28,7 @@ PROMISED = {
     "lenet5_nonstructured_348x": 0.986,
     "lenet5_gradual_280x": 0.992,
     "lenet5_gradual_348x": 0.99,
+    "lenet5_gradual_348x_q": 0.99,
     "lenet5_nonstructured_q": 0.988,
     "lenet5_structured_80x": 0.99,
     "lenet5_structured_232x": 0.98,
