@@ -175,8 +175,8 @@ class Columns(_Fraction):
         The number of columns is a multiple of it, or the number of non-zero ones, if that is less
         than one multiple: an array of that many rows is then full.
     channels
-        Input channels of a group. Where given, the strongest column of each non-zero channel comes before all
-        others, so that no filter of the layer before dies.
+        Input channels of a group. Where given, the strongest column of each non-zero channel comes
+        before all others, so that no filter of the layer before dies.
     """
 
     multiple: int = 1
