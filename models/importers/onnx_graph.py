@@ -173,7 +173,7 @@ class Graph:
         return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
 
 
-def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
+def read(path: Path | str, size: Sequence[int] | None = None, until: str | None = None) -> Graph:
     """Read and check a file.
 
     Parameters
@@ -182,6 +182,8 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
         The ONNX file.
     size
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
+    until
+        Tensor that is the output in place of the file's: what is computed of it is left out.
 
     Raises
     ------
@@ -195,16 +197,19 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
     constants = {tensor.name: _array(path, tensor) for tensor in graph.initializer}
     if graph.sparse_initializer:
         raise InputError(path, "sparse_initializer", None, "must be stored as dense tensors")
-    inputs = [value for value in graph.input if value.name not in constants]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        rule = f"must have one input and one output, not {len(inputs)} and {len(graph.output)}"
-        raise InputError(path, "graph", None, rule)
-    output = graph.output[0].name
-    nodes = needed([_node(proto) for proto in graph.node], output)
-    heads = _heads(nodes, output)
+    every = [_node(proto) for proto in graph.node]
+    output = _output(path, model, every, until)
+    nodes = needed(every, output)
+    heads = () if until else _heads(nodes, output)
     if heads:
         output = heads[0].inputs[0]
         nodes = needed(nodes, output)
+    # an input that only other outputs need does not matter
+    read = {name for node in nodes for name in node.inputs} | {output}
+    inputs = [value for value in graph.input if value.name in read - constants.keys()]
+    if len(inputs) != 1:
+        rule = f"must have one input, not {len(inputs)}: {_some([value.name for value in inputs])}"
+        raise InputError(path, "graph", None, rule)
     batch, dims = _dims(path, inputs[0], size)
     shape, order = _image(path, inputs[0], dims, nodes)
     producer = f"{model.producer_name} {model.producer_version}".strip()
@@ -213,6 +218,8 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
     left_out = [node.op for node in heads if node.op in HEADS]
     if left_out:
         remark += f", without {' and '.join(left_out)} at the end"
+    if until:
+        remark += f", {len(nodes)} of its {len(every)} nodes, until {until}"
     found = Graph(
         path, remark, model, opset, inputs[0].name, inputs[0].type.tensor_type.elem_type, shape,
         dims, order, batch, output, nodes, constants, heads, tuple(nodes), files,
@@ -268,6 +275,26 @@ def needed(nodes: Sequence[Node], output: str) -> list[Node]:
             tensors.update(node.inputs)
             kept.append(node)
     return kept[::-1]
+
+
+def _output(path: Path, model: onnx.ModelProto, nodes: Sequence[Node], until: str | None) -> str:
+    """Name of the output: the file's only one, or the tensor that is asked for."""
+    if until is not None:
+        if until not in {name for node in nodes for name in node.outputs}:
+            raise InputError(
+                path, "--until", until, "must be a tensor that a node of the file gives"
+            )
+        return until
+    outputs: list[str] = [value.name for value in model.graph.output]
+    if len(outputs) != 1:
+        rule = f"must have one output, not {len(outputs)}: choose a tensor with --until, such as "
+        raise InputError(path, "graph", None, rule + _some(outputs))
+    return outputs[0]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join([*map(_short, names[:_NAMED]), *(["..."] if len(names) > _NAMED else [])])
 
 
 def _heads(nodes: Sequence[Node], output: str) -> tuple[Node, ...]:

@@ -35,7 +35,7 @@ STAY_OUT = {
     "transformer_block": "LayerNormalization x 2",
     "lstm": "LSTM x 1 (LSTM_1)",
     "conv3d": "must be (N, C, H, W), (N, C, W) or (N, values)",
-    "two_inputs": "must have one input and one output, not 2 and 1",
+    "two_inputs": "must have one input, not 2: x, y",
     "custom_domain": "com.acme.Mystery x 1 (Mystery_2)",
 }
 #: Sizes that the file leaves open.

@@ -99,7 +99,35 @@ def test_two_inputs_are_refused(tmp_path):
     model.inputs[1].CopyFrom(model.inputs[0])
     model.inputs[1].name = "y"
     output = model.node("Add", "x", "y")
-    refused(model, output, tmp_path, "graph: must have one input and one output, not 2 and 1")
+    refused(model, output, tmp_path, "graph: must have one input, not 2: x, y")
+
+
+def several(folder):
+    """A file of two inputs and two outputs, and the names of its tensors."""
+    from onnx import helper, save
+
+    model = Model((3, 9, 8))
+    model.inputs += [helper.make_tensor_value_info("y", 1, ["n", 2, 9, 8])]
+    first = model.conv("x", 4, 3)
+    second = model.node("Softmax", model.node("Concat", first, model.conv("y", 4, 2), axis=1))
+    proto = model.proto(first)
+    proto.graph.output.append(helper.make_tensor_value_info(second, 1, None))
+    save(proto, folder / "net.onnx")
+    return folder / "net.onnx", first, second
+
+
+def test_a_file_of_several_outputs_is_read_until_a_tensor(tmp_path):
+    path, first, second = several(tmp_path)
+    line = rf"must have one output, not 2: choose a tensor with --until, such as {first}, {second}"
+    with pytest.raises(InputError, match=line):
+        load(path)
+    found = load(path, until=first).config
+    assert [layer.type for layer in found.layers] == ["conv"]
+    assert found.source == f"net.onnx: ONNX, opset 17, 1 of its 4 nodes, until {first}"
+    with pytest.raises(InputError, match="must have one input, not 2: x, y"):
+        load(path, until=second)
+    with pytest.raises(InputError, match="--until = 'z': must be a tensor that a node of the file"):
+        load(path, until="z")
 
 
 def test_stored_tensors_may_be_named_as_inputs(tmp_path):
