@@ -17,7 +17,8 @@ from onnx.reference import ReferenceEvaluator
 
 from hwsim.config import LayerConfig
 from hwsim.config.activation import FUNCTIONS, Function
-from hwsim.models.importers.onnx_graph import Graph, Node, needed
+from hwsim.models.importers.onnx_graph import Graph, needed
+from hwsim.models.importers.onnx_node import Node
 from hwsim.workload.activation import activate
 
 __all__ = ["COMPOSED", "compose"]

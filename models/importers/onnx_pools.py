@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 from hwsim.models.importers.onnx_window import rounded_up, window
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hwsim.config.window import Sides, pair, plain, sides
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["rounded_up", "window"]
