@@ -56,7 +56,7 @@ def reduce_mean(builder: Builder, node: Node) -> Value:
     is_global = order.shape[-1] == pixels and np.array_equal(
         np.sort(order), channels * pixels + np.arange(pixels)
     )
-    if -1 in over or not is_global:
+    if not over or -1 in over or not is_global:
         raise builder.graph.refuse(node, "axes", tuple(axes), "must be height and width")
     pooled = builder.layer(node, [value], {"type": "globalavgpool"})
     keepdims = node.attributes.get("keepdims", 1)

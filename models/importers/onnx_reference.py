@@ -1,7 +1,8 @@
 """ONNX's reference evaluator, with operations that it computes otherwise than the standard says.
 
 In onnx 1.23 it normalizes a batch by its own statistics in versions 7 to 13 of BatchNormalization,
-as in training, and takes the wrong weights for the groups of a ConvTranspose.
+as in training, takes the wrong weights for the groups of a ConvTranspose, and mistakes the sides of
+the padding of a MaxPool of stride 1.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_conv_transpose
+from onnx.reference.ops import op_conv_transpose, op_max_pool
 
 __all__ = ["evaluator"]
 
@@ -57,6 +58,18 @@ class ConvTranspose(OpRun):
         return (np.concatenate(parts, axis=1),)
 
 
+class MaxPool(op_max_pool.MaxPool):
+    """A pool whose padding may differ by side: computed as the evaluator does with strides."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, **attributes: Any) -> tuple[Array, ...]:  # type: ignore[override]
+        keys = ("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order")
+        given = {key: attributes.get(key) for key in (*keys, "strides")}
+        found: tuple[Array, ...] = self._max_pool(x, **given)  # type: ignore[no-untyped-call]
+        return found
+
+
 def evaluator(model: Any, opset: int) -> ReferenceEvaluator:
     """Evaluator of a model.
 
@@ -67,7 +80,7 @@ def evaluator(model: Any, opset: int) -> ReferenceEvaluator:
     opset
         Version of ONNX's operations in it.
     """
-    operations: list[type[OpRun]] = [ConvTranspose]
+    operations: list[type[OpRun]] = [ConvTranspose, MaxPool]
     if _INFERS <= opset < _NORMALIZES:
         operations.append(BatchNormalization)
     return ReferenceEvaluator(model, new_ops=operations)

@@ -61,6 +61,28 @@ def test_averages_of_the_pixels_inside(tmp_path, attributes):
     assert agreement(found, checkpoint, pictures).correlation > 0.99
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_max_pool_of_any_window_is_pytorchs(tmp_path, seed):
+    """ONNX's evaluator mistakes the sides of padding at stride 1."""
+    torch = pytest.importorskip("torch")
+    print("seed", seed)
+    model = Model(seed=seed)
+    kernel, dilation = model.rng.integers(1, 4, 2).tolist(), model.rng.integers(1, 3, 2).tolist()
+    stride = [1, 1] if seed % 2 else model.rng.integers(1, 4, 2).tolist()
+    pads = [int(model.rng.integers(0, size)) for size in kernel * 2]
+    x = model.node(
+        "MaxPool", "x", kernel_shape=kernel, strides=stride, dilations=dilation, pads=pads
+    )
+    act = images(model, 2)
+    top, left, bottom, right = pads
+    padded = torch.nn.functional.pad(
+        torch.from_numpy(act), (left, right, top, bottom), value=-np.inf
+    )
+    expected = torch.nn.functional.max_pool2d(padded, kernel, stride, 0, dilation).numpy()
+    found = load(model.save(tmp_path, x)).logits(act)
+    np.testing.assert_array_equal(found, expected.reshape(2, -1))
+
+
 @pytest.mark.parametrize("opset", [7, 8, 9, 11, 13, 15])
 def test_a_normalization_of_any_version_is_one_of_inference(tmp_path, opset):
     """ONNX's evaluator normalizes by the batch in versions 7 to 13; files do not."""
