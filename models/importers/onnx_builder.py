@@ -116,9 +116,12 @@ class Builder:
         if not last.is_all:
             rule = f"must hold every value of layer {last.layer} once"
             raise InputError(graph.source, f"output {graph.output}", last.dims, rule)
+        remark = graph.remark
+        if last.order is not None:
+            remark += ", its output in the order of the last layer"
         raw = {
             "name": name,
-            "source": f"{graph.source.name}: ONNX, {graph.remark}",
+            "source": f"{graph.source.name}: ONNX, {remark}",
             "input": graph.input_shape.model_dump(),
             "layers": [draft.settings for draft in self.drafts.values()],
         }

@@ -23,8 +23,8 @@ from hwsim.workload.activation import activate
 
 __all__ = ["COMPOSED", "compose"]
 
-#: Operation of a node that stands for a composed function: ``function`` times ``factor``.
-COMPOSED = "composed activation"
+#: Operation of a node, none of ONNX, that stands for a function: ``function`` times ``factor``.
+COMPOSED = "Activation"
 #: Operations on each value by itself.
 _ELEMENTWISE = frozenset(
     {
