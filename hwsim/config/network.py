@@ -86,6 +86,9 @@ class LayerConfig(Config):
     function: Function | None = None
     alpha: Real | None = None
     beta: Real | None = None
+    #: Average pools only: whether padding counts as zeros; otherwise an average is that of the
+    #: pixels inside.
+    count_include_pad: bool = True
     #: Layers whose outputs feed this one; empty: the previous one. ``input`` is the network's.
     inputs: tuple[str, ...] = ()
     #: Fraction of non-zeros, for synthetic weights and activations.
@@ -109,6 +112,14 @@ class LayerConfig(Config):
                 raise ValueError(f"{key} must be given for a {self.type} layer")
             if key not in needs and getattr(self, key) is not None:
                 raise ValueError(f"{key} must be absent for a {self.type} layer")
+        if not self.count_include_pad and self.type != "avgpool":
+            raise ValueError(f"count_include_pad must be absent for a {self.type} layer")
+        rows, columns = self.R or 1, self.S or self.R or 1
+        too_wide = any(
+            pad >= size for pad, size in zip(self.pads, (rows, columns) * 2, strict=True)
+        )
+        if not self.count_include_pad and too_wide:
+            raise ValueError("padding must be less than the window where it does not count")
         if self.first and self.type != "slice":
             raise ValueError(f"first must be absent for a {self.type} layer")
         if self.type == "fc" or self.moves:

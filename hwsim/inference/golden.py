@@ -22,7 +22,7 @@ from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, 
 from hwsim.config import LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, requantize, wrap
-from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, windows
+from hwsim.workload.lowering import inside, lower_act, lower_weight, raise_ofmap, windows
 from hwsim.workload.rearrange import rearranged
 
 __all__ = [
@@ -280,6 +280,9 @@ def rescaled(
 ) -> Ints:
     """Combine the inputs of an ``add``, ``mul``, ``concat`` or average pool; padding is 0.
 
+    An average pool in which padding does not count (``count_include_pad``) has a larger multiplier
+    for each window with fewer pixels inside.
+
     Parameters
     ----------
     shape
@@ -307,7 +310,7 @@ def rescaled(
         total = sources[0].sum(axis=(2, 3), dtype=np.int64, keepdims=True) * rescale.multipliers[0]
     else:
         taps = windows(shape, sources[0], fill=0)
-        total = taps.sum(axis=(4, 5), dtype=np.int64) * rescale.multipliers[0]
+        total = taps.sum(axis=(4, 5), dtype=np.int64) * _pool_multipliers(shape, rescale)
     act = requantize(total, 1, rescale.shift, act_width, layer.relu)
     return act.astype(_act_dtype(act_width))
 
@@ -331,6 +334,19 @@ def looked_up(table: NDArray[np.int8], act: Ints, act_width: int = NUMBERS.act_w
     half = 1 << (act_width - 1)
     found: Ints = np.clip(table[act.astype(np.int64) + len(table) // 2], -half, half - 1)
     return found
+
+
+def _pool_multipliers(shape: LayerShape, rescale: Rescale) -> NDArray[np.int64]:
+    """Multiplier of each window of an average pool, ``(P, Q)`` or one.
+
+    Where padding does not count, a window with ``n`` pixels inside has the multiplier of a whole
+    one times ``R * S / n``, rounded half up.
+    """
+    (multiplier,) = rescale.multipliers
+    if shape.layer.count_include_pad:
+        return np.array(multiplier, np.int64)
+    pixels = inside(shape)
+    return (2 * multiplier * shape.R * shape.S + pixels) // (2 * pixels)
 
 
 def _check_images(network: NetworkConfig, images: Ints, numbers: NumberConfig) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hwsim.config.activation import Function
 from hwsim.models.importers.onnx_builder import Builder, Handler
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Affine, Value
 
 __all__ = ["HANDLERS", "composed"]

@@ -15,7 +15,9 @@ from hwsim.config.base import parse
 from hwsim.config.network import ofmap_of
 from hwsim.errors import InputError
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
-from hwsim.models.importers.onnx_graph import Graph, Node
+from hwsim.models.importers.onnx_graph import Graph
+from hwsim.models.importers.onnx_inputs import Source
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_order import runs, steps
 from hwsim.models.importers.onnx_value import Affine, Value
 
@@ -77,12 +79,7 @@ class Builder:
         self.graph = graph
         self.drafts: dict[str, Draft] = {}
         self._handlers = handlers
-        alone = graph.readers[graph.input] == 1
-        value = Value("input", graph.input_shape, alone, graph.input_dims, graph.input_order)
-        if graph.input_type == _UINT8:
-            each = np.full((graph.input_shape.channels, 1, 1), 255.0)
-            value = replace(value, affine=Affine(each, np.zeros_like(each)))
-        self._values = {graph.input: value}
+        self._values = {source.name: self._input(source) for source in graph.inputs}
 
     def build(self, name: str) -> FloatModel:
         """Build the network.
@@ -119,9 +116,12 @@ class Builder:
         if not last.is_all:
             rule = f"must hold every value of layer {last.layer} once"
             raise InputError(graph.source, f"output {graph.output}", last.dims, rule)
+        remark = graph.remark
+        if last.order is not None:
+            remark += ", its output in the order of the last layer"
         raw = {
             "name": name,
-            "source": f"{graph.source.name}: ONNX, {graph.remark}",
+            "source": f"{graph.source.name}: ONNX, {remark}",
             "input": graph.input_shape.model_dump(),
             "layers": [draft.settings for draft in self.drafts.values()],
         }
@@ -305,6 +305,14 @@ class Builder:
         # a layer of lines gives lines
         dims = image if len(sources[0].dims) != 2 else (shape.channels, shape.width)
         return Value(name, shape, alone, image[:1] if config.type == "fc" else dims)
+
+    def _input(self, source: Source) -> Value:
+        """An input; bytes are 255 times the values that they stand for."""
+        shape, alone = self.graph.input_shape, self.graph.readers[source.name] == 1
+        dims, order = Value("input", shape, alone, source.dims).seen(source.order)
+        each = np.full((shape.channels, 1, 1), 255.0)
+        affine = Affine(each, np.zeros_like(each)) if source.type == _UINT8 else None
+        return Value("input", shape, alone, dims, order, affine)
 
     def _add(self, tensor: str, value: Value) -> None:
         """Store a tensor; the first that is a layer's activations stands for it in checks."""

@@ -26,7 +26,11 @@ __all__ = ["load", "network_name"]
 
 
 def load(
-    path: Path | str, size: Sequence[int] | None = None, *, verbose: bool = False
+    path: Path | str,
+    size: Sequence[int] | None = None,
+    until: str | None = None,
+    *,
+    verbose: bool = False,
 ) -> FloatModel:
     """Read an ONNX file as a network with its weights, which computes what the file computes.
 
@@ -36,6 +40,8 @@ def load(
         The ONNX file.
     size
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
+    until
+        Tensor that is the output in place of the file's: what is computed of it is left out.
     verbose
         Name every unsupported node, however long the message.
 
@@ -46,7 +52,7 @@ def load(
         that the layers here do not have; or a tensor differs from that of ONNX's reference
         evaluator on a random input.
     """
-    graph = read(path, size)
+    graph = read(path, size, until)
     compose(graph)
     unsupported(graph, _HANDLERS, verbose=verbose)
     builder = Builder(graph, _HANDLERS)

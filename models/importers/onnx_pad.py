@@ -8,7 +8,7 @@ import numpy as np
 
 from hwsim.config.window import Sides, plain
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["pad"]

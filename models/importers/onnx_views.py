@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["cast", "concat", "dropout", "same", "view"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hwsim.models.importers.float_model import LayerFloats
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_order import chosen
 from hwsim.models.importers.onnx_value import Affine, Value
 from hwsim.models.importers.onnx_window import window

@@ -251,3 +251,10 @@ def test_what_a_machine_has_no_unit_for_is_one_line(layer):
         compile_network(small_machine(), net, blank(net))
     assert f"layers.odd.type = '{kind}': runs on no machine" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_average_of_the_pixels_inside_is_one_line():
+    pool = {"name": "odd", "type": "avgpool", "R": 2, "padding": 1, "count_include_pad": False}
+    net = network({"name": "c", "type": "conv", "M": 4, "R": 1}, pool)
+    with pytest.raises(InputError, match=r"odd\.count_include_pad = False: runs on no"):
+        compile_network(small_machine(), net, blank(net))

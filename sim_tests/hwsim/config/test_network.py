@@ -47,6 +47,14 @@ def test_a_concatenation_adds_channels_up():
         ({"type": "maxpool", "R": 1, "function": "silu"}, "function must be absent for a maxpool"),
         ({"type": "activation", "function": "relu7"}, "function = 'relu7'"),
         ({"type": "activation", "function": "elu", "beta": 1.0}, "beta must be absent: it is no"),
+        (
+            {"type": "maxpool", "R": 1, "count_include_pad": False},
+            "count_include_pad must be absent",
+        ),
+        (
+            {"type": "avgpool", "R": 2, "padding": [0, 2], "count_include_pad": False},
+            "padding must be less than the window where it does not count",
+        ),
         ({"type": "mul"}, "inputs must name at least two layers for a mul layer"),
         ({"type": "mul", "inputs": ["a", "a", "a"]}, "inputs must name two layers for a mul"),
         ({"type": "slice"}, "M must be given for a slice layer"),

@@ -124,12 +124,8 @@ REFUSED = {
         conv(pads=[99] * 4),
         "padding = 99: must be a number from 0 to 64, two: [height, width]",
     ),
-    "average of fewer": (
-        one("AveragePool", kernel_shape=[3, 3], pads=[1] * 4),
-        "count_include_pad = 0: must be 1 where there is padding",
-    ),
     "average rounded up": (
-        one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=1),
         "ceil_mode = 1: must be 0 where windows would reach outside",
     ),
     "pool of lines": (one("MaxPool", kernel_shape=[3]), "kernel_shape = (3,): must have 2 numbers"),
