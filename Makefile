@@ -60,7 +60,7 @@ lock:
 	build/lock/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/lock/bin/python -m pip install --quiet ".[rtl]"
 	build/lock/bin/$(FREEZE) > build/lock/base.lock
-	build/lock/bin/python -m pip install --quiet ".[rtl,compress,onnx,synth]" --group test --group lint --group docs
+	build/lock/bin/python -m pip install --quiet ".[rtl,compress,dask,onnx,optuna,synth]" --group test --group lint --group docs
 	build/lock/bin/$(FREEZE) > build/lock/dev.lock
 	mv build/lock/base.lock requirements.lock
 	mv build/lock/dev.lock requirements-dev.lock

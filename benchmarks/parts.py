@@ -1,8 +1,9 @@
 """Logic of the parts of every design that ships, and how near the composed area comes.
 
 ``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch`` and
-``configs/machine``, synthesizes with Yosys what ``build/synth/cache`` lacks, and writes
-``configs/parts/sg13g2.yaml`` anew: it is current when the command changes nothing.
+``configs/machine``, and of those that the sweeps in ``configs/sweep`` measure, synthesizes with
+Yosys what ``build/synth/cache`` lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is current
+when the command changes nothing.
 
 Two others hold the record to something, and write tables of ``docs/silicon.md``: ``--check``
 synthesizes a dozen designs whole, and compares composed areas with theirs, memories apart
@@ -20,6 +21,7 @@ from common import ROOT, publish
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.parts import (
     ClockConfig,
     MeasuredPart,
@@ -33,6 +35,7 @@ from hwsim.cost.memories import build, process
 from hwsim.rtl.synth.clock import measure_clock
 from hwsim.rtl.synth.parts import measure
 from hwsim.rtl.synth.yosys import synthesize_array
+from hwsim.sweeps.space import Space
 from hwsim.system.files import write_text_atomic
 
 TECHNOLOGY = "sg13g2"
@@ -55,9 +58,19 @@ CHECKED = (
 
 
 def designs() -> list[ArchConfig]:
-    """Every design that ships."""
+    """Every design that ships, and every one that a sweep which ships may measure."""
     paths = [*(CONFIGS / "arch").glob("*.yaml"), *(CONFIGS / "machine").glob("*.yaml")]
-    return [ArchConfig.read(path) for path in sorted(paths)]
+    return [*(ArchConfig.read(path) for path in sorted(paths)), *searched()]
+
+
+def searched() -> list[ArchConfig]:
+    """Designs of the sweeps that ship and measure silicon."""
+    found = {}
+    for path in sorted((CONFIGS / "sweep").glob("*.yaml")):
+        sweep = SweepConfig.read(path)
+        points = Space(sweep, str(path)) if sweep.technology == TECHNOLOGY else ()
+        found |= {point.arch.digest: point.arch for point in points if point.arch is not None}
+    return list(found.values())
 
 
 def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:

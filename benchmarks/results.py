@@ -58,6 +58,7 @@ PUBLISHED = {
     "lenet5_gradual_280x": "280x at 99.25 % (Sparse VD)",
     "lenet5_gradual_348x": "348x, almost no loss (ADMM-NN-S)",
     "lenet5_nonstructured_q": "0.89 KB (1,910x), 2.73 KB with indices without padding (ADMM-NN)",
+    "lenet5_gradual_348x_q": "2.73 KB with indices without padding at 99.0 % (ADMM-NN)",
     "lenet5_structured_232x": "231.8x at 98.05 % (Tiny but Accurate)",
 }
 

@@ -24,6 +24,8 @@ SLOW = (
     "models/compress",
     "models/search",
     "models/training",
+    "models/importers/test_onnx_torch.py",
+    "models/importers/test_onnx_wheel.py",
     "models/importers/test_trained.py",
     "models/importers/test_calibrate.py",
     "models/networks/test_slim.py",

@@ -176,7 +176,7 @@ def test_a_sweep_continues_where_it_was(tmp_path):
     result = hwsim.sweep(plan, tmp_path / "out", progress=lambda done, total: seen.append(done))
     assert seen == [0, 1, 2]
     assert result.ran == 2
-    assert result.counts == {"done": 2, "invalid": 0, "failed": 0}
+    assert result.counts == {"done": 2, "invalid": 0, "failed": 0, "bounded": 0, "feasible": 2}
     assert [row["pareto"] for row in check_result(result)] == [True, True]
     assert hwsim.sweep(plan, tmp_path / "out").ran == 0
 

@@ -76,6 +76,24 @@ def test_commands_have_the_options_that_pages_give_them(page):
                 raise AssertionError(words) from error
 
 
+def test_the_page_of_networks_lists_every_type_key_and_function():
+    from hwsim.config import LayerConfig, NetworkConfig
+    from hwsim.config.activation import FUNCTIONS
+
+    text = (ROOT / "docs" / "networks.md").read_text()
+    types = LayerConfig.model_fields["type"].annotation.__args__
+    names = {*types, *LayerConfig.model_fields, *NetworkConfig.model_fields, *FUNCTIONS}
+    assert not {name for name in names if f"`{name}`" not in text}
+
+
+def test_the_network_of_the_page_is_one(tmp_path):
+    from hwsim.config import NetworkConfig
+
+    (text,) = blocks(ROOT / "docs" / "networks.md", "yaml")
+    (tmp_path / "gated.yaml").write_text(text)
+    assert len(NetworkConfig.read(tmp_path / "gated.yaml").shapes()) == 8
+
+
 def test_the_page_of_the_api_is_that_of_the_docstrings():
     generator = load(ROOT / "docs" / "api.py")
     assert generator.PAGE.read_text() == generator.page(), "renew it: python docs/api.py"

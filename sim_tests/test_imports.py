@@ -30,8 +30,8 @@ ORDER = (
     "compiler",
     "cost",
     "verification",
-    "studies",
     "sweeps",
+    "studies",
     "api",
     "cli",
 )

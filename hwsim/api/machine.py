@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import image_source, named, whole
 from hwsim.api.read import read_arch, read_checkpoint, read_network
-from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,38 +60,14 @@ def run_machine(
     InputError
         An argument cannot be read, the design is an array alone, or the network does not fit it.
     """
-    from hwsim.accelerator.result import MachineResult
-    from hwsim.accelerator.simulate import simulate
-    from hwsim.checkpoints.synthetic import is_synthetic
-    from hwsim.compiler.compile import compile_network
-    from hwsim.compiler.shapes import suffices
-    from hwsim.compiler.synthetic import synthetic_checkpoint
-    from hwsim.inference.operands import act_densities, random_acts
+    from hwsim.compiler.run import run_network
 
     design, net, model = read_arch(arch), read_network(network), read_memory(memory)
     images, seed, pictures = whole("images", images, 1), whole("seed", seed), image_source(inputs)
     checkpoint: Checkpoint | None = None
-    if weights is None and not suffices(design):
-        checkpoint = synthetic_checkpoint(design, net, seed)
-    elif weights is not None:
+    if weights is not None:
         checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
-    skips = design.array.skips_acts
-    is_random = weights is None or checkpoint is None or is_synthetic(checkpoint)
-    if pictures is not None and (is_random or not skips):
-        rule = "must be absent: "
-        rule += (
-            "random weights run on random activations" if is_random else "no cycle depends on it"
-        )
-        raise InputError("arguments", "inputs", str(inputs), rule)
-    if skips and not is_random and checkpoint is not None:
-        compiled = prepare(design, net, checkpoint, images, pictures, seed, model).compiled
-    else:
-        acts = None
-        if skips:
-            densities = act_densities(net, None if weights is None else checkpoint)
-            acts = random_acts(net, images, seed, densities)
-        compiled = compile_network(design, net, checkpoint, images, acts, memory=model)
-    return MachineResult(net, images, model, simulate(compiled.program, model))
+    return run_network(design, net, checkpoint, model, images=images, inputs=pictures, seed=seed)
 
 
 def prepare(

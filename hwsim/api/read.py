@@ -172,6 +172,7 @@ def import_network(
     images: int | None = None,
     seed: int = 0,
     size: Sequence[int] | None = None,
+    until: str | None = None,
     compare: bool = True,
     verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
@@ -193,6 +194,9 @@ def import_network(
     size
         Axes of the input behind the batch, in the file's order: for an ``.onnx`` file that leaves
         some open.
+    until
+        Tensor of an ``.onnx`` file that is the output in place of the file's: what is computed of
+        it is left out.
     compare
         Also infer a few images in float, and record in ``info`` how well the logits agree.
     verbose
@@ -224,7 +228,7 @@ def import_network(
     given = (
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
     )
-    model = _float_model(network, file, given, verbose=verbose)
+    model = _float_model(network, file, given, until, verbose=verbose)
     pixels: Images
     if inputs is None:
         pixels, calibration = pictures.random(model.config, count, seed), "random images"
@@ -244,13 +248,14 @@ def _float_model(
     network: str | Path | NetworkConfig,
     weights: Path | None,
     size: Sequence[int] | None,
+    until: str | None,
     *,
     verbose: bool,
 ) -> FloatModel:
     from hwsim.models.importers import source, state_dict, torchvision
 
     if isinstance(network, str | Path):
-        return source.read(str(network), weights, size, verbose=verbose)
+        return source.read(str(network), weights, size, until, verbose=verbose)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {network.name}"
         raise InputError("arguments", "weights", None, rule)

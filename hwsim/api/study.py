@@ -22,6 +22,7 @@ def study(
     *,
     rtl: bool = True,
     jobs: int = 1,
+    store: str | Path | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Study:
     """Compare families on one network, prove the result in RTL, and write a report.
@@ -38,6 +39,9 @@ def study(
     jobs
         Worker processes that build and run designs; 0: one for each core. With more than one, a
         script must guard its main code with ``if __name__ == "__main__"``.
+    store
+        SQLite file of the points that a comparison counts, as of :func:`sweep` (default:
+        ``points.sqlite`` in ``out``; without ``out`` ``build/points.sqlite``, which sweeps share).
     progress
         Called with what begins.
 
@@ -66,4 +70,8 @@ def study(
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/study") / read.name)
     command = f"hwsim study {read.name if isinstance(config, StudyConfig) else config}"
-    return run(read, source, folder, command, rtl=rtl, jobs=whole("jobs", jobs), progress=progress)
+    shared = Path("build") if out is None else folder
+    return run(
+        read, source, folder, command, rtl=rtl, jobs=whole("jobs", jobs),
+        store=Path(store or shared / "points.sqlite"), progress=progress,
+    )  # fmt: skip

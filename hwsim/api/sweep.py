@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import whole
+from hwsim.api.arguments import several, whole
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,41 +20,61 @@ def sweep(
     config: str | Path | SweepConfig,
     out: str | Path | None = None,
     *,
+    store: str | Path | None = None,
     jobs: int = 1,
+    engine: str = "local",
+    scheduler: str | None = None,
+    shard: str = "1/1",
+    merge: str | Path | Sequence[str | Path] = (),
     fresh: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     notify: Callable[[str], None] = lambda what: None,
 ) -> Sweep:
-    """Simulate every point of a grid over designs and networks; find each network's Pareto front.
+    """Search a space of designs, networks, weights and memories; find each network's Pareto front.
 
-    Results are kept as they come: called again after an interrupt, the sweep continues with the
-    points that are missing.
+    Results are kept as they come, by a digest of all that decides them: called again after an
+    interrupt, the sweep continues with the points that are missing, and a point that another sweep
+    has counted is not counted again.
 
     Parameters
     ----------
     config
         Sweep: name in ``configs/sweep``, path of a YAML file, or a ``SweepConfig``.
     out
-        Folder of sweep.sqlite, results.csv and pictures (default: ``build/sweep/<name>``).
+        Folder of results.csv, front.csv and pictures (default: ``build/sweep/<name>``).
+    store
+        SQLite file of the points (default: ``points.sqlite`` in ``out``; without ``out``
+        ``build/points.sqlite``, which all sweeps share).
     jobs
         Processes; 0: one for each core. With more than one a script needs
         ``if __name__ == "__main__":``.
+    engine
+        ``local``: processes of this machine. ``dask``: the workers of a Dask cluster (extra
+        ``dask``), which need the same hwsim.
+    scheduler
+        Address of the cluster's scheduler, such as ``tcp://host:8786``.
+    shard
+        ``i/n``: look at the i-th of n parts of the points, each into a store of its own.
+    merge
+        Stores of other shards, whose points are taken over first.
     fresh
-        Delete the folder's results first.
+        Simulate points again that are known.
     progress
-        Called with the number of points that are finished, and the number of points.
+        Called with the number of points that are finished, and how many are looked at at most.
     notify
         Called with each part that is synthesized, where the sweep names a technology.
 
     Returns
     -------
     Sweep
-        One result per point: ``done``, ``invalid`` where it breaks a rule, or ``failed``.
+        One result per point: ``done``, ``invalid`` where it breaks a rule, ``failed``, or
+        ``bounded`` where it misses a constraint by what is known without a simulation.
 
     Raises
     ------
     InputError
-        The sweep cannot be read or names a field that does not exist; or its folder is in use.
+        The sweep cannot be read, names a field that does not exist, or has too many points for its
+        sampler; its store is in use or another version's; or the scheduler does not answer.
     """
     from hwsim.config.catalog import resolve
     from hwsim.config.jobs.sweep import SweepConfig
@@ -69,5 +89,23 @@ def sweep(
         rule = "must be str, Path or SweepConfig"
         raise InputError("arguments", "config", config, rule)
     folder = Path(out or Path("build/sweep") / plan.name)
-    jobs = whole("jobs", jobs)
-    return execute(plan, source, folder, jobs=jobs, fresh=fresh, progress=progress, notify=notify)
+    shared = Path("build") if out is None else folder
+    if engine not in ("local", "dask"):
+        raise InputError("arguments", "engine", engine, "must be local or dask")
+    if (engine == "dask") != (scheduler is not None):
+        rule = "must be given with the engine dask, and with no other"
+        raise InputError("arguments", "scheduler", scheduler, rule)
+    others = [Path(each) for each in several("merge", merge, (str, Path))]
+    return execute(
+        plan, source, folder, Path(store or shared / "points.sqlite"), jobs=whole("jobs", jobs),
+        scheduler=scheduler, shard=_part(shard), merge=others, fresh=fresh, progress=progress,
+        notify=notify,
+    )  # fmt: skip
+
+
+def _part(shard: str) -> tuple[int, int]:
+    """Which of how many parts."""
+    index, _, count = str(shard).partition("/")
+    if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise InputError("arguments", "shard", shard, "must be i/n, with i from 1 to n")

@@ -37,6 +37,10 @@ def import_(
             help="Sizes behind the batch of an .onnx file that leaves them open: 3x224x224."
         ),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Tensor of an .onnx file to end at: what is computed of it is left out."),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Name every node that is not supported.")
     ] = False,
@@ -63,7 +67,8 @@ def import_(
     with log().status("reading") as status:
         result = api.import_network(
             network, weights, inputs=inputs, images=images, seed=seed,
-            size=None if size is None else _sizes(size), verbose=verbose, progress=status.update,
+            size=None if size is None else _sizes(size), until=until, verbose=verbose,
+            progress=status.update,
         )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint
     stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])

@@ -9,7 +9,7 @@ import typer
 
 __all__ = [
     "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Memory", "Network", "Out", "Seed",
-    "Tech", "Weights",
+    "Store", "Tech", "Weights",
 ]  # fmt: skip
 
 Arch = Annotated[str, typer.Argument(help="Design: a name in configs/arch or a YAML file.")]
@@ -47,6 +47,13 @@ Memory = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        help="SQLite file of the points (default: points.sqlite in --out, or else "
+        "build/points.sqlite, which studies and sweeps share)."
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to (default: build/<command>/<name>).")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Json, Out
+from hwsim.cli.options import Json, Out, Store
 
 if TYPE_CHECKING:
     from hwsim.studies.run import Study
@@ -25,6 +25,7 @@ def study(
         int, typer.Option(min=0, max=256, help="Designs built at once; 0: one for each core.")
     ] = 0,
     out: Out = None,
+    store: Store = None,
     json: Json = False,
 ) -> None:
     """Compare families on one network, prove the result in RTL, and write a report.
@@ -39,7 +40,7 @@ def study(
 
     started = time.monotonic()
     with log().status("reading weights") as status:
-        result = api.study(config, out, rtl=rtl, jobs=jobs, progress=status.update)
+        result = api.study(config, out, rtl=rtl, jobs=jobs, store=store, progress=status.update)
     if json:
         emit_json(result.to_dict())
     else:

@@ -34,9 +34,12 @@ class Graph:
         self.arch, self.network = arch, network
         self.shapes = network.shapes()
         for shape in self.shapes:
-            if shape.layer.type in _NOT_RUN:
+            if shape.layer.type in _NOT_RUN or shape.layer.moves:
                 rule = "runs on no machine: it has no unit for it; an array alone computes the rest"
                 self.refuse(f"layers.{shape.layer.name}.type", shape.layer.type, rule)
+            if not shape.layer.count_include_pad:
+                rule = "runs on no machine: all windows of a pool have one multiplier there"
+                self.refuse(f"layers.{shape.layer.name}.count_include_pad", False, rule)
         split = len(self.shapes)
         while split > 0 and self.shapes[split - 1].layer.type == "fc":
             split -= 1

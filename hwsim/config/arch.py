@@ -23,6 +23,8 @@ A = TypeVar("A", bound=ArrayConfig)
 
 #: Sections of a design that determine the hardware of its array, and that of the machine around it.
 SECTIONS = ("numbers", "array")
+#: Widths of a machine's numbers: whole networks have these.
+MACHINE_WIDTHS = {"act_width": 8, "psum_width": 32}
 MACHINE = ("memory", "bus")
 
 
@@ -55,6 +57,12 @@ class ArchConfig(Config):
             )
         self.array.check_numbers(self.numbers)
         if self.memory is not None:
+            for key, width in MACHINE_WIDTHS.items():
+                if getattr(self.numbers, key) != width:
+                    raise ValueError(
+                        f"numbers.{key} must be {width} with memory: a machine runs checkpoints, "
+                        "whose activations have 8 bits and sums 32"
+                    )
             self.array.machine_beats(self.numbers)
             gather, taken = self.memory.gather, self.array.gathers
             if gather not in taken:

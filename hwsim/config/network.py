@@ -36,18 +36,41 @@ class TensorShape(Config):
         return self.channels * self.height * self.width
 
 
+#: Layers that only move activations, and the keys of windows and groups that they have.
+_MOVES: dict[str, tuple[str, ...]] = {
+    "slice": (), "shuffle": ("G",), "upsample": ("stride",), "crop": ("padding",),
+    "depth_to_space": ("stride",), "space_to_depth": ("stride",),
+}  # fmt: skip
+
+
 class LayerConfig(Config):
     """One layer. ``conv`` and ``fc`` have weights; the others combine or shape activations."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
     type: Literal[
-        "conv", "fc", "maxpool", "avgpool", "globalavgpool", "add", "mul", "concat", "activation"
+        "conv",
+        "fc",
+        "maxpool",
+        "avgpool",
+        "globalavgpool",
+        "add",
+        "mul",
+        "concat",
+        "activation",
+        "slice",
+        "shuffle",
+        "upsample",
+        "depth_to_space",
+        "space_to_depth",
+        "crop",
     ]
-    #: Output channels (``conv``, ``fc``).
+    #: Output channels (``conv``, ``fc``, ``slice``).
     M: Positive | None = None
     #: Filter height and width; ``S`` defaults to ``R`` (``conv``, pools).
     R: Positive | None = None
     S: Positive | None = None
+    #: First channel that is taken (``slice``).
+    first: Annotated[int, Field(ge=0, le=1 << 20)] = 0
     #: Groups; ``G`` = input channels is a depthwise layer.
     G: Positive = 1
     #: One number, or ``(height, width)``; of padding also ``(top, left, bottom, right)``.
@@ -63,6 +86,9 @@ class LayerConfig(Config):
     function: Function | None = None
     alpha: Real | None = None
     beta: Real | None = None
+    #: Average pools only: whether padding counts as zeros; otherwise an average is that of the
+    #: pixels inside.
+    count_include_pad: bool = True
     #: Layers whose outputs feed this one; empty: the previous one. ``input`` is the network's.
     inputs: tuple[str, ...] = ()
     #: Fraction of non-zeros, for synthetic weights and activations.
@@ -79,17 +105,29 @@ class LayerConfig(Config):
     @model_validator(mode="after")
     def _keys_fit_the_type(self) -> Self:
         needs = {
-            "conv": ("M", "R"), "fc": ("M",), "maxpool": ("R",), "avgpool": ("R",),
+            "conv": ("M", "R"), "fc": ("M",), "maxpool": ("R",), "avgpool": ("R",), "slice": ("M",),
         }.get(self.type, ())  # fmt: skip
         for key in ("M", "R"):
             if key in needs and getattr(self, key) is None:
                 raise ValueError(f"{key} must be given for a {self.type} layer")
             if key not in needs and getattr(self, key) is not None:
                 raise ValueError(f"{key} must be absent for a {self.type} layer")
-        if self.type == "fc":
-            for key, value in (("G", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
-                if getattr(self, key) != value:
-                    raise ValueError(f"{key} must be absent for a fc layer")
+        if not self.count_include_pad and self.type != "avgpool":
+            raise ValueError(f"count_include_pad must be absent for a {self.type} layer")
+        rows, columns = self.R or 1, self.S or self.R or 1
+        too_wide = any(
+            pad >= size for pad, size in zip(self.pads, (rows, columns) * 2, strict=True)
+        )
+        if not self.count_include_pad and too_wide:
+            raise ValueError("padding must be less than the window where it does not count")
+        if self.first and self.type != "slice":
+            raise ValueError(f"first must be absent for a {self.type} layer")
+        if self.type == "fc" or self.moves:
+            taken = _MOVES.get(self.type, ())
+            defaults = {"G": 1, "stride": 1, "padding": 0, "dilation": 1}
+            for key, value in defaults.items():
+                if key not in taken and getattr(self, key) != value:
+                    raise ValueError(f"{key} must be absent for a {self.type} layer")
         is_activation = self.type == "activation"
         if is_activation and self.function is None:
             raise ValueError("function must be given for an activation layer")
@@ -101,9 +139,9 @@ class LayerConfig(Config):
                 raise ValueError(f"{key} must be absent: it is no parameter of {self.function}")
         if self.relu_max is not None and not self.relu:
             raise ValueError("relu_max must be absent without relu")
-        if self.relu_max is not None and self.type == "maxpool":
+        if self.relu_max is not None and self.keeps_scale:
             raise ValueError(
-                "relu_max must be absent for a maxpool layer: it has its input's scale"
+                f"relu_max must be absent for a {self.type} layer: it has its input's scale"
             )
         if self.joins and len(self.inputs) < 2:
             article = "an add" if self.type == "add" else f"a {self.type}"
@@ -133,6 +171,16 @@ class LayerConfig(Config):
     def joins(self) -> bool:
         """Whether the layer has several inputs."""
         return self.type in ("add", "mul", "concat")
+
+    @property
+    def moves(self) -> bool:
+        """Whether the layer only moves activations."""
+        return self.type in _MOVES
+
+    @property
+    def keeps_scale(self) -> bool:
+        """Whether the layer's activations are some of its input's."""
+        return self.moves or self.type == "maxpool"
 
     @property
     def rescales(self) -> bool:
@@ -290,6 +338,8 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
         return ifmap
     if layer.type == "activation":
         return ifmap
+    if layer.moves:
+        return _moved(layer, ifmap)
     if layer.type == "concat":
         if any((s.height, s.width) != (ifmap.height, ifmap.width) for s in sources):
             raise ValueError("inputs must have the same height and width to be concatenated")
@@ -309,6 +359,35 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
         height=_extent(layer, ifmap.height, r, 0),
         width=_extent(layer, ifmap.width, s, 1),
     )
+
+
+def _moved(layer: LayerConfig, ifmap: TensorShape) -> TensorShape:
+    """Shape of what a layer gives that only moves activations."""
+    channels, height, width = ifmap.channels, ifmap.height, ifmap.width
+    down, right = layer.strides
+    if layer.type == "slice":
+        if layer.first + (layer.M or 0) > channels:
+            last = layer.first + (layer.M or 0)
+            raise ValueError(f"first + M = {last} must be at most the {channels} input channels")
+        channels = layer.M or 0
+    elif layer.type == "shuffle" and channels % layer.G:
+        raise ValueError(f"G = {layer.G} must divide the {channels} input channels")
+    elif layer.type == "upsample":
+        height, width = height * down, width * right
+    elif layer.type == "depth_to_space":
+        if channels % (down * right):
+            raise ValueError(f"{down} x {right} pixels must divide the {channels} input channels")
+        channels, height, width = channels // (down * right), height * down, width * right
+    elif layer.type == "space_to_depth":
+        if height % down or width % right:
+            raise ValueError(f"{down} x {right} pixels must divide the input {height} x {width}")
+        channels, height, width = channels * down * right, height // down, width // right
+    elif layer.type == "crop":
+        top, left, bottom, beyond = layer.pads
+        height, width = height - top - bottom, width - left - beyond
+        if height < 1 or width < 1:
+            raise ValueError(f"must leave pixels of the input {ifmap.height} x {ifmap.width}")
+    return TensorShape(channels=channels, height=height, width=width)
 
 
 def _extent(layer: LayerConfig, size: int, window: int, axis: int) -> int:

@@ -93,6 +93,10 @@ class Book:
             return self.shipped.parts[key]
         own = _own(self.path)
         if key not in own.parts:
+            # another process may have measured it since
+            _own.cache_clear()
+            own = _own(self.path)
+        if key not in own.parts:
             _require()
             from hwsim.rtl.synth.parts import measure
 
@@ -104,6 +108,9 @@ class Book:
 
     def _clocks(self, arch: ArchConfig) -> dict[str, ClockConfig]:
         """Slowest paths of a design's kind: corner -> paths, the typical one first."""
+        if known := self._known(arch):
+            return known
+        _own.cache_clear()
         if known := self._known(arch):
             return known
         _require()
@@ -166,11 +173,13 @@ def _facts(technology: str) -> str:
 
 @lru_cache
 def record_digest(technology: str) -> str:
-    """Digest of a technology's file and of the parts on record: of all that figures depend on."""
+    """Digest of all that figures depend on: technology's file, parts on record, the RTL."""
     content = hashlib.sha256(resolve(technology, "tech").read_bytes())
     record = CONFIGS / "parts" / f"{technology}.yaml"
     if record.is_file():
         content.update(record.read_bytes())
+    # what is not on record is measured of these
+    content.update(_sources().encode())
     return content.hexdigest()[:12]
 
 

@@ -15,7 +15,7 @@ from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 
-__all__ = ["Fit", "Run", "fit"]
+__all__ = ["Fit", "Run", "fit", "fitted_name"]
 
 #: Counts the workload on a design.
 Run = Callable[[ArchConfig], NetworkResult]
@@ -114,10 +114,14 @@ def fit(
             if memory_area(smaller.arch, technology) > memory_area(best.arch, technology):
                 break
             best = smaller
-    name = re.sub(r"\W", "_", f"{arch.name}_{before.network}")
-    renamed = best.arch.model_copy(update={"name": name})
+    renamed = best.arch.model_copy(update={"name": fitted_name(arch, before.network)})
     after = NetworkResult(renamed, best.network, best.images, best.layers)
     return Fit(before, after, technology, slack)
+
+
+def fitted_name(arch: ArchConfig, network: str) -> str:
+    """Name of a design whose memories were fitted to a network."""
+    return re.sub(r"\W", "_", f"{arch.name}_{network}")
 
 
 def memory_area(arch: ArchConfig, technology: str) -> float:

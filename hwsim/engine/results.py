@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -62,6 +63,21 @@ class LayerResult:
             "events": self.counts.events,
             "bits": self.bits.to_dict(),
         }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any], multipliers: int) -> LayerResult:
+        """Layer on a design of so many multipliers, from what :meth:`to_dict` gives."""
+        return cls(
+            name=raw["layer"],
+            shape=(raw["M"], raw["K"], raw["N"]),
+            groups=raw["groups"],
+            macs=raw["macs"],
+            useful_macs=raw["useful_macs"],
+            nonzeros=raw["nonzeros"],
+            counts=Counts(raw["cycles"], raw["causes"], raw["events"]),
+            bits=Bits.from_dict(raw["bits"]),
+            multipliers=multipliers,
+        )
 
     def to_row(self) -> dict[str, Any]:
         """Flat row of plain values; cycles by cause as ``<group>.<cause>``."""

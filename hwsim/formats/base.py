@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,11 @@ class Bits:
     def to_dict(self) -> dict[str, int]:
         """Bits by kind and in total."""
         return asdict(self) | {"total": self.total}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, int]) -> Bits:
+        """Bits by kind, as :meth:`to_dict` gives them."""
+        return cls(**{kind.name: raw[kind.name] for kind in fields(cls)})
 
 
 def index_width(choices: int) -> int:

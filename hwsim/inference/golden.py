@@ -5,9 +5,9 @@ partial sums 32. The bias is added in the accumulator, which wraps; then the sum
 the scale of its channel (:func:`hwsim.fixedpoint.requantize`), and ReLU and max-pool follow. Layers
 that sum or join (``add``, ``concat``, average pools) scale each input to the scale of their output
 (:class:`hwsim.checkpoints.checkpoint.Rescale`), products (``mul``) the product of theirs; the
-function of an ``activation`` is a table of 256 activations, one for each that it may read. The
-logits are the last layer's ``psum + bias``, or
-its activations where it has no weights.
+function of an ``activation`` is a table of 256 activations, one for each that it may read.
+Max-pools and layers that only move activations give integers that they read. The logits are the
+last layer's ``psum + bias``, or its activations where it has no weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, 
 from hwsim.config import LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, requantize, wrap
-from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, windows
+from hwsim.workload.lowering import inside, lower_act, lower_weight, raise_ofmap, windows
+from hwsim.workload.rearrange import rearranged
 
 __all__ = [
     "NUMBERS",
@@ -279,6 +280,9 @@ def rescaled(
 ) -> Ints:
     """Combine the inputs of an ``add``, ``mul``, ``concat`` or average pool; padding is 0.
 
+    An average pool in which padding does not count (``count_include_pad``) has a larger multiplier
+    for each window with fewer pixels inside.
+
     Parameters
     ----------
     shape
@@ -306,7 +310,7 @@ def rescaled(
         total = sources[0].sum(axis=(2, 3), dtype=np.int64, keepdims=True) * rescale.multipliers[0]
     else:
         taps = windows(shape, sources[0], fill=0)
-        total = taps.sum(axis=(4, 5), dtype=np.int64) * rescale.multipliers[0]
+        total = taps.sum(axis=(4, 5), dtype=np.int64) * _pool_multipliers(shape, rescale)
     act = requantize(total, 1, rescale.shift, act_width, layer.relu)
     return act.astype(_act_dtype(act_width))
 
@@ -332,6 +336,19 @@ def looked_up(table: NDArray[np.int8], act: Ints, act_width: int = NUMBERS.act_w
     return found
 
 
+def _pool_multipliers(shape: LayerShape, rescale: Rescale) -> NDArray[np.int64]:
+    """Multiplier of each window of an average pool, ``(P, Q)`` or one.
+
+    Where padding does not count, a window with ``n`` pixels inside has the multiplier of a whole
+    one times ``R * S / n``, rounded half up.
+    """
+    (multiplier,) = rescale.multipliers
+    if shape.layer.count_include_pad:
+        return np.array(multiplier, np.int64)
+    pixels = inside(shape)
+    return (2 * multiplier * shape.R * shape.S + pixels) // (2 * pixels)
+
+
 def _check_images(network: NetworkConfig, images: Ints, numbers: NumberConfig) -> None:
     if numbers.act_width == 1:
         rule = "must be at least 2: binary activations have no scale"
@@ -347,9 +364,10 @@ def _pooled_or_joined(
     shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[Ints], act_width: int
 ) -> Ints:
     layer = shape.layer
-    if layer.type == "maxpool":
-        pooled = max_pool(shape, sources[0])
-        return np.maximum(pooled, 0) if layer.relu else pooled
+    if layer.keeps_scale:
+        is_pool = layer.type == "maxpool"
+        kept = max_pool(shape, sources[0]) if is_pool else rearranged(layer, sources[0])
+        return np.maximum(kept, 0) if layer.relu else kept
     if layer.type == "activation":
         if layer.name not in checkpoint.tables:
             rule = f"must be given: the table of {layer.function}"

@@ -7,13 +7,13 @@ import csv
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwsim.system.files import write_text_atomic
+from hwsim.system.files import staged, write_text_atomic
 
-__all__ = ["Report", "cell", "table_lines", "write_csv", "write_json"]
+__all__ = ["Report", "cell", "stream_csv", "table_lines", "write_csv", "write_json"]
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -108,6 +108,18 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     writer.writeheader()
     writer.writerows(rows)
     return write_text_atomic(path, text.getvalue())
+
+
+def stream_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> Path:
+    """Write rows as they come, none of which is kept; what a row lacks is empty."""
+    with (
+        staged(path.parent) as folder,
+        (folder / path.name).open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
 
 
 def cell(value: object) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,14 @@ from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
 from hwsim.cost.book import Book
-from hwsim.cost.silicon import SiliconCost, fitted_cost
-from hwsim.engine import network as engine
+from hwsim.cost.silicon import SiliconCost, cost_of
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits
-from hwsim.inference.operands import on_images, shipped_images
+from hwsim.inference.operands import shipped_images
+from hwsim.sweeps.known import result_of
+from hwsim.sweeps.point import Point
+from hwsim.sweeps.store import Store
 
 __all__ = ["Comparison", "Curve", "Model", "Variant", "load", "run"]
 
@@ -294,6 +298,7 @@ def run(
     config: CompareConfig,
     source: str = "study",
     progress: Callable[[str], None] = lambda what: None,
+    store: Path | None = None,
 ) -> Comparison:
     """Simulate every variant on the first ``config.images`` shipped test images of its data set.
 
@@ -303,6 +308,9 @@ def run(
         File the study was read from, for error messages.
     progress
         Called with a variant's name before it is simulated.
+    store
+        Points that are known, those of sweeps too; what is not is counted and kept there. Without
+        it points are kept for this call alone.
 
     Raises
     ------
@@ -323,24 +331,45 @@ def run(
             raise InputError(source, "study.runs", name, rule)
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
-    images = config.images
-    pixels = shipped_images(images, dataset)[0]
+    shipped_images(config.images, dataset)  # refuses more than ship
     book = None if config.technology is None else Book(config.technology, progress)
     models: dict[str, Model] = {}
     variants = []
-    # one checkpoint after the other: its operands are as large as all layers' activations
-    for name, pairs in groupby(config.pairs, key=lambda pair: pair.checkpoint):
-        progress(f"reading {name}")
-        if name not in models:
-            models[name] = _model(name, checkpoints[name], config.network)
-        operands = on_images(network, checkpoints[name], pixels)
-        for pair in pairs:
-            arch = archs[pair.arch]
-            progress(f"simulating {name} on {arch.name}")
-            count = partial(engine.simulate, network=network, operands=operands, images=images)
-            cost = None if book is None else fitted_cost(book, arch, count)
-            variants.append(Variant(models[name], arch, count(arch), cost))
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory()) if store is None else ""
+        known = stack.enter_context(Store.open(store or Path(folder) / "points.sqlite"))
+        # one checkpoint after the other: its operands, which are large, are kept for a few points
+        for name, pairs in groupby(config.pairs, key=lambda pair: pair.checkpoint):
+            progress(f"reading {name}")
+            if name not in models:
+                models[name] = _model(name, checkpoints[name], config.network)
+            for pair in pairs:
+                arch, model = archs[pair.arch], checkpoints[name]
+                progress(f"simulating {name} on {arch.name}")
+                result = _count(known, network, arch, model, config.images)
+                cost = None
+                if book is not None:
+                    fitted = _count(known, network, arch, model, config.images, book.technology)
+                    cost = cost_of(book, fitted, logic=arch)
+                variants.append(Variant(models[name], arch, result, cost))
     return Comparison(network, config, dataset, variants)
+
+
+def _count(
+    store: Store,
+    network: NetworkConfig,
+    arch: ArchConfig,
+    checkpoint: Checkpoint,
+    images: int,
+    technology: str | None = None,
+) -> NetworkResult:
+    """Count a model on a design, its memories fitted where a technology is given."""
+    fields = {"arch": arch.name, "network": network.name, "weights": checkpoint.source}
+    point = Point.of(
+        arch, network, fields, checkpoint=checkpoint, images=images, technology=technology,
+        fit=technology is not None,
+    )  # fmt: skip
+    return result_of(point, store)
 
 
 def _read(name: str, network: NetworkConfig) -> Checkpoint:

@@ -176,6 +176,7 @@ def run(
     *,
     rtl: bool = True,
     jobs: int = 1,
+    store: Path | None = None,
     progress: Progress = lambda what: None,
 ) -> Study:
     """Run a study, prove a comparison in RTL, and write the report.
@@ -192,6 +193,8 @@ def run(
         Whether a comparison runs its real layers on the generated Verilog.
     jobs
         Worker processes of that proof, as of :func:`hwsim.studies.prove.run`.
+    store
+        Points that are known, as of :func:`hwsim.studies.compare.run`.
     progress
         Called with what begins.
 
@@ -210,7 +213,7 @@ def run(
         return SyntheticStudy(config, page, counted)
     if rtl:
         extras.require("rtl")
-    comparison = compare.run(config.study, source, progress)
+    comparison = compare.run(config.study, source, progress, store)
     proofs = []
     if rtl:
         proofs = prove.run(

@@ -1,38 +1,105 @@
-"""Measurements of one point of a sweep."""
+"""Measurements of one point of a sweep: the array alone, or its machine with a memory."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any
 
+from hwsim.compiler.run import run_network
+from hwsim.config import MemoryConfig
 from hwsim.cost.book import Book
-from hwsim.cost.silicon import cost_of
+from hwsim.cost.fit import fit
+from hwsim.cost.silicon import SiliconCost, cost_of
 from hwsim.engine.network import simulate
 from hwsim.engine.results import NetworkResult
-from hwsim.sweeps.grid import Point
+from hwsim.sweeps import weights
+from hwsim.sweeps.bounds import Bounds
+from hwsim.sweeps.point import Point
 
-__all__ = ["evaluate"]
+__all__ = ["FITTED", "Measured", "evaluate"]
 
-#: Book of a technology, one in each process.
-_book = lru_cache(Book)
+#: Begins the columns of depths that were fitted to the workload.
+FITTED = "fitted."
 
 
-def evaluate(point: Point) -> dict[str, float]:
-    """Simulate a point: the columns of ``METRICS``, then cycles by cause as ``<group>.<cause>``.
+@dataclass(frozen=True)
+class Measured:
+    """What a point measures."""
 
-    Without varied densities a dense design needs the shapes only; otherwise operands are synthetic.
+    #: Metrics, then cycles by cause as ``<group>.<cause>``.
+    metrics: dict[str, float]
+    #: One record per layer, plain data: counts of the array, or rows of the machine.
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def evaluate(point: Point) -> Measured:
+    """Simulate a point.
+
+    Without weights, and without varied densities, a dense design needs the shapes only; otherwise
+    operands are synthetic.
+
+    Raises
+    ------
+    InputError
+        The workload does not fit the design, or a part of it cannot be measured.
     """
     if point.arch is None or point.network is None:
         raise ValueError(f"an invalid point cannot be simulated: {point.error}")
-    result = simulate(point.arch, point.network, images=point.images, seed=point.seed)
-    bits = result.bits
+    known = _bounds(point.technology).of(point).exact
+    measured = _array(point) if point.memory is None else _machine(point)
+    found = known | measured.metrics
+    found["cycles_per_image"] = found["cycles"] / point.images
+    for metric in ("time", "energy"):
+        unit = "us" if metric == "time" else "uj"
+        if f"{metric}_{unit}" in found:
+            found[f"{metric}_per_image_{unit}"] = found[f"{metric}_{unit}"] / point.images
+    return Measured(found, measured.layers)
+
+
+def _array(point: Point) -> Measured:
+    """The array alone, whose streams never wait."""
+    assert point.arch is not None
+    assert point.network is not None
+    layers = None
+    if point.weights is not None:
+        layers = weights.operands(
+            point.weights, point.network.model_dump_json(), point.images, point.seed
+        )
+    run = partial(
+        simulate, network=point.network, operands=layers, images=point.images, seed=point.seed
+    )
+    if point.technology is None:
+        result = run(point.arch)
+        return Measured(_counts(result), _layers(result))
+    book = _book(point.technology)
+    if not point.fit:
+        result = run(point.arch)
+        return Measured(_counts(result) | _silicon(cost_of(book, result)), _layers(result))
+    fitted = fit(point.arch, run, technology=point.technology)
+    cost = cost_of(book, fitted.after, logic=point.arch)
+    array = fitted.after.arch.array
+    depths = {f"{FITTED}{name}": getattr(array, name) for name in array.DEPTHS}
+    sized = {name: depth for name, depth in depths.items() if depth is not None}
+    metrics = _counts(fitted.after) | _silicon(cost) | sized
+    return Measured(metrics, _layers(fitted.after))
+
+
+def _layers(result: NetworkResult) -> list[dict[str, Any]]:
+    return [layer.to_dict() for layer in result.layers]
+
+
+def _counts(result: NetworkResult) -> dict[str, float]:
+    """Metrics of what was counted."""
+    bits, arch = result.bits, result.arch
+    moved = arch.array.traffic(arch.numbers, result.counts.events)
     return {
         "cycles": result.cycles,
-        **({} if point.technology is None else _silicon(result, point.technology)),
-        "multipliers": point.arch.array.multipliers,
         "utilization": result.utilization,
-        "macs": result.macs,
         "useful_macs": result.useful_macs,
         "nonzeros": sum(layer.nonzeros for layer in result.layers),
+        **({"traffic_bytes": sum(moved.values()) / 8} if moved else {}),
+        **{f"traffic_{stream}_bytes": bits / 8 for stream, bits in moved.items()},
         "bits": bits.total,
         "bits_values": bits.values,
         "bits_indices": bits.indices,
@@ -46,13 +113,55 @@ def evaluate(point: Point) -> dict[str, float]:
     }
 
 
-def _silicon(result: NetworkResult, technology: str) -> dict[str, float]:
-    """Columns of time, area and energy: memories are those of the point."""
-    cost = cost_of(_book(technology), result)
+def _silicon(cost: SiliconCost) -> dict[str, float]:
+    """Metrics of time, area and energy."""
     return {
         "time_us": cost.microseconds,
         "area_mm2": cost.mm2,
+        "memories_mm2": cost.area.memory / 1e6,
         "time_area": cost.time_area,
         "energy_uj": cost.microjoules,
         "mhz": cost.mhz,
     }
+
+
+def _machine(point: Point) -> Measured:
+    """The machine with a memory outside: its cycles, and what goes over its bus."""
+    assert point.arch is not None
+    assert point.network is not None
+    assert point.memory is not None
+    checkpoint = None
+    if point.weights is not None:
+        checkpoint = weights.read(point.weights, point.network.model_dump_json())
+    memory = MemoryConfig.read(point.memory)
+    result = run_network(
+        point.arch, point.network, checkpoint, memory, images=point.images, seed=point.seed
+    )
+    kinds = [layer.moved for layer in result.layers()]
+    moved = {
+        "weight": sum(each["weight"] + each["scale"] for each in kinds),
+        "act": sum(each["act"] for each in kinds),
+        "ofmap": sum(each["stored"] for each in kinds),
+    }
+    found: dict[str, float] = {
+        "cycles": result.cycles,
+        "traffic_bytes": sum(sum(each.values()) for each in kinds),
+        **{f"traffic_{stream}_bytes": size for stream, size in moved.items()},
+    }
+    if point.technology is not None:
+        book = _book(point.technology)
+        mhz, mm2 = book.clock(point.arch).mhz, book.area(point.arch).total / 1e6
+        time = result.cycles / mhz
+        found |= {"time_us": time, "time_area": time * mm2}
+    return Measured(found, result.to_rows())
+
+
+@lru_cache
+def _book(technology: str) -> Book:
+    """Book of a technology, one in each process."""
+    return Book(technology)
+
+
+@lru_cache
+def _bounds(technology: str | None) -> Bounds:
+    return Bounds(None if technology is None else _book(technology))

@@ -3,114 +3,94 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hwsim.config.jobs.sweep import METRICS, SweepConfig
-from hwsim.report.page import write_csv
-from hwsim.report.pareto import front
+from hwsim.config.jobs.metrics import label_of
+from hwsim.config.jobs.sweep import SweepConfig
+from hwsim.report.page import stream_csv
 from hwsim.sweeps import pictures as plots
-from hwsim.sweeps.grid import Point
-from hwsim.sweeps.store import Row
+from hwsim.sweeps.results import WORK, PointResult, Results
 
-__all__ = ["PointResult", "collect", "export", "result_rows"]
+__all__ = ["columns_of", "export", "result_rows"]
 
-
-@dataclass(frozen=True)
-class PointResult:
-    """One point with its row; ``best`` says that it is on the Pareto front of its network."""
-
-    point: Point
-    row: Row
-    best: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Flat row: varied fields, measurements, status."""
-        return {
-            **self.row.fields,
-            **self.row.result,
-            "pareto": self.best,
-            "status": self.row.status,
-            "error": self.row.error,
-            "seconds": self.row.seconds,
-            "runs": self.row.runs,
-            "key": self.row.key,
-        }
+#: Points that a picture shows beside the fronts, at most: of more every so many-th.
+SHOWN = 5000
 
 
-def collect(sweep: SweepConfig, points: list[Point], rows: list[Row]) -> list[PointResult]:
-    """Join points with their rows, in the order of the grid, and mark each network's front.
+def export(sweep: SweepConfig, results: Results, folder: Path) -> list[Path]:
+    """Write ``results.csv``, and where points compete ``front.csv``, ``pareto.png`` and ``.svg``.
 
-    Networks are different work, so a point competes only with those of its own base network.
+    ``front.csv`` has the points on the front of all, and those on the front of their run.
     """
-    known = {row.key: row for row in rows}
-    rivals: dict[str, list[Point]] = defaultdict(list)
-    for point in points:
-        if point.key in known and known[point.key].status == "done":
-            rivals[point.base[1]].append(point)
-    best: set[str] = set()
-    for group in rivals.values():
-        costs = np.array(
-            [
-                [
-                    known[point.key].result[column] * (1 if goal == "min" else -1)
-                    for column, goal in sweep.objectives.items()
-                ]
-                for point in group
-            ]
-        )
-        best |= {p.key for p, is_best in zip(group, front(costs), strict=True) if is_best}
-    return [PointResult(p, known[p.key], p.key in best) for p in points if p.key in known]
-
-
-def export(sweep: SweepConfig, results: list[PointResult], folder: Path) -> list[Path]:
-    """Write ``results.csv`` and, where a point has a result, ``pareto.png`` and ``pareto.svg``."""
-    written = [write_csv(folder / "results.csv", result_rows(results))]
-    measured = [result for result in results if result.row.status == "done"]
-    if measured:
-        picture = _plot(sweep, measured, folder / "pareto")
+    best = [result for result in results if result.best_of_run]
+    columns = [*columns_of(results), *PointResult.STATUS]
+    written = [stream_csv(folder / "results.csv", columns, (r.to_dict() for r in results))]
+    if best:
+        rows = (result.to_dict() for result in best)
+        written.append(stream_csv(folder / "front.csv", columns, rows))
+        picture = _plot(sweep, results, folder / "pareto")
         written += [picture, picture.with_suffix(".svg")]
     return written
 
 
-def result_rows(results: list[PointResult]) -> list[dict[str, Any]]:
+def columns_of(results: Results) -> list[str]:
+    """Columns of a sweep: where points lie, then what was measured of any of them."""
+    return list(dict.fromkeys((*results.columns, *results.metrics)))
+
+
+def result_rows(results: Results) -> list[dict[str, Any]]:
     """Flat rows of equal columns: a point without a result has empty cells, not zeros."""
-    columns = dict.fromkeys(
-        (*(k for r in results for k in r.row.fields), *(k for r in results for k in r.row.result)),
-        "",
-    )
+    columns = dict.fromkeys(columns_of(results), "")
     return [columns | result.to_dict() for result in results]
 
 
-def _plot(sweep: SweepConfig, measured: list[PointResult], path: Path) -> Path:
+def _plot(sweep: SweepConfig, results: Results, path: Path) -> Path:
     (x, x_goal), (y, y_goal) = list(sweep.objectives.items())[:2]
-    panels = []
-    for network in dict.fromkeys(result.point.base[1] for result in measured):
-        dots = [
+    every = -(-len(results) // SHOWN)
+    panels: dict[tuple[Any, ...], list[plots.Dot]] = defaultdict(list)
+    for index, result in enumerate(results):
+        measured = result.row.result
+        is_drawn = result.best_of_run or index % every == 0
+        if result.row.status != "done" or not is_drawn or x not in measured or y not in measured:
+            continue
+        panels[result.work].append(
             plots.Dot(
-                x=result.row.result[x],
-                y=result.row.result[y],
-                family=result.point.arch.array.family if result.point.arch else "",
-                label=_label(result.point, len(sweep.arch) > 1),
+                x=measured[x],
+                y=measured[y],
+                family=result.fields["family"],
+                label=_label(result, len(sweep.arch) > 1 or bool(sweep.runs)),
                 best=result.best,
+                run=result.fields.get("run", ""),
+                best_of_run=result.best_of_run,
+                is_feasible=not result.missed,
             )
-            for result in measured
-            if result.point.base[1] == network
-        ]
-        panels.append(plots.Panel(network, dots))
+        )
     return plots.pareto(
         path,
-        panels,
-        (METRICS[x], METRICS[y]),
+        [plots.Panel(_title(work), dots) for work, dots in panels.items()],
+        (label_of(x), label_of(y)),
         f"{sweep.name}: {x} ({x_goal}imized) against {y} ({y_goal}imized)",
         (x_goal, y_goal),
         stairs=len(sweep.objectives) == 2,
     )
 
 
-def _label(point: Point, name_arch: bool) -> str:
-    values = [str(value) for value in point.values.values() if value is not None]
-    return ", ".join([point.base[0]] * name_arch + values)
+def _title(work: tuple[Any, ...]) -> str:
+    network, images, memory = work
+    parts = [str(network)]
+    if images is not None:
+        parts.append(f"{images} image{'s' if images > 1 else ''}")
+    return ", ".join(parts if memory is None else [*parts, f"memory {memory}"])
+
+
+def _label(result: PointResult, name_arch: bool) -> str:
+    """Point in a few words: values of what is varied, its base where there are several."""
+    said = dict(result.fields)
+    base = str(said["arch"])
+    weights = said.get("weights")
+    names = [base] if name_arch else []
+    names += [] if weights is None else [str(weights)]
+    hidden = ("run", "arch", "family", "weights", *WORK)
+    values = [str(v) for key, v in said.items() if key not in hidden and v is not None]
+    return ", ".join([*names, *values])

@@ -31,11 +31,16 @@ class Dot:
     #: The point in a few words; shown where it is on the front.
     label: str
     best: bool
+    #: Run of the sweep, and whether the point is on the front of this run.
+    run: str = ""
+    best_of_run: bool = False
+    #: Whether it meets every constraint.
+    is_feasible: bool = True
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The points of one network."""
+    """The points of equal work: one network, batch and memory."""
 
     title: str
     dots: Sequence[Dot]
@@ -49,7 +54,7 @@ def pareto(
     goals: tuple[Goal, Goal],
     stairs: bool,
 ) -> Path:
-    """Draw one panel per network, at most three per row; return the PNG; an SVG lies beside it.
+    """Draw one panel per work, at most three per row; return the PNG; an SVG lies beside it.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def pareto(
     goals
         Whether x and y are to be small or large.
     stairs
-        Join the front by its staircase: right where there are no more than these two objectives.
+        Join each run's front by a staircase: right where there are no more than two objectives.
     """
     columns = min(3, len(networks))
     rows = -(-len(networks) // columns)
@@ -91,9 +96,22 @@ def _draw(
     ):
         if min(values) > 0 and max(values) > 10 * min(values):
             set_scale("log")
-    for family in sorted({dot.family for dot in panel.dots}):
+    outside = [dot for dot in panel.dots if not dot.is_feasible]
+    if outside:
+        axes.scatter(
+            [dot.x for dot in outside],
+            [dot.y for dot in outside],
+            s=14,
+            marker="x",
+            color="#bbbbbb",
+            linewidths=0.8,
+            zorder=1,
+            label="misses a constraint",
+        )
+    feasible = [dot for dot in panel.dots if dot.is_feasible]
+    for family in sorted({dot.family for dot in feasible}):
         for best in (False, True):
-            dots = [d for d in panel.dots if d.family == family and d.best == best]
+            dots = [d for d in feasible if d.family == family and d.best == best]
             axes.scatter(
                 [dot.x for dot in dots],
                 [dot.y for dot in dots],
@@ -104,10 +122,19 @@ def _draw(
                 zorder=3 if best else 2,
                 label=f"{family}, on the front" if best else f"{family}, beaten",
             )
-    front = sorted((dot for dot in panel.dots if dot.best), key=lambda dot: (dot.x, dot.y))
-    if stairs:
-        where: Literal["post", "pre"] = "post" if goals[0] == "min" else "pre"
-        axes.step([d.x for d in front], [d.y for d in front], where=where, color="#999999", lw=1.0)
+    where: Literal["post", "pre"] = "post" if goals[0] == "min" else "pre"
+    for run in dict.fromkeys(dot.run for dot in feasible) if stairs else ():
+        own = sorted((d for d in feasible if d.run == run and d.best_of_run), key=_place)
+        colours = {family_colour(dot.family) for dot in own}
+        colour = colours.pop() if len(colours) == 1 else "#999999"
+        name = f"front of {run}" if run else None
+        xs, ys = [dot.x for dot in own], [dot.y for dot in own]
+        axes.step(xs, ys, where=where, color=colour, lw=1.0, label=name)
+    front = sorted((dot for dot in feasible if dot.best), key=_place)
     axes.margins(x=0.22, y=0.12)
     axes.legend(fontsize=7, frameon=False)
     return front
+
+
+def _place(dot: Dot) -> tuple[float, float]:
+    return dot.x, dot.y

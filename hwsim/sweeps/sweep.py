@@ -1,9 +1,9 @@
-"""A whole sweep: run the points that are missing, mark the fronts, export."""
+"""A whole sweep: look at the points that are missing, mark the fronts, export."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,29 @@ from typing import Any
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.cost.book import Book
 from hwsim.report.result import Result
+from hwsim.sweeps.bounds import Bounds
+from hwsim.sweeps.engines.dask import dask
+from hwsim.sweeps.engines.local import local
 from hwsim.sweeps.evaluate import evaluate
-from hwsim.sweeps.export import PointResult, collect, export, result_rows
-from hwsim.sweeps.grid import Point, expand
-from hwsim.sweeps.run import pending, run
-from hwsim.sweeps.store import Row, Status, Store
+from hwsim.sweeps.export import export, result_rows
+from hwsim.sweeps.results import PointResult, Results
+from hwsim.sweeps.run import Search
+from hwsim.sweeps.samplers.choose import sampler_of
+from hwsim.sweeps.space import Space
+from hwsim.sweeps.store import Store
 
 __all__ = ["Sweep", "execute"]
 
 
 @dataclass(frozen=True)
 class Sweep(Result):
-    """Every point of a sweep with its result, and the Pareto front of each network."""
+    """Points of a sweep with their results, and the Pareto front of each network."""
 
     config: SweepConfig
-    results: list[PointResult]
-    #: Points that this call simulated; the others were known.
+    results: Results
+    #: Points that this call simulated; the others were known, or dropped by a bound.
     ran: int
-    #: sweep.sqlite, results.csv, pareto.png, pareto.svg.
+    #: The store, results.csv, front.csv, pareto.png, pareto.svg.
     files: list[Path]
 
     @property
@@ -38,18 +43,44 @@ class Sweep(Result):
 
     @property
     def front(self) -> list[PointResult]:
-        """Results that no other of the same network beats in every objective."""
-        return [result for result in self.results if result.best]
+        """Feasible results that no other of the same work beats in every objective."""
+        return self.results.front
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of points that are ``done``, ``invalid`` and ``failed``."""
-        statuses = [result.row.status for result in self.results]
-        return {status: statuses.count(status) for status in ("done", "invalid", "failed")}
+        """Points that are ``done``, ``invalid``, ``failed`` and ``bounded``, and ``feasible``."""
+        statuses = ("done", "invalid", "failed", "bounded", "feasible")
+        return {status: self.results.counts[status] for status in statuses}
 
-    def first_error(self, status: Status) -> str:
+    def first_error(self, status: str) -> str:
         """Error of the first point of a status; ``""`` where there is none."""
-        return next((r.row.error for r in self.results if r.row.status == status), "")
+        return self.results.first_error(status)
+
+    def emptiness(self) -> tuple[str, str] | None:
+        """Key of the file and the rule where nothing is found: no point is feasible, or compared.
+
+        A constraint that nothing meets is named; else the bounds that the nearest point misses.
+        """
+        counts = self.results.counts
+        if not len(self.results):
+            return None
+        measured = counts["done"] + counts["bounded"]
+        if not measured:
+            first = self.first_error("invalid") or self.first_error("failed")
+            return "", f"no point is valid, first: {first}"
+        if not counts["feasible"]:
+            for metric, missed in self.results.missed.items():
+                if missed == measured:
+                    closest = self.results.closest[metric]
+                    return f"constraints.{metric}", f"no point meets it; the closest: {closest}"
+            nearest = "; ".join(map(str, self.results.nearest))
+            return "constraints", f"no point meets all of them; the nearest: {nearest}"
+        if not counts["compared"]:
+            for metric in self.config.objectives:
+                if metric not in self.results.metrics:
+                    return f"objectives.{metric}", "no result has it"
+            return "objectives", "no result has all of them"
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: objectives, counts, every result, files."""
@@ -70,37 +101,35 @@ def execute(
     config: SweepConfig,
     source: str,
     folder: Path,
+    store: Path,
     *,
     jobs: int = 1,
+    scheduler: str | None = None,
+    shard: tuple[int, int] = (1, 1),
+    merge: Sequence[Path] = (),
     fresh: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     notify: Callable[[str], None] = lambda what: None,
 ) -> Sweep:
-    """Run the points of a sweep that are missing, and export all: :func:`hwsim.api.sweep.sweep`."""
-    points = expand(config, source)
-    with Store.open(folder / "sweep.sqlite") as store:
-        if fresh:
-            store.clear()
-        missing = pending(points, store)
-        finished = len(points) - len(missing)
-        progress(finished, len(points))
-
-        def advance(row: Row) -> None:
-            nonlocal finished
-            finished += 1
-            progress(finished, len(points))
-
-        if config.technology is not None:
-            _measure(config.technology, missing, notify)
-        run(missing, store, evaluate, jobs or os.cpu_count() or 1, advance)
-        results = collect(config, points, store.rows(point.key for point in points))
-    files = [folder / "sweep.sqlite", *export(config, results, folder)]
-    return Sweep(config, results, len(missing), files)
-
-
-def _measure(technology: str, points: list[Point], notify: Callable[[str], None]) -> None:
-    """Synthesize what is not on record, once and not in every worker."""
-    book = Book(technology, notify)
-    for arch in {point.arch.digest: point.arch for point in points if point.arch}.values():
-        book.area(arch)
-        book.clock(arch)
+    """Look at the points of a sweep and export them: :func:`hwsim.api.sweep.sweep`."""
+    space = Space(config, source)
+    sampler = sampler_of(config, space, source, shard)
+    book = None if config.technology is None else Book(config.technology, notify)
+    with Store.open(store) as kept:
+        for other in merge:
+            kept.merge(other)
+        progress(0, sampler.total)
+        search = Search(
+            space, kept, config.objectives, config.constraints, Bounds(book),
+            fresh=fresh, progress=lambda looked: progress(looked, sampler.total),
+        )  # fmt: skip
+        workers = (
+            local(evaluate, jobs or os.cpu_count() or 1)
+            if scheduler is None
+            else dask(evaluate, scheduler)
+        )
+        with workers as engine:
+            looked = search.run(sampler, engine)
+        results = Results(config, space, looked, store)
+        files = [store, *export(config, results, folder)]
+    return Sweep(config, results, looked.ran, files)

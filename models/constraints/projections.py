@@ -169,11 +169,18 @@ class Filters(_Fraction):
 class Columns(_Fraction):
     """At most a fraction ``keep`` of the columns is non-zero: those of the largest norm.
 
-    With ``multiple`` above 1 the number of columns is a multiple of it, or the number of non-zero
-    ones, if that is less than one multiple: an array of that many rows is then full.
+    Parameters
+    ----------
+    multiple
+        The number of columns is a multiple of it, or the number of non-zero ones, if that is less
+        than one multiple: an array of that many rows is then full.
+    channels
+        Input channels of a group. Where given, the strongest column of each non-zero channel comes
+        before all others, so that no filter of the layer before dies.
     """
 
     multiple: int = 1
+    channels: int | None = None
 
     @property
     def late(self) -> bool:
@@ -195,7 +202,15 @@ class Columns(_Fraction):
         count = min(max(1, round(self.keep * len(norms))), alive)
         if count >= self.multiple:
             count -= count % self.multiple
-        return self.spread(largest(norms, count), weight)
+        return self.spread(largest(self._ranked(norms), count), weight)
+
+    def _ranked(self, norms: Tensor) -> Tensor:
+        """Norms, raised above all others where a channel has its largest."""
+        if self.channels is None:
+            return norms
+        by_channel = norms.view(self.channels, -1)
+        first = by_channel.eq(by_channel.amax(dim=1, keepdim=True)) & by_channel.gt(0)
+        return norms + first.flatten() * norms.max()
 
     def relaxed(self, progress: float) -> Self:
         """Keep more; the multiple holds at ``progress`` 1 only."""

@@ -72,6 +72,8 @@ def constraint(
         of ``cols``. By default in any number.
     """
     rows, cols = multiples
+    # an array is only filled while no filter dies because the next layer does not read it
+    fed = None if multiples == (1, 1) else shape.C
     parts: list[Support] = []
     if config.pattern is not None:
         parts.append(Pattern(config.pattern.patterns))
@@ -84,7 +86,7 @@ def constraint(
         parts.append(Filters(_rounded(config.filters, shape.ofmap.channels, cols)))
     if config.columns is not None:
         parts.append(
-            Columns(_rounded(config.columns, shape.K, rows), multiple=rows)
+            Columns(_rounded(config.columns, shape.K, rows), multiple=rows, channels=fed)
             if config.banks is None
             else Lowered(shape.C, BankBalancedColumns(config.columns, config.banks))
         )

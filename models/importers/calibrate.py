@@ -27,6 +27,8 @@ __all__ = ["Agreement", "agreement", "calibrate", "quantize"]
 
 #: Largest integer of a weight or an activation.
 _LIMIT = 127
+#: Steps of a sum in one of its inputs at most: a factor that a multiplier and a shift can hold.
+_FINEST = 1 << 13
 #: Values of a tensor on which its scale is searched; more values hardly change it.
 _SAMPLE = 50_000
 
@@ -106,8 +108,9 @@ def calibrate(
 ) -> dict[str, float]:
     """Choose the scale of the input and of every layer's activations.
 
-    A max-pool keeps its input's scale, because its integers are integers of its input. Behind a
-    ReLU that saturates, the largest integer stands for the ReLU's limit or slightly less.
+    A max-pool, and a layer that only moves activations, keeps its input's scale, because its
+    integers are integers of its input. Behind a ReLU that saturates, the largest integer stands for
+    the ReLU's limit or slightly less.
 
     Parameters
     ----------
@@ -124,19 +127,32 @@ def calibrate(
         progress(f"calibrating: image {index + 1} of {len(images)}")
         for name, act in model.activations(_real(image[None])):
             samples.setdefault(name, []).append(_sample(act, _SAMPLE // len(images)))
-    by_name = {layer.name: layer for layer in model.config.layers}
+    shapes = {shape.layer.name: shape for shape in model.config.shapes()}
     scales: dict[str, float] = {}
     previous = "input"
     for name, parts in samples.items():
-        layer = by_name.get(name)
-        if layer is None:
+        shape = shapes.get(name)
+        if shape is None:
             scales[name] = INPUT_SCALE if images.dtype == np.uint8 else _searched(parts)
-        elif layer.type == "maxpool":
-            scales[name] = scales[layer.inputs[0] if layer.inputs else previous]
         else:
-            scales[name] = _searched(parts)
+            sources = [scales[source] for source in shape.layer.inputs or (previous,)]
+            scales[name] = _scale(shape, sources, parts)
         previous = name
     return scales
+
+
+def _scale(
+    shape: LayerShape, sources: Sequence[float], parts: Sequence[NDArray[np.float32]]
+) -> float:
+    """Scale of a layer's activations, from the scales of its inputs and samples of its values."""
+    layer = shape.layer
+    if layer.keeps_scale:
+        return sources[0]
+    scale = _searched(parts)
+    if layer.rescales and layer.type != "mul":
+        # what is smaller than the finest step of an input is 0 in integers: averages that cancel
+        scale = max(scale, max(sources) / _area(shape) / _FINEST)
+    return scale
 
 
 def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agreement:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
 from hwsim.workload.activation import activate
-from hwsim.workload.lowering import lower_act, lower_weight, raise_ofmap, weight_shape, windows
+from hwsim.workload.lowering import (
+    inside,
+    lower_act,
+    lower_weight,
+    raise_ofmap,
+    weight_shape,
+    windows,
+)
+from hwsim.workload.rearrange import rearranged
 
 __all__ = ["FloatModel", "LayerFloats"]
 
@@ -128,11 +136,15 @@ class FloatModel:
         elif layer.type == "maxpool":
             result = windows(shape, act, fill=-np.inf).max(axis=(4, 5))
         elif layer.type == "avgpool":
-            result = windows(shape, act, fill=0).mean(axis=(4, 5))
+            taps = windows(shape, act, fill=0)
+            count = shape.R * shape.S if layer.count_include_pad else inside(shape)
+            result = (taps.sum(axis=(4, 5)) / count).astype(np.float32)
         elif layer.type == "globalavgpool":
             result = act.mean(axis=(2, 3), keepdims=True)
         elif layer.type == "concat":
             result = np.concatenate(sources, axis=1)
+        elif layer.moves:
+            result = rearranged(layer, act)
         elif layer.type == "mul":
             result = sources[0] * sources[1]
         elif layer.type == "activation":

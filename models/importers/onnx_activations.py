@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hwsim.config.activation import Function
 from hwsim.models.importers.onnx_builder import Builder, Handler
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Affine, Value
 
 __all__ = ["HANDLERS", "composed"]
@@ -19,7 +18,7 @@ _NO_LIMIT = 1e38
 
 
 def _relu(builder: Builder, node: Node) -> Value:
-    return builder.rectify(node, builder.value(node), None)
+    return builder.rectify(node, None)
 
 
 def _clip(builder: Builder, node: Node) -> Value:
@@ -46,16 +45,15 @@ def _bound(builder: Builder, node: Node) -> Value:
 
 
 def _clipped(builder: Builder, node: Node, index: int, low: float, high: float) -> Value:
-    value = builder.value(node, index)
     if low > high:
         raise builder.graph.refuse(node, "min, max", (low, high), "must not cross")
     if low == 0 and high > 0:
-        return builder.rectify(node, value, None if high > _NO_LIMIT else high)
+        return builder.rectify(node, None if high > _NO_LIMIT else high, index)
     limits = {"alpha": low, "beta": high}
     settings = {key: limit for key, limit in limits.items() if abs(limit) < _NO_LIMIT}
     if not settings:
-        return builder.view(node, value)
-    return _activation(builder, node, value, "clip", settings)
+        return builder.view(node, builder.raw(node, index))
+    return _activation(builder, node, builder.value(node, index), "clip", settings)
 
 
 def _plain(function: Function, **parameters: float) -> Handler:
@@ -98,7 +96,7 @@ def _activation(
     return builder.layer(node, [value], settings, like=value)
 
 
-HANDLERS: dict[str, Callable[[Builder, Node], Value]] = {
+HANDLERS: dict[str, Handler] = {
     "Abs": _plain("abs"),
     "Celu": _plain("celu", alpha=1.0),
     "Clip": _clip,

@@ -15,11 +15,18 @@ from hwsim.config.base import parse
 from hwsim.config.network import ofmap_of
 from hwsim.errors import InputError
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
-from hwsim.models.importers.onnx_graph import Graph, Node
+from hwsim.models.importers.onnx_graph import Graph
+from hwsim.models.importers.onnx_inputs import Source
+from hwsim.models.importers.onnx_node import Node
+from hwsim.models.importers.onnx_order import runs, steps
 from hwsim.models.importers.onnx_value import Affine, Value
 
 __all__ = ["Builder", "Draft", "Handler"]
 
+#: Layers whose integers are integers of their input.
+_KEEP_SCALE = frozenset(
+    {"maxpool", "slice", "shuffle", "upsample", "depth_to_space", "space_to_depth", "crop"}
+)
 #: ONNX's number of the type of pixels, which stand for 0..1 here.
 _UINT8 = 2
 
@@ -41,17 +48,20 @@ class Draft:
     def takes_relu(self, largest: float | None) -> bool:
         """Whether a ReLU, which saturates at ``largest`` if given, may become part of the layer.
 
-        A max-pool keeps its input's scale, so its integers cannot saturate at another value.
+        A layer that keeps its input's scale has integers that cannot saturate at another value.
         """
         if self.settings.get("relu"):
             return False
-        return largest is None or self.settings["type"] != "maxpool"
+        return largest is None or self.settings["type"] not in _KEEP_SCALE
 
 
 class Handler(Protocol):
-    """Turns a node into a layer, a change of the previous layer, or a view of activations."""
+    """Turns a node into a layer, a change of the previous layer, or a view of activations.
 
-    def __call__(self, builder: Builder, node: Node, /) -> Value: ...
+    It returns the node's output, or all of them.
+    """
+
+    def __call__(self, builder: Builder, node: Node, /) -> Value | list[Value]: ...
 
 
 class Builder:
@@ -69,12 +79,7 @@ class Builder:
         self.graph = graph
         self.drafts: dict[str, Draft] = {}
         self._handlers = handlers
-        alone = graph.readers[graph.input] == 1
-        value = Value("input", graph.input_shape, alone, graph.input_dims, graph.input_order)
-        if graph.input_type == _UINT8:
-            each = np.full((graph.input_shape.channels, 1, 1), 255.0)
-            value = replace(value, affine=Affine(each, np.zeros_like(each)))
-        self._values = {graph.input: value}
+        self._values = {source.name: self._input(source) for source in graph.inputs}
 
     def build(self, name: str) -> FloatModel:
         """Build the network.
@@ -97,18 +102,26 @@ class Builder:
                 if not set(filter(None, node.outputs)) <= graph.constants.keys():
                     graph.fold(node)
             else:
-                self._add(node.outputs[0], self._handlers[node.op](self, node))
+                found = self._handlers[node.op](self, node)
+                values = found if isinstance(found, list) else [found]
+                for tensor, value in zip(node.outputs, values, strict=False):
+                    self._add(tensor, value)
         if graph.output not in self._values:
             raise InputError(graph.source, "graph", None, "must compute its output from its input")
         last = self._plain(graph.output)
+        if len(last.dims) == 3:
+            last = self._arranged(graph.output)
         if not self.drafts:
             raise InputError(graph.source, "graph", None, "must compute its output from its input")
-        if len(np.unique(last.indices)) != last.shape.size or last.indices.size != last.shape.size:
+        if not last.is_all:
             rule = f"must hold every value of layer {last.layer} once"
-            raise InputError(graph.source, f"output {graph.output}", None, rule)
+            raise InputError(graph.source, f"output {graph.output}", last.dims, rule)
+        remark = graph.remark
+        if last.order is not None:
+            remark += ", its output in the order of the last layer"
         raw = {
             "name": name,
-            "source": f"{graph.source.name}: ONNX, {graph.remark}",
+            "source": f"{graph.source.name}: ONNX, {remark}",
             "input": graph.input_shape.model_dump(),
             "layers": [draft.settings for draft in self.drafts.values()],
         }
@@ -129,17 +142,33 @@ class Builder:
         return self._values[name]
 
     def value(self, node: Node, index: int = 0) -> Value:
-        """Return an input of a node, whose ``affine`` becomes a layer; refuse a constant."""
-        self.raw(node, index)
-        return self._plain(node.inputs[index])
+        """Return an input of a node, whose ``affine`` becomes a layer; refuse a constant.
 
-    def image(self, node: Node, index: int = 0) -> Value:
-        """Return an input of a node as activations ``(N, C, H, W)``, and its ``affine``."""
-        value = self.raw(node, index)
+        So does the choice of some of a layer's activations.
+        """
+        value, name = self.raw(node, index), node.inputs[index]
+        return self._plain(name) if value.is_all else self._arranged(name)
+
+    def image(self, node: Node, index: int = 0, *, is_plain: bool = False) -> Value:
+        """Return an input of a node as activations ``(N, C, H, W)``, and its ``affine``.
+
+        Another order of activations becomes layers that move them; with ``is_plain`` also
+        ``affine`` becomes a layer.
+        """
+        value, name = self.raw(node, index), node.inputs[index]
+        if not value.is_image:
+            value = self._arranged(name)
+        elif is_plain:
+            value = self._plain(name)
         if not value.is_image:
             rule = "must be (N, C, H, W) or (N, C, W), in the order of a layer"
             raise self.graph.refuse(node, f"input {node.inputs[index]}", value.dims, rule)
         return value
+
+    def arranged(self, node: Node, index: int = 0) -> Value:
+        """Return an input of a node, in the order of a layer where layers can move it so."""
+        self.raw(node, index)
+        return self._arranged(node.inputs[index])
 
     def constant(self, node: Node, index: int, what: str) -> NDArray[Any] | None:
         """Return the constant of an input of a node; ``None`` where the input is absent."""
@@ -191,7 +220,7 @@ class Builder:
             value = replace(value, affine=None if whole.is_nothing else whole)
         return self.view(node, value)
 
-    def rectify(self, node: Node, value: Value, largest: float | None) -> Value:
+    def rectify(self, node: Node, largest: float | None, index: int = 0) -> Value:
         """Return the output of a ReLU, which saturates at ``largest`` if given.
 
         It is part of the layer, or a pool of one pixel where others read the layer without.
@@ -199,13 +228,21 @@ class Builder:
         settings: dict[str, Any] = {"relu": True}
         if largest is not None:
             settings["relu_max"] = largest
-        draft = self.drafts.get(value.layer)
-        if draft is not None and value.alone and draft.takes_relu(largest):
+        # of all activations of the layer, also where the tensor has but some of them
+        value = self.raw(node, index)
+        if value.affine is not None or not self._takes_relu(value, largest):
+            value = self.value(node, index)
+        if self._takes_relu(value, largest):
+            draft = self.drafts[value.layer]
             draft.settings |= settings
             draft.tensor = None
             return self.view(node, value)
         kind = "maxpool" if largest is None else "avgpool"
         return self.layer(node, [value], {"type": kind, "R": 1, **settings}, like=value)
+
+    def _takes_relu(self, value: Value, largest: float | None) -> bool:
+        draft = self.drafts.get(value.layer)
+        return draft is not None and value.alone and draft.takes_relu(largest)
 
     def layer(
         self,
@@ -269,6 +306,14 @@ class Builder:
         dims = image if len(sources[0].dims) != 2 else (shape.channels, shape.width)
         return Value(name, shape, alone, image[:1] if config.type == "fc" else dims)
 
+    def _input(self, source: Source) -> Value:
+        """An input; bytes are 255 times the values that they stand for."""
+        shape, alone = self.graph.input_shape, self.graph.readers[source.name] == 1
+        dims, order = Value("input", shape, alone, source.dims).seen(source.order)
+        each = np.full((shape.channels, 1, 1), 255.0)
+        affine = Affine(each, np.zeros_like(each)) if source.type == _UINT8 else None
+        return Value("input", shape, alone, dims, order, affine)
+
     def _add(self, tensor: str, value: Value) -> None:
         """Store a tensor; the first that is a layer's activations stands for it in checks."""
         self._values[tensor] = value
@@ -298,6 +343,40 @@ class Builder:
         scaled = self._layer(name, where, alone, [plain], settings, floats, value)
         self._add(tensor, replace(scaled, border=value.border))
         return self._values[tensor]
+
+    def _arranged(self, tensor: str) -> Value:
+        """A tensor as the activations of a layer, where layers can move activations so.
+
+        Else the tensor without its ``affine``.
+        """
+        value = self._plain(tensor)
+        dims = value.dims if len(value.dims) != 2 else (value.dims[0], 1, value.dims[1])
+        if value.is_image or len(dims) != 3:
+            return value
+        found = steps(value.shape, value.indices.reshape(dims))
+        if found is None:
+            return value
+        where, alone = f"tensor {tensor}", self.graph.readers[tensor] == 1
+        for step in found:
+            if isinstance(step, list):
+                value = self._chosen(value, step, where)
+            else:
+                name = self._free(f"{value.layer}_{step['type']}")
+                value = self._layer(name, where, True, [value], step, None, None)
+        rank = self._values[tensor].dims
+        self._values[tensor] = replace(value, alone=alone, dims=rank, order=None)
+        self._add(tensor, self._values[tensor])
+        return self._values[tensor]
+
+    def _chosen(self, value: Value, channels: list[int], where: str) -> Value:
+        """Channels of a layer in some order: runs of them, joined."""
+        parts = []
+        for first, count in runs(channels):
+            settings = {"type": "slice", "M": count} | ({"first": first} if first else {})
+            name = self._free(f"{value.layer}_slice")
+            parts.append(self._layer(name, where, True, [value], settings, None, None))
+        name = self._free(f"{value.layer}_concat")
+        return self._layer(name, where, True, parts, {"type": "concat"}, None, None)
 
     def _dimensions(self, node: Node) -> NDArray[np.int64]:
         """Output of a Shape: the batch, and the shape of the tensor."""

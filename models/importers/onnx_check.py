@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from hwsim.errors import InputError
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.models.importers.onnx_graph import Graph
+from hwsim.models.importers.onnx_reference import evaluator
 from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["check"]
@@ -78,30 +78,32 @@ def _compare(
             raise InputError(source, where, None, rule)
 
 
-def _drawn(graph: Graph) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """A random input: as the file takes it, and as images ``(n, C, H, W)``."""
-    rng, size = np.random.default_rng(0), graph.input_shape
-    dtype = helper.tensor_dtype_to_np_dtype(graph.input_type)
-    values = (graph.batch, size.size)
-    if dtype == np.uint8:
-        drawn = rng.integers(0, 256, values).astype(dtype)
-        real = drawn.astype(np.float32) / np.float32(255)
-    else:
-        drawn = rng.standard_normal(values).astype(dtype)
-        real = drawn.astype(np.float32)
-    order = graph.input_order
-    feed = drawn if order is None else drawn[:, order.reshape(-1)]
-    images = real.reshape(graph.batch, size.channels, size.height, size.width)
-    return feed.reshape(graph.batch, *graph.input_dims), images
+def _drawn(graph: Graph) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+    """Random inputs: as the file takes them, and as images ``(n, C, H, W)``."""
+    rng, size, batch = np.random.default_rng(0), graph.input_shape, graph.batch
+    images = np.zeros((batch, size.size), np.float32)
+    feed = {}
+    for source in graph.inputs:
+        dtype, values = helper.tensor_dtype_to_np_dtype(source.type), (batch, source.order.size)
+        if dtype == np.uint8:
+            drawn = rng.integers(0, 256, values).astype(dtype)
+            real = drawn.astype(np.float32) / np.float32(255)
+        else:
+            drawn = rng.standard_normal(values).astype(dtype)
+            real = drawn.astype(np.float32)
+        images[:, source.order.reshape(-1)] = real
+        feed[source.name] = drawn.reshape(batch, *source.dims)
+    return feed, images.reshape(batch, size.channels, size.height, size.width)
 
 
 def _evaluated(
-    graph: Graph, feed: NDArray[Any], tensors: list[str]
+    graph: Graph, feed: Mapping[str, NDArray[Any]], tensors: list[str]
 ) -> dict[str, NDArray[np.floating]]:
     """Tensors that ONNX's evaluator computes, by name."""
     model = graph.model
-    protos = [node.proto for node in graph.stored if not graph.is_constant(node)]
-    read = {name for proto in protos for name in proto.input}
+    nodes = [node for node in graph.stored if not graph.is_constant(node)]
+    protos = [node.proto for node in nodes]
+    read = {name for node in nodes for name in node.inputs}
     constants = [
         numpy_helper.from_array(graph.constants[name], name)
         for name in sorted(read & graph.constants.keys())
@@ -109,7 +111,7 @@ def _evaluated(
     part = helper.make_graph(
         protos,
         "checked",
-        [helper.make_tensor_value_info(graph.input, graph.input_type, None)],
+        [helper.make_tensor_value_info(each.name, each.type, None) for each in graph.inputs],
         [helper.make_tensor_value_info(name, 0, None) for name in tensors],
         constants,
     )
@@ -117,7 +119,7 @@ def _evaluated(
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = ReferenceEvaluator(whole).run(None, {graph.input: feed})
+            found = evaluator(whole, graph.opset).run(None, dict(feed))
     except Exception as error:  # the evaluator raises whatever NumPy does
         reason = str(error).partition("\n")[0]
         rule = f"cannot be run by ONNX's reference evaluator: {reason}"

@@ -17,13 +17,14 @@ from onnx.reference import ReferenceEvaluator
 
 from hwsim.config import LayerConfig
 from hwsim.config.activation import FUNCTIONS, Function
-from hwsim.models.importers.onnx_graph import Graph, Node, needed
+from hwsim.models.importers.onnx_graph import Graph, needed
+from hwsim.models.importers.onnx_node import Node
 from hwsim.workload.activation import activate
 
 __all__ = ["COMPOSED", "compose"]
 
-#: Operation of a node that stands for a composed function: ``function`` times ``factor``.
-COMPOSED = "composed activation"
+#: Operation of a node, none of ONNX, that stands for a function: ``function`` times ``factor``.
+COMPOSED = "Activation"
 #: Operations on each value by itself.
 _ELEMENTWISE = frozenset(
     {

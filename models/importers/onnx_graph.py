@@ -22,8 +22,10 @@ from onnx.reference import ReferenceEvaluator
 
 from hwsim.config import TensorShape
 from hwsim.errors import InputError
+from hwsim.models.importers.onnx_inputs import Source, read_inputs
+from hwsim.models.importers.onnx_node import Node
 
-__all__ = ["HEADS", "VIEWS", "Graph", "Node", "needed", "read", "unsupported"]
+__all__ = ["HEADS", "VIEWS", "Graph", "needed", "read", "unsupported"]
 
 Array = NDArray[Any]
 
@@ -46,43 +48,23 @@ VIEWS = frozenset(
 _SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
 #: Longest message, nodes of an operation that it names, and the longest name there.
 _LONGEST, _NAMED, _NAME = 600, 3, 60
-#: Axes that an input may have, its batch among them.
-_RANKS = (2, 3, 4)
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operation; ``name`` is the node's, or its output's where the node has none."""
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: dict[str, Any]
-    proto: onnx.NodeProto
 
 
 @dataclass
 class Graph:
-    """A network's operations, from its only input to its only output.
+    """A network's operations, from its inputs to its only output.
 
     ``constants`` are the stored tensors, to which folding adds. ``readers`` counts the readers of
-    each tensor. ``heads`` are operations at the end that are left out.
-
-    The input tensor holds a batch of ``(C, H, W)`` images of ``input_shape``, in its own shape
-    ``input_dims`` behind the batch axis; ``input_order`` is the index of each of its values in the
-    image, ``None`` where they are in order. ``input_type`` is ONNX's number of its type.
+    each tensor. ``heads`` are operations at the end that are left out. The inputs hold a batch of
+    ``(C, H, W)`` images of ``input_shape``.
     """
 
     source: Path
     remark: str
     model: onnx.ModelProto
     opset: int
-    input: str
-    input_type: int
+    inputs: tuple[Source, ...]
     input_shape: TensorShape
-    input_dims: tuple[int, ...]
-    input_order: NDArray[np.int64] | None
     batch: int
     output: str
     nodes: list[Node]
@@ -173,7 +155,7 @@ class Graph:
         return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
 
 
-def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
+def read(path: Path | str, size: Sequence[int] | None = None, until: str | None = None) -> Graph:
     """Read and check a file.
 
     Parameters
@@ -182,12 +164,13 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
         The ONNX file.
     size
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
+    until
+        Tensor that is the output in place of the file's: what is computed of it is left out.
 
     Raises
     ------
     InputError
-        The file is not ONNX, not valid, or not a network with one input of known size and one
-        output.
+        The file is not ONNX, not valid, or not a network with inputs of known sizes and one output.
     """
     path = Path(path)
     model, files = _model(path)
@@ -195,27 +178,29 @@ def read(path: Path | str, size: Sequence[int] | None = None) -> Graph:
     constants = {tensor.name: _array(path, tensor) for tensor in graph.initializer}
     if graph.sparse_initializer:
         raise InputError(path, "sparse_initializer", None, "must be stored as dense tensors")
-    inputs = [value for value in graph.input if value.name not in constants]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        rule = f"must have one input and one output, not {len(inputs)} and {len(graph.output)}"
-        raise InputError(path, "graph", None, rule)
-    output = graph.output[0].name
-    nodes = needed([_node(proto) for proto in graph.node], output)
-    heads = _heads(nodes, output)
+    every = [_node(proto) for proto in graph.node]
+    output = _output(path, model, every, until)
+    nodes = needed(every, output)
+    heads = () if until else _heads(nodes, output)
     if heads:
         output = heads[0].inputs[0]
         nodes = needed(nodes, output)
-    batch, dims = _dims(path, inputs[0], size)
-    shape, order = _image(path, inputs[0], dims, nodes)
+    # an input that only other outputs need does not matter
+    read = {name for node in nodes for name in node.inputs} | {output}
+    inputs = [value for value in graph.input if value.name in read - constants.keys()]
+    readers = {value.name: [n for n in nodes if value.name in n.inputs] for value in inputs}
+    batch, shape, sources = read_inputs(path, inputs, readers, size)
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
     remark = f"opset {opset}, by {producer}" if producer else f"opset {opset}"
     left_out = [node.op for node in heads if node.op in HEADS]
     if left_out:
         remark += f", without {' and '.join(left_out)} at the end"
+    if until:
+        remark += f", {len(nodes)} of its {len(every)} nodes, until {until}"
     found = Graph(
-        path, remark, model, opset, inputs[0].name, inputs[0].type.tensor_type.elem_type, shape,
-        dims, order, batch, output, nodes, constants, heads, tuple(nodes), files,
+        path, remark, model, opset, sources, shape, batch, output, nodes, constants, heads,
+        tuple(nodes), files,
     )  # fmt: skip
     found.count_readers()
     found.fold_all()
@@ -270,6 +255,26 @@ def needed(nodes: Sequence[Node], output: str) -> list[Node]:
     return kept[::-1]
 
 
+def _output(path: Path, model: onnx.ModelProto, nodes: Sequence[Node], until: str | None) -> str:
+    """Name of the output: the file's only one, or the tensor that is asked for."""
+    if until is not None:
+        if until not in {name for node in nodes for name in node.outputs}:
+            raise InputError(
+                path, "--until", until, "must be a tensor that a node of the file gives"
+            )
+        return until
+    outputs: list[str] = [value.name for value in model.graph.output]
+    if len(outputs) != 1:
+        rule = f"must have one output, not {len(outputs)}: choose a tensor with --until, such as "
+        raise InputError(path, "graph", None, rule + _some(outputs))
+    return outputs[0]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join([*map(_short, names[:_NAMED]), *(["..."] if len(names) > _NAMED else [])])
+
+
 def _heads(nodes: Sequence[Node], output: str) -> tuple[Node, ...]:
     """Nodes at the end from the first of :data:`HEADS` on, between which nothing else is read."""
     readers = Counter(name for node in nodes for name in node.inputs)
@@ -283,55 +288,6 @@ def _heads(nodes: Sequence[Node], output: str) -> tuple[Node, ...]:
     tail.reverse()
     first = next((index for index, node in enumerate(tail) if node.op in HEADS), len(tail))
     return tuple(tail[first:])
-
-
-def _dims(
-    path: Path, value: onnx.ValueInfoProto, size: Sequence[int] | None
-) -> tuple[int, tuple[int, ...]]:
-    """Return batch, which is 1 where it is not fixed, and the other axes of the input."""
-    stored = [
-        dim.dim_value if dim.HasField("dim_value") else None
-        for dim in value.type.tensor_type.shape.dim
-    ]
-    key, dims = f"input {value.name}.shape", stored
-    if size is not None:
-        fits = len(size) == len(stored) - 1 and all(
-            fixed in (None, given) for fixed, given in zip(stored[1:], size, strict=True)
-        )
-        if not fits:
-            given = "x".join(map(str, size))
-            raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
-        dims = [stored[0] if stored else None, *size]
-    if len(dims) not in _RANKS:
-        raise InputError(path, key, dims, "must be (N, C, H, W), (N, C, W) or (N, values)")
-    if not all(dims[1:]):
-        rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
-        raise InputError(path, key, dims, rule)
-    return dims[0] or 1, tuple(dim for dim in dims[1:] if dim)
-
-
-def _image(
-    path: Path, value: onnx.ValueInfoProto, dims: tuple[int, ...], nodes: Sequence[Node]
-) -> tuple[TensorShape, NDArray[np.int64] | None]:
-    """Shape of the image that the input holds, and the order of its values there.
-
-    An input that is only transposed to ``(N, C, H, W)`` or ``(N, C, W)`` holds its channels last.
-    """
-    readers = [node for node in nodes if value.name in node.inputs]
-    last = [0, len(dims), *range(1, len(dims))]
-    is_last = bool(readers) and all(
-        node.op == "Transpose" and list(node.attributes.get("perm", ())) == last for node in readers
-    )
-    sizes = (dims[-1], *dims[:-1]) if is_last else dims
-    axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")
-    try:
-        shape = TensorShape.model_validate(dict(zip(axes, sizes, strict=False)))
-    except ValueError as error:
-        rule = "must be sizes that a layer may have"
-        raise InputError(path, f"input {value.name}.shape", dims, rule) from error
-    if not is_last:
-        return shape, None
-    return shape, np.moveaxis(np.arange(shape.size).reshape(sizes), 0, -1)
 
 
 def unsupported(graph: Graph, handled: Collection[str], *, verbose: bool = False) -> None:

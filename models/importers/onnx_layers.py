@@ -11,6 +11,8 @@ from hwsim.models.importers import (
     onnx_affine,
     onnx_pad,
     onnx_pools,
+    onnx_resize,
+    onnx_transposed,
     onnx_views,
     onnx_weights,
 )
@@ -24,7 +26,11 @@ __all__ = ["load", "network_name"]
 
 
 def load(
-    path: Path | str, size: Sequence[int] | None = None, *, verbose: bool = False
+    path: Path | str,
+    size: Sequence[int] | None = None,
+    until: str | None = None,
+    *,
+    verbose: bool = False,
 ) -> FloatModel:
     """Read an ONNX file as a network with its weights, which computes what the file computes.
 
@@ -34,6 +40,8 @@ def load(
         The ONNX file.
     size
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
+    until
+        Tensor that is the output in place of the file's: what is computed of it is left out.
     verbose
         Name every unsupported node, however long the message.
 
@@ -44,7 +52,7 @@ def load(
         that the layers here do not have; or a tensor differs from that of ONNX's reference
         evaluator on a random input.
     """
-    graph = read(path, size)
+    graph = read(path, size, until)
     compose(graph)
     unsupported(graph, _HANDLERS, verbose=verbose)
     builder = Builder(graph, _HANDLERS)
@@ -67,9 +75,12 @@ _HANDLERS: dict[str, Handler] = onnx_activations.HANDLERS | {
     "Cast": onnx_views.cast,
     "Concat": onnx_views.concat,
     "Conv": onnx_weights.conv,
+    "ConvTranspose": onnx_transposed.conv_transpose,
+    "DepthToSpace": onnx_views.view,
     "Div": onnx_affine.divide,
     "Dropout": onnx_views.dropout,
     "Flatten": onnx_views.view,
+    "Gather": onnx_views.view,
     "Gemm": onnx_weights.gemm,
     "GlobalAveragePool": onnx_pools.global_pool,
     "Identity": onnx_views.same,
@@ -80,9 +91,14 @@ _HANDLERS: dict[str, Handler] = onnx_activations.HANDLERS | {
     "Pad": onnx_pad.pad,
     "ReduceMean": onnx_pools.reduce_mean,
     "Reshape": onnx_views.view,
+    "Resize": onnx_resize.resize,
+    "Slice": onnx_views.view,
+    "SpaceToDepth": onnx_views.view,
+    "Split": onnx_views.view,
     "Squeeze": onnx_views.view,
     "Sub": onnx_affine.subtract,
     "Sum": onnx_affine.add,
     "Transpose": onnx_views.view,
     "Unsqueeze": onnx_views.view,
+    "Upsample": onnx_resize.resize,
 }

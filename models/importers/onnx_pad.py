@@ -8,7 +8,7 @@ import numpy as np
 
 from hwsim.config.window import Sides, plain
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["pad"]
@@ -30,7 +30,7 @@ def pad(builder: Builder, node: Node) -> Value:
     if all(_takes_border(builder, value, border, each) for each in _readers(builder, node)):
         return replace(builder.view(node, value), border=border)
     settings = {"type": "avgpool", "R": 1, "padding": plain(border)}
-    return builder.layer(node, [builder.value(node)], settings)
+    return builder.layer(node, [builder.image(node, is_plain=True)], settings)
 
 
 def _border(builder: Builder, node: Node, value: Value) -> Sides:

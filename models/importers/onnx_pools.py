@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 from hwsim.models.importers.onnx_window import rounded_up, window
 
@@ -25,22 +25,20 @@ def average_pool(builder: Builder, node: Node) -> Value:
 
 
 def _pool(builder: Builder, node: Node, kind: str) -> Value:
-    builder.image(node)
-    value, kernel = builder.value(node), node.attributes.get("kernel_shape", ())
+    value, kernel = builder.image(node, is_plain=True), node.attributes.get("kernel_shape", ())
     settings = {"type": kind, **window(builder, node, value, tuple(kernel))}
+    counts = kind == "avgpool" and bool(node.attributes.get("count_include_pad", 0))
     if node.attributes.get("ceil_mode", 0):
-        settings |= rounded_up(builder, node, value, settings, kind)
-    is_padded = settings.get("padding", 0) and kind == "avgpool"
-    if is_padded and not node.attributes.get("count_include_pad", 0):
-        rule = "must be 1 where there is padding: each average divides by the whole window"
-        raise builder.graph.refuse(node, "count_include_pad", 0, rule)
+        settings |= rounded_up(builder, node, value, settings, counts=counts)
+    if kind == "avgpool" and not counts and (settings.get("padding") or settings.get("ceil")):
+        settings["count_include_pad"] = False
     return builder.layer(node, [value], settings)
 
 
 def global_pool(builder: Builder, node: Node) -> Value:
     """Convert a GlobalAveragePool."""
-    builder.image(node)
-    return builder.layer(node, [builder.value(node)], {"type": "globalavgpool"})
+    value = builder.image(node, is_plain=True)
+    return builder.layer(node, [value], {"type": "globalavgpool"})
 
 
 def reduce_mean(builder: Builder, node: Node) -> Value:
@@ -58,7 +56,7 @@ def reduce_mean(builder: Builder, node: Node) -> Value:
     is_global = order.shape[-1] == pixels and np.array_equal(
         np.sort(order), channels * pixels + np.arange(pixels)
     )
-    if -1 in over or not is_global:
+    if not over or -1 in over or not is_global:
         raise builder.graph.refuse(node, "axes", tuple(axes), "must be height and width")
     pooled = builder.layer(node, [value], {"type": "globalavgpool"})
     keepdims = node.attributes.get("keepdims", 1)

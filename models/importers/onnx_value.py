@@ -89,6 +89,14 @@ class Value:
         return self.order is None and (self.dims == sizes or is_line)
 
     @property
+    def is_all(self) -> bool:
+        """Whether the tensor has each of the activations once."""
+        if self.order is None:
+            return True
+        size = self.shape.size
+        return self.order.size == size and len(np.unique(self.order)) == size
+
+    @property
     def is_flat(self) -> bool:
         """Whether the tensor is ``(N, values)``."""
         return len(self.dims) == 1
@@ -118,7 +126,8 @@ class Value:
     def spread(self, constant: NDArray[Any]) -> NDArray[np.float64] | None:
         """Arrange a constant that meets the tensor as ``(C, 1, 1)`` or ``(C, H, W)``.
 
-        ``None`` where it does not broadcast to the tensor, or meets a value more than once.
+        ``None`` where it does not broadcast to the tensor, or meets an activation with different
+        values. What meets an activation that the tensor has not does not matter.
         """
         size, array = self.shape, constant.astype(np.float64)
         if array.size == 1 and array.ndim <= 1 + len(self.dims):
@@ -127,12 +136,16 @@ class Value:
             full = np.broadcast_to(array, (1, *self.dims)).reshape(-1)
         except ValueError:
             return None
-        if self.order is not None:
-            order = self.order.reshape(-1)
-            if order.size != size.size or len(np.unique(order)) != order.size:
-                return None
-            full = full[np.argsort(order)]
-        by_channel = full.reshape(size.channels, -1)
-        if (by_channel == by_channel[:, :1]).all():
-            return by_channel[:, :1, None].copy()
-        return full.reshape(size.channels, size.height, size.width)
+        met = np.full(size.size, np.nan)
+        met[self.indices.reshape(-1)] = full
+        if not np.array_equal(met[self.indices.reshape(-1)], full, equal_nan=True):
+            return None
+        by_channel, unmet = met.reshape(size.channels, -1), np.isnan(met)
+        first = np.zeros(size.channels)
+        channel, pixel = np.nonzero(~unmet.reshape(by_channel.shape))
+        # of each channel one value: the last that is written
+        first[channel] = by_channel[channel, pixel]
+        if (by_channel == first[:, None])[~unmet.reshape(by_channel.shape)].all():
+            return first[:, None, None]
+        met[unmet] = 0
+        return met.reshape(size.channels, size.height, size.width)

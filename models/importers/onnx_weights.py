@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,29 @@ from numpy.typing import NDArray
 
 from hwsim.models.importers.float_model import LayerFloats
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
+from hwsim.models.importers.onnx_order import chosen
 from hwsim.models.importers.onnx_value import Affine, Value
 from hwsim.models.importers.onnx_window import window
 
-__all__ = ["conv", "gemm", "matmul"]
+__all__ = ["bias_of", "conv", "gemm", "matmul"]
 
 Floats = NDArray[np.float32]
 
 
 def conv(builder: Builder, node: Node) -> Value:
     """Convert a Conv."""
-    value, weight = builder.image(node), builder.floats(node, 1, "weight")
+    groups = int(node.attributes.get("group", 1))
+    value, weight = builder.raw(node), builder.floats(node, 1, "weight")
+    channels = None
+    if groups == 1 and len(value.dims) == 3 and value.is_all and not value.is_image:
+        channels = chosen(value.shape, value.indices)
+    if channels is None:
+        value = builder.image(node)
+    elif weight is not None and weight.shape[1:2] == (len(channels),):
+        # the order of channels is that of the weights
+        value = replace(value, order=None)
+        weight = weight[:, np.argsort(channels)]
     if weight is None or weight.ndim not in (3, 4):
         rule = "must have the dimensions M, C / G, R, S, or M, C / G, S"
         raise builder.graph.refuse(
@@ -30,7 +42,6 @@ def conv(builder: Builder, node: Node) -> Value:
     if tuple(node.attributes.get("kernel_shape", kernel)) != kernel:
         shape = node.attributes["kernel_shape"]
         raise builder.graph.refuse(node, "kernel_shape", shape, f"must be the weight's {kernel}")
-    groups = int(node.attributes.get("group", 1))
     if groups * weight.shape[1] != value.shape.channels:
         rule = f"must fit {value.shape.channels} input channels in {groups} groups"
         raise builder.graph.refuse(node, "weight shape", weight.shape, rule)
@@ -38,12 +49,12 @@ def conv(builder: Builder, node: Node) -> Value:
     if groups > 1:
         settings["G"] = groups
     filters = weight if weight.ndim == 4 else weight[:, :, None]
-    floats = LayerFloats(filters, _bias(builder, node, weight.shape[0]))
+    floats = LayerFloats(filters, bias_of(builder, node, weight.shape[0]))
     affine = value.affine
     if affine is not None:
         if not affine.is_per_channel or (settings.get("padding") and affine.shift.any()):
             # the border is 0 behind the shift, and would be another value before it
-            value = builder.value(node)
+            value = builder.image(node, is_plain=True)
         else:
             floats = _after(floats, affine, value.shape.channels, groups)
     return builder.layer(node, [value], settings, floats)
@@ -74,8 +85,10 @@ def gemm(builder: Builder, node: Node) -> Value:
 
 
 def matmul(builder: Builder, node: Node) -> Value:
-    """Convert a MatMul with a constant weight."""
+    """Convert a MatMul with a constant weight: of values, or of each of several rows."""
     weight = builder.floats(node, 1, "weight")
+    if len(builder.raw(node).dims) > 1:
+        return _rows(builder, node, weight)
     return _fc(builder, node, None if weight is None else weight.T)
 
 
@@ -96,7 +109,7 @@ def _fc(
         shape = None if weight is None else weight.shape
         rule = f"must have 2 dimensions, and {depth} columns"
         raise builder.graph.refuse(node, "weight shape (M, K)", shape, rule)
-    bias = _bias(builder, node, len(weight)) * np.float32(bias_scale)
+    bias = bias_of(builder, node, len(weight)) * np.float32(bias_scale)
     # a column of each activation: of all that the tensor has of it, in the order of the layer
     columns: NDArray[Any] = np.zeros((len(weight), value.shape.size), dtype=np.float64)
     np.add.at(columns.T, value.indices, weight.T.astype(np.float64) * scale)
@@ -112,8 +125,35 @@ def _fc(
     return builder.layer(node, [value], {"type": "fc", "M": len(weight)}, floats)
 
 
-def _bias(builder: Builder, node: Node, channels: int) -> Floats:
-    """Return the third input of a Conv or Gemm, ``(M,)``; zeros where it is absent."""
+def _rows(builder: Builder, node: Node, weight: Floats | None) -> Value:
+    """Convert a product of each row ``(N, ..., K)``: a convolution of one pixel."""
+    value, graph = builder.value(node), builder.graph
+    depth, pixels = value.dims[-1], value.shape.height * value.shape.width
+    if weight is None or weight.ndim != 2 or len(weight) != depth:
+        shape = None if weight is None else weight.shape
+        raise graph.refuse(
+            node, "weight shape (K, M)", shape, f"must have 2 dimensions, {depth} rows"
+        )
+    # channels of the layer along the last axis, its pixels along the others
+    order = value.indices.reshape(-1, depth)
+    channels = order[0] // pixels
+    places = order[:, 0] - channels[0] * pixels
+    is_rows = value.shape.channels == depth and np.array_equal(
+        order, channels * pixels + places[:, None]
+    )
+    if not is_rows:
+        rule = "must have the channels of a layer along its last axis"
+        raise graph.refuse(node, f"input {node.inputs[0]}", value.dims, rule)
+    filters = np.zeros((weight.shape[1], depth, 1, 1), np.float32)
+    filters[:, channels, 0, 0] = weight.T
+    floats = LayerFloats(filters, np.zeros(len(filters), np.float32))
+    result = builder.layer(node, [value], {"type": "conv", "M": len(filters), "R": 1}, floats)
+    rows = np.arange(len(filters)) * pixels + places[:, None]
+    return builder.view(node, result, rows.reshape(*value.dims[:-1], len(filters)))
+
+
+def bias_of(builder: Builder, node: Node, channels: int) -> Floats:
+    """Return the third input of a convolution or a Gemm, ``(M,)``; zeros where it is absent."""
     bias = builder.floats(node, 2, "bias")
     if bias is None:
         return np.zeros(channels, dtype=np.float32)

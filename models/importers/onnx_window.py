@@ -7,7 +7,7 @@ from typing import Any
 
 from hwsim.config.window import Sides, pair, plain, sides
 from hwsim.models.importers.onnx_builder import Builder
-from hwsim.models.importers.onnx_graph import Node
+from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 
 __all__ = ["rounded_up", "window"]
@@ -77,7 +77,7 @@ def _pads(builder: Builder, node: Node, value: Value, settings: dict[str, Any]) 
 
 
 def rounded_up(
-    builder: Builder, node: Node, value: Value, settings: dict[str, Any], kind: str
+    builder: Builder, node: Node, value: Value, settings: dict[str, Any], *, counts: bool
 ) -> dict[str, Any]:
     """Return the setting for an output size that is rounded up, empty where nothing changes.
 
@@ -89,13 +89,13 @@ def rounded_up(
         Activations that the node reads.
     settings
         Window of the layer, from :func:`window`.
-    kind
-        ``maxpool`` or ``avgpool``.
+    counts
+        Whether padding counts as pixels: then what lies beyond it must not be reached.
 
     Raises
     ------
     InputError
-        A window would average positions outside, or begin outside.
+        A window would average pixels beyond the padding, or begin outside.
     """
     strides, dilations = pair(settings.get("stride", 1)), pair(settings.get("dilation", 1))
     top, left, bottom, right = sides(settings.get("padding", 0))
@@ -108,7 +108,7 @@ def rounded_up(
         room = size + before + after - dilation * (taps - 1) - 1
         if room % stride:
             begins_outside = (room // stride + 1) * stride >= size + before
-            if kind == "avgpool" or begins_outside:
+            if counts or begins_outside:
                 rule = "must be 0 where windows would reach outside"
                 raise builder.graph.refuse(node, "ceil_mode", 1, rule)
             rounding = {"ceil": True}

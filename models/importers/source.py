@@ -32,6 +32,7 @@ def read(
     network: str,
     weights: Path | None,
     size: Sequence[int] | None = None,
+    until: str | None = None,
     *,
     verbose: bool = False,
 ) -> FloatModel:
@@ -45,6 +46,8 @@ def read(
         File of the weights; ``None`` for an ONNX file.
     size
         Axes of the input behind the batch, for an ONNX file that leaves some open.
+    until
+        Tensor of an ONNX file that is the output in place of the file's.
     verbose
         Name every node of an ONNX file that is unsupported, however long the message.
 
@@ -61,10 +64,13 @@ def read(
         extras.require("onnx")
         from hwsim.models.importers.onnx_layers import load
 
-        return load(network, size, verbose=verbose)
+        return load(network, size, until, verbose=verbose)
     if size is not None:
         rule = "must be absent: only an ONNX file leaves sizes open"
         raise InputError("command line", "--size", "x".join(map(str, size)), rule)
+    if until is not None:
+        rule = "must be absent: only an ONNX file names its tensors"
+        raise InputError("command line", "--until", until, rule)
     config = NetworkConfig.read(network)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {config.name}"

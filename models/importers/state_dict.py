@@ -21,6 +21,8 @@ Tensors = dict[str, NDArray[np.float32]]
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 #: Prefixes that wrappers of a model add to every name.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
+#: Ends of the names that ``torch.nn.utils.prune`` gives a weight and its mask.
+_ORIGINAL, _MASK = "_orig", "_mask"
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 
 
@@ -50,10 +52,28 @@ def read(path: Path | str) -> Tensors:
         raise InputError(path, "suffix", path.suffix, rule)
     if not tensors:
         raise InputError(path, "", None, "must hold floating-point tensors by name")
+    tensors = _pruned(path, tensors)
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return tensors
+
+
+def _pruned(path: Path, tensors: Tensors) -> Tensors:
+    """Multiply weights with their masks, where PyTorch's pruning was not made permanent."""
+    found = dict(tensors)
+    for name in tensors:
+        if not name.endswith(_ORIGINAL):
+            continue
+        plain = name.removesuffix(_ORIGINAL)
+        mask = found.get(f"{plain}{_MASK}")
+        if mask is None or mask.shape != tensors[name].shape:
+            shape = None if mask is None else mask.shape
+            rule = f"must be given, of shape {tensors[name].shape}, beside {name}"
+            raise InputError(path, f"{plain}{_MASK}", shape, rule)
+        del found[name], found[f"{plain}{_MASK}"]
+        found[plain] = tensors[name] * mask
+    return found
 
 
 def _safetensors(path: Path) -> Tensors:
@@ -81,11 +101,15 @@ def _safetensors(path: Path) -> Tensors:
 def _torch(path: Path) -> Tensors:
     extras.require("compress")
     import pickle
+    import warnings
 
     import torch
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # of layouts of sparse tensors that are in beta
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         rule = (
             "must hold tensors only, not Python objects or code: save the weights alone, "
@@ -97,11 +121,16 @@ def _torch(path: Path) -> Tensors:
     except Exception as error:  # torch raises almost anything for a damaged file
         reason = str(error).partition("\n")[0]
         raise InputError(path, "", None, f"must be a state dict of PyTorch: {reason}") from error
-    return {
-        name: tensor.detach().to(torch.float32).numpy()
-        for name, tensor in _unwrapped(path, loaded).items()
-        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
-    }
+    found = {}
+    for name, tensor in _unwrapped(path, loaded).items():
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            continue
+        if tensor.is_meta:
+            raise InputError(path, name, None, "must have values: it is a tensor of shape alone")
+        # sparse tensors of all layouts
+        dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
+        found[name] = dense.to(torch.float32).numpy()
+    return found
 
 
 def _unwrapped(path: Path, loaded: object) -> Mapping[str, Any]:

@@ -34,6 +34,8 @@ class Bursts(wiring.Component):
         ``addr`` and ``len`` as AXI has them.
     done : ``In(1)``
         A burst has ended.
+    cancel : ``In(1)``
+        Request no other burst of the block than the one that is offered.
     busy : ``Out(1)``
         A burst will be requested or is under way.
     """
@@ -41,6 +43,7 @@ class Bursts(wiring.Component):
     block: stream.Interface
     burst: stream.Interface
     done: Signal
+    cancel: Signal
     busy: Signal
 
     def __init__(self, bus: BusConfig, beats_width: int = 16) -> None:
@@ -52,6 +55,7 @@ class Bursts(wiring.Component):
                 "block": In(stream.Signature(data.StructLayout(block))),
                 "burst": Out(stream.Signature(data.StructLayout(burst))),
                 "done": In(1),
+                "cancel": In(1),
                 "busy": Out(1),
             }
         )
@@ -115,5 +119,8 @@ class Bursts(wiring.Component):
                 left.eq(block.beats),
             ]
         with m.Elif(taken & ends_block):
+            m.d.sync += active.eq(0)
+        # what is offered has to stay until it is taken
+        with m.If(self.cancel & (~self.burst.valid | self.burst.ready)):
             m.d.sync += active.eq(0)
         return m

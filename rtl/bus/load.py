@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -66,12 +66,16 @@ class Load(wiring.Component):
         Addresses and steps in memory are bytes, multiples of a beat; ``beats`` and ``words`` count
         per row: ``beats == ceil(words * width / data_width)``. Nothing may be 0. The engine takes
         four blocks that follow each other in whatever state the memory is.
+    cancel : ``In(1)``
+        Drop all blocks; hold it until the engine is no longer ``busy``, when the bursts under way
+        have ended. No block may be offered meanwhile.
     axi : ``Out(read_port)``
     write : ``Out(memory_write(...))``
         ``target`` and ``index`` of the memory, which never waits; the word in the low bits of
         ``data``.
     busy : ``Out(1)``
-        A block is queued or under way; 0 from the first cycle on in which every word is written.
+        A block is queued or under way; 0 from the first cycle on in which every word is written,
+        or cancelled.
     error : ``Out(1)``
         A beat came with an error since the engine was last idle; stays until the next block.
     beat : ``Out(1)``
@@ -79,6 +83,7 @@ class Load(wiring.Component):
     """
 
     block: stream.Interface
+    cancel: Signal
     axi: Any
     write: Any
     busy: Signal
@@ -95,6 +100,7 @@ class Load(wiring.Component):
         super().__init__(
             {
                 "block": In(stream.Signature(block_layout(bus))),
+                "cancel": In(1),
                 "axi": Out(read_port(bus.addr_width, bus.data_width)),
                 "write": Out(
                     memory_write(
@@ -127,6 +133,7 @@ class Load(wiring.Component):
             bursts.burst.ready.eq(ar.ready),
             self.beat.eq(r.valid & r.ready),
             bursts.done.eq(self.beat & r.last),
+            bursts.cancel.eq(self.cancel),
         ]
         with m.If(self.beat & (r.resp != OKAY)):
             m.d.sync += self.error.eq(1)
@@ -134,12 +141,15 @@ class Load(wiring.Component):
             m.d.sync += self.error.eq(0)
 
         active = self._receive(m, received)
-        m.d.comb += self.busy.eq(received.r_rdy | active | self.write.valid)
+        m.d.comb += self.busy.eq(
+            received.r_rdy | active | self.write.valid | (self.cancel & bursts.busy)
+        )
         return m
 
     def _queue(self, m: Module, name: str, layout: data.StructLayout) -> SyncFIFO:
         """Queue of the fields of a block that one walker needs."""
-        m.submodules[name] = queue = SyncFIFO(width=layout.size, depth=LOAD_QUEUE)
+        queue = SyncFIFO(width=layout.size, depth=LOAD_QUEUE)
+        m.submodules[name] = ResetInserter(self.cancel)(queue)
         fields = data.View(layout, queue.w_data)
         m.d.comb += [fields[field].eq(self.block.p[field]) for field in layout.members]
         return queue
@@ -162,11 +172,12 @@ class Load(wiring.Component):
             queue.r_en.eq(~active | ends_block),
         ]
 
-        m.d.sync += self.write.valid.eq(word)
+        m.d.sync += self.write.valid.eq(word & ~self.cancel)
         m.d.sync += [self.write.target.eq(walk.target), self.write.index.eq(walk.index)]
         m.d.sync += self.write.addr.eq(addr)
         for width, codes in self.targets.items():
-            m.submodules[f"unpack_{width}"] = unpack = Unpack(self.bus.data_width, width)
+            unpack = Unpack(self.bus.data_width, width)
+            m.submodules[f"unpack_{width}"] = ResetInserter(self.cancel)(unpack)
             chosen = Signal(name=f"chosen_{width}")
             m.d.comb += [
                 chosen.eq(active & walk.target.matches(*codes)),
@@ -187,6 +198,9 @@ class Load(wiring.Component):
         with m.If(queue.r_en):
             m.d.sync += active.eq(queue.r_rdy)
             m.d.sync += [walk.eq(fresh), addr.eq(fresh.to), left.eq(fresh.words)]
+        with m.If(self.cancel):
+            m.d.comb += self.axi.r.ready.eq(1)
+            m.d.sync += active.eq(0)
         return active
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -57,6 +57,9 @@ class Store(wiring.Component):
     block : ``In(stream.Signature(block_layout(bus)))``
         ``address`` and ``row_step`` are bytes, multiples of a beat. Nothing may be 0, but steps of
         a single row. Taken while the engine is not busy.
+    cancel : ``In(1)``
+        Drop the block; hold it for two cycles and until the engine is no longer ``busy``, when the
+        bursts under way are written and answered. No block may be offered meanwhile.
     read : ``Out(memory_read(...))``
     axi : ``Out(write_port)``
     busy : ``Out(1)``
@@ -74,6 +77,7 @@ class Store(wiring.Component):
     """
 
     block: stream.Interface
+    cancel: Signal
     read: Any
     axi: Any
     busy: Signal
@@ -87,6 +91,7 @@ class Store(wiring.Component):
         super().__init__(
             {
                 "block": In(stream.Signature(block_layout(bus))),
+                "cancel": In(1),
                 "read": Out(memory_read(ADDRESS_BITS, width, index=INDEX_BITS)),
                 "axi": Out(write_port(bus.addr_width, bus.data_width)),
                 "busy": Out(1),
@@ -115,8 +120,12 @@ class Store(wiring.Component):
             bursts.block.p.row_step.eq(block.row_step),
             bursts.block.p.rows.eq(block.rows),
             bursts.block.p.beats.eq(beats),
+            bursts.cancel.eq(self.cancel),
             self.busy.eq(bursts.busy),
         ]
+        # words that no burst takes any more
+        dropped = Signal()
+        m.d.comb += dropped.eq(self.cancel & ~bursts.busy)
 
         # the data of a burst may go from the cycle on after its address
         aw, w, b = self.axi.aw, self.axi.w, self.axi.b
@@ -131,7 +140,8 @@ class Store(wiring.Component):
             b.ready.eq(1),
             bursts.done.eq(b.valid),
         ]
-        m.submodules.pack = pack = Pack(self.width, self.bus.data_width)
+        pack = Pack(self.width, self.bus.data_width)
+        m.submodules.pack = ResetInserter(dropped)(pack)
         position = Signal(LEN_BITS)
         m.d.comb += [
             w.valid.eq(pack.o.valid & lengths.r_rdy),
@@ -152,13 +162,14 @@ class Store(wiring.Component):
         with m.Elif(taken):
             m.d.sync += self.error.eq(0)
 
-        self._read(m, taken, pack)
+        self._read(m, taken, dropped, pack)
         return m
 
-    def _read(self, m: Module, taken: Signal, pack: Pack) -> None:
+    def _read(self, m: Module, taken: Signal, dropped: Signal, pack: Pack) -> None:
         """Read the words of a block, no more than there is room for."""
         block = self.block.p
-        m.submodules.words = words = SyncFIFO(width=self.width + 1, depth=STORE_AHEAD)
+        words = SyncFIFO(width=self.width + 1, depth=STORE_AHEAD)
+        m.submodules.words = ResetInserter(dropped)(words)
         ahead = Signal(range(STORE_AHEAD + 1))
         active = Signal()
         addr = Signal(16, reset_less=True)
@@ -205,3 +216,5 @@ class Store(wiring.Component):
             pack.i.payload.eq(words.r_data),
             words.r_en.eq(pack.i.ready),
         ]
+        with m.If(dropped):
+            m.d.sync += [active.eq(0), comes.eq(0), ahead.eq(0)]

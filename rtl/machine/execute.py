@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,8 +50,9 @@ class Execute(wiring.Component):
     done : ``Out(1)``
         The last result is written in this cycle.
     stalled : ``Out(1)``
-        Nothing has moved for ``STALL_LIMIT`` cycles, the array offers what no job takes, or it
-        wants more when all results are written: the descriptor contradicts itself.
+        Nothing has moved for ``STALL_LIMIT`` cycles, the array offers what no job takes, or array
+        or vector unit has more, or wants more, when all results are written: the descriptor
+        contradicts itself.
     takes : ``Out(1)``
         The array takes a beat of activations.
     """
@@ -202,7 +203,8 @@ class Execute(wiring.Component):
         with m.If(self.start):
             m.d.sync += waits.eq(1)
         stuck = waits & (idle == STALL_LIMIT - 1)
-        m.d.comb += unfinished.eq(self.done & is_array & ~core.rests)
+        vector_rests = vector.rests & ~feeder.beat.valid
+        m.d.comb += unfinished.eq(self.done & Mux(is_vector, ~vector_rests, ~core.rests))
         m.d.comb += self.stalled.eq(spurious | stuck | unfinished)
 
         return m

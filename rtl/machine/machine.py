@@ -125,6 +125,8 @@ class Machine(wiring.Component):
             sequencer.stalled.eq(execute.stalled),
             execute.start.eq(sequencer.execute),
             execute.abort.eq(sequencer.abort),
+            load.cancel.eq(sequencer.abort),
+            store.cancel.eq(sequencer.abort),
             execute.job.eq(sequencer.job),
         ]
 

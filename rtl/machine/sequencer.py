@@ -334,7 +334,8 @@ class Sequencer(wiring.Component):
                     m.d.comb += fault.eq(error_code("conflict"))
                 with m.If(loading.check & (loading.command_0 != self.digest)):
                     m.d.comb += fault.eq(error_code("design"))
-                with m.If(self._bad(loading)):
+                keeps_last = loading.keep & (loading.stop | (index + 1 == self.length))
+                with m.If(self._bad(loading) | keeps_last):
                     m.d.comb += fault.eq(error_code("descriptor"))
                 m.next = "Barrier"
             with m.State("Barrier"):

@@ -55,6 +55,8 @@ class Vector(wiring.Component):
         Words belong to the job from the next cycle on, those before have left.
     word : ``In(stream.Signature(ArrayLayout(signed(act_width), word_lanes)))``
     psum : ``Out(stream.Signature(ArrayLayout(signed(psum_width), lanes)))``
+    rests : ``Out(1)``
+        It holds nothing of a window, neither words nor beats.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Vector(wiring.Component):
     start: Signal
     word: stream.Interface
     psum: stream.Interface
+    rests: Signal
 
     def __init__(self, *, word_lanes: int, lanes: int, act_width: int, psum_width: int) -> None:
         for name, size in (("lanes", lanes), ("act_width", act_width)):
@@ -85,6 +88,7 @@ class Vector(wiring.Component):
                 "start": In(1),
                 "word": In(stream.Signature(data.ArrayLayout(signed(act_width), word_lanes))),
                 "psum": Out(stream.Signature(data.ArrayLayout(signed(psum_width), lanes))),
+                "rests": Out(1),
             }
         )
 
@@ -155,6 +159,13 @@ class Vector(wiring.Component):
             m.d.sync += Value.cast(result).eq(Value.cast(result)[beat:])
             m.d.sync += left.eq(left - 1)
         m.d.comb += self.psum.valid.eq(left != 0)
+        # a window begins with its first word
+        begun = Signal()
+        with m.If(self.start):
+            m.d.sync += begun.eq(0)
+        with m.Elif(transfer):
+            m.d.sync += begun.eq(~window.last)
+        m.d.comb += self.rests.eq(~begun & ~valids[0] & ~valids[1] & (left == 0))
         m.d.comb += Value.cast(self.psum.payload).eq(
             Value.cast(result)[: self.lanes * self.psum_width]
         )

@@ -16,7 +16,7 @@ from hwsim.contract.machine import OUTPUT_STAGE
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
 
-__all__ = ["ArrayConfig", "Count", "power_of_two", "wing"]
+__all__ = ["ArrayConfig", "Count", "divisors", "power_of_two", "wing"]
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -25,6 +25,11 @@ def power_of_two(value: int, key: str) -> None:
     """Refuse, with ``ValueError``, a value of ``key`` that is no power of two."""
     if value & (value - 1):
         raise ValueError(f"{key} must be a power of two, not {value}")
+
+
+def divisors(value: int) -> list[int]:
+    """Numbers that divide ``value``, the least first."""
+    return [number for number in range(1, value + 1) if value % number == 0]
 
 
 def wing(module: str) -> Any:
@@ -96,6 +101,21 @@ class ArrayConfig(Config):
         """Number of multipliers."""
         raise NotImplementedError
 
+    def splits(self, multipliers: int) -> list[dict[str, int | None]]:
+        """Shapes of ``multipliers`` multipliers: fields in which each differs from the array.
+
+        Ports, and memories in total, stay as they are where the shape lets them. A shape may break
+        a rule of the family, which the design of that shape then says.
+        """
+        return []
+
+    def port_bits(self, numbers: NumberConfig) -> dict[str, int]:
+        """Bits of a beat of ``weight``, ``act`` and ``ofmap``, flags included.
+
+        Empty where the family does not say.
+        """
+        return {}
+
     @property
     def block(self) -> int:
         """Positions of K that one PE sees in a cycle."""
@@ -157,8 +177,11 @@ class ArrayConfig(Config):
         return self.family
 
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
-        """Bits of data that ``weight``, ``act`` and ``ofmap`` carry: no flags, no addresses."""
-        raise NotImplementedError
+        """Bits of data that ``weight``, ``act`` and ``ofmap`` carry: no flags, no addresses.
+
+        Empty where the family does not say: its energy is not known then.
+        """
+        return {}
 
     @property
     def counts_shapes(self) -> bool:

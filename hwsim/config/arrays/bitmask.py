@@ -105,6 +105,40 @@ class BitmaskConfig(DecodingConfig):
             )
         return self
 
+    def splits(self, multipliers: int) -> list[dict[str, int | None]]:
+        """Every power of two of clusters, each with its share of the PEs."""
+        found: list[dict[str, int | None]] = []
+        clusters = 1
+        while multipliers % clusters == 0:
+            sharing = multipliers // clusters
+            depths = {
+                field: max(1, getattr(self, field) * self.cluster_pes // sharing)
+                for field in ("mask_depth", "entry_depth")
+            }
+            found.append(
+                {
+                    "pes": multipliers,
+                    "clusters": clusters,
+                    "window": max(1, self.window * self.clusters // clusters),
+                    **depths,
+                    **self.shaped(multipliers, sharing, self.cluster_pes),
+                }
+            )
+            clusters *= 2
+        return found
+
+    def port_bits(self, numbers: NumberConfig) -> dict[str, int]:
+        """A word for each PE that is loaded, a word of each cluster, partial sums of a beat."""
+        word, pieces = max(self.PIECE, numbers.weight_width), self.chunk // self.PIECE
+        banks = self.cluster_pes // self.load_pes
+        bank = max(1, (banks - 1).bit_length())
+        address = (max(self.mask_depth * pieces, self.entry_depth, 2) - 1).bit_length()
+        return {
+            "weight": 1 + bank + address + self.load_pes * word,
+            "act": self.window * self.clusters * numbers.act_width + 1,
+            "ofmap": self.beat_psums * numbers.psum_width,
+        }
+
     @property
     def banks(self) -> Banks:
         """Accumulator banks of a PE."""

@@ -114,6 +114,36 @@ class CSCConfig(DecodingConfig):
         """Number of multipliers."""
         return self.pes * self.lanes
 
+    def splits(self, multipliers: int) -> list[dict[str, int | None]]:
+        """Every power of two of PEs, with its lanes."""
+        found: list[dict[str, int | None]] = []
+        pes = 1
+        while multipliers % pes == 0:
+            lanes = multipliers // pes
+            found.append(
+                {
+                    "pes": pes,
+                    "lanes": lanes,
+                    "window": max(1, self.window * self.lanes // lanes),
+                    "entry_depth": max(1, self.entry_depth * self.pes // pes),
+                    **self.shaped(pes, pes, self.pes),
+                    "drain_lanes": min(lanes, max(1, self.beat_psums // pes)),
+                }
+            )
+            pes *= 2
+        return found
+
+    def port_bits(self, numbers: NumberConfig) -> dict[str, int]:
+        """A word for each PE that is loaded, positions of all lanes, partial sums of a beat."""
+        fields = self.weight_fields(numbers)
+        if self.codebook_bits is not None:
+            fields |= {"kind": 2, "data": max(fields["data"], numbers.weight_width)}
+        return {
+            "weight": sum(fields.values()) + (self.load_pes - 1) * fields["data"],
+            "act": self.window * self.lanes * numbers.act_width,
+            "ofmap": self.beat_psums * numbers.psum_width,
+        }
+
     @property
     def banks(self) -> Banks:
         """Accumulator banks of a PE."""

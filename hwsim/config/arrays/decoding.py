@@ -116,6 +116,19 @@ class DecodingConfig(ArrayConfig):
             fields["drain_pes"] = gcd(self.drain_pes, self.load_pes)
         return {"pes": pes, **fields}
 
+    def shaped(self, pes: int, sharing: int, own: int) -> dict[str, int | None]:
+        """Fields of an array of ``pes`` PEs, of which ``sharing`` share the filters, not ``own``.
+
+        Accumulators hold the sums of as many filters as before; a beat loads as many PEs, and has
+        as many partial sums, where there are so many.
+        """
+        drained = min(pes, self.beat_psums)
+        return {
+            "acc_depth": max(1, self.acc_depth * own // sharing),
+            "load_pes": min(self.load_pes, sharing),
+            "drain_pes": None if drained == pes else drained,
+        }
+
     def border(self, **fields: int) -> list[Part]:
         """What joins streams and PEs, as it grows with the PEs."""
         few = self.load_pes

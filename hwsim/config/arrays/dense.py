@@ -162,6 +162,15 @@ class DenseConfig(SystolicConfig):
         """A weight's code, and an activation."""
         return numbers.weight_width, numbers.act_width
 
+    def port_bits(self, numbers: NumberConfig) -> dict[str, int]:
+        """As of every systolic array; compressed words, and a word of the gather list."""
+        found = super().port_bits(numbers)
+        if self.decompresses:
+            found["weight"] = self.word_weights * numbers.weight_width
+        if self.gather_depth is not None:
+            found["act"] += self.rows * max(1, (self.gather_depth - 1).bit_length())
+        return found
+
     def traffic(self, numbers: NumberConfig, events: Mapping[str, int]) -> dict[str, int]:
         """As of every systolic array; compressed words, and the words of the gather list."""
         found = super().traffic(numbers, events)

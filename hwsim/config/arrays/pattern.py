@@ -130,6 +130,14 @@ class PatternConfig(SystolicConfig):
             "act": acts * self.rows * numbers.act_width,
         }
 
+    def port_bits(self, numbers: NumberConfig) -> dict[str, int]:
+        """A kernel of each filter, four taps of each row, a partial sum of each filter."""
+        kernel = 4 * numbers.weight_width + self.id_bits(numbers)
+        return super().port_bits(numbers) | {
+            "weight": self.cols * kernel,
+            "act": self.rows * self.word_beats * numbers.act_width,
+        }
+
     def parts(self, numbers: NumberConfig) -> list[Part]:
         """Those of every weight-stationary array, and the window unit."""
         sizes = {"rows": (self.rows, 2, 6), "cols": (self.cols, 2, 6)}

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.arrays.base import ArrayConfig, power_of_two
+from hwsim.config.arrays.base import ArrayConfig, divisors, power_of_two
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
 from hwsim.contract.events import Strobe
@@ -83,6 +83,24 @@ class SystolicConfig(ArrayConfig):
     def multipliers(self) -> int:
         """Number of multipliers."""
         return self.rows * self.cols
+
+    def splits(self, multipliers: int) -> list[dict[str, int | None]]:
+        """Every number of rows that divides the PEs, with its columns."""
+        each = self.multipliers // (self.rows * self.cols)
+        if multipliers % each:
+            return []
+        pes = multipliers // each
+        return [{"rows": rows, "cols": pes // rows} for rows in divisors(pes)]
+
+    def port_bits(self, numbers: NumberConfig) -> dict[str, int]:
+        """Operands of a row or a column of PEs, and partial sums of a row."""
+        weight, act = self.stream_bits(numbers)
+        weights, acts = (self.cols, self.rows) if self.dataflow == "ws" else (self.rows, self.cols)
+        return {
+            "weight": weights * weight,
+            "act": acts * act,
+            "ofmap": self.cols * numbers.psum_width,
+        }
 
     @property
     def reuse(self) -> int:

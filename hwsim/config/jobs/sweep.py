@@ -1,4 +1,4 @@
-"""A sweep: a grid over any fields of designs and networks, and what a good point is."""
+"""A sweep: a space of designs, networks, weights and memories, and what a good point is."""
 
 from __future__ import annotations
 
@@ -11,48 +11,73 @@ from pydantic import Field, field_validator, model_validator
 
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
+from hwsim.config.jobs.metrics import SILICON, check_metric
 
-__all__ = ["METRICS", "Metric", "SweepConfig", "fields_of"]
+__all__ = [
+    "MAX_POINTS",
+    "BoundConfig",
+    "SamplerConfig",
+    "SpaceConfig",
+    "SweepConfig",
+    "fields_of",
+]
 
-#: Points a grid may have; more is a mistake in the file rather than a wish.
+#: Points that may be looked at one by one; of a larger space a sampler takes some.
 MAX_POINTS = 100_000
 #: Values nested in one grid value; an alias can repeat a branch without end.
 MAX_NODES = 1000
 
-Metric = Literal[
-    "cycles", "time_us", "area_mm2", "time_area", "energy_uj", "mhz", "multipliers",
-    "utilization", "macs", "useful_macs", "nonzeros", "bits", "bits_values", "bits_indices",
-    "bits_pointers", "bits_padding",
-]  # fmt: skip
-
-#: What is measured at a point: column -> what it is, with its unit; the label of its axis.
-METRICS: dict[Metric, str] = {
-    "cycles": "cycles of all layers",
-    "time_us": "time of all layers (us)",
-    "area_mm2": "area with memories (mm2)",
-    "time_area": "time x area (us mm2)",
-    "energy_uj": "energy of all layers (uJ)",
-    "mhz": "clock (MHz)",
-    "multipliers": "multipliers (count)",
-    "utilization": "utilization (useful MACs per multiplier and cycle)",
-    "macs": "dense work (MACs)",
-    "useful_macs": "MACs with both operands non-zero (MACs)",
-    "nonzeros": "non-zero weights (count)",
-    "bits": "stored weights (bits)",
-    "bits_values": "weight values (bits)",
-    "bits_indices": "indices (bits)",
-    "bits_pointers": "pointers (bits)",
-    "bits_padding": "padding (bits)",
-}
-
-#: Metrics that need a technology.
-SILICON: tuple[Metric, ...] = ("time_us", "area_mm2", "time_area", "energy_uj", "mhz")
-
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Memories = Annotated[list[str | None], Field(min_length=1)]
+Counts = Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)]
 
 
-class SweepConfig(Config):
-    """A grid of points; every point is one design and one network, simulated cycle-exact.
+def _alone() -> list[str | None]:
+    return [None]
+
+
+class BoundConfig(Config):
+    """Least and greatest value that a metric may have."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("must give min or max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min must be at most max ({self.max}), not {self.min}")
+        return self
+
+
+class SamplerConfig(Config):
+    """Which points of a space are looked at.
+
+    ``exhaustive`` takes all of them; ``sobol`` spreads ``points`` evenly; ``nsga2`` begins like
+    ``sobol`` and then breeds ``population`` points at a time from the best so far; ``optuna`` asks
+    the library of that name (extra ``optuna``).
+    """
+
+    kind: Literal["exhaustive", "sobol", "nsga2", "optuna"] = "exhaustive"
+    #: Points to look at.
+    points: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    #: Points of a generation.
+    population: Annotated[int, Field(ge=4, le=10_000)] = 64
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+
+    @model_validator(mode="after")
+    def _has_a_budget(self) -> Self:
+        if self.kind == "exhaustive" and self.points is not None:
+            raise ValueError("points must be absent for kind exhaustive: it takes all")
+        if self.kind != "exhaustive" and self.points is None:
+            raise ValueError(f"points must be given for kind {self.kind}")
+        return self
+
+
+class SpaceConfig(Config):
+    """Axes of a space: each value of one with each value of all others.
 
     ``grid`` maps a dotted field of the design (``arch.array.rows``) or of the network
     (``network.layers.conv2.weight_density``; ``network.weight_density`` for all weighted layers)
@@ -60,29 +85,33 @@ class SweepConfig(Config):
     and a value is either given to all of them or a list with one value for each.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    description: str = ""
-    #: Base designs and networks, by name or path; one name or a list, each crossed with the grid.
-    arch: Names
-    network: Names
+    #: Base designs and networks, by name or path.
+    arch: Names = Field(default_factory=list)
+    network: Names = Field(default_factory=list)
+    #: Multipliers that each design is to have: it is then taken in every shape of so many that its
+    #: family has (``splits`` of its array). Absent: as it is.
+    multipliers: Counts | None = None
+    #: Checkpoints. Absent: synthetic weights at the densities of the network file.
+    weights: Names | None = None
+    #: Memories outside, which the design's machine runs the network from; ``null``: the array
+    #: alone, whose streams never wait.
+    memory: Memories = Field(default_factory=_alone)
     #: Batch: images run together.
-    images: Annotated[int, Field(ge=1, le=100_000)] = 1
-    #: Seed of synthetic operands.
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
-    #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. Absent: they
-    #: are not measured.
-    technology: str | None = None
-    grid: Annotated[dict[str, list[Any]], Field(min_length=1)]
-    #: Result columns that span each network's Pareto front; the first two are the axes of the plot.
-    objectives: Annotated[dict[Metric, Literal["min", "max"]], Field(min_length=2)]
+    images: Counts = Field(default_factory=lambda: [1])
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
 
-    @field_validator("arch", "network", mode="before")
+    @field_validator("arch", "network", "weights", "memory", mode="before")
     @classmethod
     def _one_name_is_a_list(cls, raw: object) -> object:
         return [raw] if isinstance(raw, str) else raw
 
+    @field_validator("multipliers", "images", mode="before")
+    @classmethod
+    def _one_count_is_a_list(cls, raw: object) -> object:
+        return [raw] if isinstance(raw, int) else raw
+
     @model_validator(mode="after")
-    def _grid_is_well_formed(self) -> Self:
+    def _axes_are_well_formed(self) -> Self:
         seen: set[str] = set()
         for key, values in self.grid.items():
             fields = fields_of(key)
@@ -95,16 +124,73 @@ class SweepConfig(Config):
                     raise ValueError(f"grid.{key}: {name} must be given once")
                 seen.add(name)
             _check_values(key, len(fields), values)
-        for metric in self.objectives:
-            if metric in SILICON and self.technology is None:
-                raise ValueError(f"technology: must be given for the objective {metric}")
-        for key in ("arch", "network"):
-            if len(set(getattr(self, key))) < len(getattr(self, key)):
-                raise ValueError(f"{key}: must list each name once")
-        points = math.prod(map(len, (self.arch, self.network, *self.grid.values())))
-        if points > MAX_POINTS:
-            raise ValueError(f"grid: must have at most {MAX_POINTS} points, not {points}")
+        for key in ("arch", "network", "weights", "memory", "images", "multipliers"):
+            values = getattr(self, key) or []
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key}: must list each one once")
         return self
+
+
+class SweepConfig(SpaceConfig):
+    """A space, which of its points are looked at, and what is sought.
+
+    A sweep is one space, or with ``runs`` several, whose keys replace the sweep's own; their
+    ``grid`` is added to the sweep's. Points of all runs compete.
+    """
+
+    name: Name
+    description: str = ""
+    runs: dict[Name, SpaceConfig] = Field(default_factory=dict)
+    #: Seed of synthetic operands.
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. Absent: they
+    #: are not measured.
+    technology: str | None = None
+    #: Size the memories of each design for the point's workload (``hwsim fit``) before its area and
+    #: energy are taken.
+    fit: bool = False
+    #: Metrics that span the Pareto fronts; the first two are the axes of the plot.
+    objectives: Annotated[dict[str, Literal["min", "max"]], Field(min_length=2)]
+    #: Metric -> bounds. Points outside are kept, and say which bound they miss by how much.
+    constraints: dict[str, BoundConfig] = Field(default_factory=dict)
+    sampler: SamplerConfig = SamplerConfig()
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _a_kind_is_a_sampler(cls, raw: object) -> object:
+        return {"kind": raw} if isinstance(raw, str) else raw
+
+    @model_validator(mode="after")
+    def _names_what_is_measured(self) -> Self:
+        for section in ("objectives", "constraints"):
+            for metric in getattr(self, section):
+                check_metric(section, metric)
+                if metric in SILICON and self.technology is None:
+                    what = section.removesuffix("s")
+                    raise ValueError(f"technology: must be given for the {what} {metric}")
+        if self.fit and self.technology is None:
+            raise ValueError("technology: must be given with fit, which compares areas")
+        for name, space in self.spaces.items():
+            where = f"runs.{name}." if name else ""
+            for key in ("arch", "network"):
+                if not getattr(space, key):
+                    raise ValueError(f"{where}{key}: must be given")
+        return self
+
+    @property
+    def spaces(self) -> dict[str, SpaceConfig]:
+        """Space of each run, whole; without runs the sweep's own under an empty name."""
+        own = {key: getattr(self, key) for key in SpaceConfig.model_fields}
+        if not self.runs:
+            return {"": SpaceConfig(**own)}
+        return {
+            name: SpaceConfig(
+                **own
+                | {key: getattr(run, key) for key in run.model_fields_set}
+                | {"grid": self.grid | run.grid}
+            )
+            for name, run in self.runs.items()
+        }
 
     @classmethod
     def read(cls, name: str | Path) -> Self:

@@ -155,6 +155,18 @@ def test_sizes_that_a_file_leaves_open(hwsim, tmp_path):
     assert (code, "--size = '1x28x28': must be absent" in out) == (2, True)
 
 
+def test_a_network_is_read_until_a_tensor(hwsim, tmp_path):
+    net = Model((3, 6, 6))
+    x = net.conv("x", 4, 3)
+    net.save(tmp_path, net.node("Special", x, domain="com.example"), "odd.onnx")
+    assert hwsim("import", "odd.onnx")[0] == 2
+    assert hwsim("import", "odd.onnx", "--until", x)[0] == 0
+    network = NetworkConfig.read(tmp_path / "build/import/odd/odd.yaml")
+    assert network.source.endswith(f"1 of its 2 nodes, until {x}")
+    code, out = hwsim("import", "lenet5", "--weights", "x.pth", "--until", x)
+    assert (code, f"--until = {x!r}: must be absent" in out) == (2, True)
+
+
 def test_every_unsupported_node_is_named_where_that_is_asked(hwsim, tmp_path):
     net, x = Model((3, 6, 6)), "x"
     for index in range(9):

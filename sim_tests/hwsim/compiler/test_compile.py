@@ -236,6 +236,12 @@ def test_lenet5_takes_these_cycles(dataflow, cycles):
     [
         {"name": "odd", "type": "activation", "function": "silu"},
         {"name": "odd", "type": "mul", "inputs": ["c", "c"]},
+        {"name": "odd", "type": "slice", "M": 2},
+        {"name": "odd", "type": "shuffle", "G": 2},
+        {"name": "odd", "type": "upsample", "stride": 2},
+        {"name": "odd", "type": "depth_to_space", "stride": 2},
+        {"name": "odd", "type": "space_to_depth", "stride": 2},
+        {"name": "odd", "type": "crop", "padding": 1},
     ],
 )
 def test_what_a_machine_has_no_unit_for_is_one_line(layer):
@@ -245,3 +251,10 @@ def test_what_a_machine_has_no_unit_for_is_one_line(layer):
         compile_network(small_machine(), net, blank(net))
     assert f"layers.odd.type = '{kind}': runs on no machine" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_average_of_the_pixels_inside_is_one_line():
+    pool = {"name": "odd", "type": "avgpool", "R": 2, "padding": 1, "count_include_pad": False}
+    net = network({"name": "c", "type": "conv", "M": 4, "R": 1}, pool)
+    with pytest.raises(InputError, match=r"odd\.count_include_pad = False: runs on no"):
+        compile_network(small_machine(), net, blank(net))

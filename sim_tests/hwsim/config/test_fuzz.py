@@ -23,7 +23,7 @@ from hwsim.config.jobs.storage import StorageConfig
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
-from hwsim.sweeps.grid import expand
+from hwsim.sweeps.space import Space
 
 READERS: list[type[Config]] = [
     ArchConfig,
@@ -169,7 +169,7 @@ def test_one_wrong_value_in_a_good_file(cls: type[Config], data: st.DataObject) 
     def read() -> Config:
         config = parse(cls, good, "fuzz")
         if isinstance(config, SweepConfig):
-            expand(config, "fuzz")
+            list(Space(config, "fuzz"))
         return config
 
     assert "\n" not in told(read)

@@ -8,13 +8,16 @@ import hwsim
 from hwsim import InputError
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.config.parts import PartsConfig, keys_of, probe_of
+from hwsim.config.parts import PartsConfig, clock_probe, keys_of, probe_of
 from hwsim.contract.parts import Part, linear, places
 from hwsim.cost.area import area
 from hwsim.cost.book import Book
 from hwsim.cost.memories import process
 
 RECORD = PartsConfig.read("sg13g2")
+DESIGNS = sorted(
+    path.stem for kind in ("arch", "machine") for path in (CONFIGS / kind).glob("*.yaml")
+)
 
 #: Small designs that are no probes of themselves.
 SMALL = {
@@ -57,23 +60,30 @@ def test_composed_logic_is_that_of_the_whole(name, tmp_path):
     )
 
 
-def test_every_shipped_design_is_on_record():
-    for path in sorted((CONFIGS / "arch").glob("*.yaml")):
-        arch = ArchConfig.read(path)
-        for part, key in keys_of(arch):
-            assert key in RECORD.parts, f"{arch.name} {part}: python benchmarks/parts.py"
-
-
-@pytest.mark.parametrize("name", ["dense_8x8_ws", "dense_8x8_os", "nm_2x4_4x8_ws"])
-def test_the_record_is_of_this_rtl(name):
+@pytest.mark.parametrize("design", DESIGNS)
+def test_the_record_is_of_this_rtl(design):
+    """Parts and clock of every design that ships; `python benchmarks/parts.py` renews them."""
     pytest.importorskip("amaranth", reason="needs the RTL generator: pip install 'hwsim[rtl]'")
-    from hwsim.rtl.emit.rtlil import rtl_digest
+    from hwsim.rtl.emit.rtlil import design_rtlil, rtl_digest
     from hwsim.rtl.synth.parts import part_rtl
 
-    arch = ArchConfig.read(name)
+    arch = ArchConfig.read(design)
     for part, key in keys_of(arch):
         text, module = part_rtl(probe_of(arch, part), part)
-        assert RECORD.parts[key].rtl == rtl_digest(text, module.removeprefix("\\"))
+        assert RECORD.parts[key].rtl == rtl_digest(text, module.removeprefix("\\")), part
+    probe = clock_probe(arch)
+    digest = rtl_digest(design_rtlil(probe)[1], probe.name)
+    clocks = [key for key in RECORD.clocks if key.startswith(f"{probe.digest} ")]
+    assert clocks
+    assert {RECORD.clocks[key].rtl for key in clocks} == {digest}
+
+
+def test_nothing_else_is_on_record():
+    archs = [ArchConfig.read(design) for design in DESIGNS]
+    assert {key for arch in archs for _, key in keys_of(arch)} == set(RECORD.parts)
+    assert {clock_probe(arch).digest for arch in archs} == {
+        key.split(" ")[0] for key in RECORD.clocks
+    }
 
 
 def test_keys_are_those_of_the_probes():

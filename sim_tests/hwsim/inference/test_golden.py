@@ -419,3 +419,29 @@ def test_an_activation_layer_needs_its_table_and_8_bits():
     weights = Checkpoint("gated", {}, {}, tables={"act": np.zeros(256, np.int8)})
     with pytest.raises(InputError, match=r"numbers\.act_width = 12: must be at most 8: act looks"):
         golden.run(gated(), weights, images, NumberConfig(act_width=12))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_average_of_the_pixels_inside_equals_plain_loops(seed):
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    pool = {
+        "name": "pool", "type": "avgpool", "R": 3, "S": 2, "stride": [2, 1],
+        "padding": [1, 0, 2, 1], "count_include_pad": False,
+    }  # fmt: skip
+    raw = {"name": "one", "input": {"channels": 2, "height": 5, "width": 4}, "layers": [pool]}
+    config = NetworkConfig.model_validate(raw)
+    multiplier, shift = int(rng.integers(1000, 9000)), 15
+    weights = Checkpoint("one", {}, {}, rescales={"pool": Rescale((multiplier,), shift)})
+    act = rng.integers(-128, 128, (2, 2, 5, 4)).astype(np.int8)
+    found = golden.run(config, weights, act).logits.reshape(2, 2, 3, 4)
+    for n, c, p, q in np.ndindex(found.shape):
+        pixels = [
+            int(act[n, c, y, x])
+            for y in range(2 * p - 1, 2 * p + 2)
+            for x in range(q, q + 2)
+            if 0 <= y < 5 and 0 <= x < 4
+        ]
+        own = (2 * multiplier * 6 + len(pixels)) // (2 * len(pixels))
+        rounded = (sum(pixels) * own + (1 << shift >> 1)) >> shift
+        assert found[n, c, p, q] == min(max(rounded, -128), 127)

@@ -12,6 +12,7 @@ from hwsim.cost import storage
 from hwsim.errors import InputError
 from hwsim.studies import compare, prove
 from hwsim.studies.compare import Curve
+from hwsim.sweeps import known
 
 CASES = [
     Case("dense", test=0.9920, heldout=0.9900),
@@ -229,3 +230,21 @@ def test_two_designs_of_one_name_are_refused(tmp_path):
     config, path = study(tmp_path, [Case("dense")], runs=runs)
     with pytest.raises(InputError, match="must not be another design of the name dense_8x8_ws"):
         compare.run(config, str(path))
+
+
+def test_a_study_counts_nothing_that_is_known(tmp_path, monkeypatch):
+    config, path = study(tmp_path, CASES[:2])
+    store = tmp_path / "points.sqlite"
+    first = compare.run(config, str(path), store=store)
+    monkeypatch.setattr(known, "evaluate", None)
+    again = compare.run(config, str(path), store=store)
+    assert again.to_dict() == first.to_dict()
+
+
+def test_weights_that_are_written_again_are_counted_again(tmp_path):
+    store = tmp_path / "points.sqlite"
+    found = []
+    for keep in (0.5, 0.1):
+        config, path = study(tmp_path, [Case("dense"), Case("some", "nonstructured", keep)])
+        found.append(compare.run(config, str(path), store=store).variants[-1].result.useful_macs)
+    assert found[1] < found[0]

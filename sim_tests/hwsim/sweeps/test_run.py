@@ -16,9 +16,16 @@ import pytest
 from hwsim.config.base import load, parse
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
-from hwsim.sweeps.grid import Point, expand
-from hwsim.sweeps.run import pending, run
-from hwsim.sweeps.store import Row, Store
+from hwsim.sweeps.bounds import Bounds
+from hwsim.sweeps.engines.base import Evaluate
+from hwsim.sweeps.engines.local import local
+from hwsim.sweeps.evaluate import Measured
+from hwsim.sweeps.point import Point
+from hwsim.sweeps.run import Looked, Search
+from hwsim.sweeps.samplers.exhaustive import Exhaustive
+from hwsim.sweeps.samplers.nsga2 import NSGA2
+from hwsim.sweeps.space import Space
+from hwsim.sweeps.store import Store
 
 PATIENCE_S = 60
 
@@ -30,8 +37,12 @@ import os, signal, sys, time
 from pathlib import Path
 from hwsim.config.base import load
 from hwsim.config.jobs.sweep import SweepConfig
-from hwsim.sweeps.grid import expand
-from hwsim.sweeps.run import pending, run
+from hwsim.sweeps.bounds import Bounds
+from hwsim.sweeps.engines.local import local
+from hwsim.sweeps.evaluate import Measured
+from hwsim.sweeps.run import Search
+from hwsim.sweeps.samplers.exhaustive import Exhaustive
+from hwsim.sweeps.space import Space
 from hwsim.sweeps.store import Store
 
 FOLDER = Path(__file__).parent
@@ -49,15 +60,16 @@ def slow(point):
     started = len((FOLDER / "log").read_text().splitlines())
     while is_held(started):
         time.sleep(0.01)
-    return {"cycles": point.values["arch.array.rows"]}
+    return Measured({"cycles": point.fields["arch.array.rows"]})
 
 if __name__ == "__main__":
     # a shell that starts the tests in the background lets them ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    points = expand(load(SweepConfig, FOLDER / "sweep.yaml"), "sweep.yaml")
-    with Store.open(FOLDER / "sweep.sqlite") as store:
+    space = Space(load(SweepConfig, FOLDER / "sweep.yaml"), "sweep.yaml")
+    with Store.open(FOLDER / "sweep.sqlite") as store, local(slow, 2) as engine:
         print("ready", flush=True)
-        run(pending(points, store), store, slow, jobs=2)
+        search = Search(space, store, {"cycles": "min"}, {}, Bounds(None))
+        search.run(Exhaustive(len(space)), engine)
 """
 
 YAML = """
@@ -71,7 +83,7 @@ objectives: {cycles: min, multipliers: min}
 """
 
 
-def sweep(grid: dict[str, list[Any]]) -> list[Point]:
+def sweep(grid: dict[str, list[Any]]) -> Space:
     raw: dict[str, Any] = {
         "name": "test",
         "arch": "dense_8x8_ws",
@@ -79,15 +91,22 @@ def sweep(grid: dict[str, list[Any]]) -> list[Point]:
         "grid": grid,
         "objectives": {"multipliers": "min", "cycles": "min"},
     }
-    return expand(parse(SweepConfig, raw, "test.yaml"), "test.yaml")
+    return Space(parse(SweepConfig, raw, "test.yaml"), "test.yaml")
 
 
-def rows_of(point: Point) -> dict[str, float]:
-    if point.values["arch.array.rows"] == 13:
+def search(space: Space, store: Store, evaluate: Evaluate, **options: Any) -> Looked:
+    """Look at every point of a space in this process."""
+    searched = Search(space, store, {"cycles": "min"}, {}, Bounds(None), **options)
+    with local(evaluate, 1) as engine:
+        return searched.run(Exhaustive(len(space)), engine)
+
+
+def rows_of(point: Point) -> Measured:
+    if point.fields["arch.array.rows"] == 13:
         raise ZeroDivisionError("thirteen")
-    if point.values["arch.array.rows"] == 14:
+    if point.fields["arch.array.rows"] == 14:
         raise InputError("engine", "rows", 14, "must not be 14")
-    return {"cycles": point.values["arch.array.rows"]}
+    return Measured({"cycles": point.fields["arch.array.rows"]})
 
 
 @pytest.fixture
@@ -147,7 +166,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_killed_at_any_moment_and_resumed_every_point_is_recorded_once(folder: Path) -> None:
-    points = expand(load(SweepConfig, folder / "sweep.yaml"), "sweep.yaml")
+    points = Space(load(SweepConfig, folder / "sweep.yaml"), "sweep.yaml")
     kills = 0
     for target in (1, 9, 20):
         (folder / "hold").write_text(str(len(evaluations(folder)) + target + 4))
@@ -169,7 +188,7 @@ def test_killed_at_any_moment_and_resumed_every_point_is_recorded_once(folder: P
     assert set(final) == {point.key for point in points}
     for point in points:
         result, runs, _ = final[point.key]
-        assert result == f'{{"cycles": {point.values["arch.array.rows"]}}}'
+        assert result == f'{{"cycles": {point.fields["arch.array.rows"]}}}'
         assert runs == 1
     # nothing that was stored is touched, let alone evaluated, again
     assert {key: final[key] for key in known} == known
@@ -200,27 +219,37 @@ def test_interrupt_stores_what_is_under_way(folder: Path) -> None:
 
 def test_each_status_is_recorded_and_only_failures_run_again(tmp_path: Path) -> None:
     points = sweep({"arch.array.rows": [1, 13, 14, 0]})
-    seen: list[Row] = []
+    seen: list[int] = []
     with Store.open(tmp_path / "s.sqlite") as store:
-        assert pending(points, store) == points
-        run(points, store, rows_of, progress=seen.append)
-        rows = store.rows(point.key for point in points)
+        assert search(points, store, rows_of, progress=seen.append).ran == 4
+        rows = list(store.rows(point.key for point in points))
         assert [row.status for row in rows] == ["done", "failed", "invalid", "invalid"]
         assert rows[0].result == {"cycles": 1}
         assert rows[0].fields == {
-            "arch": "dense_8x8_ws", "network": "lenet5", "arch.array.rows": 1
+            "arch": "dense_8x8_ws", "family": "dense", "network": "lenet5", "arch.array.rows": 1
         }  # fmt: skip
         assert rows[1].error == "ZeroDivisionError: thirteen"
         assert rows[2].error == "engine: rows = 14: must not be 14"
         assert rows[3].error.startswith("arch dense_8x8_ws: array.rows = 0:")
-        assert {row.key for row in seen} == {point.key for point in points}
-        assert [p.values["arch.array.rows"] for p in pending(points, store)] == [13]
-        run(pending(points, store), store, rows_of)
+        assert seen == [1, 2, 3, 4]
+        assert search(points, store, rows_of).ran == 1
         assert [row.runs for row in store.rows(p.key for p in points)] == [1, 2, 1, 1]
+        assert search(points, store, rows_of, fresh=True).ran == 4
+        assert [row.runs for row in store.rows(p.key for p in points)] == [2, 3, 2, 2]
+
+
+def test_points_that_resolve_alike_are_one(tmp_path: Path) -> None:
+    points = sweep({"arch.array.rows": [4, 5], "arch.array": [
+        {"family": "dense", "dataflow": "os", "rows": 3, "cols": 3, "acc_depth": None}
+    ]})  # fmt: skip
+    with Store.open(tmp_path / "s.sqlite") as store:
+        looked = search(points, store, lambda point: Measured({"cycles": 1}))
+    assert (len(points), len(looked), looked.ran) == (2, 1, 1)
+    assert [number for number, _ in looked] == [0]
 
 
 def test_a_process_that_dies_is_one_line_and_its_results_stay(folder: Path) -> None:
-    death = "os._exit(9) if point.values['arch.array.rows'] == 7 else None"
+    death = "os._exit(9) if point.fields['arch.array.rows'] == 7 else None"
     (folder / "sweeper.py").write_text(SWEEPER.replace("time.sleep(0.04)", death))
     process = subprocess.run(
         [sys.executable, str(folder / "sweeper.py")],
@@ -234,3 +263,15 @@ def test_a_process_that_dies_is_one_line_and_its_results_stay(folder: Path) -> N
     (folder / "sweeper.py").write_text(SWEEPER)
     assert finish(start(folder)) == 0
     assert len(stored(folder)) == 30
+
+
+def test_a_search_that_is_run_again_asks_for_the_same_and_counts_nothing(tmp_path: Path) -> None:
+    points = sweep({"arch.array.rows": list(range(15, 27)), "arch.array.cols": [1, 2, 3, 4]})
+    ran = []
+    for _ in range(2):
+        sampler = NSGA2(points, 30, population=8, seed=2)
+        with Store.open(tmp_path / "s.sqlite") as store, local(rows_of, 1) as engine:
+            objectives = {"cycles": "min"}
+            search = Search(points, store, objectives, {}, Bounds(None))
+            ran.append(search.run(sampler, engine).ran)
+    assert ran == [30, 0]

@@ -158,6 +158,17 @@ def test_columns_that_died_leave_a_smaller_multiple(torch, net, weights):
     assert int(Columns(12 / 18, multiple=4).mask(weight)[0].sum()) == 3, "less than one multiple"
 
 
+def test_each_filter_of_the_layer_before_keeps_a_reader(torch):
+    """Three channels of four columns: by norm alone, the columns of the first would be kept."""
+    from hwsim.models.constraints.projections import Columns
+
+    weight = torch.tensor([[9.0, 8, 7, 6, 1, 2, 1, 1, 0, 0, 0, 0]])
+    kept = Columns(4 / 12, multiple=2, channels=3)
+    assert kept.mask(weight)[0].nonzero().flatten().tolist() == [0, 1, 2, 5]
+    assert kept.relaxed(0.5).mask(weight)[0].nonzero().flatten().tolist() == list(range(8))
+    assert Columns(4 / 12).mask(weight)[0].nonzero().flatten().tolist() == [0, 1, 2, 3]
+
+
 def every(size):
     return (np.arange(1 << size)[:, None] >> np.arange(size) & 1).astype(bool)
 

@@ -176,3 +176,25 @@ def test_every_image_and_layer_is_reported():
     quantize(drawn(network(), 0), inputs.random(network(), 2), {}, said.append)
     assert said[:2] == ["calibrating: image 1 of 2", "calibrating: image 2 of 2"]
     assert said[2:] == [f"quantizing {name}" for name in ("stem", "a", "b", "c", "d", "e", "fc")]
+
+
+def test_an_average_that_cancels_is_0_in_integers(tmp_path):
+    """Random images have a mean of 0, and so has their average but for rounding."""
+    pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
+    from harness.onnx_cases import Model
+
+    from hwsim.models.importers.onnx_layers import load
+
+    model = Model((1, 4, 4))
+    x = model.node("Conv", "x", model.store(np.ones((1, 1, 1, 1))))
+    x = model.node("Squeeze", model.node("GlobalAveragePool", x), model.ints(2, 3))
+    x = model.node("Gemm", x, model.store(np.ones((2, 1))), transB=1)
+    found = load(model.save(tmp_path, x))
+    images = inputs.random(found.config, 8, 0)
+    checkpoint = quantize(found, images, {})
+    (pool,) = checkpoint.rescales.values()
+    assert 0 < pool.multipliers[0] < 1 << 16
+    logits = golden.run(
+        found.config, checkpoint, golden.input_act(images, checkpoint.input_scale)
+    ).logits
+    assert logits.shape == (8, 2)

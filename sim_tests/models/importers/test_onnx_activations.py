@@ -138,6 +138,15 @@ def test_a_function_in_integers_is_a_table(tmp_path, case):
     assert agreement(found, checkpoint, pictures).correlation > 0.99
 
 
+def test_a_composed_function_whose_nodes_are_numbered_has_a_name(tmp_path):
+    """PyTorch names nodes after modules: ``/4/Mul_2``."""
+    model = Model()
+    x = model.conv("x", 4, 3, name="/0/Conv")
+    model.node("Mul", x, model.node("Sigmoid", x, name="/1/Sigmoid"), name="/1/Mul")
+    found = load(model.save(tmp_path, "out2"))
+    assert [layer.name for layer in found.config.layers] == ["conv_0", "activation_1.Mul"]
+
+
 def test_functions_of_values_and_of_transposed_tensors(tmp_path):
     model = Model()
     x = silu(model, model.node("Transpose", model.conv("x", 4, 3), perm=[0, 2, 3, 1]))

@@ -93,13 +93,75 @@ def test_sizes_that_a_file_leaves_open_are_given(tmp_path):
             load(path, size)
 
 
-def test_two_inputs_are_refused(tmp_path):
-    model = Model()
-    model.inputs += [type(model.inputs[0])()]
-    model.inputs[1].CopyFrom(model.inputs[0])
-    model.inputs[1].name = "y"
-    output = model.node("Add", "x", "y")
-    refused(model, output, tmp_path, "graph: must have one input and one output, not 2 and 1")
+def two_inputs(*shapes, types=(1, 1)):
+    """A model of inputs ``x`` and ``y``."""
+    from onnx import helper
+
+    model = Model(shapes[0])
+    model.inputs = [
+        helper.make_tensor_value_info(name, kind, ["n", *shape])
+        for name, kind, shape in zip("xy", types, shapes, strict=True)
+    ]
+    return model
+
+
+def test_the_channels_of_two_inputs_are_those_of_one_image(tmp_path):
+    from onnx.reference import ReferenceEvaluator
+
+    model = two_inputs((3, 9, 8), (2, 9, 8))
+    joined = model.node("Concat", "y", "x", axis=1)
+    x = model.node("Add", model.conv("x", 4, 3), model.conv(joined, 4, 5))
+    path = model.save(tmp_path, x)
+    found = load(path)
+    assert found.config.input == TensorShape(channels=5, height=9, width=8)
+    assert [layer.type for layer in found.config.layers] == ["slice", "conv", "conv", "add"]
+    images = np.random.default_rng(1).standard_normal((2, 5, 9, 8)).astype(np.float32)
+    (expected,) = ReferenceEvaluator(str(path)).run(None, {"x": images[:, :3], "y": images[:, 3:]})
+    scale = np.abs(expected).max()
+    logits = found.logits(images).reshape(expected.shape)
+    np.testing.assert_allclose(logits / scale, expected / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "types", "line"),
+    [
+        (((3, 9, 8), (3, 9, 7)), (1, 1), "same batch, height and width: x (3, 9, 8), y (3, 9, 7)"),
+        (((3, 9, 8), (3, 9, 8)), (1, 7), "input y.type = 7: must be one of float, uint8, float16"),
+    ],
+)
+def test_inputs_that_are_no_image_together_are_refused(tmp_path, shapes, types, line):
+    model = two_inputs(*shapes, types=types)
+    x = model.node("Add", model.conv("x", 4, 3), model.conv("y", 4, 3))
+    refused(model, x, tmp_path, line)
+
+
+def several(folder):
+    """A file of two inputs and two outputs, and the names of its tensors."""
+    from onnx import helper, save
+
+    model = Model((3, 9, 8))
+    model.inputs += [helper.make_tensor_value_info("y", 1, ["n", 2, 9, 8])]
+    first = model.conv("x", 4, 3)
+    second = model.node("Softmax", model.node("Concat", first, model.conv("y", 4, 2), axis=1))
+    proto = model.proto(first)
+    proto.graph.output.append(helper.make_tensor_value_info(second, 1, None))
+    save(proto, folder / "net.onnx")
+    return folder / "net.onnx", first, second
+
+
+def test_a_file_of_several_outputs_is_read_until_a_tensor(tmp_path):
+    path, first, second = several(tmp_path)
+    line = rf"must have one output, not 2: choose a tensor with --until, such as {first}, {second}"
+    with pytest.raises(InputError, match=line):
+        load(path)
+    found = load(path, until=first).config
+    assert [layer.type for layer in found.layers] == ["conv"]
+    assert found.source == f"net.onnx: ONNX, opset 17, 1 of its 4 nodes, until {first}"
+    joined = "out2"
+    both = load(path, until=joined).config
+    assert [layer.type for layer in both.layers] == ["slice", "conv", "slice", "conv", "concat"]
+    with pytest.raises(InputError, match="--until = 'z': must be a tensor that a node of the file"):
+        load(path, until="z")
 
 
 def test_stored_tensors_may_be_named_as_inputs(tmp_path):

@@ -9,6 +9,7 @@ pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'"
 
 from harness.onnx_cases import Model, drawn, images, reference, refused, same
 
+from hwsim.models.importers.calibrate import agreement, quantize
 from hwsim.models.importers.onnx_layers import load
 
 CONVOLUTIONS = {
@@ -37,6 +38,61 @@ CONVOLUTIONS = {
 def test_convolution(tmp_path, case):
     model = Model()
     assert same(model, model.conv("x", 4, 3, **CONVOLUTIONS[case]), tmp_path) == ["conv"]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"pads": [1] * 4},
+        {"pads": [0, 2, 1, 1], "strides": [2, 1]},
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+        {"strides": [2, 2], "ceil_mode": 1},
+    ],
+)
+def test_averages_of_the_pixels_inside(tmp_path, attributes):
+    """Padding does not count: Inception, ShuffleNet, TensorFlow's SAME."""
+    model = Model()
+    x = model.node("AveragePool", model.conv("x", 4, 3), kernel_shape=[3, 3], **attributes)
+    assert same(model, model.conv(x, 2, 4, kernel=1), tmp_path) == ["conv", "avgpool", "conv"]
+    found = load(tmp_path / "net.onnx")
+    assert not found.config.layers[1].count_include_pad
+    pictures = images(model, 3)
+    checkpoint = quantize(found, pictures, {})
+    assert agreement(found, checkpoint, pictures).correlation > 0.99
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_max_pool_of_any_window_is_pytorchs(tmp_path, seed):
+    """ONNX's evaluator mistakes the sides of padding at stride 1."""
+    torch = pytest.importorskip("torch")
+    print("seed", seed)
+    model = Model(seed=seed)
+    kernel, dilation = model.rng.integers(1, 4, 2).tolist(), model.rng.integers(1, 3, 2).tolist()
+    stride = [1, 1] if seed % 2 else model.rng.integers(1, 4, 2).tolist()
+    pads = [int(model.rng.integers(0, size)) for size in kernel * 2]
+    x = model.node(
+        "MaxPool", "x", kernel_shape=kernel, strides=stride, dilations=dilation, pads=pads
+    )
+    act = images(model, 2)
+    top, left, bottom, right = pads
+    padded = torch.nn.functional.pad(
+        torch.from_numpy(act), (left, right, top, bottom), value=-np.inf
+    )
+    expected = torch.nn.functional.max_pool2d(padded, kernel, stride, 0, dilation).numpy()
+    found = load(model.save(tmp_path, x)).logits(act)
+    np.testing.assert_array_equal(found, expected.reshape(2, -1))
+
+
+@pytest.mark.parametrize("opset", [7, 8, 9, 11, 13, 15])
+def test_a_normalization_of_any_version_is_one_of_inference(tmp_path, opset):
+    """ONNX's evaluator normalizes by the batch in versions 7 to 13; files do not."""
+    logits = []
+    for version in (opset, 17):
+        model = Model(opset=version)
+        x = model.batch_norm(model.node("Relu", model.conv("x", 4, 3)), 4, epsilon=1e-3)
+        path = model.save(tmp_path, model.conv(x, 2, 4, pads=[1] * 4))
+        logits.append(load(path).logits(images(model)))
+    np.testing.assert_array_equal(*logits)
 
 
 def test_convolutions_and_pools_of_lines(tmp_path):

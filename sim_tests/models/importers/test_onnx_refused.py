@@ -124,12 +124,8 @@ REFUSED = {
         conv(pads=[99] * 4),
         "padding = 99: must be a number from 0 to 64, two: [height, width]",
     ),
-    "average of fewer": (
-        one("AveragePool", kernel_shape=[3, 3], pads=[1] * 4),
-        "count_include_pad = 0: must be 1 where there is padding",
-    ),
     "average rounded up": (
-        one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=1),
         "ceil_mode = 1: must be 0 where windows would reach outside",
     ),
     "pool of lines": (one("MaxPool", kernel_shape=[3]), "kernel_shape = (3,): must have 2 numbers"),
@@ -178,7 +174,7 @@ REFUSED = {
     ),
     "not flattened": (
         lambda model: model.node("MatMul", "x", model.random(8, 2), name="it"),
-        "node it (MatMul): input x: must be flattened to (N, K) before",
+        "node it (MatMul): input x = (3, 9, 8): must have the channels of a layer along its last",
     ),
     "gemm of another size": (
         lambda model: model.gemm(model.node("Flatten", "x"), 4, 200, name="it"),

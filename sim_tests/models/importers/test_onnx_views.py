@@ -94,7 +94,9 @@ def test_an_output_in_another_order_is_that_of_the_layer(tmp_path):
     path = model.save(tmp_path, model.node("Transpose", model.conv("x", 4, 3), perm=[0, 2, 3, 1]))
     images = np.random.default_rng(3).standard_normal((2, 3, 9, 8)).astype(np.float32)
     expected = reference(path, images).reshape(2, 7, 6, 4).transpose(0, 3, 1, 2)
-    found = load(path).logits(images).reshape(expected.shape)
+    model = load(path)
+    assert model.config.source.endswith("its output in the order of the last layer")
+    found = model.logits(images).reshape(expected.shape)
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 

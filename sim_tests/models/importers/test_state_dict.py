@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 
 import numpy as np
@@ -149,3 +150,42 @@ def test_without_torch_the_install_command_is_named(tmp_path, monkeypatch):
     (tmp_path / "w.pth").touch()
     with pytest.raises(InputError, match=r"pip install 'hwsim\[compress\]'"):
         state_dict.read(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("layout", ["coo", "csr"])
+def test_sparse_tensors_are_dense_ones(torch, tmp_path, layout):
+    dense = torch.eye(4)
+    with warnings.catch_warnings():
+        # PyTorch's layout CSR is in beta
+        warnings.simplefilter("ignore")
+        sparse = dense.to_sparse() if layout == "coo" else dense.to_sparse_csr()
+    torch.save({"g.weight": sparse, "g.bias": torch.ones(4)}, tmp_path / "net.pth")
+    found = state_dict.read(tmp_path / "net.pth")
+    np.testing.assert_array_equal(found["g.weight"], np.eye(4, dtype=np.float32))
+
+
+def test_a_tensor_without_values_is_refused(torch, tmp_path):
+    torch.save({"g.weight": torch.ones(4, 4, device="meta")}, tmp_path / "net.pth")
+    line = r"g\.weight: must have values: it is a tensor of shape alone"
+    with pytest.raises(InputError, match=line):
+        state_dict.read(tmp_path / "net.pth")
+
+
+def test_pruning_that_was_not_made_permanent_is(torch, tmp_path):
+    """``torch.nn.utils.prune`` keeps ``weight_orig`` and ``weight_mask``."""
+    from torch.nn.utils import prune
+
+    module = torch.nn.Sequential(torch.nn.Linear(6, 5))
+    prune.l1_unstructured(module[0], "weight", amount=0.5)
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    found = state_dict.read(tmp_path / "net.pth")
+    assert found.keys() == {"0.weight", "0.bias"}
+    np.testing.assert_array_equal(found["0.weight"], module[0].weight.detach().numpy())
+    assert np.count_nonzero(found["0.weight"]) == 15
+
+
+def test_a_weight_that_lacks_its_mask_is_refused(torch, tmp_path):
+    torch.save({"g.weight_orig": torch.ones(4, 4)}, tmp_path / "net.pth")
+    line = r"g\.weight_mask: must be given, of shape \(4, 4\), beside g\.weight_orig"
+    with pytest.raises(InputError, match=line):
+        state_dict.read(tmp_path / "net.pth")

@@ -1,15 +1,19 @@
 """The machine in Verilator: networks from memory, values and every counter; faults and stops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from harness.component import seeded
 from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.simulate import simulate
+from hwsim.accelerator.tile import VectorJob
 from hwsim.compiler.compile import compile_network
 from hwsim.config import MemoryConfig, NetworkConfig
 from hwsim.config.base import parse
-from hwsim.contract.descriptors import DESCRIPTOR_BYTES, pack, unpack
+from hwsim.contract.descriptors import DESCRIPTOR_BYTES, pack, places, unpack
+from hwsim.contract.machine import STALL_LIMIT
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
@@ -181,6 +185,56 @@ def test_a_bad_descriptor_ends_the_run_and_the_next_is_right(bench, fields, erro
     assert (failed.error, failed.error_index) == (error, index)
     assert right.error == "none"
     assert (compiled.outputs(right.output) == expected).all()
+
+
+def test_a_vector_job_that_is_fed_too_much_ends_the_run(bench):
+    """What is left in the vector unit would be the next job's."""
+    for seed in range(100, 200):
+        compiled, act, expected = case(bench.arch, seed)
+        tiles = compiled.program.tiles
+        found = [i for i, tile in enumerate(tiles) if isinstance(tile.job, VectorJob)]
+        if found:
+            break
+    index = found[0]
+    bound = tiles[index].job.fields()["feed5_bound"]
+    image = damaged(compiled, act, index, feed5_bound=bound + 1)
+    job = job_of(compiled, memory())
+    (outcome,) = machine_bench.run(bench, image, [job])
+    assert (outcome.error, outcome.error_index) == ("stalled", index)
+    (right,) = machine_bench.run(bench, compiled.image(act), [job])
+    assert (compiled.outputs(right.output) == expected).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_a_descriptor_says_the_next_run_is_right(bench, seed):
+    """Fields with any value: the run ends, by itself or when it is stopped, and leaves nothing."""
+    rng = seeded(600 + seed)
+    compiled, act, expected, _ = with_a_job(bench.arch)
+    good, job = compiled.image(act), job_of(compiled, memory(5, 4))
+    plain = simulate(compiled.program, job.memory)
+    # not those that write: the second program lies in the same memory
+    names = [name for name in places() if not name.startswith("store")]
+    for _ in range(10):
+        index, name = int(rng.integers(len(compiled.program.tiles))), str(rng.choice(names))
+        room = 1 << places()[name][1]
+        # a little more than it was is the likeliest not to be noticed
+        at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
+        was = unpack(good[at].view("<u4").tolist())[name]
+        value = int(rng.choice([was + rng.integers(1, 8), rng.integers(room)])) % room
+        image = damaged(compiled, act, index, **{name: value})
+        both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8), good])
+        shift = len(both) - len(good)
+        bases = tuple(base + shift for base in job.regions)
+        output = (job.output[0] + shift, job.output[1])
+        first = replace(job, stop=int(rng.integers(1, 2 * plain.cycles)))
+        after = replace(job, program=shift, regions=bases, output=output)
+        bad, right = machine_bench.run(bench, both, [first, after])
+        where = f"descriptor {index}: {name} = {value}, stopped at {first.stop}: {bad.error}"
+        assert bad.ended, where
+        assert bad.waited < first.stop + STALL_LIMIT + 5000, where
+        assert right.error == "none", where
+        assert (compiled.outputs(right.output) == expected).all(), where
+        assert right.counters == plain.counters(), where
 
 
 def test_a_program_for_another_design(bench):

@@ -176,8 +176,15 @@ def test_sums_stay_where_the_accumulators_have_rows_for_them(
     simulate, rows, folds, pixels, fits, flag
 ):
     job = JOB | {"command_0": 1 | folds << 16, "command_1": pixels, flag: 1}
-    found, _ = played(simulate, [job], [(34, 0, 9, 0)], rows=rows)
-    assert outcome(found) == ("none" if fits else "descriptor", 0)
+    found, _ = played(simulate, [job, {}], [(34, 0, 9, 0), (34, 0, 1, 0)], rows=rows)
+    assert outcome(found)[0] == ("none" if fits else "descriptor")
+
+
+@pytest.mark.parametrize("stop", [0, 1])
+def test_no_sums_stay_behind_a_run(simulate, stop):
+    job = ARRAY | {"keep": 1, "stop": stop}
+    found, _ = played(simulate, [{}, job], [(34, 0, 1, 0), (34, 0, 9, 0)], rows=(1, 16, 1))
+    assert outcome(found) == ("descriptor", 1)
 
 
 def test_a_barrier_waits_until_all_is_stored(simulate):

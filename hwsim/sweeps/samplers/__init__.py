@@ -1,0 +1,1 @@
+"""Samplers: which points of a space are looked at, and in which order."""

@@ -1,0 +1,138 @@
+"""Inputs of an ONNX graph as one image: its channels, and where each of an input's values is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from hwsim.config import TensorShape
+from hwsim.errors import InputError
+from hwsim.models.importers.onnx_node import Node
+
+__all__ = ["Source", "read_inputs"]
+
+#: Axes that an input may have, its batch among them.
+_RANKS = (2, 3, 4)
+#: Types that an input may have, by ONNX's numbers: real numbers, or bytes that are pixels.
+_TYPES = {1: "float", 2: "uint8", 10: "float16", 11: "double"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input of the file.
+
+    ``type`` is ONNX's number of its type, ``dims`` its shape behind the batch axis, ``order`` the
+    index of each of its values in the image ``(C, H, W)``, of shape ``dims``.
+    """
+
+    name: str
+    type: int
+    dims: tuple[int, ...]
+    order: NDArray[np.int64]
+
+
+def read_inputs(
+    path: Path,
+    inputs: Sequence[onnx.ValueInfoProto],
+    readers: Mapping[str, Sequence[Node]],
+    size: Sequence[int] | None,
+) -> tuple[int, TensorShape, tuple[Source, ...]]:
+    """Read the inputs: the channels of several lie one behind the other in the image.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    inputs
+        What the file says of them.
+    readers
+        Nodes that read each.
+    size
+        Axes of each behind the batch, where the file leaves some open.
+
+    Returns
+    -------
+    batch, shape, sources
+        The batch is 1 where it is not fixed.
+
+    Raises
+    ------
+    InputError
+        There is none; a size is not known; one has another type; or several differ in batch,
+        height or width.
+    """
+    if not inputs:
+        raise InputError(path, "graph", None, "must compute its output from its input")
+    batches, shapes, sources, first = set(), [], [], 0
+    for value in inputs:
+        batch, dims = _dims(path, value, size)
+        shape, order = _image(path, value, dims, readers[value.name])
+        kind = value.type.tensor_type.elem_type
+        if kind not in _TYPES:
+            rule = f"must be one of {', '.join(_TYPES.values())}"
+            raise InputError(path, f"input {value.name}.type", kind, rule)
+        sources.append(Source(value.name, kind, dims, order + first))
+        batches.add(batch)
+        shapes.append(shape)
+        first += shape.size
+    if len(batches) > 1 or len({(shape.height, shape.width) for shape in shapes}) > 1:
+        listed = ", ".join(f"{source.name} {source.dims}" for source in sources)
+        rule = f"inputs must have the same batch, height and width: {listed}"
+        raise InputError(path, "graph", None, rule)
+    channels = sum(shape.channels for shape in shapes)
+    return batches.pop(), shapes[0].model_copy(update={"channels": channels}), tuple(sources)
+
+
+def _dims(
+    path: Path, value: onnx.ValueInfoProto, size: Sequence[int] | None
+) -> tuple[int, tuple[int, ...]]:
+    """Return batch, which is 1 where it is not fixed, and the other axes of the input."""
+    stored = [
+        dim.dim_value if dim.HasField("dim_value") else None
+        for dim in value.type.tensor_type.shape.dim
+    ]
+    key, dims = f"input {value.name}.shape", stored
+    if size is not None:
+        fits = len(size) == len(stored) - 1 and all(
+            fixed in (None, given) for fixed, given in zip(stored[1:], size, strict=True)
+        )
+        if not fits:
+            given = "x".join(map(str, size))
+            raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
+        dims = [stored[0] if stored else None, *size]
+    if len(dims) not in _RANKS:
+        raise InputError(path, key, dims, "must be (N, C, H, W), (N, C, W) or (N, values)")
+    if not all(dims[1:]):
+        rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+        raise InputError(path, key, dims, rule)
+    return dims[0] or 1, tuple(dim for dim in dims[1:] if dim)
+
+
+def _image(
+    path: Path, value: onnx.ValueInfoProto, dims: tuple[int, ...], readers: Sequence[Node]
+) -> tuple[TensorShape, NDArray[np.int64]]:
+    """Shape of the image that the input holds, and the order of its values there.
+
+    An input that is only transposed to ``(N, C, H, W)`` or ``(N, C, W)`` holds its channels last.
+    So does one of rows, which products read.
+    """
+    last = [0, len(dims), *range(1, len(dims))]
+    are_rows = len(dims) == 2 and all(node.op == "MatMul" for node in readers)
+    is_last = bool(readers) and all(
+        are_rows or (node.op == "Transpose" and list(node.attributes.get("perm", ())) == last)
+        for node in readers
+    )
+    sizes = (dims[-1], *dims[:-1]) if is_last else dims
+    axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")
+    try:
+        shape = TensorShape.model_validate(dict(zip(axes, sizes, strict=False)))
+    except ValueError as error:
+        rule = "must be sizes that a layer may have"
+        raise InputError(path, f"input {value.name}.shape", dims, rule) from error
+    order = np.arange(shape.size).reshape(sizes)
+    return shape, np.moveaxis(order, 0, -1) if is_last else order

@@ -1,0 +1,139 @@
+"""Modules that PyTorch itself exports: the import computes what the module computes."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
+
+from hwsim.models.importers.onnx_layers import load
+
+torch = pytest.importorskip("torch")
+nn, functional = torch.nn, torch.nn.functional
+
+
+class SqueezeExcitation(nn.Module):
+    """MobileNetV3's."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.squeeze, self.excite = nn.Conv2d(channels, 4, 1), nn.Conv2d(4, channels, 1)
+
+    def forward(self, x):
+        y = functional.relu(self.squeeze(functional.adaptive_avg_pool2d(x, 1)))
+        return x * functional.hardsigmoid(self.excite(y))
+
+
+class CrossStage(nn.Module):
+    """YOLO's: half of the channels go through a block."""
+
+    def __init__(self, channels):
+        super().__init__()
+        half = channels // 2
+        self.first, self.norm = nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(half)
+        self.block = nn.Conv2d(half, half, 3, padding=1)
+
+    def forward(self, x):
+        a, b = self.first(x).chunk(2, 1)
+        return torch.cat([a, functional.silu(self.norm(self.block(b)))], 1)
+
+
+class Pyramid(nn.Module):
+    """YOLO's fast spatial pyramid."""
+
+    def forward(self, x):
+        a = functional.max_pool2d(x, 5, 1, 2)
+        return torch.cat([x, a, functional.max_pool2d(a, 5, 1, 2)], 1)
+
+
+class Shuffle(nn.Module):
+    """ShuffleNet's."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+class Mixer(nn.Module):
+    """ConvNeXt's block without its normalization: linear layers of channels that are last."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.wide, self.narrow = nn.Linear(channels, 12), nn.Linear(12, channels)
+
+    def forward(self, x):
+        y = self.depthwise(x).permute(0, 2, 3, 1)
+        y = self.narrow(functional.gelu(self.wide(y)))
+        return x + y.permute(0, 3, 1, 2)
+
+
+def nets():
+    """Shape of the input and the layers, by name."""
+    return {
+        "mobile": (
+            (3, 16, 16),
+            [
+                nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.Hardswish(),
+                SqueezeExcitation(8), CrossStage(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                nn.Linear(8, 5),
+            ],
+        ),
+        "up": (
+            (3, 8, 8),
+            [
+                nn.Conv2d(3, 8, 3, padding=1), nn.LeakyReLU(0.1), Shuffle(),
+                nn.Conv2d(8, 8, 3, groups=2), nn.Upsample(scale_factor=2), nn.Conv2d(8, 4, 1),
+                nn.PixelShuffle(2), nn.ConvTranspose2d(1, 2, 4, 2, 1), nn.BatchNorm2d(2), nn.Tanh(),
+            ],
+        ),
+        "mixer": (
+            (3, 32, 32),
+            [
+                nn.Conv2d(3, 8, 4, 4), Mixer(8), nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+                nn.AvgPool2d(2, padding=1, count_include_pad=False), nn.Flatten(), nn.Dropout(),
+                nn.Linear(72, 3),
+            ],
+        ),
+        "line": (
+            (4, 32),
+            [
+                nn.Conv1d(4, 8, 5, padding=2), nn.BatchNorm1d(8), nn.GELU(), nn.MaxPool1d(2),
+                nn.Conv1d(8, 8, 3, padding=2, dilation=2), nn.ELU(), nn.AdaptiveAvgPool1d(1),
+                nn.Flatten(), nn.Linear(8, 2),
+            ],
+        ),
+        "odd": (
+            (3, 16, 16),
+            [
+                nn.Conv2d(3, 8, 3, padding="same"), nn.Mish(), Pyramid(), nn.PReLU(),
+                nn.Conv2d(24, 4, 3, (2, 1), (1, 0)), nn.Softplus(), nn.ZeroPad2d((1, 2, 0, 1)),
+                nn.Conv2d(4, 4, 3), nn.Tanh(), nn.Hardtanh(-0.5, 0.5), nn.GELU("tanh"),
+            ],
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize("name", nets())
+def test_a_module_that_pytorch_exports(tmp_path, name, opset):
+    torch.manual_seed(0)
+    shape, layers = nets()[name]
+    module, x = nn.Sequential(*layers).eval(), torch.randn(1, *shape)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    path = tmp_path / f"{name}.onnx"
+    with warnings.catch_warnings():
+        # the exporter is an older one, which needs no other package
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (x,), str(path), dynamo=False, opset_version=opset)
+    with torch.no_grad():
+        expected = module(x).numpy().reshape(1, -1)
+    images = x.numpy() if len(shape) == 3 else x.numpy()[:, :, None]
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(load(path).logits(images) / scale, expected / scale, atol=1e-5)
