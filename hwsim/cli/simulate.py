@@ -82,6 +82,8 @@ def simulate(
     if result.mhz is not None:
         time = f"{result.microseconds:,.1f} us at {result.mhz:.0f} MHz ({tech})"
     console().print(f"{time}; wrote {path}")
+    if result.arch.memory is not None:
+        console().print("cycles of the array alone: --memory runs the whole machine from a memory")
 
 
 def _from_memory(

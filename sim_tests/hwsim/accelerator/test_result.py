@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from hwsim import InputError, run_machine
 from hwsim.cli import app
 from hwsim.config import NetworkConfig
+from hwsim.config.catalog import CONFIGS
 
 MACHINES = {
     "machine_dense_8x8_ws": "lenet5_dense",
@@ -68,3 +69,20 @@ def test_what_contradicts_itself_is_refused(tmp_path):
         run_machine("dense_8x8_ws", "lenet5")
     with pytest.raises(InputError, match="no such file"):
         run_machine("machine_dense_8x8_ws", "lenet5", memory=tmp_path / "none.yaml")
+
+
+def test_cycles_of_a_machine_without_a_memory_are_said_to_be_the_arrays(tmp_path):
+    words = ["simulate", "lenet5", "--out", str(tmp_path)]
+    hint = "cycles of the array alone: --memory"
+    for arch, is_machine in (("machine_dense_8x8_ws", True), ("dense_8x8_ws", False)):
+        done = CliRunner().invoke(app, [words[0], arch, *words[1:]])
+        assert done.exit_code == 0, done.output
+        assert (hint in done.output) == is_machine
+
+
+def test_a_family_without_a_machine_is_refused_with_one_line(tmp_path):
+    text = (CONFIGS / "arch" / "dbb_2x4_4x8.yaml").read_text()
+    path = tmp_path / "dbb.yaml"
+    path.write_text(text + "\nmemory: {}\nbus: {data_width: 64}\n")
+    with pytest.raises(InputError, match="memory must be absent: there is no machine for family"):
+        run_machine(path, "lenet5", memory="sram")
