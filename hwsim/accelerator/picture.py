@@ -39,11 +39,13 @@ def timeline(result: MachineResult, folder: Path) -> Path:
 def roofline(result: MachineResult, folder: Path) -> Path:
     """Draw the layers with multiply-accumulates under what array and memory allow.
 
-    All of a layer's count: one whose zeros are left out may lie above the roof.
+    All of a layer's count: one whose zeros are left out may lie above the roof. Bytes are those of
+    the busier direction, for the slope is what the memory moves in one: reads and writes do not
+    wait for each other. A dense layer lies above the roof only where its first tiles were loaded
+    during the layer before, or its last ones are stored during the next: its cycles have no share
+    of them.
     """
-    arch, memory = result.run.program.arch, result.memory
-    peak = arch.array.multipliers
-    bandwidth = arch.bus.bytes / memory.interval(arch.bus)
+    peak, bandwidth = result.run.program.arch.array.multipliers, result.bandwidth
     layers = [layer for layer in result.layers() if layer.macs]
     fig, ax = figure((SIZE[0], 3.2))
     reach = [layer.intensity for layer in layers] or [1.0]
@@ -55,6 +57,6 @@ def roofline(result: MachineResult, folder: Path) -> Path:
         ax.annotate(layer.name, (layer.intensity, layer.macs / layer.cycles), fontsize=7)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlabel("MACs per byte of memory")
+    ax.set_xlabel("MACs per byte of the busier direction")
     ax.set_ylabel("MACs per cycle")
     return save(fig, folder / "roofline.png")

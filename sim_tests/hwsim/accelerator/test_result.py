@@ -86,3 +86,28 @@ def test_a_family_without_a_machine_is_refused_with_one_line(tmp_path):
     path.write_text(text + "\nmemory: {}\nbus: {data_width: 64}\n")
     with pytest.raises(InputError, match="memory must be absent: there is no machine for family"):
         run_machine(path, "lenet5", memory="sram")
+
+
+@pytest.mark.parametrize("memory", ["ideal", "lpddr4_3200_x32"])
+@pytest.mark.parametrize("network", ["lenet5", "resnet50"])
+def test_no_dense_layer_outruns_array_and_memory(network, memory):
+    result = run_machine("machine_dense_32x32_ws", network, memory=memory)
+    program, times = result.run.program, result.run.timeline
+    peak, end = program.arch.array.multipliers, -1
+    for layer, row in zip(result.layers(), result.to_rows(), strict=True):
+        tiles = [
+            i for i, tile in enumerate(program.tiles) if (tile.layer or "program") == layer.name
+        ]
+        begin, end = end, end + layer.cycles
+        first, last = int(times.load[tiles].min()), int(times.store_end[tiles].max())
+        # from its first load to its last store it keeps below both roofs
+        span = last - first + 1
+        assert layer.macs <= peak * span
+        assert layer.busier <= result.bandwidth * span, layer.name
+        read = sum(layer.moved.values()) - layer.moved["stored"]
+        assert layer.busier == max(read, layer.moved["stored"])
+        if layer.macs / layer.cycles > min(peak, layer.intensity * result.bandwidth):
+            assert first <= begin or last > end, layer.name
+        moved = sum(value for key, value in row.items() if key.endswith("_bytes"))
+        assert row["bytes_per_cycle"] == round(moved / row["cycles"], 3)
+        assert row["bandwidth_share"] == round(layer.busier / row["cycles"] / result.bandwidth, 4)
