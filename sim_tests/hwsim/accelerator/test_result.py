@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hwsim import InputError, run_machine
+from hwsim.accelerator.picture import roofline, timeline
 from hwsim.cli import app
 from hwsim.config import NetworkConfig
 from hwsim.config.catalog import CONFIGS
@@ -111,3 +112,16 @@ def test_no_dense_layer_outruns_array_and_memory(network, memory):
         moved = sum(value for key, value in row.items() if key.endswith("_bytes"))
         assert row["bytes_per_cycle"] == round(moved / row["cycles"], 3)
         assert row["bandwidth_share"] == round(layer.busier / row["cycles"] / result.bandwidth, 4)
+
+
+def test_pictures_of_many_layers_name_few_and_say_what_they_are_of(tmp_path):
+    result = run_machine("machine_dense_32x32_ws", "resnet50", memory="lpddr4_3200_x32")
+    layers = sorted(result.layers(), key=lambda layer: layer.cycles)
+    assert len(layers) > 50
+    for draw in (timeline, roofline):
+        text = draw(result, tmp_path).with_suffix(".svg").read_text()
+        assert result.title in text
+        shown = {layer.name for layer in layers if f">{layer.name}<" in text}
+        assert shown <= {layer.name for layer in layers[-12:]}
+        assert layers[-1].name in shown
+        assert ">other layers<" in text
