@@ -39,10 +39,20 @@ class LayerRun:
     moved: dict[str, int]
 
     @property
+    def busier(self) -> int:
+        """Bytes of the busier direction: reads and writes of the bus do not wait for each other."""
+        stored = self.moved["stored"]
+        return max(stored, sum(self.moved.values()) - stored)
+
+    @property
     def intensity(self) -> float:
-        """Multiply-accumulates per byte that is moved."""
-        total = sum(self.moved.values())
-        return self.macs / total if total else 0.0
+        """Multiply-accumulates per byte of the busier direction."""
+        return self.macs / self.busier if self.busier else 0.0
+
+    @property
+    def bytes_per_cycle(self) -> float:
+        """Bytes read and written, per cycle of the layer."""
+        return sum(self.moved.values()) / self.cycles if self.cycles else 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,20 @@ class MachineResult(Result):
     def cycles(self) -> int:
         """Cycles of the run."""
         return self.run.cycles
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes per cycle that bus and memory move at most, in each direction."""
+        bus = self.run.program.arch.bus
+        return bus.bytes / self.memory.interval(bus)
+
+    def share(self, layer: LayerRun) -> float:
+        """Share of :attr:`bandwidth` that the busier direction of a layer takes.
+
+        It may exceed 1: a layer's first tiles are loaded while the layer before runs, and its last
+        ones stored while the next one does.
+        """
+        return layer.busier / layer.cycles / self.bandwidth if layer.cycles else 0.0
 
     def layers(self) -> list[LayerRun]:
         """Layers in the order in which they are begun; tiles of no layer are the program's."""
@@ -118,6 +142,8 @@ class MachineResult(Result):
                 "macs": layer.macs,
                 **{f"{kind}_bytes": value for kind, value in layer.moved.items()},
                 "macs_per_byte": round(layer.intensity, 2),
+                "bytes_per_cycle": round(layer.bytes_per_cycle, 3),
+                "bandwidth_share": round(self.share(layer), 4),
             }
             for layer in self.layers()
         ]

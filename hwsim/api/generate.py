@@ -78,7 +78,7 @@ def generate(
     top: str | None = None,
     network: str | Path | NetworkConfig | None = None,
     weights: str | Path | Checkpoint | None = None,
-    memory: str | Path | MemoryConfig = "ideal",
+    memory: str | Path | MemoryConfig | None = None,
     images: int = 1,
     inputs: str | Path | NDArray[Any] | None = None,
     seed: int = 0,
@@ -104,7 +104,8 @@ def generate(
         Its weights, as of :func:`read_checkpoint`; by default the shipped checkpoint
         ``<network>_<kind>`` of the kind that the design's family consumes.
     memory
-        Memory of the testbench: name in ``configs/memory``, path, or ``MemoryConfig``.
+        Memory of the testbench: name in ``configs/memory``, path, or ``MemoryConfig``
+        (default: ``ideal``).
     images, inputs, seed
         Images that it runs on, as of :func:`simulate`.
 
@@ -128,8 +129,9 @@ def generate(
     folder = Path(out or Path("build/generate") / design.name)
     if top is None:
         top = "array" if design.memory is None else "machine"
-    if network is None and weights is not None:
-        raise InputError("arguments", "weights", str(weights), "needs a network")
+    for key, given in (("weights", weights), ("memory", memory)):
+        if network is None and given is not None:
+            raise InputError("arguments", key, str(given), "needs a network")
     if top != "machine":
         if network is not None:
             rule = "must be absent: an array alone runs no network; a design needs a memory section"
@@ -142,7 +144,11 @@ def generate(
     from hwsim.accelerator.simulate import simulate
     from hwsim.verification.testbench import write_network
 
-    net, model, pictures = read_network(network), read_memory(memory), image_source(inputs)
+    net, model, pictures = (
+        read_network(network),
+        read_memory(memory or "ideal"),
+        image_source(inputs),
+    )
     work = prepare(
         design, net, weights, whole("images", images, 1), pictures, whole("seed", seed), model
     )

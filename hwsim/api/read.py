@@ -49,8 +49,8 @@ def read_arch(arch: str | Path | ArchConfig) -> ArchConfig:
     Parameters
     ----------
     arch
-        Name in ``configs/arch``, path of a YAML file, or a design, whose rules are checked again:
-        ``model_copy(update=...)`` checks none.
+        Name in ``configs/arch`` or ``configs/machine``, path of a YAML file, or a design, whose
+        rules are checked again: ``model_copy(update=...)`` checks none.
 
     Returns
     -------

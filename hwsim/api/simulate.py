@@ -36,7 +36,8 @@ def simulate(
     Parameters
     ----------
     arch
-        Design: name in ``configs/arch``, path of a YAML file, or an ``ArchConfig``.
+        Design: name in ``configs/arch`` or ``configs/machine``, path of a YAML file, or an
+        ``ArchConfig``.
     network
         Network: name in ``configs/network``, path of a YAML or ``.onnx`` file, or a
         ``NetworkConfig``.

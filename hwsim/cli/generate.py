@@ -19,8 +19,12 @@ def generate(
     ] = None,
     checkpoint: Checkpoint = None,
     memory: Annotated[
-        str, typer.Option(help="Memory of the testbench: a name in configs/memory or a YAML file.")
-    ] = "ideal",
+        str | None,
+        typer.Option(
+            help="Memory of the testbench: a name in configs/memory or a YAML file (default: "
+            "ideal)."
+        ),
+    ] = None,
     images: Images = 1,
     inputs: Inputs = None,
     seed: Seed = 0,

@@ -12,8 +12,13 @@ __all__ = [
     "Store", "Tech", "Weights",
 ]  # fmt: skip
 
-Arch = Annotated[str, typer.Argument(help="Design: a name in configs/arch or a YAML file.")]
-Archs = Annotated[list[str], typer.Argument(help="Designs: names in configs/arch or YAML files.")]
+Arch = Annotated[
+    str, typer.Argument(help="Design: a name in configs/arch or configs/machine, or a YAML file.")
+]
+Archs = Annotated[
+    list[str],
+    typer.Argument(help="Designs: names in configs/arch or configs/machine, or YAML files."),
+]
 Network = Annotated[
     str, typer.Argument(help="Network: a name in configs/network, a YAML or an .onnx file.")
 ]

@@ -82,6 +82,8 @@ def simulate(
     if result.mhz is not None:
         time = f"{result.microseconds:,.1f} us at {result.mhz:.0f} MHz ({tech})"
     console().print(f"{time}; wrote {path}")
+    if result.arch.memory is not None:
+        console().print("cycles of the array alone: --memory runs the whole machine from a memory")
 
 
 def _from_memory(
@@ -116,10 +118,12 @@ def _from_memory(
             layer.name, layer.unit, layer.tiles, layer.k_parts, layer.cycles,
             layer.waits_load, layer.executes, layer.waits_store, layer.macs,
             sum(layer.moved.values()), layer.intensity,
+            f"{layer.bytes_per_cycle:.2f} ({result.share(layer):.0%})",
         ]
         for layer in result.layers()
     ]  # fmt: skip
-    console().print(table(result.title, [*columns, "MACs", "bytes", "MACs per byte"], rows))
+    columns += ["MACs", "bytes", "MACs per byte", "bytes per cycle"]
+    console().print(table(result.title, columns, rows))
     names = ", ".join(str(each) for each in (path, *pictures))
     console().print(
         f"{result.cycles:,} cycles, {result.cycles / images:,.0f} per image; wrote {names}"

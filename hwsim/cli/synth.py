@@ -20,7 +20,7 @@ __all__ = ["synth"]
 def synth(
     arch: Annotated[
         list[str] | None,
-        typer.Argument(help="Designs: names in configs/arch or YAML files."),
+        typer.Argument(help="Designs: names in configs/arch or configs/machine, or YAML files."),
     ] = None,
     target: Annotated[
         str | None,

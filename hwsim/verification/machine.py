@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwsim.accelerator.bursts import least_latency
 from hwsim.accelerator.program import OUTPUTS, Program
 from hwsim.accelerator.simulate import simulate
 from hwsim.accelerator.tile import ArrayJob
 from hwsim.compiler.prepare import Prepared, on_acts
-from hwsim.config import ArchConfig, MemoryConfig
+from hwsim.config import ArchConfig, BusConfig, MemoryConfig
 from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.report.result import Result
@@ -27,6 +28,7 @@ __all__ = [
     "MachineCase",
     "MachineComparison",
     "MachineVerification",
+    "draw_memory",
     "job_of",
     "random_cases",
     "verify_machine",
@@ -151,7 +153,7 @@ def random_cases(arch: ArchConfig, count: int, seed: int) -> list[MachineCase]:
 
 
 def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase:
-    lanes, bus = MachineShape.of(arch).word_lanes, arch.bus.bytes
+    lanes = MachineShape.of(arch).word_lanes
     refusal: InputError | None = None
     wide, inputs = arch.array.machine_carries and index % _WIDE == _WIDE - 1, _INPUTS
     for _ in range(_TRIES):
@@ -162,13 +164,7 @@ def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase
             network, checkpoint = random_work(rng, arch, f"random_{index}", lanes)
         size = network.input.channels, network.input.height, network.input.width
         act = rng.integers(-128, 128, size=(int(rng.integers(1, _IMAGES + 1)), *size))
-        memory = MemoryConfig(
-            name="random",
-            source="random",
-            latency=int(rng.integers(1, 200)),
-            bytes_per_cycle=int(rng.integers(1, bus + 1)),
-            outstanding=int(rng.integers(1, 5)),
-        )
+        memory = draw_memory(arch.bus, rng)
         try:
             prepared = on_acts(arch, network, checkpoint, act.astype(np.int8))
         except InputError as error:
@@ -178,6 +174,19 @@ def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase
             return MachineCase(network.name, prepared, memory)
     assert refusal is not None
     raise refusal
+
+
+def draw_memory(bus: BusConfig, rng: np.random.Generator) -> MemoryConfig:
+    """A memory that a machine with this bus accepts: a short latency is lengthened to the least."""
+    memory = MemoryConfig(
+        name="random",
+        source="random",
+        latency=int(rng.integers(1, 200)),
+        bytes_per_cycle=int(rng.integers(1, bus.bytes + 1)),
+        outstanding=int(rng.integers(1, 5)),
+    )
+    latency = max(memory.latency, least_latency(memory, bus))
+    return memory.model_copy(update={"latency": latency})
 
 
 def _carries(prepared: Prepared) -> bool:

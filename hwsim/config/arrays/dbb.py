@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.arrays.base import power_of_two
+from hwsim.config.arrays.base import ArrayConfig, power_of_two
 from hwsim.config.arrays.systolic import SYSTOLIC_CAUSES, SystolicConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import CauseTable
@@ -60,6 +60,10 @@ class DBBConfig(SystolicConfig):
     def block(self) -> int:
         """Positions of K whose weights one PE holds in a cycle."""
         return self.m
+
+    def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
+        """Refused: no machine has the encoder in front of the array."""
+        return ArrayConfig.machine_beats(self, numbers)
 
     @property
     def multipliers(self) -> int:

@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hwsim import InputError, run_machine
+from hwsim.accelerator.picture import roofline, timeline
 from hwsim.cli import app
 from hwsim.config import NetworkConfig
+from hwsim.config.catalog import CONFIGS
 
 MACHINES = {
     "machine_dense_8x8_ws": "lenet5_dense",
@@ -68,3 +70,58 @@ def test_what_contradicts_itself_is_refused(tmp_path):
         run_machine("dense_8x8_ws", "lenet5")
     with pytest.raises(InputError, match="no such file"):
         run_machine("machine_dense_8x8_ws", "lenet5", memory=tmp_path / "none.yaml")
+
+
+def test_cycles_of_a_machine_without_a_memory_are_said_to_be_the_arrays(tmp_path):
+    words = ["simulate", "lenet5", "--out", str(tmp_path)]
+    hint = "cycles of the array alone: --memory"
+    for arch, is_machine in (("machine_dense_8x8_ws", True), ("dense_8x8_ws", False)):
+        done = CliRunner().invoke(app, [words[0], arch, *words[1:]])
+        assert done.exit_code == 0, done.output
+        assert (hint in done.output) == is_machine
+
+
+def test_a_family_without_a_machine_is_refused_with_one_line(tmp_path):
+    text = (CONFIGS / "arch" / "dbb_2x4_4x8.yaml").read_text()
+    path = tmp_path / "dbb.yaml"
+    path.write_text(text + "\nmemory: {}\nbus: {data_width: 64}\n")
+    with pytest.raises(InputError, match="memory must be absent: there is no machine for family"):
+        run_machine(path, "lenet5", memory="sram")
+
+
+@pytest.mark.parametrize("memory", ["ideal", "lpddr4_3200_x32"])
+@pytest.mark.parametrize("network", ["lenet5", "resnet50"])
+def test_no_dense_layer_outruns_array_and_memory(network, memory):
+    result = run_machine("machine_dense_32x32_ws", network, memory=memory)
+    program, times = result.run.program, result.run.timeline
+    peak, end = program.arch.array.multipliers, -1
+    for layer, row in zip(result.layers(), result.to_rows(), strict=True):
+        tiles = [
+            i for i, tile in enumerate(program.tiles) if (tile.layer or "program") == layer.name
+        ]
+        begin, end = end, end + layer.cycles
+        first, last = int(times.load[tiles].min()), int(times.store_end[tiles].max())
+        # from its first load to its last store it keeps below both roofs
+        span = last - first + 1
+        assert layer.macs <= peak * span
+        assert layer.busier <= result.bandwidth * span, layer.name
+        read = sum(layer.moved.values()) - layer.moved["stored"]
+        assert layer.busier == max(read, layer.moved["stored"])
+        if layer.macs / layer.cycles > min(peak, layer.intensity * result.bandwidth):
+            assert first <= begin or last > end, layer.name
+        moved = sum(value for key, value in row.items() if key.endswith("_bytes"))
+        assert row["bytes_per_cycle"] == round(moved / row["cycles"], 3)
+        assert row["bandwidth_share"] == round(layer.busier / row["cycles"] / result.bandwidth, 4)
+
+
+def test_pictures_of_many_layers_name_few_and_say_what_they_are_of(tmp_path):
+    result = run_machine("machine_dense_32x32_ws", "resnet50", memory="lpddr4_3200_x32")
+    layers = sorted(result.layers(), key=lambda layer: layer.cycles)
+    assert len(layers) > 50
+    for draw in (timeline, roofline):
+        text = draw(result, tmp_path).with_suffix(".svg").read_text()
+        assert result.title in text
+        shown = {layer.name for layer in layers if f">{layer.name}<" in text}
+        assert shown <= {layer.name for layer in layers[-12:]}
+        assert layers[-1].name in shown
+        assert ">other layers<" in text

@@ -29,3 +29,10 @@ def test_bad_design_writes_nothing(tmp_path):
     assert isinstance(done.exception, InputError)
     assert "array.rows = 0" in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_memory_without_a_network_is_refused(tmp_path):
+    done = invoke("machine_dense_8x8_ws", "--memory", "sram", "--out", tmp_path / "out")
+    assert isinstance(done.exception, InputError)
+    assert "memory = 'sram': needs a network" in str(done.exception)
+    assert not (tmp_path / "out").exists()
