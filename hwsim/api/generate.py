@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import image_source, whole
-from hwsim.api.machine import prepare, read_memory
+from hwsim.api.machine import choose_weights, prepare, read_memory
 from hwsim.api.read import read_arch, read_network
 from hwsim.errors import InputError
 from hwsim.report.result import Result
@@ -40,6 +40,8 @@ class Verilog(Result):
 
     #: Folder of the network's image, expected output and testbench, where there is a network.
     testbench: Path | None = None
+    #: Its weights, in words.
+    weights: str | None = None
 
     @property
     def title(self) -> str:
@@ -64,6 +66,7 @@ class Verilog(Result):
             "sidecar": str(self.sidecar),
             "multipliers": self.arch.array.multipliers,
             "testbench": None if self.testbench is None else str(self.testbench),
+            "weights": self.weights,
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -102,7 +105,8 @@ def generate(
         and a testbench in plain Verilog that holds values and counters to it.
     weights
         Its weights, as of :func:`read_checkpoint`; by default the shipped checkpoint
-        ``<network>_<kind>`` of the kind that the design's family consumes.
+        ``<network>_<kind>`` of the kind that the design's family consumes, or random ones where
+        none ships.
     memory
         Memory of the testbench: name in ``configs/memory``, path, or ``MemoryConfig``
         (default: ``ideal``).
@@ -149,13 +153,13 @@ def generate(
         read_memory(memory or "ideal"),
         image_source(inputs),
     )
-    work = prepare(
-        design, net, weights, whole("images", images, 1), pictures, whole("seed", seed), model
-    )
+    images, seed = whole("images", images, 1), whole("seed", seed)
+    weights, words = choose_weights(design, net, weights, seed)
+    work = prepare(design, net, weights, images, pictures, seed, model)
     path = generate_machine(design, folder, _facts(design))
     run = simulate(work.compiled.program, model)
     write_network(work, model, run, folder / net.name)
-    return Verilog(design, path, folder / net.name)
+    return Verilog(design, path, folder / net.name, words)
 
 
 def _facts(design: ArchConfig) -> dict[str, str]:

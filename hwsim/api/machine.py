@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hwsim.compiler.prepare import Prepared
     from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 
-__all__ = ["prepare", "read_memory", "run_machine"]
+__all__ = ["choose_weights", "prepare", "read_memory", "run_machine"]
 
 
 def run_machine(
@@ -81,14 +81,39 @@ def prepare(
 ) -> Prepared:
     """Compile a network for a machine, images and a memory, with what it must give.
 
-    Weights are by default the shipped checkpoint ``<network>_<kind>`` of the kind that the design's
-    family consumes.
+    Weights are by default those of :func:`choose_weights`.
     """
     from hwsim.compiler.prepare import on_images
 
-    source = weights if weights is not None else f"{network.name}_{design.array.checkpoint_kind}"
+    source, _ = choose_weights(design, network, weights, seed)
     checkpoint = read_checkpoint(source, network, inputs=inputs, seed=seed)
     return on_images(design, network, checkpoint, images, inputs, seed, memory)
+
+
+def choose_weights(
+    design: ArchConfig,
+    network: NetworkConfig,
+    weights: str | Path | Checkpoint | None = None,
+    seed: int = 0,
+) -> tuple[str | Path | Checkpoint, str]:
+    """Weights of a network, and what they are in words.
+
+    Where none are given: the checkpoint ``<network>_<kind>`` of the kind that the design's family
+    consumes, where it ships or was built here; else random weights at the densities of the network
+    file.
+    """
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import find_checkpoint
+    from hwsim.compiler.synthetic import synthetic_checkpoint
+
+    if weights is not None:
+        return weights, weights.source if isinstance(weights, Checkpoint) else str(weights)
+    name = f"{network.name}_{design.array.checkpoint_kind}"
+    try:
+        return find_checkpoint(name), name
+    except InputError:
+        words = f"synthetic weights, seed {seed}: there is no checkpoint {name}"
+        return synthetic_checkpoint(design, network, seed), words
 
 
 def read_memory(memory: str | Path | MemoryConfig) -> MemoryConfig:

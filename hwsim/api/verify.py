@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import several, whole
-from hwsim.api.machine import prepare, read_memory
+from hwsim.api.machine import choose_weights, prepare, read_memory
 from hwsim.api.read import read_arch, read_network, workload
 from hwsim.errors import InputError
 
@@ -55,7 +55,8 @@ def verify(
         Network whose layers are cases too, on real images: name, path or ``NetworkConfig``.
     weights
         Its weights, as of :func:`read_checkpoint`; by default the shipped checkpoint
-        ``<network>_<kind>`` of the kind that the design's family consumes.
+        ``<network>_<kind>`` of the kind that the design's family consumes. For a machine random
+        ones where none ships.
     random
         Number of random cases (default: 50, or 0 with a network).
     layers
@@ -143,9 +144,10 @@ def _machine(
     from hwsim.verification import machine
 
     start = time.monotonic()
-    cases = machine.random_cases(design, count, seed)
+    cases, words = machine.random_cases(design, count, seed), None
     if network is not None:
         net, model = read_network(network), read_memory("ideal" if memory is None else memory)
+        weights, words = choose_weights(design, net, weights, seed)
         prepared = prepare(design, net, weights, images, None, seed, model)
         cases.append(machine.MachineCase(net.name, prepared, model))
     elif weights is not None or memory is not None:
@@ -157,7 +159,7 @@ def _machine(
         design, cases, folder, waves=waves, notify=progress
     )
     seconds = round(time.monotonic() - start, 3)
-    return machine.MachineVerification(design, comparisons, verilog, seconds, seed)
+    return machine.MachineVerification(design, comparisons, verilog, seconds, seed, words)
 
 
 def _layer_cases(

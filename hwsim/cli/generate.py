@@ -41,7 +41,8 @@ def generate(
 
     With --network a folder of the network's name gets the image of memory, the expected output, the
     program as text, and a testbench in plain Verilog that holds values and counters to them; its
-    README.md has the command.
+    README.md has the command. Without --checkpoint the weights are those that ship for the network,
+    or random ones where none do.
 
     Example: hwsim generate dense_8x8_ws --out build/rtl
 
@@ -63,3 +64,4 @@ def generate(
     console().print(f"wrote {result.path} ({lines} lines, module {name}) and {result.sidecar}")
     if result.testbench is not None:
         console().print(f"wrote {result.testbench}: {result.testbench / 'README.md'} runs it")
+        console().print(f"weights: {result.weights}")

@@ -49,7 +49,8 @@ def verify(
     fast form stands in for it, and the table says so. All cases run in one simulation of the
     Verilog that generate writes, without resets between them. Outputs, cycles by cause and events
     must be equal. A design with a machine runs whole networks from memory: random ones, or NETWORK
-    with the memory of --memory; values and all counters must be equal. Exits 1 where they are
+    with the memory of --memory and, where no checkpoint is named and none ships, random weights;
+    values and all counters must be equal. Exits 1 where they are
     not, and shows the first difference. Writes the Verilog and results.json.
 
     Example: hwsim verify csc_16x4 --random 200 --seed 1

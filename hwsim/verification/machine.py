@@ -96,6 +96,8 @@ class MachineVerification(Result):
     #: Wall time.
     seconds: float
     seed: int = 0
+    #: Weights of the network, in words.
+    weights: str | None = None
 
     @property
     def title(self) -> str:
@@ -121,13 +123,15 @@ class MachineVerification(Result):
         """One sentence."""
         cases, counters = len(self.comparisons), len(self.comparisons[0].simulator)
         equal = cases - len(self.different)
-        return f"{equal} of {cases} cases equal in values and {counters} counters"
+        words = f"{equal} of {cases} cases equal in values and {counters} counters"
+        return words if self.weights is None else f"{words}; weights: {self.weights}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``results.json``."""
         return {
             "arch": self.arch.name,
             "seed": self.seed,
+            "weights": self.weights,
             "equal": self.equal,
             "different": len(self.different),
             "cycles": self.cycles,

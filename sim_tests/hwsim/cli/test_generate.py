@@ -36,3 +36,21 @@ def test_a_memory_without_a_network_is_refused(tmp_path):
     assert isinstance(done.exception, InputError)
     assert "memory = 'sram': needs a network" in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_random_weights_stand_in_for_a_checkpoint_that_does_not_ship(tmp_path):
+    for network, line in (
+        ("lenet5", "weights: lenet5_dense"),
+        ("small", "weights: synthetic weights, seed 0: there is no checkpoint small_dense"),
+    ):
+        source = network
+        if network == "small":
+            source = tmp_path / "small.yaml"
+            source.write_text(
+                "name: small\ninput: {channels: 2, height: 6, width: 6}\n"
+                "layers:\n  - {name: conv, type: conv, M: 4, R: 3}\n"
+                "  - {name: fc, type: fc, M: 3}\n"
+            )
+        done = invoke("machine_dense_8x8_ws", "--network", source, "--out", tmp_path / network)
+        assert done.exit_code == 0, done.output
+        assert line in " ".join(done.output.split())

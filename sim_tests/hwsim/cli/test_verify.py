@@ -9,7 +9,7 @@ import hwsim
 from hwsim.arrays.base import array_model
 from hwsim.cli import app
 from hwsim.rtl.cosim import run as cosim
-from hwsim.verification import run
+from hwsim.verification import machine, run
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +63,20 @@ def test_the_api_gives_the_same(tmp_path):
     named = hwsim.verify(hwsim.read_arch("nm_2x4_4x8_ws"), "lenet5", layers=["fc2"], out=tmp_path)
     assert named.weights == "lenet5_nm_2x4"
     assert [comparison.case.name for comparison in named.comparisons] == ["fc2"]
+
+
+def test_a_machine_runs_a_network_without_a_checkpoint_on_random_weights(monkeypatch, tmp_path):
+    def equal(design, cases, folder, **options):
+        counters = [{"cycles": index + 1} for index in range(len(cases))]
+        pairs = zip(cases, counters, strict=True)
+        comparisons = [machine.MachineComparison(case, count, count, "") for case, count in pairs]
+        return comparisons, folder / "machine.v"
+
+    monkeypatch.setattr(machine, "verify_machine", equal)
+    source = tmp_path / "small.yaml"
+    source.write_text(
+        "name: small\ninput: {channels: 2, height: 6, width: 6}\n"
+        "layers:\n  - {name: conv, type: conv, M: 4, R: 3}\n  - {name: fc, type: fc, M: 3}\n"
+    )
+    out = " ".join(invoke("machine_dense_8x8_ws", source, "--out", tmp_path).split())
+    assert "weights: synthetic weights, seed 0: there is no checkpoint small_dense" in out
