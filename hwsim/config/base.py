@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -68,12 +68,42 @@ def parse(cls: type[C], raw: Any, source: Path | str) -> C:
             value = None
         rule = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            rule = "unknown key"
+            rule = f"unknown key; known: {', '.join(sorted(_known(cls, first['loc'][:-1])))}"
         elif first["type"] == "union_tag_not_found":
             rule = "must give " + first["ctx"]["discriminator"].strip("'")
         raise InputError(source, key, value, rule) from error
     except RecursionError as error:
         raise InputError(source, "", None, "is nested too deeply") from error
+
+
+def _known(cls: type[BaseModel], loc: tuple[Any, ...]) -> set[str]:
+    """Keys of the group that pydantic's path leads to; the path names the chosen union member."""
+    groups: list[type[BaseModel]] = [cls]
+    for step in loc:
+        fields = [group.model_fields for group in groups if step in group.model_fields]
+        if fields:
+            groups = [group for field in fields for group in _groups(field[step].annotation)]
+        elif isinstance(step, str):
+            members = [member for group in groups for member in _members(group)]
+            groups = [member for member in members if _has_tag(member, step)] or groups
+    return {field.alias or name for group in groups for name, field in group.model_fields.items()}
+
+
+def _groups(annotation: Any) -> list[type[BaseModel]]:
+    """Groups of keys within a type: itself, or the members of a union, a list, a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [group for part in get_args(annotation) for group in _groups(part)]
+
+
+def _members(group: type[BaseModel]) -> list[type[BaseModel]]:
+    """A group and all that derive from it: a union of families is typed as what they share."""
+    return [group, *(each for child in group.__subclasses__() for each in _members(child))]
+
+
+def _has_tag(group: type[BaseModel], tag: str) -> bool:
+    """Whether a field of a member of a union takes the tag and nothing else."""
+    return any(get_args(field.annotation) == (tag,) for field in group.model_fields.values())
 
 
 def _is_tag(part: object, loc: tuple[Any, ...], raw: Any) -> bool:

@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 
 from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config.arrays import DenseConfig
 from hwsim.config.base import Config, load, parse
 from hwsim.config.catalog import resolve
 from hwsim.config.jobs.sweep import SweepConfig
+from hwsim.config.network import LayerConfig
 from hwsim.errors import InputError
+
+#: Known keys of a group, as a message lists them.
+DENSE_KEYS = ", ".join(sorted(DenseConfig.model_fields))
+LAYER_KEYS = ", ".join(
+    sorted(field.alias or name for name, field in LayerConfig.model_fields.items())
+)
 
 ARCH = """\
 name: mine
@@ -69,8 +77,12 @@ def complaint(cls: type[Config], folder: Path, text: str) -> str:
             "name: bench",
             "name = 'bench': must not be a word that Verilog or the testbench reserves",
         ),
-        ("rows: 8", "rows: 8, lanes: 4", "array.lanes = 4: unknown key"),
-        ("name: mine", "name: mine\nsize: 3", "size = 3: unknown key"),
+        ("rows: 8", "rows: 8, lanes: 4", f"array.lanes = 4: unknown key; known: {DENSE_KEYS}"),
+        (
+            "name: mine",
+            "name: mine\nsize: 3",
+            "size = 3: unknown key; known: array, bus, description, memory, name, numbers",
+        ),
         ("rows: 8", "rows: eight", "array.rows = 'eight': Input should be a valid integer"),
         ("rows: 8", "rows: 8.0", "array.rows = 8.0: Input should be a valid integer"),
         ("rows: 8", "rows: true", "array.rows = True: Input should be a valid integer"),
@@ -145,7 +157,7 @@ def test_csc_errors(tmp_path: Path, old: str, new: str, line: str) -> None:
         ("name: fc1", "name: conv1", "layers.conv1: name must be unique"),
         ("M: 4, R: 3", "M: 4", "layers.0: R must be given for a conv layer"),
         ("M: 10", "M: 10, R: 1", "layers.2: R must be absent for a fc layer"),
-        ("M: 10", "M: 10, bias: true", "layers.2.bias = True: unknown key"),
+        ("M: 10", "M: 10, bias: true", f"layers.2.bias = True: unknown key; known: {LAYER_KEYS}"),
         (
             "M: 10",
             "M: 10, weight_density: 0.0",
