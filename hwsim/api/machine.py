@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import image_source, named, whole
 from hwsim.api.read import read_arch, read_checkpoint, read_network
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
