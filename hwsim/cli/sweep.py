@@ -54,10 +54,10 @@ def sweep(
 
     Writes results.csv, front.csv, pareto.png and pareto.svg.
 
-    Examples: hwsim sweep configs/sweep/array_size.yaml --jobs 2
+    Example: hwsim sweep configs/sweep/array_size.yaml --jobs 2
 
-    hwsim sweep lenet5_area --shard 1/2 --store one.sqlite, on another machine --shard 2/2 --store
-    two.sqlite, then hwsim sweep lenet5_area --store one.sqlite --merge two.sqlite
+    Example: hwsim sweep lenet5_area --shard 1/2 --store one.sqlite, on another machine --shard 2/2
+    --store two.sqlite, then hwsim sweep lenet5_area --store one.sqlite --merge two.sqlite
     """
     from rich.progress import (
         BarColumn,
