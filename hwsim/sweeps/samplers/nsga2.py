@@ -42,8 +42,9 @@ class NSGA2:
         self._fresh = spread(space, seed)
         self.total = min(points, len(space))
         self._asked: set[int] = set()
-        #: Parents of the next generation, and what came of all that may become some.
-        self._parents: list[int] = []
+        #: The best so far, from which the next generation is bred.
+        self.parents: list[int] = []
+        #: What came of them, and of the last generation.
         self._outcomes: dict[int, Outcome] = {}
 
     def ask(self) -> Sequence[int]:
@@ -73,8 +74,8 @@ class NSGA2:
         rank = ranks([self._outcomes[number] for number in numbers])
         crowding = self._crowding(numbers, rank)
         order = {number: (float(rank[i]), -float(crowding[i])) for i, number in enumerate(numbers)}
-        self._parents = sorted(numbers, key=order.__getitem__)[: self._population]
-        self._outcomes = {number: self._outcomes[number] for number in self._parents}
+        self.parents = sorted(numbers, key=order.__getitem__)[: self._population]
+        self._outcomes = {number: self._outcomes[number] for number in self.parents}
         return order
 
     def _crowding(self, numbers: list[int], rank: list[int]) -> list[float]:
@@ -96,7 +97,7 @@ class NSGA2:
     def _child(self, order: dict[int, tuple[float, float]]) -> int:
         draw = self._random
         mother, father = (
-            self._space.coordinates(min(draw.choices(self._parents, k=2), key=order.__getitem__))
+            self._space.coordinates(min(draw.choices(self.parents, k=2), key=order.__getitem__))
             for _ in range(2)
         )
         run, values = mother

@@ -37,6 +37,7 @@ def test_what_has_no_value_meets_nothing() -> None:
 
 def test_of_what_only_the_least_is_known_only_a_maximum_is_missed() -> None:
     assert said({"port_bits": 64}, {"area_mm2": 4.0, "accuracy_percent": 0.0}) == []
+    assert said({}, {"port_bits": 4}) == []
     assert said({"port_bits": 64}, {"area_mm2": 6.0}) == [
         "area_mm2 = 6 or more must be at most 5: off by 1, 20.0%"
     ]

@@ -92,3 +92,33 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         Store.open(tmp_path / "file" / "s.sqlite"),
     ):
         pass
+
+
+def test_merging_takes_what_is_settled_there_and_not_here(tmp_path: Path) -> None:
+    here, there = tmp_path / "here.sqlite", tmp_path / "there.sqlite"
+    with Store.open(there) as store:
+        for key in ("both", "failed here", "only there"):
+            store.put(row(key, cycles=2))
+        store.put(Row("failed there", "failed", {}, "why"))
+        store.put(Row("bounded there", "bounded", {}, "why"))
+    with Store.open(here) as store:
+        store.put(row("both", cycles=1))
+        store.put(Row("failed here", "failed", {}, "why"))
+        store.put(row("failed there", cycles=1))
+        store.merge(there)
+        keys = ["both", "failed here", "only there", "failed there", "bounded there"]
+        assert [(r.status, r.result.get("cycles")) for r in store.rows(keys)] == [
+            ("done", 1), ("done", 2), ("done", 2), ("done", 1), ("bounded", None)
+        ]  # fmt: skip
+        with pytest.raises(InputError, match="no such file"):
+            store.merge(tmp_path / "nowhere.sqlite")
+        with pytest.raises(InputError, match="is in use"):
+            store.merge(here)
+
+
+def test_layers_come_back_equal(tmp_path: Path) -> None:
+    layers = [{"layer": "conv1", "causes": {"pe": {"mac": 1 << 40}}}, {"layer": "fc"}]
+    with Store.open(tmp_path / "s.sqlite") as store:
+        store.put(Row("k", "done", {}, layers=layers))
+        assert store.layers("k") == layers
+        assert store.layers("missing") == []

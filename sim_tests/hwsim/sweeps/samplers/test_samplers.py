@@ -15,7 +15,7 @@ from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.errors import InputError
 from hwsim.sweeps.samplers.base import NOTHING, Outcome, Sampler
 from hwsim.sweeps.samplers.choose import sampler_of
-from hwsim.sweeps.samplers.nsga2 import ranks
+from hwsim.sweeps.samplers.nsga2 import NSGA2, ranks
 from hwsim.sweeps.space import Space
 from hwsim.system import extras
 
@@ -149,6 +149,21 @@ def test_nsga2_goes_where_points_are_feasible() -> None:
     asked = search(made, sampler, judge)
     feasible = sum(judge(made.fields(number)).violation == 0 for number in asked)
     assert feasible > 30
+
+
+def test_of_equal_rank_nsga2_keeps_the_ends_and_what_is_alone() -> None:
+    _, sampler = space({"kind": "nsga2", "points": 12, "population": 4, "seed": 1})
+    assert isinstance(sampler, NSGA2)
+    crowded = [(5.0, 5.0), (5.1, 4.9), (5.2, 4.8), (4.9, 5.1), (5.05, 4.95)]
+    ends_and_alone = [(0.0, 10.0), (10.0, 0.0), (2.5, 7.5)]
+    costs = iter([*crowded, *ends_and_alone])
+    kept: dict[int, tuple[float, float]] = {}
+    for _ in range(2):
+        for number in sampler.ask():
+            kept[number] = next(costs)
+            sampler.tell(number, Outcome(kept[number]))
+    sampler.ask()
+    assert {kept[number] for number in sampler.parents} > set(ends_and_alone)
 
 
 OUTCOMES = st.lists(
