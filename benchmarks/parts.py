@@ -42,9 +42,10 @@ TECHNOLOGY = "sg13g2"
 PAGE = ROOT / "configs" / "parts" / f"{TECHNOLOGY}.yaml"
 CACHE = ROOT / "build" / "synth" / "cache"
 HEAD = f"""\
-# Logic of the parts of all designs that ship, as synthesized to {TECHNOLOGY} (typical; um2, ns),
-# memories apart. `python benchmarks/parts.py` writes this file. A part is a module of a small
-# design of the same kind: its key is that design's digest and the module's path.
+# Logic of the parts of all designs that ship, and of those that sweeps measure, as synthesized to
+# {TECHNOLOGY} (typical; um2, ns), memories apart. `python benchmarks/parts.py` writes this file. A
+# part is a module of a small design of the same kind: its key is that design's digest and the
+# module's path.
 """
 
 #: Designs that are synthesized whole: every family, dataflow and code, small ones where whole ones

@@ -105,8 +105,9 @@ def _show(result: Sweep) -> None:
 
     counts, objectives = result.counts, list(result.config.objectives)
     best = [point for point in result.results if point.best_of_run]
-    said = dict.fromkeys(key for point in best for key in point.fields)
-    fields = [name for name in said if len({str(p.fields.get(name)) for p in best}) > 1]
+    fields = [
+        name for name in result.results.shown if len({str(p.fields.get(name)) for p in best}) > 1
+    ]
     bounds = [metric for metric in result.config.constraints if metric not in objectives]
     columns = [*fields, *objectives, *bounds]
     rows = [[{**p.fields, **p.row.result}.get(c) for c in columns] for p in best if p.best]

@@ -48,6 +48,8 @@ def result_rows(results: Results) -> list[dict[str, Any]]:
 def _plot(sweep: SweepConfig, results: Results, path: Path) -> Path:
     (x, x_goal), (y, y_goal) = list(sweep.objectives.items())[:2]
     every = -(-len(results) // SHOWN)
+    bases = {arch for space in sweep.spaces.values() for arch in space.arch}
+    shown = [column for column in results.shown if column != "arch" or len(bases) > 1]
     panels: dict[tuple[Any, ...], list[plots.Dot]] = defaultdict(list)
     for index, result in enumerate(results):
         measured = result.row.result
@@ -59,7 +61,7 @@ def _plot(sweep: SweepConfig, results: Results, path: Path) -> Path:
                 x=measured[x],
                 y=measured[y],
                 family=result.fields["family"],
-                label=_label(result, len(sweep.arch) > 1 or bool(sweep.runs)),
+                label=_label(result, shown),
                 best=result.best,
                 run=result.fields.get("run", ""),
                 best_of_run=result.best_of_run,
@@ -84,13 +86,8 @@ def _title(work: tuple[Any, ...]) -> str:
     return ", ".join(parts if memory is None else [*parts, f"memory {memory}"])
 
 
-def _label(result: PointResult, name_arch: bool) -> str:
-    """Point in a few words: values of what is varied, its base where there are several."""
-    said = dict(result.fields)
-    base = str(said["arch"])
-    weights = said.get("weights")
-    names = [base] if name_arch else []
-    names += [] if weights is None else [str(weights)]
-    hidden = ("run", "arch", "family", "weights", *WORK)
-    values = [str(v) for key, v in said.items() if key not in hidden and v is not None]
-    return ", ".join([*names, *values])
+def _label(result: PointResult, shown: list[str]) -> str:
+    """Point in a few words: what is varied of it."""
+    hidden = ("run", "family", *WORK)
+    said = (result.fields.get(key) for key in shown if key not in hidden)
+    return ", ".join(str(value) for value in said if value is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 from hwsim.report.labels import place
@@ -17,6 +18,8 @@ __all__ = ["Dot", "Panel", "pareto"]
 
 Goal = Literal["min", "max"]
 
+#: Characters of a line of the title over one panel.
+TITLE = 60
 #: Labels of one panel, those of the cheapest points.
 MAX_LABELS = 12
 
@@ -28,7 +31,7 @@ class Dot:
     x: float
     y: float
     family: str
-    #: The point in a few words; shown where it is on the front.
+    #: The point in a few words; shown where it is on the front of its run.
     label: str
     best: bool
     #: Run of the sweep, and whether the point is on the front of this run.
@@ -68,7 +71,7 @@ def pareto(
     columns = min(3, len(networks))
     rows = -(-len(networks) // columns)
     fig, grid = panels(rows, columns, (SIZE[0] * max(1.0, 0.62 * columns), SIZE[1] * rows))
-    fig.suptitle(title)
+    fig.suptitle(fill(title, TITLE * columns))
     for axes in grid[len(networks) :]:
         axes.set_visible(False)
     fronts = [
@@ -86,7 +89,9 @@ def pareto(
 def _draw(
     axes: Axes, panel: Panel, labels: tuple[str, str], goals: tuple[Goal, Goal], stairs: bool
 ) -> list[Dot]:
-    """Draw one panel; return its front, which is to be labelled."""
+    """Draw one panel; return the fronts of its runs, which are to be labelled."""
+    from matplotlib.colors import to_rgba
+
     axes.set_title(panel.title, loc="left")
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
@@ -110,18 +115,25 @@ def _draw(
         )
     feasible = [dot for dot in panel.dots if dot.is_feasible]
     for family in sorted({dot.family for dot in feasible}):
-        for best in (False, True):
-            dots = [d for d in feasible if d.family == family and d.best == best]
-            axes.scatter(
-                [dot.x for dot in dots],
-                [dot.y for dot in dots],
-                s=42 if best else 22,
-                color=family_colour(family) if best else "none",
-                edgecolors=family_colour(family),
-                alpha=1.0 if best else 0.55,
-                zorder=3 if best else 2,
-                label=f"{family}, on the front" if best else f"{family}, beaten",
-            )
+        for words, strength, dots in (
+            ("beaten", 0.0, [d for d in feasible if not d.best_of_run]),
+            (
+                "on the front of its run",
+                0.45,
+                [d for d in feasible if d.best_of_run and not d.best],
+            ),
+            ("on the front", 1.0, [d for d in feasible if d.best]),
+        ):
+            if own := [dot for dot in dots if dot.family == family]:
+                axes.scatter(
+                    [dot.x for dot in own],
+                    [dot.y for dot in own],
+                    s=42 if strength else 22,
+                    facecolors=to_rgba(family_colour(family), strength),
+                    edgecolors=to_rgba(family_colour(family), 1.0 if strength else 0.55),
+                    zorder=2 + strength,
+                    label=f"{family}, {words}",
+                )
     where: Literal["post", "pre"] = "post" if goals[0] == "min" else "pre"
     for run in dict.fromkeys(dot.run for dot in feasible) if stairs else ():
         own = sorted((d for d in feasible if d.run == run and d.best_of_run), key=_place)
@@ -130,7 +142,7 @@ def _draw(
         name = f"front of {run}" if run else None
         xs, ys = [dot.x for dot in own], [dot.y for dot in own]
         axes.step(xs, ys, where=where, color=colour, lw=1.0, label=name)
-    front = sorted((dot for dot in feasible if dot.best), key=_place)
+    front = sorted((dot for dot in feasible if dot.best_of_run), key=_place)
     axes.margins(x=0.22, y=0.12)
     axes.legend(fontsize=7, frameon=False)
     return front

@@ -85,8 +85,8 @@ class Results(Sequence[PointResult]):
         self.nearest: list[Miss] = []
         #: Columns of measurements.
         self.metrics: dict[str, None] = {}
-        #: Columns that say where a point lies.
-        self.columns = space.columns
+        #: Columns that say where a point lies, and those that are enough for people.
+        self.columns, self.shown = space.columns, space.shown
         self._fronts = [set[bytes](), set[bytes]()]
         self._survey()
 

@@ -27,8 +27,13 @@ class _Design:
 
     name: str
     tree: Tree
-    #: Fields in which the shape differs from the base.
+    #: Fields in which the shape differs from the base, those that name it first.
     shape: Tree
+
+    @property
+    def title(self) -> str | None:
+        """Name of the shape: 8 x 8; ``None`` for a design as it is."""
+        return " x ".join(map(str, list(self.shape.values())[:2])) or None
 
 
 class Space(Sequence[Point]):
@@ -56,7 +61,10 @@ class Space(Sequence[Point]):
         if size > sys.maxsize:
             rule = f"must have less than 2^63 points, not {size:.1e}"
             raise InputError(source, "grid", None, rule)
+        #: Columns that say where a point lies, and those that are enough for people.
         self.columns = list(dict.fromkeys(c for part in self._parts for c in part.columns))
+        shown = dict.fromkeys(c for part in self._parts for c in part.shown)
+        self.shown = list(shown)
 
     @property
     def axes(self) -> list[tuple[int, ...]]:
@@ -155,8 +163,13 @@ class _Part:
     def columns(self) -> list[str]:
         """Columns that say where a point lies."""
         shapes = (field for design in self._axes[4] for field in design.shape)
+        return list(dict.fromkeys((*self.shown, *shapes)))
+
+    @property
+    def shown(self) -> list[str]:
+        """Columns without the fields of a shape, which has a name."""
         grid = (field for key in self._space.grid for field in fields_of(key))
-        return [*self._base((0,) * len(self.sizes), {}), *dict.fromkeys((*shapes, *grid))]
+        return [*self._base((0,) * len(self.sizes), {}), *grid]
 
     def fields(self, coordinates: Sequence[int]) -> Tree:
         """Where a point lies."""
@@ -207,6 +220,7 @@ class _Part:
         said = {
             "run": self._name or None,
             "arch": design.name,
+            "shape": design.title,
             "family": _family(design.tree, values),
             "network": network,
             "weights": weights,

@@ -16,7 +16,7 @@ from hwsim.contract.machine import OUTPUT_STAGE
 from hwsim.contract.memories import Memory
 from hwsim.contract.parts import Part
 
-__all__ = ["ArrayConfig", "Count", "divisors", "power_of_two", "wing"]
+__all__ = ["ArrayConfig", "Count", "depth_of", "divisors", "power_of_two", "wing"]
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -25,6 +25,11 @@ def power_of_two(value: int, key: str) -> None:
     """Refuse, with ``ValueError``, a value of ``key`` that is no power of two."""
     if value & (value - 1):
         raise ValueError(f"{key} must be a power of two, not {value}")
+
+
+def depth_of(words: int, memories: int) -> int:
+    """Depth of each of some memories that hold so many words: a power of two."""
+    return 1 << (-(-words // memories) - 1).bit_length()
 
 
 def divisors(value: int) -> list[int]:
@@ -104,6 +109,7 @@ class ArrayConfig(Config):
     def splits(self, multipliers: int) -> list[dict[str, int | None]]:
         """Shapes of ``multipliers`` multipliers: fields in which each differs from the array.
 
+        The first two fields name the shape: rows and columns, PEs and lanes.
         Ports, and memories in total, stay as they are where the shape lets them. A shape may break
         a rule of the family, which the design of that shape then says.
         """

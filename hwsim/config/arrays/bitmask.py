@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.arrays.base import Count, power_of_two
+from hwsim.config.arrays.base import Count, depth_of, power_of_two
 from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
@@ -112,7 +112,7 @@ class BitmaskConfig(DecodingConfig):
         while multipliers % clusters == 0:
             sharing = multipliers // clusters
             depths = {
-                field: max(1, getattr(self, field) * self.cluster_pes // sharing)
+                field: depth_of(getattr(self, field) * self.cluster_pes, sharing)
                 for field in ("mask_depth", "entry_depth")
             }
             found.append(

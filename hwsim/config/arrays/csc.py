@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import gcd
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.arrays.base import Count, power_of_two
+from hwsim.config.arrays.base import Count, depth_of, power_of_two
 from hwsim.config.arrays.decoding import Banks, DecodingConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.causes import Cause, CauseTable
@@ -125,9 +126,9 @@ class CSCConfig(DecodingConfig):
                     "pes": pes,
                     "lanes": lanes,
                     "window": max(1, self.window * self.lanes // lanes),
-                    "entry_depth": max(1, self.entry_depth * self.pes // pes),
+                    "entry_depth": depth_of(self.entry_depth * self.pes, pes),
                     **self.shaped(pes, pes, self.pes),
-                    "drain_lanes": min(lanes, max(1, self.beat_psums // pes)),
+                    "drain_lanes": gcd(lanes, max(1, self.beat_psums // pes)),
                 }
             )
             pes *= 2

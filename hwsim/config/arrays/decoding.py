@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.arrays.base import ArrayConfig, Count, power_of_two
+from hwsim.config.arrays.base import ArrayConfig, Count, depth_of, power_of_two
 from hwsim.config.numbers import NumberConfig
 from hwsim.contract.events import Strobe
 from hwsim.contract.memories import Memory
@@ -122,10 +122,10 @@ class DecodingConfig(ArrayConfig):
         Accumulators hold the sums of as many filters as before; a beat loads as many PEs, and has
         as many partial sums, where there are so many.
         """
-        drained = min(pes, self.beat_psums)
+        drained = gcd(pes, self.beat_psums)
         return {
-            "acc_depth": max(1, self.acc_depth * own // sharing),
-            "load_pes": min(self.load_pes, sharing),
+            "acc_depth": depth_of(self.acc_depth * own, sharing),
+            "load_pes": gcd(self.load_pes, sharing),
             "drain_pes": None if drained == pes else drained,
         }
 

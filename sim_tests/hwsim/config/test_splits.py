@@ -69,5 +69,14 @@ def test_ports_and_memories_of_a_decoding_array_stay(name: str) -> None:
     assert arch.digest in [shaped(arch, shape).digest for shape in shapes]
 
 
+@pytest.mark.parametrize("name", ["csc_8x8", "csc_16x4", "bitmask_64", "bitmask_64_c64"])
+@pytest.mark.parametrize("multipliers", [6, 12, 48, 100])
+def test_shapes_of_any_number_keep_the_rules(name: str, multipliers: int) -> None:
+    arch = ArchConfig.read(name)
+    for shape in arch.array.splits(multipliers):
+        if shape.get("lanes", 1) <= 64:  # type: ignore[operator]
+            assert shaped(arch, shape).array.multipliers == multipliers
+
+
 def test_a_number_that_fits_no_pe_has_no_shape() -> None:
     assert ArchConfig.read("nm_2x4_4x8_ws").array.splits(7) == []

@@ -68,6 +68,22 @@ def is_small(design):
     return sum(memory.bits for memory in arch.array.memories(arch.numbers)) <= 1 << 23
 
 
+def test_every_design_of_a_shipped_sweep_is_on_record():
+    corners = process("sg13g2").corners
+    for path in sorted((CONFIGS / "sweep").glob("*.yaml")):
+        sweep = SweepConfig.read(path)
+        if sweep.technology != "sg13g2":
+            continue
+        space = Space(sweep, str(path))
+        archs = {point.arch.digest: point.arch for point in space if point.arch is not None}
+        assert archs
+        for arch in archs.values():
+            for part, key in keys_of(arch):
+                assert key in RECORD.parts, f"{arch.name} {part}: python benchmarks/parts.py"
+            for corner in corners:
+                assert f"{clock_probe(arch).digest} {corner}" in RECORD.clocks, arch.name
+
+
 @pytest.mark.parametrize("design", [*filter(is_small, DESIGNS)])
 def test_the_record_is_of_this_rtl(design):
     """Parts and clocks of the designs that ship; `python benchmarks/parts.py` renews them."""

@@ -180,3 +180,51 @@ def test_points_are_valid_exactly_where_the_rules_hold(rows: list[int], depths: 
         assert (point.error == "") == valid
         assert (point.arch is not None) == valid
         assert isinstance(point.network, NetworkConfig) == valid
+
+
+def test_designs_by_rule_have_every_shape_of_so_many_multipliers() -> None:
+    points = Space(sweep({}, arch=["dense_8x8_ws", "csc_8x8"], multipliers=[12, 16]), "t")
+    shapes = [(p.fields["arch"], p.fields["shape"]) for p in points]
+    assert [shape for arch, shape in shapes if arch == "dense_8x8_ws"] == [
+        "1 x 12", "2 x 6", "3 x 4", "4 x 3", "6 x 2", "12 x 1",
+        "1 x 16", "2 x 8", "4 x 4", "8 x 2", "16 x 1",
+    ]  # fmt: skip
+    assert [shape for arch, shape in shapes if arch == "csc_8x8"] == [
+        "1 x 12", "2 x 6", "4 x 3", "1 x 16", "2 x 8", "4 x 4", "8 x 2", "16 x 1"
+    ]  # fmt: skip
+    for point in points:
+        assert point.arch is not None, point.error
+        assert point.arch.array.multipliers in (12, 16)
+    assert points.shown == ["arch", "shape", "family", "network"]
+
+
+def test_a_shape_beyond_a_limit_is_invalid_and_says_so() -> None:
+    (tall, *_), (*_, wide) = (list(Space(sweep({}, multipliers=512), "t")) for _ in range(2))
+    assert "array.cols = 512: Input should be less than or equal to 256" in tall.error
+    assert "array.rows = 512: Input should be less than or equal to 256" in wide.error
+
+
+def test_a_number_without_a_shape_is_an_error_of_the_file() -> None:
+    with pytest.raises(InputError) as caught:
+        Space(sweep({}, arch=["nm_2x4_4x8_ws"], multipliers=7), "s.yaml")
+    assert str(caught.value) == (
+        "s.yaml: multipliers = [7]: nm_2x4_4x8_ws has no shape of so many: its PEs have 64"
+    )
+
+
+def test_keys_of_a_run_replace_those_of_the_sweep_and_its_grid_is_added() -> None:
+    runs = {
+        "one": {"grid": {"arch.array.cols": [2, 4]}},
+        "two": {"arch": "csc_8x8", "images": 3, "weights": "lenet5_nonstructured_85x", "grid": {}},
+    }
+    made = Space(sweep({"arch.numbers.psum_width": [24, 32]}, runs=runs), "t")
+    said = [[p.fields["run"], p.fields["arch"], p.images] for p in made]
+    assert said == [["one", "dense_8x8_ws", 1]] * 4 + [["two", "csc_8x8", 3]] * 2
+    assert [p.arch.numbers.psum_width for p in made if p.arch] == [24, 24, 32, 32, 24, 32]
+    assert [p.weights is None for p in made] == [True] * 4 + [False] * 2
+
+
+def test_each_file_that_a_run_names_is_looked_at_once() -> None:
+    for key, name in (("weights", "lenet5_none"), ("memory", "none"), ("weights", "vgg6_fashion")):
+        with pytest.raises(InputError):
+            Space(sweep({}, **{key: [name]}), "t")
