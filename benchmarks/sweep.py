@@ -1,9 +1,9 @@
-"""Points per second of a sweep, and its memory, against the number of points.
+"""Points per second of a sweep, and its memory, against the number of points; two processes.
 
-``python benchmarks/sweep.py`` looks at 1,000, 10,000 and 100,000 dense arrays on LeNet-5's shapes,
-the cheapest points there are, so that what a sweep itself takes shows. Each size runs in a process
-of its own; ``--jobs N`` in addition evaluates in N processes. The table is
-``benchmarks/results/sweep.csv``.
+``python benchmarks/sweep.py`` looks at 1,000, 10,000 and 100,000 dense arrays on LeNet-5's shapes:
+the cheapest points there are, so that what a sweep itself takes shows. Then it looks at 42 costly
+points, real weights on index-decoding arrays with fitted memories, with one process and with two.
+Each sweep runs in a process of its own. Writes ``benchmarks/results/sweep.csv``.
 """
 
 from __future__ import annotations
@@ -14,56 +14,75 @@ import resource
 import shutil
 import sys
 import time
+from typing import Any
 
 from common import ROOT, machine, write_csv
 
-SIZES = (1_000, 10_000, 100_000)
-#: Rows x columns x depths of the accumulator x latencies of a PE.
-AXES = {1_000: (10, 10, 10, 1), 10_000: (25, 40, 10, 1), 100_000: (50, 100, 10, 2)}
+#: Points -> rows x columns x depths of the accumulator x latencies of a PE.
+CHEAP = {1_000: (10, 10, 10, 1), 10_000: (25, 40, 10, 1), 100_000: (50, 100, 10, 2)}
 FOLDER = ROOT / "build" / "benchmark-sweep"
 
 
-def sweep(size: int, jobs: int, rows: multiprocessing.Queue) -> None:
-    """Run a sweep of ``size`` points twice, and report."""
+def cheap(points: int) -> dict[str, Any]:
+    """Sweep of so many dense arrays, of which shapes alone count."""
+    rows, cols, depths, latencies = CHEAP[points]
+    return {
+        "name": "cheap",
+        "arch": "dense_8x8_ws",
+        "network": "lenet5",
+        "grid": {
+            "arch.array.rows": list(range(1, rows + 1)),
+            "arch.array.cols": list(range(1, cols + 1)),
+            "arch.array.acc_depth": [1 << n for n in range(depths)],
+            "arch.array.mac_latency": list(range(1, latencies + 1)),
+        },
+        "objectives": {"cycles": "min", "multipliers": "min"},
+    }
+
+
+def costly() -> dict[str, Any]:
+    """Sweep of real weights on index-decoding arrays, memories fitted."""
+    factors = (12, 40, 85, 167, 230, 348)
+    return {
+        "name": "costly",
+        "arch": "csc_16x4",
+        "network": "lenet5",
+        "multipliers": 64,
+        "images": 256,
+        "weights": [f"lenet5_nonstructured_{factor}x" for factor in factors],
+        "technology": "sg13g2",
+        "fit": True,
+        "objectives": {"time_us": "min", "energy_uj": "min"},
+    }
+
+
+def measure(raw: dict[str, Any], jobs: int, rows: Any) -> None:
+    """Run a sweep, and again when everything is known."""
     import hwsim
     from hwsim.config.base import parse
     from hwsim.config.jobs.sweep import SweepConfig
 
-    height, width, depths, latencies = AXES[size]
-    config = parse(
-        SweepConfig,
-        {
-            "name": "many",
-            "arch": "dense_8x8_ws",
-            "network": "lenet5",
-            "grid": {
-                "arch.array.rows": list(range(1, height + 1)),
-                "arch.array.cols": list(range(1, width + 1)),
-                "arch.array.acc_depth": [1 << n for n in range(depths)],
-                "arch.array.mac_latency": list(range(1, latencies + 1)),
-            },
-            "objectives": {"cycles": "min", "multipliers": "min"},
-        },
-        "benchmark",
-    )
     shutil.rmtree(FOLDER, ignore_errors=True)
-    hwsim.sweep(config.model_copy(update={"grid": {"arch.array.rows": [4, 8]}}), FOLDER / "warm")
-    before = _peak()
-    seconds, cores = [], []
+    small = cheap(1_000)
+    small["grid"] = {"arch.array.rows": [4, 8]}
+    hwsim.sweep(parse(SweepConfig, small, "benchmark"), FOLDER / "warm")
+    config, before = parse(SweepConfig, raw, "benchmark"), _peak()
+    seconds, busy = [], []
     for _ in range(2):
-        start, busy = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         found = hwsim.sweep(config, FOLDER, jobs=jobs)
-        seconds.append(time.perf_counter() - start)
-        cores.append(time.process_time() - busy)
-    assert len(found.results) == size
+        seconds.append(time.perf_counter() - wall)
+        busy.append(time.process_time() - cpu)
+    points = len(found.results)
     assert found.ran == 0
     rows.put(
         {
-            "points": size,
+            "sweep": raw["name"],
+            "points": points,
             "processes": jobs,
-            "points_per_second": round(size / seconds[0], 1),
-            "points_per_core_second": round(size / cores[0], 1) if jobs == 1 else "",
-            "known_per_second": round(size / seconds[1], 1),
+            "points_per_second": round(points / seconds[0], 2),
+            "points_per_core_second": round(points / busy[0], 2) if jobs == 1 else "",
+            "known_per_second": round(points / seconds[1], 1),
             "memory_mib": round(_peak()),
             "grown_mib": round(_peak() - before),
             "store_mib": round((FOLDER / "points.sqlite").stat().st_size / (1 << 20), 1),
@@ -77,21 +96,17 @@ def _peak() -> float:
 
 
 def main() -> int:
-    """Measure each size."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--jobs", type=int, default=1, help="also evaluate in so many processes")
-    options.add_argument("--sizes", type=int, nargs="*", default=SIZES)
-    chosen = options.parse_args()
+    """Measure each sweep in a new process."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     context = multiprocessing.get_context("spawn")
     table = []
-    for size in chosen.sizes:
-        for jobs in sorted({1, chosen.jobs}):
-            rows = context.Queue()
-            process = context.Process(target=sweep, args=(size, jobs, rows))
-            process.start()
-            table.append(rows.get())
-            process.join()
-            print(table[-1], flush=True)
+    for raw, jobs in [*((cheap(points), 1) for points in CHEAP), (costly(), 1), (costly(), 2)]:
+        rows = context.Queue()
+        process = context.Process(target=measure, args=(raw, jobs, rows))
+        process.start()
+        table.append(rows.get())
+        process.join()
+        print(table[-1], flush=True)
     print(machine())
     write_csv("sweep.csv", table)
     return 0

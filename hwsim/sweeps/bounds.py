@@ -10,6 +10,9 @@ from hwsim.sweeps.point import Point
 
 __all__ = ["Bounds", "Known"]
 
+#: Designs that are kept: points of one design follow each other, or come again in a round of this.
+KEPT = 4096
+
 
 @dataclass(frozen=True)
 class Known:
@@ -44,6 +47,8 @@ class Bounds:
         assert point.network is not None
         key = (point.arch.digest, point.fit)
         if key not in self._designs:
+            if len(self._designs) >= KEPT:
+                self._designs.clear()
             self._designs[key] = self._design(point.arch, point.fit)
         design = self._designs[key]
         macs = point.images * sum(shape.macs for shape in point.network.shapes())
