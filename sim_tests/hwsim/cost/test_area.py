@@ -103,7 +103,7 @@ def test_the_record_is_of_this_rtl(design):
 
 
 def test_nothing_else_is_on_record():
-    """Beside them may be those of sweeps, which are measured when they are asked for."""
+    """Designs that ship, and those of sweeps that do."""
     archs = [ArchConfig.read(design) for design in DESIGNS]
     for path in sorted((CONFIGS / "sweep").glob("*.yaml")):
         sweep = SweepConfig.read(path)
