@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Designs by rule, and the bits of their ports."""
 
 from __future__ import annotations
