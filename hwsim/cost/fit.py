@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hwsim.config import ArchConfig
@@ -115,8 +115,7 @@ def fit(
                 break
             best = smaller
     renamed = best.arch.model_copy(update={"name": fitted_name(arch, before.network)})
-    after = NetworkResult(renamed, best.network, best.images, best.layers)
-    return Fit(before, after, technology, slack)
+    return Fit(before, replace(best, arch=renamed), technology, slack)
 
 
 def fitted_name(arch: ArchConfig, network: str) -> str:

@@ -37,7 +37,7 @@ def result_of(point: Point, store: Store) -> NetworkResult:
         seconds = time.perf_counter() - start
         row = Row(point.key, "done", point.fields, "", metrics, seconds, layers=layers)
         store.put(row)
-    arch, border = point.arch, point.images * point.network.border
+    arch = point.arch
     if point.fit:
         sized = {
             name.removeprefix(FITTED): depth
@@ -46,6 +46,7 @@ def result_of(point: Point, store: Store) -> NetworkResult:
         }
         name = fitted_name(arch, point.network.name)
         array = arch.array.model_copy(update=sized)
-        arch, border = arch.model_copy(update={"name": name, "array": array}), 0
+        arch = arch.model_copy(update={"name": name, "array": array})
     counted = [LayerResult.from_dict(layer, arch.array.multipliers) for layer in layers]
+    border = point.images * point.network.border
     return NetworkResult(arch, point.network.name, point.images, counted, border)

@@ -46,7 +46,8 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     with Store.open(path), pytest.raises(InputError) as caught, Store.open(path):
         pass
-    assert str(caught.value) == f"{path}: is in use: another sweep writes to this store"
+    rule = "is in use: another sweep or study writes to it; --store names one of its own"
+    assert str(caught.value) == f"{path}: {rule}"
 
 
 @pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + b"\xff" * 200])
