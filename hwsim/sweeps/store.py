@@ -119,7 +119,7 @@ class Store:
                 # the kernel drops the lock with the process, however it ends
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                rule = "is in use: another sweep or study writes to it; --store names one of its own"
+                rule = "is in use: another sweep or study writes to it; --store names another"
                 raise InputError(path, "", None, rule) from error
             with _told_to_the_user(path):
                 connection = stack.enter_context(contextlib.closing(_connect(path)))

@@ -46,7 +46,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     with Store.open(path), pytest.raises(InputError) as caught, Store.open(path):
         pass
-    rule = "is in use: another sweep or study writes to it; --store names one of its own"
+    rule = "is in use: another sweep or study writes to it; --store names another"
     assert str(caught.value) == f"{path}: {rule}"
 
 
