@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hwsim.accelerator.tile import ArrayJob, Tile, VectorJob
 from hwsim.accelerator.vector import vector_cycles
 from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.machine import KEEP_LATENCY, POST_LATENCY, RAW_LATENCY
 
-__all__ = ["execute_cycles"]
+__all__ = ["execute_cycles", "ready_cycles"]
 
 
 def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
@@ -35,6 +37,17 @@ def execute_cycles(arch: ArchConfig, tile: Tile) -> int:
     if arch.array.pixel_by_pixel and job.raw:
         cycles += (job.m_folds - 1) * (shape.raw_beats - 1)
     return cycles + _behind(job, shape)
+
+
+def ready_cycles(arch: ArchConfig, tiles: Sequence[Tile]) -> list[int]:
+    """Cycle of a run before which the execution of each tile does not advance.
+
+    The array is reset when a run begins, and takes no command while it zeroes its accumulators. The
+    first job of the array offers its command in its second cycle.
+    """
+    first = next((i for i, tile in enumerate(tiles) if isinstance(tile.job, ArrayJob)), None)
+    cleared = max(0, arch.array.clear_cycles - 1)
+    return [cleared if index == first else 0 for index in range(len(tiles))]
 
 
 def _behind(job: ArrayJob, shape: MachineShape) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from hwsim.accelerator.execute import execute_cycles
+from hwsim.accelerator.execute import execute_cycles, ready_cycles
 from hwsim.accelerator.load import LoadBlock
 from hwsim.accelerator.program import CONSTANTS, Program
 from hwsim.accelerator.store import StoreBlock
@@ -252,6 +252,7 @@ def step(program: Program, memory: MemoryConfig) -> dict[str, int]:
     loads = [[load_block(program, each) for each in tile.loads] for tile in tiles]
     stores = [store_block(program, tile.store) if tile.store else None for tile in tiles]
     takes = [execute_cycles(arch, tile) for tile in tiles]
+    ready = ready_cycles(arch, tiles)
     counts = dict.fromkeys((name for name, _ in COUNTERS), 0)
 
     # a tile in each stage, the state of the first, when the second has finished
@@ -309,7 +310,7 @@ def step(program: Program, memory: MemoryConfig) -> dict[str, int]:
             tile[2], tile[1], stored = tile[1], -1, False
         if load_leaves:
             tile[1], tile[0] = first, first + 1
-            executed_at = now + 1 + takes[first]
+            executed_at = max(now + 1, ready[first]) + takes[first]
         now += 1
     counts["array_beats"] = sum(t.job.act_beats for t in tiles if isinstance(t.job, ArrayJob))
     return counts

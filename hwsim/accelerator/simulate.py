@@ -72,4 +72,5 @@ def stages(program: Program, memory: MemoryConfig) -> Stages:
         tables.execute,
         store_table(tables.stores, tables.first_stores, memory, bus, program.shape.act_bits),
         tables.barrier,
+        tables.ready,
     )

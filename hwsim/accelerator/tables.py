@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.accelerator.execute import execute_cycles
+from hwsim.accelerator.execute import execute_cycles, ready_cycles
 from hwsim.accelerator.load import LoadBlock, load_row
 from hwsim.accelerator.program import CONSTANTS, Program
 from hwsim.accelerator.store import StoreBlock
@@ -37,6 +37,9 @@ class Tables:
         ``(tiles + 1,)``
     execute
         Cycles of each tile in the second stage.
+    ready
+        Cycle of the run before which it does not advance there
+        (:func:`hwsim.accelerator.execute.ready_cycles`).
     array_beats, read_beats, write_beats
         Counters of the whole program.
     """
@@ -48,6 +51,7 @@ class Tables:
     first_stores: Table
     execute: Table
     barrier: NDArray[np.bool_]
+    ready: Table
     array_beats: int
     read_beats: int
     write_beats: int
@@ -92,6 +96,7 @@ class Tables:
             _firsts([int(tile.store is not None) for tile in tiles]),
             np.array([known[job] for job in jobs], np.int64),
             np.array([tile.barrier for tile in tiles], np.bool_),
+            np.array(ready_cycles(program.arch, tiles), np.int64),
             sum(job.act_beats for job in jobs if isinstance(job, ArrayJob)),
             reads,
             sum(_store_beats(program, tile.store) for tile in tiles if tile.store is not None),

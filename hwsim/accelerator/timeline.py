@@ -23,7 +23,7 @@ class Stages:
 
     ``fetch`` and ``load``: from the first block that is offered to the engine until it is idle.
     ``execute``: from entering the stage until it may be left. ``store`` as ``load``. A tile without
-    blocks has 0.
+    blocks has 0. ``ready``: the execution of a tile does not advance before this cycle of the run.
     """
 
     fetch: Cycles
@@ -31,6 +31,7 @@ class Stages:
     execute: Cycles
     store: Cycles
     barrier: NDArray[np.bool_]
+    ready: Cycles
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,14 @@ def timeline(stages: Stages) -> Timeline:
     A stage hands a tile on in the cycle in which it has finished and the next stage is empty, or
     hands on its own; the next stage has the tile in the cycle after.
     """
-    columns = _pass(stages.fetch, stages.load, stages.execute, stages.store, stages.barrier)
+    columns = _pass(
+        stages.fetch, stages.load, stages.execute, stages.store, stages.barrier, stages.ready
+    )
     return Timeline(*columns)
 
 
 @njit(cache=True, nogil=True)
-def _pass(fetch, load, execute, store, barrier):  # type: ignore[no-untyped-def]
+def _pass(fetch, load, execute, store, barrier, ready):  # type: ignore[no-untyped-def]
     columns = np.zeros((6, len(fetch)), np.int64)
     load_left = execute_left = store_left = -1
     for tile in range(len(fetch)):
@@ -77,7 +80,7 @@ def _pass(fetch, load, execute, store, barrier):  # type: ignore[no-untyped-def]
         load_end = passes + 1 + (load[tile] + LOADED if load[tile] else 0)
         load_left = max(load_end, execute_left)
         execute_begin = load_left + 1
-        execute_end = execute_begin + execute[tile]
+        execute_end = max(execute_begin, ready[tile]) + execute[tile]
         execute_left = max(execute_end, store_left)
         store_begin = execute_left + 1
         store_left = store_begin + (store[tile] + 1 if store[tile] else 1)

@@ -24,6 +24,10 @@ class MachineShape:
     weight_bits: int
     act_width: int
     psum_width: int
+    #: Words of an act bank, and of a half of weights and of scales: powers of two.
+    act_depth: int
+    weight_depth: int
+    scale_depth: int
     #: Beats of activations that a word holds at least.
     word_beats: int = 1
     #: Lists of the beats that the lanes gather from: words of a half, and bits of a lane's entry,
@@ -47,7 +51,17 @@ class MachineShape:
         acts, sums, weights = arch.array.machine_beats(arch.numbers)
         numbers, memory = arch.numbers, arch.memory
         beats = arch.array.word_beats
-        found = cls(acts, sums, weights, numbers.act_width, numbers.psum_width, beats)
+        found = cls(
+            act_lanes=acts,
+            ofmap_lanes=sums,
+            weight_bits=weights,
+            act_width=numbers.act_width,
+            psum_width=numbers.psum_width,
+            act_depth=memory.act_depth,
+            weight_depth=memory.weight_depth,
+            scale_depth=memory.scale_depth,
+            word_beats=beats,
+        )
         if not memory.gather:
             return found
         entry = (memory.act_depth * found.feed_beats - 1).bit_length()
@@ -113,6 +127,15 @@ class MachineShape:
         """Bits of a word of each target of a load."""
         found = {"act": self.act_bits, "weight": self.weight_word, "scale": self.scale_word}
         return found | {"list": self.list_word} if self.gathers else found
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Words of each target of a load: of a bank, or of a half."""
+        found = {
+            "act": self.act_depth, "weight": self.weight_depth, "scale": self.scale_depth,
+            "list": self.list_depth,
+        }  # fmt: skip
+        return {name: found[name] for name in self.widths}
 
 
 def _bytes(bits: int) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Const, Module, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hwsim.config import BusConfig
 from hwsim.contract.descriptors import (
@@ -57,8 +58,9 @@ class Load(wiring.Component):
     Parameters
     ----------
     bus : BusConfig
-    widths : Mapping[str, int]
-        Bits of a word of each target that the machine has; a descriptor's words are beats.
+    widths, depths : Mapping[str, int]
+        Bits of a word of each target that the machine has, and its words, a power of two; a
+        descriptor's words are beats.
 
     Members
     -------
@@ -78,6 +80,8 @@ class Load(wiring.Component):
         or cancelled.
     error : ``Out(1)``
         A beat came with an error since the engine was last idle; stays until the next block.
+    beyond : ``Out(1)``
+        As ``error``: a word was written to an address that its memory does not have.
     beat : ``Out(1)``
         A beat is taken.
     """
@@ -88,10 +92,14 @@ class Load(wiring.Component):
     write: Any
     busy: Signal
     error: Signal
+    beyond: Signal
     beat: Signal
 
-    def __init__(self, *, bus: BusConfig, widths: Mapping[str, int]) -> None:
+    def __init__(
+        self, *, bus: BusConfig, widths: Mapping[str, int], depths: Mapping[str, int]
+    ) -> None:
         self.bus = bus
+        self.depths = {TARGETS[name]: depth for name, depth in depths.items()}
         #: Bits of a word -> codes of the targets that have such words.
         self.targets: dict[int, list[int]] = {}
         for name, width in widths.items():
@@ -109,6 +117,7 @@ class Load(wiring.Component):
                 ),
                 "busy": Out(1),
                 "error": Out(1),
+                "beyond": Out(1),
                 "beat": Out(1),
             }
         )
@@ -135,10 +144,19 @@ class Load(wiring.Component):
             bursts.done.eq(self.beat & r.last),
             bursts.cancel.eq(self.cancel),
         ]
-        with m.If(self.beat & (r.resp != OKAY)):
-            m.d.sync += self.error.eq(1)
-        with m.Elif(self.block.valid & ~self.busy):
-            m.d.sync += self.error.eq(0)
+        write = self.write
+        begins = self.block.valid & ~self.busy
+        beyond: Value = Const(0)
+        for target, depth in self.depths.items():
+            beyond |= (write.target == target) & write.addr[exact_log2(depth) :].any()
+        for sticky, found in (
+            (self.error, self.beat & (r.resp != OKAY)),
+            (self.beyond, write.valid & beyond),
+        ):
+            with m.If(found):
+                m.d.sync += sticky.eq(1)
+            with m.Elif(begins):
+                m.d.sync += sticky.eq(0)
 
         active = self._receive(m, received)
         m.d.comb += self.busy.eq(

@@ -74,7 +74,7 @@ class Machine(wiring.Component):
             rows=arch.array.machine_rows,
             digest=digest,
         )
-        m.submodules.load = load = Load(bus=bus, widths=shape.widths)
+        m.submodules.load = load = Load(bus=bus, widths=shape.widths, depths=shape.depths)
         m.submodules.store = store = Store(bus=bus, width=shape.act_bits)
         m.submodules.banks = banks = ActBanks(
             banks=memory.act_banks,
@@ -119,6 +119,7 @@ class Machine(wiring.Component):
         m.d.comb += [
             sequencer.load_busy.eq(load.busy),
             sequencer.load_error.eq(load.error),
+            sequencer.load_beyond.eq(load.beyond),
             sequencer.store_busy.eq(store.busy),
             sequencer.store_error.eq(store.error),
             sequencer.executed.eq(execute.done),

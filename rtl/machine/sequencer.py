@@ -89,7 +89,7 @@ class Sequencer(wiring.Component):
         Address and number of descriptors; bases of the regions.
     load, store : ``Out``
         Blocks for the engines.
-    load_busy, load_error, store_busy, store_error : ``In(1)``
+    load_busy, load_error, load_beyond, store_busy, store_error : ``In(1)``
         Of the engines.
     fetched : ``In``
         A beat of the descriptor: ``valid``, ``addr``, ``data``.
@@ -99,7 +99,8 @@ class Sequencer(wiring.Component):
     executed, stalled : ``In(1)``
         It ends in this cycle; it never will.
     abort : ``Out(1)``
-        Drop what is executed.
+        Drop what is executed, and what is left of loads and stores: when a run ends early, and when one
+        begins, for what its array holds is not its own.
     busy : ``Out(1)``
         A program runs.
     done, failed, interrupt : ``Out(1)``
@@ -116,6 +117,7 @@ class Sequencer(wiring.Component):
     load: stream.Interface
     load_busy: Signal
     load_error: Signal
+    load_beyond: Signal
     fetched: Any
     store: stream.Interface
     store_busy: Signal
@@ -158,6 +160,7 @@ class Sequencer(wiring.Component):
                 "load": Out(stream.Signature(load_block(bus))),
                 "load_busy": In(1),
                 "load_error": In(1),
+                "load_beyond": In(1),
                 "fetched": In(memory_write(ADDRESS_BITS, bus.data_width)),
                 "store": Out(stream.Signature(store_block(bus))),
                 "store_busy": In(1),
@@ -223,7 +226,8 @@ class Sequencer(wiring.Component):
             m.d.comb += [fault.eq(error_code("stalled")), fault_index.eq(index[1])]
         executing = _register("executing", execute_layout())
         fresh = Signal()
-        m.d.comb += [self.job.eq(executing), self.abort.eq(aborting)]
+        begins = self.start & ~self.busy
+        m.d.comb += [self.job.eq(executing), self.abort.eq(aborting | begins)]
         m.d.comb += self.execute.eq(fresh & (executing.kind != KINDS["none"]) & ~aborting)
         with m.If(self.executed | (fresh & (executing.kind == KINDS["none"]))):
             m.d.sync += executed.eq(1)
@@ -357,6 +361,8 @@ class Sequencer(wiring.Component):
             with m.State("Loading"), m.If(~self.load_busy):
                 m.d.sync += loaded.eq(1)
                 m.next = "Loaded"
+                with m.If(self.load_beyond):
+                    m.d.comb += fault.eq(error_code("descriptor"))
                 with m.If(self.load_error):
                     m.d.comb += fault.eq(read)
             with m.State("Loaded"):

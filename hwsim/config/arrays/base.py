@@ -205,6 +205,11 @@ class ArrayConfig(Config):
         return False
 
     @property
+    def clear_cycles(self) -> int:
+        """Cycles after a reset in which the array takes no command."""
+        return 0
+
+    @property
     def kept_cycles(self) -> int:
         """Cycles of the array's count that a job that keeps its sums does not take."""
         return OUTPUT_STAGE

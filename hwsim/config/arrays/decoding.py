@@ -94,6 +94,11 @@ class DecodingConfig(ArrayConfig):
         return self.carries
 
     @property
+    def clear_cycles(self) -> int:
+        """A row of every accumulator is zeroed per cycle."""
+        return self.banks.depth
+
+    @property
     def kept_cycles(self) -> int:
         """None: counts of jobs that keep their sums are made without the drain."""
         return 0

@@ -15,9 +15,10 @@ def add_array(m: Module, component: Adapter) -> Any:
     """Add the array of an adapter, and offer it the command of a job.
 
     The array takes no more weights than its command says and is at rest after a job, so only
-    ``abort`` resets it; it then clears its accumulators for ``acc_depth`` cycles, in which the host
-    starts anew and two descriptors come. So does a job that does not begin with the sums that the
-    one before has kept: they lie in the accumulators.
+    ``abort`` resets it, with which every run begins: weights with rows that their job does not have
+    leave sums in the accumulators that nothing drains. It then zeroes them for ``acc_depth``
+    cycles, in which a descriptor and its blocks come; if they come sooner, the command waits. So
+    does that of a job that does not begin with the sums that the one before has kept.
     """
     array: Any = build(component.arch)
     reset = Signal(name="array_reset")

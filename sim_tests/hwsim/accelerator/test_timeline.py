@@ -38,7 +38,8 @@ def stepped(stages):
             if stage == 1:
                 held[2], finish[2] = tile, cycle + 1 + (stages.store[tile] + 1 or 1)
             if stage == 0:
-                held[1], finish[1] = tile, cycle + 1 + stages.execute[tile]
+                begin = max(cycle + 1, stages.ready[tile])
+                held[1], finish[1] = tile, begin + stages.execute[tile]
                 if tile + 1 < count:
                     held[0], finish[0], phase = tile + 1, None, "fetch"
                     passes = cycle + 1 + stages.fetch[tile + 1] + CHECKED
@@ -57,7 +58,8 @@ def test_the_recurrence_is_what_the_stages_do(seed):
         return np.where(rng.random(count) < zeros, 0, values)
 
     stages = Stages(
-        draw(0, 0), draw(1, 0.4), np.maximum(1, draw(2, 0)), draw(3, 0.5), rng.random(count) < 0.2
+        draw(0, 0), draw(1, 0.4), np.maximum(1, draw(2, 0)), draw(3, 0.5),
+        rng.random(count) < 0.2, draw(2, 0.5) * 10,
     )
     times = timeline(stages)
     load, execute, store = stepped(stages)

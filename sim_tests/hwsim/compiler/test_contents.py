@@ -35,7 +35,7 @@ def test_a_nest_visits_its_positions_in_order():
 
 
 def test_beats_of_maps_that_follow_each_other():
-    shape = MachineShape(2, 4, 8, 8, 32)  # a word holds two beats
+    shape = MachineShape(2, 4, 8, 8, 32, 64, 64, 4)  # a word holds two beats
     size = TensorShape(channels=3, height=2, width=1)
     maps = [Map(size, 4, start=start, border=0) for start in (5, 7)]
     act = np.arange(1, 13).reshape(2, 3, 2, 1)

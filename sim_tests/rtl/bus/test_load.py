@@ -21,6 +21,8 @@ CASES = [
     ({"data_width": 256, "burst": 1, "addr_width": 40}, (32, 256, 96)),
     ({"data_width": 256, "burst": 128, "outstanding": 3}, (64, 160, 512, 96)),
 ]
+#: Words of each memory: more than blocks here address.
+DEPTHS = dict.fromkeys(TARGETS, 2048)
 IDEAL = MemoryConfig(name="ideal", source="test", latency=1, bytes_per_cycle=32)
 
 
@@ -72,7 +74,7 @@ def test_words_and_cycles(simulate, config, widths):
     bus = BusConfig(**config)
     rng = seeded(sum(widths) + bus.data_width)
     image = image_of(rng, bus)
-    bench = Bench(Load(bus=bus, widths=names(widths)), bus, image)
+    bench = Bench(Load(bus=bus, widths=names(widths), depths=DEPTHS), bus, image)
     bits = bits_of(widths, bus)
 
     async def testbench(ctx):
@@ -95,7 +97,7 @@ def test_words_and_cycles(simulate, config, widths):
 
 def test_an_error_stays_until_the_next_block_and_every_burst_is_drained(simulate):
     bus, widths = BusConfig(), (64, 64, 128)
-    bench = Bench(Load(bus=bus, widths=names(widths)), bus)
+    bench = Bench(Load(bus=bus, widths=names(widths), depths=DEPTHS), bus)
     block = LoadBlock(0, 512, 3, 32, 32, 0, 32, 1, 0)
 
     async def testbench(ctx):
@@ -121,13 +123,39 @@ def test_an_error_stays_until_the_next_block_and_every_burst_is_drained(simulate
     simulate(bench, testbench, background=[watch_reads(bench.engine.axi, bus.burst)])
 
 
+def test_a_word_beyond_its_memory_is_told(simulate):
+    bus, widths = BusConfig(), (64, 64, 128)
+    depths = dict(zip(TARGETS, (64, 128, 4), strict=False))
+    bench = Bench(Load(bus=bus, widths=names(widths), depths=depths), bus)
+
+    async def testbench(ctx):
+        set_model(ctx, bench.memory.model, IDEAL, bus)
+        for target, name in enumerate(depths):
+            words = 3
+            # up to the last word, one further, far beyond in a later row, and back
+            for to, step, beyond in (
+                (depths[name] - words, 0, False),
+                (depths[name] - words + 1, 0, True),
+                (0, 1 << 15, True),
+                (0, 0, False),
+            ):
+                beats = words * widths[target] // bus.data_width
+                block = LoadBlock(0, 0, 2, beats, words, to, step, target, 0)
+                await load(ctx, bench.engine, [block])
+                assert ctx.get(bench.engine.beyond) == beyond, (name, to)
+                await ctx.tick().repeat(3)
+                assert ctx.get(bench.engine.beyond) == beyond, (name, to)
+
+    simulate(bench, testbench)
+
+
 @pytest.mark.parametrize(("config", "widths"), CASES[:5], ids=str)
 def test_words_with_random_stalls(simulate, config, widths):
     """A slave that is ready and valid when it likes: the words are the same."""
     bus = BusConfig(**config)
     rng = seeded(sum(widths))
     image, bits = image_of(rng, bus), bits_of(widths, bus)
-    engine = Load(bus=bus, widths=names(widths))
+    engine = Load(bus=bus, widths=names(widths), depths=DEPTHS)
     blocks = random_blocks(rng, bus, widths, 5)
 
     async def slave(ctx):

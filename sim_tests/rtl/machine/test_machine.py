@@ -8,7 +8,7 @@ from harness.component import seeded
 from harness.machine import ARRAYS, small_machine
 
 from hwsim.accelerator.simulate import simulate
-from hwsim.accelerator.tile import VectorJob
+from hwsim.accelerator.tile import ArrayJob, VectorJob
 from hwsim.compiler.compile import compile_network
 from hwsim.config import MemoryConfig, NetworkConfig
 from hwsim.config.base import parse
@@ -132,13 +132,19 @@ def damaged(compiled, act, index, **fields):
     return image
 
 
+def case_that_fits_twice(arch, seed):
+    """The first case from this seed on whose program lies in the memory twice."""
+    while True:
+        found = case(arch, seed)
+        if 2 * found[0].program.size <= SIZE - 4096:
+            return found
+        seed += 1
+
+
 def with_a_job(arch):
     """A case, and a descriptor that loads weights and executes a job of several results."""
     for seed in range(100, 200):
-        compiled, act, expected = case(arch, seed)
-        if 2 * compiled.program.size > SIZE - 4096:
-            # it must fit twice
-            continue
+        compiled, act, expected = case_that_fits_twice(arch, seed)
         for index, tile in enumerate(compiled.program.tiles):
             if len(tile.loads) > 1 and tile.job is not None and tile.job.post.bounds[0] > 1:
                 return compiled, act, expected, index
@@ -157,6 +163,8 @@ def with_a_job(arch):
         ({"load0_rows": 0}, "descriptor"),
         ({"load1_words": 1000}, "descriptor"),
         ({"load1_beats": 1}, "descriptor"),
+        ({"load0_to": 0xFFF0}, "descriptor"),
+        ({"load1_rows": 2, "load1_to_step": 0x4000}, "descriptor"),
         ({"carry": 1, "command_0": 0x00020001}, "descriptor"),
         ({"stores": 1, "store_bank": 0, "store_rows": 0}, "descriptor"),
         ({"feed0_bound": 1, "feed1_bound": 1, "feed2_bound": 1, "feed3_bound": 1}, "stalled"),
@@ -235,6 +243,45 @@ def test_whatever_a_descriptor_says_the_next_run_is_right(bench, seed):
         assert right.error == "none", where
         assert (compiled.outputs(right.output) == expected).all(), where
         assert right.counters == plain.counters(), where
+
+
+@pytest.mark.parametrize("seed", [108, 114, 130, 152])
+def test_whatever_weights_are_loaded_the_next_run_is_right(bench, seed):
+    """Some bytes of constants with any value: in the end nothing of them is left in the array."""
+    compiled, act, expected = case_that_fits_twice(bench.arch, seed)
+    rng = seeded(seed)
+    good, job = compiled.image(act), job_of(compiled, memory(5, 4))
+    plain = simulate(compiled.program, job.memory)
+    program = compiled.program
+    begin, end = program.constants_at, program.constants_at + program.constants.size
+    for _ in range(16):
+        image = good.copy()
+        # few, so that most jobs still end by themselves
+        places = rng.integers(begin, end, size=8)
+        image[places] = rng.integers(256, size=8)
+        both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8), good])
+        shift = len(both) - len(good)
+        bases = tuple(base + shift for base in job.regions)
+        after = replace(
+            job, program=shift, regions=bases, output=(job.output[0] + shift, job.output[1])
+        )
+        bad, right = machine_bench.run(bench, both, [replace(job, stop=2 * plain.cycles), after])
+        assert bad.ended, places
+        assert right.error == "none", places
+        assert (compiled.outputs(right.output) == expected).all(), places
+        assert right.counters == plain.counters(), places
+
+
+def test_a_run_waits_until_the_accumulators_are_zeroed(tmp_path):
+    arch = small_machine("csc", array=ARRAYS["csc"] | {"acc_depth": 4096})
+    compiled, act, expected = case(arch, 0)
+    job = job_of(compiled, memory())
+    first = next(i for i, t in enumerate(compiled.program.tiles) if isinstance(t.job, ArrayJob))
+    assert simulate(compiled.program, job.memory).timeline.execute[first] < 4000
+    bench = machine_bench.build(arch, tmp_path, SIZE)
+    for outcome in machine_bench.run(bench, compiled.image(act), [job, job]):
+        assert (compiled.outputs(outcome.output) == expected).all()
+        assert outcome.counters == simulate(compiled.program, job.memory).counters()
 
 
 def test_a_program_for_another_design(bench):
