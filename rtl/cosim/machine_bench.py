@@ -140,6 +140,8 @@ class Job:
     stop: int | None = None
     again: int | None = None
     reset: int | None = None
+    #: The driver does not see the program.
+    blind: bool = False
 
 
 @dataclass
@@ -147,6 +149,8 @@ class Outcome:
     """What a run left."""
 
     output: NDArray[np.uint8]
+    #: What the driver says when it is to start the run: 0, or a code below.
+    started: int = 0
     #: Cycles that the host waited for the interrupt; whether it came.
     waited: int = 0
     ended: bool = False
@@ -257,8 +261,10 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     current = -1
     for line in (folder / "results").read_text().splitlines():
         command, *values = line.split()
-        if command == "wait":
+        if command == "run":
             current += 1
+            outcomes[current].started = int(values[0])
+        elif command == "wait":
             outcomes[current].waited = int(values[0])
             outcomes[current].ended = values[1] == "1"
         elif command == "ended":
@@ -285,4 +291,5 @@ def _settings(arch: ArchConfig, job: Job) -> list[str]:
     }
     lines = [f"set {name} {value}" for name, value in values.items()]
     bases = [*job.regions, *[0] * REGIONS][:REGIONS]
-    return [*lines, f"run {job.program} {job.length} {' '.join(map(str, bases))}"]
+    sight = " blind" if job.blind else ""
+    return [*lines, f"run {job.program} {job.length} {' '.join(map(str, bases))}{sight}"]

@@ -9,7 +9,9 @@
 //   idle CYCLES
 //   reset CYCLES
 //   read OFFSET             a register, to FOLDER/results: "read OFFSET VALUE"
-//   run PROGRAM LENGTH R0 R1 R2 R3      by the driver: descriptors, and bases of the regions
+//   run PROGRAM LENGTH R0 R1 R2 R3 [blind]
+//                           by the driver, to FOLDER/results: "run CODE"; descriptors, and bases of
+//                           the regions; blind: it does not see the descriptors
 //   ended                   by the driver, to FOLDER/results: "ended CODE INDEX COUNTER ..."
 //   dump FIRST BYTES NAME   part of memory to FOLDER/NAME
 #include <cstdint>
@@ -185,8 +187,16 @@ int main(int argc, char **argv) {
             hwsim_program program = {};
             words >> program.descriptors >> program.length;
             for (auto &region : program.regions) words >> region;
+            std::string sight;
+            words >> sight;
+            if (sight != "blind")
+                program.image = reinterpret_cast<const uint32_t *>(
+                    reinterpret_cast<char *>(&memory[0]) + program.descriptors);
             hwsim_machine machine = {};
-            fine = hwsim_check(&machine) == 0 && hwsim_run(&machine, &program) == 0 && driver_works;
+            fine = hwsim_check(&machine) == 0;
+            int code = hwsim_run(&machine, &program);
+            results << "run " << code << "\n";
+            fine &= code != -1 && driver_works;
         } else if (command == "ended") {
             hwsim_machine machine = {};
             hwsim_counters counters;

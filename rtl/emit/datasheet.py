@@ -81,7 +81,8 @@ One clock, `clk`. `rst` is synchronous and active high; one cycle is enough.
 ## Use
 
 `{name}.c` and `{name}.h` are the driver: `hwsim_check`, `hwsim_run` with the address of a
-program and the bases of regions of memory, `hwsim_wait` or the interrupt, `hwsim_read_counters`.
+program and the bases of regions of memory (it refuses a program for another design if it sees the
+descriptors), `hwsim_wait` or the interrupt, `hwsim_read_counters`.
 `hwsim generate {name} --network NAME` writes a program with inputs, expected results and a
 testbench.
 

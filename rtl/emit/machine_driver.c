@@ -9,8 +9,15 @@ int hwsim_check(const hwsim_machine *machine) {
     return HWSIM_READ(machine, HWSIM_REG_DIGEST) == HWSIM_DIGEST ? 0 : -1;
 }
 
+static uint32_t field(const uint32_t *descriptor, int word, int bit, int bits) {
+    return descriptor[word] >> bit & (bits == 32 ? 0xffffffffu : (1u << bits) - 1);
+}
+
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program) {
     if (HWSIM_READ(machine, HWSIM_REG_STATUS) & STATUS_BUSY) return -1;
+    if (program->image && field(program->image, HWSIM_FIELD_CHECK) &&
+        field(program->image, HWSIM_FIELD_COMMAND_0) != HWSIM_READ(machine, HWSIM_REG_DIGEST))
+        return -2;
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LOW, (uint32_t)program->descriptors);
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_HIGH, (uint32_t)(program->descriptors >> 32));
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LENGTH, program->length);

@@ -99,8 +99,8 @@ class Sequencer(wiring.Component):
     executed, stalled : ``In(1)``
         It ends in this cycle; it never will.
     abort : ``Out(1)``
-        Drop what is executed, and what is left of loads and stores: when a run ends early, and when one
-        begins, for what its array holds is not its own.
+        Drop what is executed, and what is left of loads and stores: when a run ends early, and when
+        one begins, for what the array holds is not its own.
     busy : ``Out(1)``
         A program runs.
     done, failed, interrupt : ``Out(1)``

@@ -58,8 +58,12 @@ def test_the_recurrence_is_what_the_stages_do(seed):
         return np.where(rng.random(count) < zeros, 0, values)
 
     stages = Stages(
-        draw(0, 0), draw(1, 0.4), np.maximum(1, draw(2, 0)), draw(3, 0.5),
-        rng.random(count) < 0.2, draw(2, 0.5) * 10,
+        draw(0, 0),
+        draw(1, 0.4),
+        np.maximum(1, draw(2, 0)),
+        draw(3, 0.5),
+        rng.random(count) < 0.2,
+        draw(2, 0.5) * 10,
     )
     times = timeline(stages)
     load, execute, store = stepped(stages)

@@ -285,11 +285,18 @@ def test_a_run_waits_until_the_accumulators_are_zeroed(tmp_path):
 
 
 def test_a_program_for_another_design(bench):
-    compiled, act, _ = case(bench.arch, 3)
-    (outcome,) = machine_bench.run(
-        bench, damaged(compiled, act, 0, command_0=1), [job_of(compiled, memory())]
+    """The driver refuses it where it sees the program, the machine where it does not."""
+    compiled, act, expected = case(bench.arch, 3)
+    job = job_of(compiled, memory())
+    image = damaged(compiled, act, 0, command_0=1)
+    seen, unseen = machine_bench.run(
+        bench, image, [replace(job, limit=100), replace(job, blind=True)]
     )
-    assert (outcome.error, outcome.error_index) == ("design", 0)
+    assert (seen.started, seen.ended) == (-2, False)
+    assert (unseen.started, unseen.error, unseen.error_index) == (0, "design", 0)
+    (right,) = machine_bench.run(bench, compiled.image(act), [job])
+    assert right.started == 0
+    assert (compiled.outputs(right.output) == expected).all()
 
 
 @pytest.mark.parametrize("part", ["descriptors", "constants", "outputs"])

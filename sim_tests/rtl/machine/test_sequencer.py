@@ -122,7 +122,8 @@ def test_a_run_takes_the_cycles_of_the_recurrence(simulate, seed):
     assert outcome(rows)[0] == "none"
     columns = [np.array(column) for column in zip(*durations, strict=True)]
     barrier = np.array([bool(each["barrier"]) for each in descriptors])
-    assert sum(row["busy"] for row in rows) == timeline(Stages(*columns, barrier, 0 * columns[0])).cycles
+    stages = Stages(*columns, barrier, np.zeros(len(barrier), np.int64))
+    assert sum(row["busy"] for row in rows) == timeline(stages).cycles
 
 
 JOB = ARRAY | {"read_bank": 0, "write_bank": 1, "weight_half": 0, "scale_half": 0}
