@@ -38,7 +38,12 @@ def verify(
     ] = "verilator",
     memory: Memory = None,
     waves: Annotated[
-        bool, typer.Option("--waves", help="Leave the waves of all signals (VCD) beside the build.")
+        bool,
+        typer.Option(
+            "--waves",
+            help="Leave the waves of all signals (VCD) beside the build: some 10 KB per cycle of a "
+            "machine.",
+        ),
     ] = False,
     out: Out = None,
     json: Json = False,
@@ -91,7 +96,10 @@ def verify(
         emit_json(result.to_dict())
     else:
         _show(result)
-        wrote = f"{path} and {path.with_name(WAVES)}" if waves else path
+        wrote = str(path)
+        if waves:
+            found = path.with_name(WAVES)
+            wrote += f" and {found} ({found.stat().st_size / 1e6:.0f} MB)"
         console().print(
             f"{result.summary()}; {result.cycles} cycles, {result.seconds:.1f} s; wrote {wrote}"
         )

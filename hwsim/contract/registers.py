@@ -19,7 +19,7 @@ REGIONS = 4
 #: Error codes -> what went wrong.
 ERRORS = (
     ("none", "no error"),
-    ("descriptor", "a field has a value that the machine does not know"),
+    ("descriptor", "a field has a value that the machine does not know, or a load is too long"),
     ("design", "the program is for another design"),
     ("conflict", "two engines would use one port of a memory at once"),
     ("stalled", "nothing moved in an execution for 65536 cycles, or it gave more than was said"),
@@ -36,6 +36,14 @@ class Register(NamedTuple):
     #: ``r``: the host reads. ``rw``: it writes, too. ``w``: a write acts, a read gives 0.
     access: str
     meaning: str
+    #: Names and meanings of single bits, from bit 0 up.
+    bits: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Meaning, with that of every bit."""
+        bits = "; ".join(f"bit {bit}: {what}" for bit, (_, what) in enumerate(self.bits))
+        return f"{self.meaning}: {bits}" if bits else self.meaning
 
 
 #: Counters of 64 bits -> what they count, since the last start.
@@ -57,14 +65,33 @@ REGISTERS: tuple[Register, ...] = (
     Register("id", "r", "0x6877736D"),
     Register("version", "r", "version of registers and descriptors"),
     Register("digest", "r", "first 32 bits of the digest of the design"),
-    Register("control", "w", "bit 0: start; bit 1: stop"),
-    Register("status", "r", "bit 0: busy; bit 1: done; bit 2: error; bit 3: interrupt is pending"),
+    Register(
+        "control", "w", "commands", (("start", "begin the program"), ("stop", "end it at once"))
+    ),
+    Register(
+        "status",
+        "r",
+        "state",
+        (
+            ("busy", "a program runs"),
+            ("done", "the last run ended well"),
+            ("error", "it did not"),
+            ("interrupt", "an interrupt is pending"),
+        ),
+    ),
     Register("error", "r", "error code of the last run"),
     Register("error_index", "r", "index of the descriptor at which it occurred"),
     Register(
-        "interrupt_enable", "rw", "bit 0: of a descriptor; bit 1: of the end; bit 2: of an error"
+        "interrupt_enable",
+        "rw",
+        "which interrupts come",
+        (
+            ("descriptor", "that which a descriptor asks for"),
+            ("done", "that of the end of a run"),
+            ("error", "that of an error"),
+        ),
     ),
-    Register("interrupt_clear", "w", "bit 0: no interrupt is pending"),
+    Register("interrupt_clear", "w", "interrupts", (("pending", "none is pending any more"),)),
     Register("program_low", "rw", "address of the first descriptor, bits 0 to 31"),
     Register("program_high", "rw", "address of the first descriptor, bits 32 to 63"),
     Register("program_length", "rw", "number of descriptors"),

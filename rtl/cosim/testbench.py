@@ -234,6 +234,6 @@ Icarus Verilog takes the same files, and a hundred times as long:
 
 `memory.bin` is memory before the run. On hardware, put it anywhere on a page. Call `hwsim_run` of
 `../{name}.c` with the address of its first byte as `descriptors` and `regions[0]`, those of inputs
-and outputs as `regions[1]` and `regions[2]`, and the number of descriptors as `length`. The results
-are in `program.json`.
+and outputs as `regions[1]` and `regions[2]`, and the number of descriptors as `length`. `image` is
+the first byte, too, as the processor sees it. The results are in `program.json`.
 """

@@ -57,7 +57,7 @@ def datasheet(arch: ArchConfig, ports: Sequence[Port], facts: Mapping[str, str])
             bits = f"{bit + field.bits - 1}:{bit}" if field.bits > 1 else str(bit)
             fields.append((str(word), bits, f"`{field.name}`", field.meaning))
             bit += field.bits
-    registers = [(f"0x{at[r.name]:03x}", f"`{r.name}`", r.access, r.meaning) for r in REGISTERS]
+    registers = [(f"0x{at[r.name]:03x}", f"`{r.name}`", r.access, r.text) for r in REGISTERS]
     errors = [(str(code), error, meaning) for code, (error, meaning) in enumerate(ERRORS)]
     pins = [(f"`{port.name}`", port.direction, str(port.width), port.meaning) for port in ports]
     counters = [(f"`{key}`", meaning) for key, meaning in COUNTERS]

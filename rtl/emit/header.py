@@ -33,8 +33,11 @@ def header_text(arch: ArchConfig) -> str:
     ]
     at = offsets()
     for register in REGISTERS:
+        name = register.name.upper()
         lines.append(f"/* {register.access:2s} {register.meaning} */")
-        lines.append(f"#define HWSIM_REG_{register.name.upper()} 0x{at[register.name]:03x}u")
+        lines.append(f"#define HWSIM_REG_{name} 0x{at[register.name]:03x}u")
+        for bit, (key, what) in enumerate(register.bits):
+            lines.append(f"#define HWSIM_{name}_{key.upper()} 0x{1 << bit:x}u /* {what} */")
     lines += ["", "/* Error codes */"]
     for code, (error, meaning) in enumerate(ERRORS):
         lines.append(f"#define HWSIM_ERROR_{error.upper()} {code} /* {meaning} */")

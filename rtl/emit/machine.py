@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from hwsim import __version__
 from hwsim.config import ArchConfig
 from hwsim.contract.descriptors import FIELDS
-from hwsim.contract.registers import COUNTERS, ERRORS, REGISTERS, offsets
+from hwsim.contract.registers import COUNTERS, ERRORS, REGISTERS, Register, offsets
 from hwsim.rtl.emit.datasheet import datasheet
 from hwsim.rtl.emit.diagram import diagram
 from hwsim.rtl.emit.head import Port
@@ -96,6 +96,7 @@ def _json(arch: ArchConfig, top: MachineTop, rtl: str) -> str:
         },
         "registers": [
             {"offset": at[r.name], "name": r.name, "access": r.access, "meaning": r.meaning}
+            | ({"bits": [name for name, _ in r.bits]} if r.bits else {})
             for r in REGISTERS
         ],
         "errors": [{"name": name, "meaning": meaning} for name, meaning in ERRORS],
@@ -113,7 +114,7 @@ def _svd(arch: ArchConfig) -> str:
         f"        <register>\n          <name>{r.name.upper()}</name>\n"
         f"          <description>{escape(r.meaning)}</description>\n"
         f"          <addressOffset>0x{at[r.name]:x}</addressOffset>\n"
-        f"          <access>{access[r.access]}</access>\n        </register>"
+        f"          <access>{access[r.access]}</access>\n{_svd_fields(r)}        </register>"
         for r in REGISTERS
     )
     size = 4 * len(REGISTERS)
@@ -144,6 +145,18 @@ def _svd(arch: ArchConfig) -> str:
   </peripherals>
 </device>
 """
+
+
+def _svd_fields(register: Register) -> str:
+    if not register.bits:
+        return ""
+    fields = "".join(
+        f"            <field>\n              <name>{name.upper()}</name>\n"
+        f"              <description>{escape(what)}</description>\n"
+        f"              <bitRange>[{bit}:{bit}]</bitRange>\n            </field>\n"
+        for bit, (name, what) in enumerate(register.bits)
+    )
+    return f"          <fields>\n{fields}          </fields>\n"
 
 
 def _core(arch: ArchConfig) -> str:

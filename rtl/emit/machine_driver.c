@@ -1,8 +1,6 @@
 /* Driver of a machine: start a program, wait for its end, read its counters. */
 #include HWSIM_HEADER
 
-enum { STATUS_BUSY = 1, STATUS_DONE = 2, STATUS_ERROR = 4 };
-
 int hwsim_check(const hwsim_machine *machine) {
     if (HWSIM_READ(machine, HWSIM_REG_ID) != HWSIM_MAGIC) return -1;
     if (HWSIM_READ(machine, HWSIM_REG_VERSION) != HWSIM_VERSION) return -1;
@@ -14,7 +12,7 @@ static uint32_t field(const uint32_t *descriptor, int word, int bit, int bits) {
 }
 
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program) {
-    if (HWSIM_READ(machine, HWSIM_REG_STATUS) & STATUS_BUSY) return -1;
+    if (HWSIM_READ(machine, HWSIM_REG_STATUS) & HWSIM_STATUS_BUSY) return -1;
     if (program->image && field(program->image, HWSIM_FIELD_CHECK) &&
         field(program->image, HWSIM_FIELD_COMMAND_0) != HWSIM_READ(machine, HWSIM_REG_DIGEST))
         return -2;
@@ -26,26 +24,27 @@ int hwsim_run(const hwsim_machine *machine, const hwsim_program *program) {
         HWSIM_WRITE(machine, offset, (uint32_t)program->regions[region]);
         HWSIM_WRITE(machine, offset + 4, (uint32_t)(program->regions[region] >> 32));
     }
-    HWSIM_WRITE(machine, HWSIM_REG_INTERRUPT_ENABLE, 6);
-    HWSIM_WRITE(machine, HWSIM_REG_CONTROL, 1);
+    HWSIM_WRITE(machine, HWSIM_REG_INTERRUPT_ENABLE,
+                HWSIM_INTERRUPT_ENABLE_DONE | HWSIM_INTERRUPT_ENABLE_ERROR);
+    HWSIM_WRITE(machine, HWSIM_REG_CONTROL, HWSIM_CONTROL_START);
     return 0;
 }
 
 int hwsim_wait(const hwsim_machine *machine, uint32_t polls) {
     for (uint32_t poll = 0; poll < polls; ++poll) {
         uint32_t status = HWSIM_READ(machine, HWSIM_REG_STATUS);
-        if (status & STATUS_ERROR) return (int)HWSIM_READ(machine, HWSIM_REG_ERROR);
-        if (status & STATUS_DONE) return 0;
+        if (status & HWSIM_STATUS_ERROR) return (int)HWSIM_READ(machine, HWSIM_REG_ERROR);
+        if (status & HWSIM_STATUS_DONE) return 0;
     }
     return -1;
 }
 
 void hwsim_stop(const hwsim_machine *machine) {
-    HWSIM_WRITE(machine, HWSIM_REG_CONTROL, 2);
+    HWSIM_WRITE(machine, HWSIM_REG_CONTROL, HWSIM_CONTROL_STOP);
 }
 
 void hwsim_clear(const hwsim_machine *machine) {
-    HWSIM_WRITE(machine, HWSIM_REG_INTERRUPT_CLEAR, 1);
+    HWSIM_WRITE(machine, HWSIM_REG_INTERRUPT_CLEAR, HWSIM_INTERRUPT_CLEAR_PENDING);
 }
 
 uint32_t hwsim_error_index(const hwsim_machine *machine) {

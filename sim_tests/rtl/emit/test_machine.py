@@ -67,6 +67,10 @@ def test_register_maps_agree(folder):
         assert int(node.findtext("addressOffset"), 16) == at[name]
         assert node.findtext("name") == name.upper()
         assert f"#define HWSIM_REG_{name.upper()} 0x{at[name]:03x}u\n" in header
+        fields = [field.findtext("name").lower() for field in node.iter("field")]
+        assert fields == entry.get("bits", [])
+        for bit, field in enumerate(fields):
+            assert f"#define HWSIM_{name.upper()}_{field.upper()} 0x{1 << bit:x}u " in header
     assert len(described["registers"]) == len(REGISTERS)
     assert yaml.safe_load((folder / "small_machine_ws.core").read_text().removeprefix("CAPI=2:"))
 
