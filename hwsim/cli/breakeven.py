@@ -59,7 +59,7 @@ def breakeven(
     tech: Annotated[
         str | None,
         typer.Option(
-            help="Technology (sg13g2, 45nm, a file): also find break-even at equal total area, "
+            help="Technology, as of hwsim area: also find break-even at equal total area, "
             "the weights' memory paid first, each design at its own clock."
         ),
     ] = None,
@@ -83,6 +83,7 @@ def breakeven(
     from hwsim.cli.output import console, emit_json, log
     from hwsim.cost.breakeven_picture import speedup_by_portion
     from hwsim.report.page import write_csv, write_json
+    from hwsim.system.files import staged
 
     name, _, layer = network.partition(":")
     with log().status("counting") as status:
@@ -92,9 +93,10 @@ def breakeven(
             seed=seed, progress=status.update,
         )  # fmt: skip
     folder = out or Path("build/breakeven") / f"{result.arch.name}-{network.replace(':', '-')}"
-    write_json(folder / "results.json", result.to_dict())
-    write_csv(folder / "results.csv", result.to_rows())
-    picture = speedup_by_portion(result.layers, folder)
+    with staged(folder) as inside:
+        write_json(inside / "results.json", result.to_dict())
+        write_csv(inside / "results.csv", result.to_rows())
+        picture = speedup_by_portion(result.layers, inside)
     if json:
         emit_json(result.to_dict())
         return
@@ -110,7 +112,7 @@ def _show(result: BreakEvens) -> None:
     columns += [f"{portion:.0%}" for portion in _SHOWN]
     columns += ["break-even", "ratio"] + ([] if area is None else [f"at {area:g}x area"])
     tech = result.technology
-    columns += [] if tech is None else [f"at equal area in {tech}", "ratio"]
+    columns += [] if tech is None else [f"at equal area in {Path(tech).stem}", "ratio"]
     body = [
         [
             row.layer,

@@ -101,13 +101,15 @@ def _from_memory(
     from hwsim.accelerator.picture import roofline, timeline
     from hwsim.cli.output import console, emit_json, table
     from hwsim.report.page import write_json
+    from hwsim.system.files import staged
 
     result = api.run_machine(
         arch, network, weights, memory=memory, images=images, inputs=inputs, seed=seed
     )
     folder = out or Path("build/simulate") / f"{result.run.program.arch.name}-{result.network.name}"
-    path = write_json(folder / "results.json", result.to_dict())
-    pictures = [draw(result, folder) for draw in (timeline, roofline)]
+    with staged(folder) as inside:
+        write_json(inside / "results.json", result.to_dict())
+        pictures = [draw(result, inside) for draw in (timeline, roofline)]
     if json:
         emit_json(result.to_dict())
         return
@@ -124,7 +126,8 @@ def _from_memory(
     ]  # fmt: skip
     columns += ["MACs", "bytes", "MACs per byte", "bytes per cycle"]
     console().print(table(result.title, columns, rows))
-    names = ", ".join(str(each) for each in (path, *pictures))
+    files = ["results.json", *(picture.name for picture in pictures)]
+    names = ", ".join(str(folder / file) for file in files)
     console().print(
         f"{result.cycles:,} cycles, {result.cycles / images:,.0f} per image; wrote {names}"
     )

@@ -57,6 +57,7 @@ def _measure(weights: str, arch: list[str] | None, seed: int, out: Path | None, 
     from hwsim.cli.output import console, emit_json, log
     from hwsim.cost.storage_picture import bits_by_format
     from hwsim.report.page import write_csv, write_json
+    from hwsim.system.files import staged
 
     with log().status("measuring") as status:
         result = api.storage(
@@ -64,14 +65,15 @@ def _measure(weights: str, arch: list[str] | None, seed: int, out: Path | None, 
             progress=lambda layer: status.update(f"measuring {layer}"),
         )  # fmt: skip
         folder = out or Path("build/storage") / result.name
-        path = write_json(folder / "results.json", result.to_dict())
-        write_csv(folder / "results.csv", result.to_rows())
-        picture = bits_by_format(result, folder)
+        with staged(folder) as inside:
+            write_json(inside / "results.json", result.to_dict())
+            write_csv(inside / "results.csv", result.to_rows())
+            picture = bits_by_format(result, inside)
     if json:
         emit_json(result.to_dict())
         return
     _show(result)
-    console().print(f"wrote {path}, results.csv and {picture.name}")
+    console().print(f"wrote {folder}/results.json, results.csv and {picture.name}")
 
 
 def _show(result: Storage) -> None:
@@ -145,18 +147,20 @@ def _published(name: str, out: Path | None, json: bool) -> None:
     from hwsim.cli.output import console, emit_json, log
     from hwsim.cost.storage_picture import published_sizes
     from hwsim.report.page import write_csv, write_json
+    from hwsim.system.files import staged
 
     with log().status("drawing masks") as status:
         result = api.published_sizes(name, progress=lambda row: status.update(f"measuring {row}"))
         folder = out or Path("build/storage") / result.config.name
-        path = write_json(folder / "results.json", result.to_dict())
-        write_csv(folder / "results.csv", result.to_rows())
-        picture = published_sizes(result, folder)
+        with staged(folder) as inside:
+            write_json(inside / "results.json", result.to_dict())
+            write_csv(inside / "results.csv", result.to_rows())
+            picture = published_sizes(result, inside)
     if json:
         emit_json(result.to_dict())
     else:
         _show_published(result)
-        console().print(f"wrote {path}, results.csv and {picture.name}")
+        console().print(f"wrote {folder}/results.json, results.csv and {picture.name}")
     if not result.passed:
         raise typer.Exit(1)
 

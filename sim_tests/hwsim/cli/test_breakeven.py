@@ -43,6 +43,20 @@ def test_one_layer_leaves_table_json_csv_and_picture(hwsim, tmp_path):
     assert (folder / "breakeven.svg").is_file()
 
 
+def test_a_failure_leaves_the_results_of_a_former_run(hwsim, tmp_path, monkeypatch):
+    code, _ = hwsim("csc_4x16", "lenet5:fc2", "--out", "out")
+    assert code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    def fail(layers, folder):
+        raise InputError(folder, "", None, "cannot be drawn")
+
+    monkeypatch.setattr("hwsim.cost.breakeven_picture.speedup_by_portion", fail)
+    code, error = hwsim("csc_4x16", "lenet5:fc2", "--out", "out", "--seed", "1")
+    assert (code, error.rpartition(": ")[2]) == (2, "cannot be drawn")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 def test_real_weights_of_every_layer(hwsim):
     code, out = hwsim("bitmask_64_greedy", "lenet5", "--checkpoint", "lenet5_dense", "--json")
     assert code == 0
