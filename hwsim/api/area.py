@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import named, several
+from hwsim.api.arguments import several
 from hwsim.api.read import read_arch
+from hwsim.api.tech import technology_of
 
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
@@ -34,7 +35,8 @@ def area(
     archs
         Designs: names, paths or ``ArchConfig``, one or several.
     technology
-        Name in ``configs/tech`` (``"sg13g2"``, ``"45nm"``) or path of a technology file.
+        Name in ``configs/tech`` (``"sg13g2"``, ``"45nm"``), path of a technology file, or
+        ``"liberty=FILE,sram=FILE.yaml"``: a library with or without memories.
     progress
         Called with each part that is synthesized.
 
@@ -53,5 +55,5 @@ def area(
     from hwsim.cost.book import Book
 
     designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
-    book = Book(str(named("technology", technology)), progress)
+    book = Book(technology_of(technology), progress)
     return [book.area(design) for design in designs]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import fractions, named, several, whole
+from hwsim.api.arguments import fractions, several, whole
 from hwsim.api.read import read_arch, read_network, workload
+from hwsim.api.tech import technology_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def breakeven(
     needed = (1.0,) if area is None else (1.0, area)
     areas = None
     if technology is not None:
-        areas = equal_area(Book(str(named("technology", technology)), progress), design, rival)
+        areas = equal_area(Book(technology_of(technology), progress), design, rival)
     rows = []
     for acts, operands in _operands(design, net, names, weights, act_densities, images, seed):
         for name, layer in operands.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import named, whole
+from hwsim.api.tech import technology_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,8 @@ def energy(
     arch, network, weights, images, inputs, seed
         As of :func:`simulate`.
     technology
-        Name in ``configs/tech`` (``"sg13g2"``, ``"45nm"``) or path of a technology file.
+        Name in ``configs/tech`` (``"sg13g2"``, ``"45nm"``), path of a technology file, or
+        ``"liberty=FILE,sram=FILE.yaml"``: a library with or without memories.
     buffer_kib
         KiB of the buffer: its size decides what a word takes.
     dram
@@ -68,7 +70,8 @@ def energy(
     from hwsim.cost.silicon import cost_of
 
     supply = Supply(whole("buffer_kib", buffer_kib, 1), str(named("dram", dram, (str,))))
-    book = Book(str(named("technology", technology)), progress)
+    technology = technology_of(technology)
+    book = Book(technology, progress)
     result = simulate(
         arch, network, weights, images=images, inputs=inputs, seed=seed, technology=technology,
         progress=progress,

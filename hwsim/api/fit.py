@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import fractions, named, whole
+from hwsim.api.arguments import fractions, whole
 from hwsim.api.read import read_arch, workload
+from hwsim.api.tech import technology_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def fit(
     return shrink(
         design,
         run,
-        technology=str(named("technology", technology)),
+        technology=technology_of(technology),
         slack=slack,
         progress=lambda depth: progress(f"trying {depth}"),
     )

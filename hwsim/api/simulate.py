@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import named, whole
+from hwsim.api.arguments import whole
 from hwsim.api.read import read_arch, workload
+from hwsim.api.tech import technology_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def simulate(
     from hwsim.engine import network as engine
 
     design = read_arch(arch)
-    mhz = Book(str(named("technology", technology))).known_mhz(design)
+    mhz = Book(technology_of(technology)).known_mhz(design)
     images, seed = whole("images", images, 1), whole("seed", seed)
     work = workload(network, weights, images, inputs, seed, progress)
     result = engine.simulate(

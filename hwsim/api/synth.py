@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import several
 from hwsim.api.read import read_arch
+from hwsim.api.tech import library, technology_of
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 
@@ -91,7 +92,7 @@ def synth(
     target
         ``"generic"`` (gates and flip-flops), ``"ecp5"``, ``"ice40"``, ``"xilinx"``; a technology
         (``"sg13g2"``, ``"45nm"``, a file of ``hwsim tech``) or ``"liberty=FILE"``, whose cells have
-        areas.
+        areas; ``"liberty=FILE,sram=FILE.yaml"`` also warns of memories that end as flip-flops.
     multipliers
         Also count PEs of all families in all weight codes.
     progress
@@ -119,11 +120,17 @@ def synth(
     from hwsim.rtl.synth.survey import survey
     from hwsim.rtl.synth.targets import target_of
 
+    # what memories are built of
+    process = target
+    if (files := library(target)) is not None:
+        path, sram = files
+        process = target if sram is None else technology_of(target)
+        target = f"liberty={path}"
     target_of(target)  # refuses a wrong one before anything is elaborated
     records = []
     for index, design in enumerate(designs):
         progress(design.name, index, len(designs))
-        records.append(_design(design, target))
+        records.append(_design(design, target, process))
     rows: list[dict[str, Any]] = []
     if multipliers:
         rows = survey(
@@ -134,7 +141,7 @@ def synth(
     return Synthesis(target, records, rows)
 
 
-def _design(design: ArchConfig, target: str) -> dict[str, Any]:
+def _design(design: ArchConfig, target: str, process: str) -> dict[str, Any]:
     from hwsim.rtl.synth.yosys import synthesize_array, synthesize_multiplier
 
     array, pe, count = synthesize_array(design, target, _CACHE)
@@ -147,7 +154,7 @@ def _design(design: ArchConfig, target: str) -> dict[str, Any]:
         "array": array.to_dict(),
         "pe": pe.to_dict(),
         "multiplier": multiplier.to_dict(),
-        "warnings": _warnings(design, target, array.memories_lost),
+        "warnings": _warnings(design, process, array.memories_lost),
     }
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwsim.api.arguments import named
+from hwsim.errors import InputError
 from hwsim.report.result import Result
 
 if TYPE_CHECKING:
     from hwsim.config.tech import SRAMConfig, TechConfig
 
-__all__ = ["Measured", "tech"]
+__all__ = ["Measured", "library", "tech", "technology_of"]
 
 #: The corner that has no name of its own.
 TYPICAL = "typ"
+
+#: Technology files that are written where none is named.
+_FOLDER = Path("build/tech")
+#: Begins the name of a library in place of a technology's, and what its memories' file follows.
+_LIBRARY, _SRAM = "liberty=", ",sram="
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,59 @@ def tech(
         corners={corner: read_corner(file) for corner, file in files.items()},
         sram=memories,
     )
-    path = Path(out) if out is not None else Path("build/tech") / f"{technology.name}.yaml"
+    path = Path(out) if out is not None else _FOLDER / f"{technology.name}.yaml"
     write_text_atomic(path, technology.to_yaml())
     return Measured(technology, path)
+
+
+def technology_of(technology: str | Path) -> str:
+    """Name or path of a technology, for whatever names one.
+
+    ``"liberty=FILE"``, or ``"liberty=FILE,sram=FILE.yaml"`` with its memories, is measured by
+    :func:`tech` when it is first named; the file is kept in ``build/tech`` under the digest of
+    both.
+
+    Raises
+    ------
+    InputError
+        As of :func:`tech`.
+    """
+    name = str(named("technology", technology))
+    files = library(name)
+    if files is None:
+        return name
+    from hwsim.system import extras
+
+    extras.require("synth")
+    from hwsim.rtl.synth import liberty
+
+    path, sram = files
+    content = hashlib.sha256()
+    # what is measured depends on how it is measured
+    for file in (path, *([] if sram is None else [sram]), Path(liberty.__file__)):
+        try:
+            content.update(file.read_bytes())
+        except OSError as error:
+            raise InputError(file, "", None, f"cannot be read: {error.strerror}") from error
+    own = path.name.partition(".")[0]
+    measured = _FOLDER / f"{own}-{content.hexdigest()[:12]}.yaml"
+    if not measured.is_file():
+        tech(path, name=own, sram=sram, out=measured)
+    return str(measured)
+
+
+def library(technology: str) -> tuple[Path, Path | None] | None:
+    """Liberty file, and the file of its memories, of a technology that is named by them.
+
+    Raises
+    ------
+    InputError
+        A file is not named.
+    """
+    if not technology.startswith(_LIBRARY):
+        return None
+    path, comma, sram = technology.removeprefix(_LIBRARY).partition(_SRAM)
+    if not path or (comma and not sram):
+        rule = "must be liberty=FILE or liberty=FILE,sram=FILE.yaml"
+        raise InputError("arguments", "technology", technology, rule)
+    return Path(path), Path(sram) if sram else None

@@ -31,6 +31,7 @@ def area(
 
     with log().status("reading") as status:
         results = api.area(arch, technology=tech, progress=status.update)
+    tech = results[0].technology
     document = {"technology": tech, "designs": [result.to_dict() for result in results]}
     name = "_".join(result.arch.name for result in results)[:100]
     folder = out or Path("build/area") / f"{name}_{Path(tech).stem}"

@@ -31,6 +31,7 @@ def clock(
 
     with log().status("reading") as status:
         results = api.clock(arch, technology=tech, progress=status.update)
+    tech = results[0].technology
     document = {"technology": tech, "designs": [result.to_dict() for result in results]}
     rows = [{"arch": r.arch.name, **row} for r in results for row in r.to_rows()]
     name = "_".join(result.arch.name for result in results)[:100]

@@ -49,7 +49,7 @@ def energy(
             arch, network, checkpoint, images=images, inputs=inputs, seed=seed, technology=tech,
             buffer_kib=buffer, dram=dram, progress=status.update,
         )  # fmt: skip
-    name = f"{result.arch.name}-{result.result.network}_{Path(tech).stem}"
+    name = f"{result.arch.name}-{result.result.network}_{Path(result.technology).stem}"
     folder = out or Path("build/energy") / name
     rows = result.to_rows()
     with staged(folder) as inside:

@@ -43,7 +43,13 @@ Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run
 Seed = Annotated[
     int, typer.Option(min=0, help="Seed of whatever is drawn: synthetic operands, random images.")
 ]
-Tech = Annotated[str, typer.Option(help="Technology: sg13g2, 45nm, or a file of hwsim tech.")]
+Tech = Annotated[
+    str,
+    typer.Option(
+        help="Technology: sg13g2, 45nm, a file of hwsim tech, or liberty=FILE,sram=FILE.yaml, a "
+        "library with or without memories."
+    ),
+]
 Memory = Annotated[
     str | None,
     typer.Option(

@@ -72,6 +72,7 @@ def synth(
     from hwsim.cli.output import emit_json, progress_bar
     from hwsim.errors import InputError
     from hwsim.report.page import write_csv, write_json
+    from hwsim.system.files import staged
 
     if not arch and not multipliers:
         raise InputError("command line", "ARCH", None, "name a design, or give --multipliers")
@@ -97,17 +98,18 @@ def synth(
     name = "multipliers" if multipliers else designs[:100]
     name += f"_{re.sub(r'[^A-Za-z0-9]+', '_', target)}{'_placed' if place else ''}"
     folder = out or Path("build/synth") / name
-    path = write_json(folder / "results.json", result.to_dict())
-    write_csv(folder / "results.csv", result.to_rows())
+    with staged(folder) as inside:
+        write_json(inside / "results.json", result.to_dict())
+        write_csv(inside / "results.csv", result.to_rows())
     if json:
         emit_json(result.to_dict())
     elif isinstance(result, Synthesis):
-        _show(result, path)
+        _show(result, folder)
     else:
-        _show_placement(result, path)
+        _show_placement(result, folder)
 
 
-def _show(result: Synthesis, path: Path) -> None:
+def _show(result: Synthesis, folder: Path) -> None:
     from hwsim.api.synth import CELL_KINDS, cells_by_kind
     from hwsim.cli.output import console, table
 
@@ -129,10 +131,10 @@ def _show(result: Synthesis, path: Path) -> None:
         console().print(table(title, columns, rows))
     if result.multipliers:
         _show_survey(result.multipliers, result.target)
-    console().print(f"wrote {path} and {path.with_suffix('.csv')}")
+    console().print(f"wrote {folder}/results.json and results.csv")
 
 
-def _show_placement(result: Placement, path: Path) -> None:
+def _show_placement(result: Placement, folder: Path) -> None:
     from hwsim.api.place import CELLS
     from hwsim.cli.output import console, table
 
@@ -148,7 +150,7 @@ def _show_placement(result: Placement, path: Path) -> None:
         console().print(f"{design['arch']}, slowest path: {' -> '.join(design['path'])}")
         for warning in design["warnings"]:
             console().print(f"{design['arch']}: warning: {warning}")
-    console().print(f"wrote {path} and {path.with_suffix('.csv')}")
+    console().print(f"wrote {folder}/results.json and results.csv")
 
 
 def _show_survey(rows: list[dict[str, Any]], target: str) -> None:

@@ -130,7 +130,7 @@ def build(memory: Memory, technology: str, corner: str | None = None) -> Silicon
     best = min([_flip_flops(memory, cells), *_srams(memory, technology)], key=_area)
     if best.kind == "flip-flops" and memory.depth * memory.width > MOST_REGISTERS:
         shape = f"{memory.depth} x {memory.width}, {memory.ports} port(s)"
-        rule = f"must have memories of this kind: {memory.name} is no matter of flip-flops"
+        rule = f"must have one for {memory.name}: flip-flops hold at most {MOST_REGISTERS:,} bits"
         raise InputError(technology, "sram", shape, rule)
     if best.kind == "flip-flops":
         return best

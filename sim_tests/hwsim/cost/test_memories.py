@@ -121,11 +121,11 @@ def test_a_memory_that_nothing_can_build_is_one_line(tmp_path):
     (path := tmp_path / "bare.yaml").write_text(without.to_yaml())
     small, large = Memory("queue", 16, 64), Memory("entries", 8192, 16)
     assert build(small, str(path)).kind == "flip-flops"
-    rule = r"sram = '8192 x 16, 2 port\(s\)': must have memories of this kind: entries is no matter"
+    rule = r"sram = '8192 x 16, 2 port\(s\)': must have one for entries: flip-flops hold at most"
     with pytest.raises(InputError, match=rule):
         build(large, str(path))
     # nor one that is read in the cycle of its address, where macros are not
-    with pytest.raises(InputError, match="of flip-flops"):
+    with pytest.raises(InputError, match="flip-flops hold at most 65,536 bits"):
         build(replace(large, combinational=True), "sg13g2")
 
 

@@ -1,6 +1,7 @@
 """Liberty files: measured into facts, written back, and refused in one line."""
 
 import pytest
+from harness.liberty import CELLS, library
 
 from hwsim.config.base import parse
 from hwsim.config.tech import SRAMConfig, TechConfig
@@ -9,62 +10,6 @@ from hwsim.errors import InputError
 pytest.importorskip("liberty", reason="Liberty files need: pip install 'hwsim[synth]'")
 
 from hwsim.rtl.synth.liberty import liberty_text, read_corner
-
-#: A library of four cells whose tables are planes: delay = 20 ps + 3 ps/fF load + slew / 5.
-CELLS = {"INV": "!A", "NAND2": "!(A*B)", "NOR2": "!(A+B)"}
-
-
-def plane(slew_ns, load_ff):
-    return 0.020 + 0.003 * load_ff + 0.2 * slew_ns
-
-
-def table(key, scale=1.0):
-    slews, loads = (0.01, 0.1, 0.3), (1.0, 10.0, 50.0)
-    rows = ", ".join(f'"{", ".join(str(scale * plane(s, c)) for c in loads)}"' for s in slews)
-    return (
-        f'{key} (t) {{ index_1 ("0.01, 0.1, 0.3"); index_2 ("0.001, 0.01, 0.05"); '
-        f"values ({rows}); }}"
-    )
-
-
-def timing(pin, scale=1.0):
-    keys = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
-    tables = " ".join(table(key, scale) for key in keys)
-    return f'timing () {{ related_pin : "{pin}"; timing_sense : negative_unate; {tables} }}'
-
-
-def library(area="area : 2.5;", flip_flop=True):
-    text = """library (mini) {
-      time_unit : "1ns"; voltage_unit : "1V"; capacitive_load_unit (1, pf);
-      leakage_power_unit : "1nW"; nom_voltage : 1.1; nom_temperature : 25;
-      lu_table_template (t) { variable_1 : input_net_transition;
-        variable_2 : total_output_net_capacitance;
-        index_1 ("0.01, 0.1, 0.3"); index_2 ("0.001, 0.01, 0.05"); }
-    """
-    for name, function in CELLS.items():
-        pins = [pin for pin in "AB" if pin in function]
-        inputs = " ".join(f"pin ({p}) {{ direction : input; capacitance : 0.002; }}" for p in pins)
-        # the second pin is slower, and depends on the state of the first
-        arcs = " ".join(timing(p, 1 + i) + timing(p, 0.5) for i, p in enumerate(pins))
-        text += f"""cell ({name}) {{ {area} cell_leakage_power : 0.004; {inputs}
-          pin (Y) {{ direction : output; function : "{function}"; max_capacitance : 0.2; {arcs} }}
-        }}\n"""
-    if flip_flop:
-        setup = (
-            'timing () { related_pin : "CK"; timing_type : setup_rising; '
-            'rise_constraint (t) { values ("0.05, 0.05, 0.05", "0.05, 0.05, 0.05", '
-            '"0.05, 0.05, 0.05"); } fall_constraint (t) { values ("0.07, 0.07, 0.07", '
-            '"0.07, 0.07, 0.07", "0.07, 0.07, 0.07"); } }'
-        )
-        text += f"""cell (DFF) {{ area : 9; ff (IQ, IQN) {{ clocked_on : "CK"; next_state : "D"; }}
-          pin (CK) {{ direction : input; capacitance : 0.001; clock : true; }}
-          pin (D) {{ direction : input; capacitance : 0.0015; {setup} }}
-          pin (Q) {{ direction : output; function : "IQ"; {timing("CK")} }} }}
-        cell (SCAN) {{ area : 1; ff (IQ, IQN) {{ clocked_on : "CK"; next_state : "(D*!S)+(T*S)"; }}
-          pin (CK) {{ direction : input; }} pin (D) {{ direction : input; }}
-          pin (S) {{ direction : input; }} pin (T) {{ direction : input; }}
-          pin (Q) {{ direction : output; function : "IQ"; }} }}\n"""
-    return text + "}\n"
 
 
 def measured(folder, **parts):
@@ -141,9 +86,19 @@ def test_macros_without_an_access_time_are_refused(tmp_path):
         ("library (empty) { }", "library: must give time_unit"),
         ("not a library", "must be a Liberty file"),
         ("", "must be a Liberty file"),
+        (library().replace('"A"; max', '"!A"; max'), "must have a buffer among its cells"),
         (library().replace("rise_transition (t)", "other (t)"), "cell INV: cannot be measured"),
     ],
-    ids=["no area", "zero area", "no flip-flop", "empty", "text", "nothing", "no slew"],
+    ids=[
+        "no area",
+        "zero area",
+        "no flip-flop",
+        "empty",
+        "text",
+        "nothing",
+        "no buffer",
+        "no slew",
+    ],
 )
 def test_an_unfit_file_is_one_line(tmp_path, text, rule):
     path = tmp_path / "bad.lib"
