@@ -8,6 +8,7 @@ import pytest
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
+from hwsim.config.onchip import machine_memories
 from hwsim.config.tech import TechConfig
 from hwsim.contract.memories import Memory
 from hwsim.cost.memories import build, logic, lost
@@ -140,9 +141,10 @@ KNOWN = {
 @pytest.mark.parametrize("tech", ["sg13g2", "45nm"])
 def test_no_large_memory_of_a_design_that_ships_is_flip_flops(tech):
     found = set()
-    for path in sorted((CONFIGS / "arch").glob("*.yaml")):
+    kinds = ("arch", "machine")
+    for path in sorted(path for kind in kinds for path in (CONFIGS / kind).glob("*.yaml")):
         arch = ArchConfig.read(path)
-        memories = arch.array.memories(arch.numbers)
+        memories = (*arch.array.memories(arch.numbers), *machine_memories(arch))
         found |= {(arch.name, memory.name) for memory in memories if lost(memory, tech)}
     assert found == KNOWN
 
