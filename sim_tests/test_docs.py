@@ -5,7 +5,6 @@ import pkgutil
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer
 
@@ -17,14 +16,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 NAMING = sorted([*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"])
 LINKED = sorted([*NAMING, ROOT / "CHANGELOG.md"])
 BLOCK = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
-
-#: What the reader of a page already has when its first block begins.
-GIVEN = {
-    "importers.md": lambda: {
-        "np": np,
-        "photos": np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8),
-    }
-}
 
 
 def blocks(page, language):
@@ -56,7 +47,7 @@ def load(path):
 )
 def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = GIVEN.get(page.name, dict)()
+    names = {}
     for text in blocks(page, "python"):
         exec(compile(text, page.name, "exec"), names)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig, NetworkConfig
     from hwsim.inference.images import Images
+    from hwsim.models.importers.calibrate import Settings
     from hwsim.models.importers.float_model import FloatModel
     from hwsim.workload.layer import Layer
 
@@ -173,6 +174,12 @@ def import_network(
     seed: int = 0,
     size: Sequence[int] | None = None,
     until: str | None = None,
+    ranges: str = "mse",
+    percentile: float = 99.99,
+    weight_scales: str = "channel",
+    bias_correction: bool = True,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     compare: bool = True,
     verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
@@ -197,8 +204,22 @@ def import_network(
     until
         Tensor of an ``.onnx`` file that is the output in place of the file's: what is computed of
         it is left out.
+    ranges
+        How the range of a tensor of activations follows from its values: ``"mse"``, the least
+        squared error; ``"minmax"``, the largest magnitude; ``"percentile"``.
+    percentile
+        Percentage of the magnitudes that lie inside the range, for ``"percentile"``.
+    weight_scales
+        ``"channel"``: one scale of the weights per output channel; ``"layer"``: one per layer.
+    bias_correction
+        Whether biases make up for the mean error that rounding leaves in their channel.
+    mean, std
+        What pixels become before the network reads them: ``(pixel / 255 - mean) / std``, one
+        number or one per channel. The checkpoint records both, and images are treated so wherever
+        it is used. Without, pixels stand for 0 to 1.
     compare
-        Also infer a few images in float, and record in ``info`` how well the logits agree.
+        Also infer a few images in float, others than those of the ranges where there are others,
+        and record in ``info`` how well the logits agree.
     verbose
         Name every unsupported node of an ``.onnx`` file, however long the message.
     progress
@@ -218,6 +239,8 @@ def import_network(
 
     from hwsim.config import NetworkConfig
     from hwsim.inference import images as pictures
+    from hwsim.inference.normalization import Normalization
+    from hwsim.inference.operands import RANDOM
     from hwsim.models.importers import source
 
     named("network", network, (str, Path, NetworkConfig))
@@ -229,19 +252,42 @@ def import_network(
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
     )
     model = _float_model(network, file, given, until, verbose=verbose)
+    settings = _settings(ranges, percentile, weight_scales, bias_correction)
+    normalization = Normalization.given(mean, std, model.config)
     pixels: Images
     if inputs is None:
-        pixels, calibration = pictures.random(model.config, count, seed), "random images"
+        pixels = pictures.random(model.config, count + source.COMPARED, seed)
+        calibration = RANDOM
     elif isinstance(inputs, np.ndarray):
-        pixels = pictures.checked(inputs, model.config, "inputs")[:count]
+        pixels = pictures.checked(inputs, model.config, "inputs", normalization)
         calibration = "images of an array"
     else:
-        pixels = pictures.read(inputs, model.config)[:count]
+        most = count + source.COMPARED
+        pixels = pictures.read(inputs, model.config, normalization, most)
         calibration = f"images of {Path(inputs).name}"
     checkpoint = source.checkpoint_of(
-        model, pixels, calibration, compare=compare, progress=progress
+        model,
+        pixels[:count],
+        calibration,
+        others=pixels[count:][: source.COMPARED],
+        compare=compare,
+        settings=settings,
+        normalization=normalization,
+        progress=progress,
     )
     return Imported(model.config, checkpoint)
+
+
+def _settings(
+    ranges: str, percentile: float, weight_scales: str, bias_correction: bool
+) -> Settings:
+    from hwsim.models.importers.calibrate import Settings
+    from hwsim.models.importers.ranges import Ranges
+
+    if weight_scales not in ("channel", "layer"):
+        rule = "must be channel or layer"
+        raise InputError("arguments", "weight_scales", weight_scales, rule)
+    return Settings(Ranges(ranges, percentile), weight_scales == "channel", bias_correction)
 
 
 def _float_model(

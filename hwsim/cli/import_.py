@@ -31,6 +31,30 @@ def import_(
         ),
     ] = None,
     seed: Seed = 0,
+    ranges: Annotated[
+        str,
+        typer.Option(
+            help="How the range of a tensor of activations follows from its values: mse (least "
+            "squared error), minmax (largest magnitude) or percentile."
+        ),
+    ] = "mse",
+    percentile: Annotated[
+        float, typer.Option(help="Percentage of the magnitudes inside, for --ranges percentile.")
+    ] = 99.99,
+    weight_scales: Annotated[
+        str, typer.Option(help="Weights have one scale per output channel or per layer.")
+    ] = "channel",
+    bias_correction: Annotated[
+        bool, typer.Option(help="Correct biases for the mean error that rounding leaves.")
+    ] = True,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            help="Pixels become (pixel / 255 - mean) / std: one number, or one per channel "
+            "(0.485,0.456,0.406)."
+        ),
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="See --mean: 0.229,0.224,0.225.")] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -53,10 +77,12 @@ def import_(
     evaluator on a random input and refused where a tensor differs. Writes NAME.safetensors, which
     every command takes as a checkpoint, and NAME.yaml, its network; where a file of this name has
     weights from elsewhere, the new one has eight digits of its sum behind its name. The ranges of
-    activations are those of --inputs, else of random images, and the file says which. ONNX needs
-    the extra `onnx`, .pth files the extra `compress`.
+    activations are those of the first --images of --inputs, else of random images, and the file
+    says which; the next 8 images tell what quantization costs. ONNX needs the extra `onnx`, .pth
+    files the extra `compress`.
 
-    Example: hwsim import resnet50 --weights resnet50.pth --inputs photos.npy
+    Example: hwsim import resnet50 --weights resnet50.pth --inputs photos/ --images 32
+    --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
 
     Example: hwsim import squeezenet.onnx
     """
@@ -68,12 +94,20 @@ def import_(
         result = api.import_network(
             network, weights, inputs=inputs, images=images, seed=seed,
             size=None if size is None else _sizes(size), until=until, verbose=verbose,
+            ranges=ranges, percentile=percentile, weight_scales=weight_scales,
+            bias_correction=bias_correction,
+            mean=_numbers("--mean", mean), std=_numbers("--std", std),
             progress=status.update,
         )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint
     stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])
     config = write_text_atomic(stem.with_suffix(".yaml"), net.to_yaml())
     path = checkpoint.write(stem.with_suffix(".safetensors"))
+    if inputs is None:
+        log().print(
+            "[bold red]warning:[/] the ranges of activations come from random images; accuracy is "
+            "to be trusted only with ranges of real ones (--inputs)"
+        )
     if json:
         files = {"file": str(path), "network_file": str(config)}
         emit_json(files | {"network": net.name, "info": checkpoint.info})
@@ -90,6 +124,19 @@ def _sizes(text: str) -> list[int]:
         rule = "must be sizes such as 3x224x224"
         raise InputError("command line", "--size", text, rule)
     return [int(size) for size in text.split("x")]
+
+
+def _numbers(key: str, text: str | None) -> list[float] | None:
+    """Numbers of ``0.485,0.456,0.406``."""
+    from hwsim.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        rule = "must be numbers such as 0.485,0.456,0.406"
+        raise InputError("command line", key, text, rule) from None
 
 
 def _stem(folder: Path, name: str, sha256: str) -> Path:
@@ -128,7 +175,16 @@ def _show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     info = checkpoint.info
     same, compared = info["same_top1"]
     console().print(
-        f"{info['imported']}: ranges from {info['images']} {info['calibration']}; on {compared} of "
-        f"them integer logits correlate {info['correlation']:.4f} with float, "
-        f"the same class {same} times"
+        f"{info['imported']}: ranges ({info['ranges']}) from {info['images']} "
+        f"{info['calibration']}; on {compared} {info['compared_on']} integer logits correlate "
+        f"{info['correlation']:.4f} with float, the same class {same} times; "
+        f"{info['saturated_inputs']:.2%} of the inputs saturate{_worst(info['saturated_layers'])}"
     )
+
+
+def _worst(shares: dict[str, float]) -> str:
+    """The layer that reads the largest fraction of saturated activations, in words."""
+    if not shares:
+        return ""
+    name = max(shares, key=shares.__getitem__)
+    return f", of a layer's activations at most {shares[name]:.2%} ({name})"

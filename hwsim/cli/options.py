@@ -35,8 +35,8 @@ Weights = Annotated[
 Inputs = Annotated[
     Path | None,
     typer.Option(
-        help="Images, .npy or .npz, (n, C, H, W): uint8 pixels, or normalised floats (default: "
-        "random ones)."
+        help="Images: a folder of PNG or JPEG files; or .npy or .npz, (n, C, H, W), uint8 pixels "
+        "or normalised floats (default: random ones)."
     ),
 ]
 Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run together.")]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.checkpoints.find import dataset_of
 from hwsim.compiler.compile import compile_network
 from hwsim.compiler.compiled import Compiled
 from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
@@ -57,7 +56,7 @@ def on_images(
     InputError
         There are no such images, or the network does not fit the machine.
     """
-    pixels, described = network_images(network, count, inputs, seed, dataset_of(checkpoint))
+    pixels, described = network_images(network, count, inputs, seed, checkpoint)
     act = golden.input_act(pixels, checkpoint.input_scale)
     return on_acts(arch, network, checkpoint, act, described, memory)
 

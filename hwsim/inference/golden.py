@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
-from hwsim.config import LayerShape, NetworkConfig, NumberConfig
+from hwsim.config import LayerConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, requantize, wrap
 from hwsim.workload.lowering import inside, lower_act, lower_weight, raise_ofmap, windows
@@ -32,6 +32,8 @@ __all__ = [
     "add_bias",
     "gemm",
     "input_act",
+    "layer_act",
+    "layer_sums",
     "logits",
     "looked_up",
     "max_pool",
@@ -132,18 +134,80 @@ def run(
             psums[layer.name] = _psums(shape, weights, sources[0], psum_width)
             psum = raise_ofmap(shape, psums[layer.name], len(images))
             last = add_bias(psum, weights.bias, psum_width)
-            acts[layer.name] = requantize(
-                last.astype(np.int64),
-                weights.multipliers[:, None, None],
-                weights.shifts[:, None, None],
-                act_width,
-                layer.relu,
-            ).astype(_act_dtype(act_width))
+            acts[layer.name] = _requantized(layer, weights, last, act_width)
         else:
             acts[layer.name] = _pooled_or_joined(shape, checkpoint, sources, act_width)
             last = acts[layer.name].astype(_psum_dtype(psum_width))
         previous = layer.name
     return Trace(ifmaps, psums, last.reshape(len(images), shapes[-1].ofmap.size))
+
+
+def layer_sums(
+    shape: LayerShape, weights: LayerWeights, ifmap: Ints, numbers: NumberConfig = NUMBERS
+) -> Ints:
+    """Sums of one ``conv`` or ``fc`` layer, with its bias.
+
+    Parameters
+    ----------
+    shape, weights
+        The layer and its integers.
+    ifmap
+        ``(images, C, H, W)`` activations.
+    numbers
+        As of :func:`run`.
+
+    Returns
+    -------
+    (images, M, P, Q) int32, or int64 where ``psum_width`` is above 32
+    """
+    matrices = _psums(shape, weights, ifmap, numbers.psum_width)
+    return add_bias(raise_ofmap(shape, matrices, len(ifmap)), weights.bias, numbers.psum_width)
+
+
+def layer_act(
+    shape: LayerShape,
+    checkpoint: Checkpoint,
+    sources: Sequence[Ints],
+    numbers: NumberConfig = NUMBERS,
+) -> Ints:
+    """Activations of one layer.
+
+    Parameters
+    ----------
+    shape, checkpoint
+        The layer, and the integers of its network.
+    sources
+        ``(images, C, H, W)`` activations of each input.
+    numbers
+        As of :func:`run`.
+
+    Returns
+    -------
+    (images, M, P, Q) int8, or int16 where ``act_width`` is above 8
+
+    Raises
+    ------
+    InputError
+        The checkpoint lacks the layer's scales or table.
+    """
+    layer = shape.layer
+    if not shape.has_weights:
+        return _pooled_or_joined(shape, checkpoint, sources, numbers.act_width)
+    weights = checkpoint.layers[layer.name]
+    return _requantized(
+        layer, weights, layer_sums(shape, weights, sources[0], numbers), numbers.act_width
+    )
+
+
+def _requantized(layer: LayerConfig, weights: LayerWeights, total: Ints, act_width: int) -> Ints:
+    """Activations of a layer with weights, from its sums."""
+    return requantize(
+        total.astype(np.int64),
+        weights.multipliers[:, None, None],
+        weights.shifts[:, None, None],
+        act_width,
+        layer.relu,
+    ).astype(_act_dtype(act_width))
 
 
 def logits(

@@ -1,4 +1,4 @@
-"""Images for a network: the user's, from a NumPy file, or random ones of the right shape."""
+"""Images for a network: the user's, from a file or a folder, or random ones of its shape."""
 
 from __future__ import annotations
 
@@ -10,14 +10,33 @@ from numpy.typing import NDArray
 
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
+from hwsim.inference import photos
+from hwsim.inference.normalization import Normalization
 
 __all__ = ["Images", "checked", "random", "read"]
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
 
 
-def read(path: Path | str, network: NetworkConfig) -> Images:
-    """Read the images of a ``.npy``, or of the array ``images`` (or the only one) of a ``.npz``.
+def read(
+    path: Path | str,
+    network: NetworkConfig,
+    normalization: Normalization | None = None,
+    most: int | None = None,
+) -> Images:
+    """Read images.
+
+    Parameters
+    ----------
+    path
+        A folder of photographs (:func:`hwsim.inference.photos.read`); a ``.npy`` file, or the array
+        ``images`` (or the only one) of a ``.npz``.
+    network
+        Network whose input they are.
+    normalization
+        What is done to pixels; without, they stand for 0..1.
+    most
+        Number of images that are read at most: the first ones.
 
     Returns
     -------
@@ -30,10 +49,18 @@ def read(path: Path | str, network: NetworkConfig) -> Images:
         Not such a file; or as of :func:`checked`.
     """
     path = Path(path)
-    return checked(_array(path), network, path)
+    pixels: NDArray[Any] = (
+        photos.read(path, network, most) if path.is_dir() else _array(path)[:most]
+    )
+    return checked(pixels, network, path, normalization)
 
 
-def checked(pixels: NDArray[Any], network: NetworkConfig, source: Path | str) -> Images:
+def checked(
+    pixels: NDArray[Any],
+    network: NetworkConfig,
+    source: Path | str,
+    normalization: Normalization | None = None,
+) -> Images:
     """Images of a network's input, refused where they cannot be.
 
     Parameters
@@ -42,6 +69,8 @@ def checked(pixels: NDArray[Any], network: NetworkConfig, source: Path | str) ->
         ``(images, C, H, W)``, or ``(images, H, W)`` of one channel.
     source
         Where they come from, for messages.
+    normalization
+        What is done to uint8 pixels.
 
     Returns
     -------
@@ -60,7 +89,7 @@ def checked(pixels: NDArray[Any], network: NetworkConfig, source: Path | str) ->
         rule = f"must be (images, {', '.join(map(str, expected))}) for {network.name}"
         raise InputError(source, "shape", pixels.shape, rule)
     if pixels.dtype == np.uint8:
-        return pixels
+        return pixels if normalization is None else normalization(pixels)
     if pixels.dtype.kind != "f":
         rule = "must be uint8 (pixels) or floating point (normalised)"
         raise InputError(source, "dtype", str(pixels.dtype), rule)

@@ -16,11 +16,13 @@ from hwsim.config import NetworkConfig, TensorShape
 from hwsim.datasets import load as datasets
 from hwsim.datasets.sources import DATASETS
 from hwsim.errors import InputError
-from hwsim.inference import golden, images
+from hwsim.inference import golden, images, saturation
+from hwsim.inference.normalization import Normalization
 from hwsim.workload.layer import Layer
 from hwsim.workload.random import sparse, stream
 
 __all__ = [
+    "RANDOM",
     "act_densities",
     "checkpoint_operands",
     "network_images",
@@ -35,6 +37,8 @@ Images = NDArray[np.uint8] | NDArray[np.floating]
 #: Layers with weights, by name, in the order of the network.
 Operands = dict[str, Layer]
 
+#: ``calibration`` of a checkpoint whose ranges are those of no real images.
+RANDOM = "random images"
 #: Shape of the images that ship, of every data set.
 _SHIPPED = TensorShape(channels=1, height=28, width=28)
 
@@ -84,8 +88,9 @@ def operands_of(
         Synthetic weights with ``inputs``; or as of :func:`network_images`.
     """
     if not is_synthetic(checkpoint):
-        pixels, described = network_images(network, count, inputs, seed, dataset_of(checkpoint))
-        return on_images(network, checkpoint, pixels), described
+        pixels, described = network_images(network, count, inputs, seed, checkpoint)
+        operands = on_images(network, checkpoint, pixels)
+        return operands, described + _warning(checkpoint, pixels, described)
     if inputs is not None:
         rule = "must be absent: synthetic weights run on random activations"
         raise InputError("arguments", "inputs", _shown(inputs), rule)
@@ -211,13 +216,14 @@ def network_images(
     count: int,
     inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
-    dataset: str | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[images.Images, str]:
     """``count`` images for a network, and what they are in words.
 
-    They are the first of ``inputs`` where that is a file, or all of an array; else the first of the
-    test images that ship (of ``dataset``, or of MNIST), where they have the shape of the network's
-    input; else random ones.
+    They are the first of ``inputs`` where that is a file or a folder, or all of an array; else the
+    first of the test images that ship (of the checkpoint's data set, or of MNIST), where they have
+    the shape of the network's input; else random ones. Pixels are normalised as the checkpoint
+    says.
 
     Raises
     ------
@@ -225,20 +231,30 @@ def network_images(
         The file has fewer images, the array has another number of them, or they do not fit the
         network (:func:`hwsim.inference.images.checked`).
     """
+    normalization = None if checkpoint is None else Normalization.of(checkpoint.info)
     if isinstance(inputs, np.ndarray):
-        pixels = images.checked(inputs, network, "inputs")
+        pixels = images.checked(inputs, network, "inputs", normalization)
         if count != len(pixels):
             raise InputError("arguments", "images", count, f"must be {len(pixels)}, as in inputs")
         return pixels, "images of an array"
     if inputs is not None:
-        pixels = images.read(inputs, network)
+        pixels = images.read(inputs, network, normalization, count)
         if count > len(pixels):
             raise InputError(inputs, "images", count, f"must be at most {len(pixels)}: the file's")
-        return pixels[:count], f"images of {inputs}"
+        return pixels, f"images of {inputs}"
     if network.input == _SHIPPED:
-        name = dataset or "mnist"
-        return shipped_images(count, name)[0], f"{DATASETS[name].title} test images"
-    return images.random(network, count, seed), f"random images, seed {seed}"
+        name = (None if checkpoint is None else dataset_of(checkpoint)) or "mnist"
+        pixels = images.checked(shipped_images(count, name)[0], network, name, normalization)
+        return pixels, f"{DATASETS[name].title} test images"
+    return images.random(network, count, seed), f"{RANDOM}, seed {seed}"
+
+
+def _warning(checkpoint: Checkpoint, pixels: Images, described: str) -> str:
+    """What to say of real images where the ranges of activations are those of random ones."""
+    if described.startswith(RANDOM) or checkpoint.info.get("calibration") != RANDOM:
+        return ""
+    share = saturation.of_inputs(pixels, checkpoint.input_scale)
+    return f" (ranges of {RANDOM}: {share:.2%} of the inputs saturate)"
 
 
 def _shown(inputs: Path | NDArray[Any]) -> str:

@@ -1,9 +1,11 @@
 """Quantize real weights into a checkpoint, and measure how well the integers agree.
 
-Weights become 8-bit integers with one scale per layer, activations 8-bit integers with one scale
-per tensor. Both scales are searched for the least squared error
-(:func:`hwsim.models.quantization.scales.scale_of`). The ranges of activations are measured by
-running the float network on images.
+Weights become 8-bit integers with one scale per output channel, of the least squared error
+(:func:`hwsim.models.quantization.scales.scales_of`); those of the last layer, whose partial sums
+are compared with each other, have one scale. Activations become 8-bit integers with one scale per
+tensor. Their ranges are measured by running the float network on images
+(:class:`hwsim.models.importers.ranges.Ranges`). Biases are then corrected for what rounding shifts
+on average (Nagel et al., ICCV 2019, section 4.2).
 """
 
 from __future__ import annotations
@@ -18,17 +20,22 @@ from numpy.typing import NDArray
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
 from hwsim.config import LayerConfig, LayerShape
 from hwsim.errors import InputError
-from hwsim.inference import golden
-from hwsim.models.importers.float_model import FloatModel
-from hwsim.models.quantization.scales import fixed_point, scale_of
+from hwsim.inference import golden, saturation
+from hwsim.models.importers.bias_correction import corrected
+from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.ranges import Ranges
+from hwsim.models.quantization.scales import fixed_point, scale_of, scales_of
 from hwsim.workload.activation import activate
 
-__all__ = ["Agreement", "agreement", "calibrate", "quantize"]
+__all__ = ["DEFAULT", "Agreement", "Settings", "agreement", "calibrate", "quantize"]
 
 #: Largest integer of a weight or an activation.
 _LIMIT = 127
 #: Steps of a sum in one of its inputs at most: a factor that a multiplier and a shift can hold.
 _FINEST = 1 << 13
+#: Largest bias in units of its partial sum, and smallest factor to the next scale: both leave a
+#: fixed-point factor its 15 bits.
+_LARGEST_BIAS, _SMALLEST_FACTOR = 2.0**30, 2.0**-32
 #: Values of a tensor on which its scale is searched; more values hardly change it.
 _SAMPLE = 50_000
 
@@ -38,20 +45,51 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How a network is quantized.
+
+    Attributes
+    ----------
+    ranges
+        How the range of a tensor of activations follows from its values.
+    per_channel
+        Whether the weights of each output channel have a scale of their own.
+    correct_bias
+        Whether biases are corrected for the mean error that rounding leaves in their channel.
+    """
+
+    ranges: Ranges = Ranges()  # noqa: RUF009 - it is frozen
+    per_channel: bool = True
+    correct_bias: bool = True
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Integer inference compared with the float network on some images.
 
     ``correlation`` is Pearson's over all logits; ``same`` counts the images of which both put the
-    largest logit on the same class.
+    largest logit on the same class. ``saturated`` is the fraction of the images' values outside
+    the input's range, ``saturated_layers`` that of what each layer with weights reads, as of
+    :func:`hwsim.inference.saturation.of_layers`.
     """
 
     correlation: float
     same: int
     images: int
+    saturated: float
+    saturated_layers: dict[str, float]
+
+
+#: What an import does unless it is told otherwise.
+DEFAULT = Settings()
 
 
 def quantize(
-    model: FloatModel, images: Images, info: dict[str, Any], progress: Progress = lambda what: None
+    model: FloatModel,
+    images: Images,
+    info: dict[str, Any],
+    progress: Progress = lambda what: None,
+    settings: Settings = DEFAULT,
 ) -> Checkpoint:
     """Quantize a float model into a checkpoint.
 
@@ -65,13 +103,15 @@ def quantize(
         Provenance, which is stored in the file.
     progress
         Called with a description of each step.
+    settings
+        How ranges and scales are chosen.
 
     Raises
     ------
     InputError
         Scales are so far apart that no fixed-point factor converts between them.
     """
-    scales = calibrate(model, images, progress)
+    scales = calibrate(model, images, progress, settings.ranges)
     shapes = model.config.shapes()
     layers: dict[str, LayerWeights] = {}
     rescales: dict[str, Rescale] = {}
@@ -83,7 +123,10 @@ def quantize(
         try:
             if shape.has_weights:
                 progress(f"quantizing {layer.name}")
-                layers[layer.name] = _layer(model, layer, sources[0], scales[layer.name])
+                per_channel = settings.per_channel and shape is not shapes[-1]
+                layers[layer.name] = _layer(
+                    model.layers[layer.name], sources[0], scales[layer.name], per_channel
+                )
             elif layer.type == "activation":
                 tables[layer.name] = _table(layer, sources[0], scales[layer.name])
             elif layer.type == "mul":
@@ -97,14 +140,24 @@ def quantize(
                 model.source, layer.name, None, f"cannot be quantized: {error}"
             ) from error
         previous = layer.name
-    return Checkpoint(
+    checkpoint = Checkpoint(
         model.config.name, layers, info,
         rescales=rescales, input_scale=scales["input"], tables=tables,
     )  # fmt: skip
+    if not settings.correct_bias:
+        return checkpoint
+    pairs = [
+        (_real(image[None]), golden.input_act(image[None], checkpoint.input_scale))
+        for image in images
+    ]
+    return corrected(model, checkpoint, pairs, scales, progress)
 
 
 def calibrate(
-    model: FloatModel, images: Images, progress: Progress = lambda what: None
+    model: FloatModel,
+    images: Images,
+    progress: Progress = lambda what: None,
+    ranges: Ranges = DEFAULT.ranges,
 ) -> dict[str, float]:
     """Choose the scale of the input and of every layer's activations.
 
@@ -116,6 +169,8 @@ def calibrate(
     ----------
     model, images, progress
         As of :func:`quantize`.
+    ranges
+        How the range of a tensor follows from its values.
 
     Returns
     -------
@@ -133,22 +188,25 @@ def calibrate(
     for name, parts in samples.items():
         shape = shapes.get(name)
         if shape is None:
-            scales[name] = INPUT_SCALE if images.dtype == np.uint8 else _searched(parts)
+            scales[name] = INPUT_SCALE if images.dtype == np.uint8 else _searched(parts, ranges)
         else:
             sources = [scales[source] for source in shape.layer.inputs or (previous,)]
-            scales[name] = _scale(shape, sources, parts)
+            scales[name] = _scale(shape, sources, parts, ranges)
         previous = name
     return scales
 
 
 def _scale(
-    shape: LayerShape, sources: Sequence[float], parts: Sequence[NDArray[np.float32]]
+    shape: LayerShape,
+    sources: Sequence[float],
+    parts: Sequence[NDArray[np.float32]],
+    ranges: Ranges,
 ) -> float:
     """Scale of a layer's activations, from the scales of its inputs and samples of its values."""
     layer = shape.layer
     if layer.keeps_scale:
         return sources[0]
-    scale = _searched(parts)
+    scale = _searched(parts, ranges)
     if layer.rescales and layer.type != "mul":
         # what is smaller than the finest step of an input is 0 in integers: averages that cancel
         scale = max(scale, max(sources) / _area(shape) / _FINEST)
@@ -166,14 +224,23 @@ def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agre
         ``(n, C, H, W)`` as of :func:`quantize`.
     """
     integer_logits, float_logits = [], []
+    shares: dict[str, list[float]] = {}
     for image in images:
         act = golden.input_act(image[None], checkpoint.input_scale)
-        integer_logits.append(golden.run(model.config, checkpoint, act).logits[0])
+        trace = golden.run(model.config, checkpoint, act)
+        integer_logits.append(trace.logits[0])
         float_logits.append(model.logits(_real(image[None]))[0])
+        for name, share in saturation.of_layers(model.config, trace).items():
+            shares.setdefault(name, []).append(share)
     integers = np.array(integer_logits, dtype=np.float64)
     reals = np.array(float_logits, dtype=np.float64)
-    same = int(np.count_nonzero(integers.argmax(axis=1) == reals.argmax(axis=1)))
-    return Agreement(_correlation(integers.ravel(), reals.ravel()), same, len(images))
+    return Agreement(
+        correlation=_correlation(integers.ravel(), reals.ravel()),
+        same=int(np.count_nonzero(integers.argmax(axis=1) == reals.argmax(axis=1))),
+        images=len(images),
+        saturated=saturation.of_inputs(images, checkpoint.input_scale),
+        saturated_layers={name: float(np.mean(each)) for name, each in shares.items()},
+    )
 
 
 def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
@@ -197,8 +264,8 @@ def _sample(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.append(flat[:: max(1, flat.size // max(1, count)) | 1], largest)
 
 
-def _searched(parts: Sequence[NDArray[np.float32]]) -> float:
-    return scale_of(np.concatenate(parts).astype(np.float64), _LIMIT)
+def _searched(parts: Sequence[NDArray[np.float32]], ranges: Ranges) -> float:
+    return ranges.scale(np.concatenate(parts), _LIMIT)
 
 
 def _area(shape: LayerShape) -> int:
@@ -208,22 +275,38 @@ def _area(shape: LayerShape) -> int:
     return shape.R * shape.S if shape.layer.type == "avgpool" else 1
 
 
-def _layer(model: FloatModel, layer: LayerConfig, before: float, after: float) -> LayerWeights:
+def _layer(own: LayerFloats, before: float, after: float, per_channel: bool) -> LayerWeights:
     """Quantize one layer between activations of two scales."""
-    own = model.layers[layer.name]
-    weight_scale = _searched([_sample(own.weight, _SAMPLE)])
-    psum_scale = before * weight_scale
-    multiplier, shift = fixed_point(psum_scale / after)
+    scales = _weight_scales(own, before, after, per_channel)
+    psum_scales = before * scales
+    factors = np.array([fixed_point(factor) for factor in psum_scales / after])
     limits = np.iinfo(np.int32)
-    bias = np.clip(np.rint(own.bias.astype(np.float64) / psum_scale), limits.min, limits.max)
+    bias = np.clip(np.rint(own.bias.astype(np.float64) / psum_scales), limits.min, limits.max)
+    along = scales.reshape(-1, *[1] * (own.weight.ndim - 1))
     return LayerWeights(
-        weight=np.clip(np.rint(own.weight / weight_scale), -_LIMIT, _LIMIT).astype(np.int8),
+        weight=np.clip(np.rint(own.weight / along), -_LIMIT, _LIMIT).astype(np.int8),
         bias=bias.astype(np.int32),
         weight_bits=8,
-        multiplier=multiplier,
-        shift=shift,
-        weight_scale=weight_scale,
+        multiplier=factors[:, 0] if per_channel else int(factors[0, 0]),
+        shift=factors[:, 1] if per_channel else int(factors[0, 1]),
+        weight_scale=scales if per_channel else float(scales[0]),
     )
+
+
+def _weight_scales(
+    own: LayerFloats, before: float, after: float, per_channel: bool
+) -> NDArray[np.float64]:
+    """Scale of the weights of each channel: ``(M,)``, all alike unless ``per_channel``.
+
+    A channel whose weights are next to nothing beside its bias, as batch normalization leaves them,
+    has one that bias and factor can still be written in.
+    """
+    if not per_channel:
+        scale = scale_of(_sample(own.weight, _SAMPLE).astype(np.float64), _LIMIT)
+        return np.full(len(own.bias), scale)
+    scales = scales_of(own.weight.reshape(len(own.weight), -1), _LIMIT)
+    needed = np.abs(own.bias.astype(np.float64)) / before / _LARGEST_BIAS
+    return np.maximum(scales, np.maximum(needed, _SMALLEST_FACTOR * after / before))
 
 
 def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:

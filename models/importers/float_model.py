@@ -119,13 +119,20 @@ class FloatModel:
         yield "input", images
         for index, (shape, names) in enumerate(zip(shapes, sources, strict=True)):
             name = shape.layer.name
-            known[name] = self._layer(shape, [known[source] for source in names])
+            known[name] = self.act(shape, [known[source] for source in names])
             yield name, known[name]
             for source in set(names):
                 if last_use[source] == index:
                     del known[source]
 
-    def _layer(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
+    def act(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
+        """Activations of one layer: ``(images, M, P, Q)``, from those of its inputs."""
+        result = self.sums(shape, sources)
+        layer = shape.layer
+        return np.clip(result, 0, layer.relu_max) if layer.relu else result
+
+    def sums(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
+        """What one layer gives without its ReLU: ``(images, M, P, Q)``."""
         layer, act = shape.layer, sources[0]
         result: Floats
         if shape.has_weights:
@@ -148,10 +155,10 @@ class FloatModel:
         elif layer.type == "mul":
             result = sources[0] * sources[1]
         elif layer.type == "activation":
-            return activate(layer, act).astype(np.float32)
+            result = activate(layer, act).astype(np.float32)
         else:
             result = np.add.reduce(sources)
-        return np.clip(result, 0, layer.relu_max) if layer.relu else result
+        return result
 
 
 def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:

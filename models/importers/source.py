@@ -10,17 +10,19 @@ from typing import Any
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
+from hwsim.inference.normalization import Normalization
 from hwsim.models.importers import calibrate, state_dict, torchvision
-from hwsim.models.importers.calibrate import Images
+from hwsim.models.importers.calibrate import DEFAULT, Images, Settings
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.system import extras
 
-__all__ = ["CALIBRATION", "checkpoint_of", "digest", "is_onnx", "read"]
+__all__ = ["CALIBRATION", "COMPARED", "checkpoint_of", "digest", "is_onnx", "read"]
 
 #: Default number of images on which the ranges of the activations are measured.
 CALIBRATION = 8
-#: Number of them that are also inferred in integers, to measure the loss by quantization.
-_COMPARED = 4
+#: Number of images, others where there are others, that are inferred in integers as well, to
+#: measure the loss by quantization.
+COMPARED = 8
 
 
 def is_onnx(network: str) -> bool:
@@ -83,10 +85,13 @@ def checkpoint_of(
     images: Images,
     calibration: str,
     *,
+    others: Images | None = None,
     compare: bool = False,
+    settings: Settings = DEFAULT,
+    normalization: Normalization | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Checkpoint:
-    """Quantize a model; the checkpoint's ``info`` records the source and the images.
+    """Quantize a model; the checkpoint's ``info`` records the source, the images and the settings.
 
     Parameters
     ----------
@@ -96,9 +101,15 @@ def checkpoint_of(
         ``(n, C, H, W)`` images on which the ranges of the activations are measured.
     calibration
         Description of the images, in words.
+    others
+        Images that are inferred in integers and in floating point to record how well the logits
+        agree; without, some of ``images``.
     compare
-        Also infer a few images in integers and in floating point, and record how well the logits
-        agree.
+        Whether to do so.
+    settings
+        How the network is quantized.
+    normalization
+        What was done to the pixels of the images, which the checkpoint records for later ones.
     progress
         Called with a description of each step.
     """
@@ -107,13 +118,25 @@ def checkpoint_of(
         "sha256": digest(model),
         "calibration": calibration,
         "images": len(images),
+        "ranges": str(settings.ranges),
+        "weight_scales": "channel" if settings.per_channel else "layer",
+        "bias_correction": settings.correct_bias,
     }
-    checkpoint = calibrate.quantize(model, images, info, progress)
+    if normalization is not None:
+        info |= normalization.info
+    checkpoint = calibrate.quantize(model, images, info, progress, settings)
     if compare:
         progress("comparing integer with float inference")
-        agreement = calibrate.agreement(model, checkpoint, images[:_COMPARED])
+        is_fresh = others is not None and len(others) > 0
+        compared = others if others is not None and is_fresh else images[:COMPARED]
+        agreement = calibrate.agreement(model, checkpoint, compared)
+        info["compared_on"] = "other images" if is_fresh else "of the same images"
         info["correlation"] = round(agreement.correlation, 6)
         info["same_top1"] = [agreement.same, agreement.images]
+        info["saturated_inputs"] = round(agreement.saturated, 6)
+        info["saturated_layers"] = {
+            name: round(share, 6) for name, share in agreement.saturated_layers.items()
+        }
     return checkpoint
 
 

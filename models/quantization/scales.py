@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fixed_point", "scale_of"]
+__all__ = ["fixed_point", "scale_of", "scales_of"]
+
+#: Fractions of the largest magnitude at which a search clips.
+_CLIPS = np.linspace(1, 0.4, 60)
 
 
 def scale_of(values: NDArray[np.float64], limit: int) -> float:
@@ -26,18 +29,47 @@ def scale_of(values: NDArray[np.float64], limit: int) -> float:
     float
         Real value of one integer step; 1 where every value is 0.
     """
-    flat = np.abs(values.ravel())
-    largest = float(flat.max())
-    if largest == 0:
-        return 1.0
-    sample = flat[:: max(1, len(flat) // 200_000)]
-    candidates = [largest * clip / limit for clip in np.linspace(1, 0.4, 60)]
-    return float(min(candidates, key=lambda scale: _error(sample, scale, limit)))
+    return float(scales_of(values.reshape(1, -1), limit, 200_000)[0])
 
 
-def _error(values: NDArray[np.float64], scale: float, limit: int) -> float:
+def scales_of(rows: NDArray[np.floating], limit: int, sample: int = 4096) -> NDArray[np.float64]:
+    """Search a scale for each row, as :func:`scale_of` does for all values.
+
+    Parameters
+    ----------
+    rows
+        ``(rows, n)``.
+    limit
+        Largest integer.
+    sample
+        About as many values of each row are looked at.
+
+    Returns
+    -------
+    (rows,) float64
+        Real value of one integer step of each row; 1 where all its values are 0.
+    """
+    magnitudes = np.abs(rows)
+    largest = magnitudes.max(axis=1).astype(np.float64)
+    some = magnitudes[:, :: max(1, rows.shape[1] // sample)].astype(np.float64)
+    some = some[largest > 0]
+    best = np.full(len(some), np.inf)
+    found, scales = np.ones(len(some)), np.ones(len(rows))
+    for clip in _CLIPS:
+        scale = largest[largest > 0] * clip / limit
+        error = _error(some, scale[:, None], limit)
+        found = np.where(error < best, scale, found)
+        best = np.minimum(error, best)
+    scales[largest > 0] = found
+    return scales
+
+
+def _error(
+    values: NDArray[np.float64], scale: NDArray[np.float64], limit: int
+) -> NDArray[np.float64]:
     restored = np.minimum(np.rint(values / scale), limit) * scale
-    return float(np.square(values - restored).sum())
+    error: NDArray[np.float64] = np.square(values - restored).sum(axis=1)
+    return error
 
 
 def fixed_point(factor: float) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -68,7 +69,8 @@ def lenet5(tmp_path):
 def test_an_imported_model_is_a_checkpoint_for_every_command(hwsim, model, tmp_path):
     code, out = hwsim("import", "small.onnx")
     assert code == 0
-    assert "ranges from 8 random images; on 4 of them integer logits" in " ".join(out.split())
+    words = " ".join(out.split())
+    assert "ranges (mse) from 8 random images; on 8 other images integer logits" in words
     folder = tmp_path / "build/import/small"
     files = (folder / "small.yaml", folder / "small.safetensors")
     assert {path.name for path in folder.iterdir()} == {path.name for path in files}
@@ -194,10 +196,66 @@ def test_real_images_give_ranges_and_activations(hwsim, model, tmp_path):
     )  # fmt: skip
 
 
+def test_photographs_give_ranges_and_others_tell_the_cost(hwsim, model, tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(2)
+    (tmp_path / "photos").mkdir()
+    for index in range(9):
+        pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photos/{index}.png")
+    given = ("--inputs", "photos", "--mean", "0.4,0.5,0.6", "--std", "0.25")
+    code, out = hwsim("import", "small.onnx", *given, "--images", 6, "--ranges", "minmax")
+    assert code == 0
+    words = " ".join(out.split())
+    assert "ranges (minmax) from 6 images of photos; on 3 other images integer logits" in words
+    assert "% of the inputs saturate, of a layer's activations at most" in words
+    stored = Checkpoint.read(tmp_path / "build/import/small/small.safetensors")
+    assert stored.info["normalization"] == {"mean": [0.4, 0.5, 0.6], "std": [0.25]}
+    # 0.4 below 0 and 0.6 above it, by 0.25: the least and the largest pixel
+    assert stored.input_scale == pytest.approx(2.4 / 127, rel=0.02)
+    assert stored.layers["conv0"].multipliers.shape == (8,)
+    # later images are normalised as well
+    code, out = hwsim(
+        "simulate", "csc_16x4", "build/import/small/small.yaml", "--checkpoint",
+        "build/import/small/small.safetensors", "--inputs", "photos", "--images", "2", "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["inputs"] == "images of photos"
+    code, out = hwsim("import", "small.onnx", *given, "--images", 9, "--json", "--out", "all")
+    assert json.loads(out)["info"]["compared_on"] == "of the same images"
+    for option, value, line in (
+        ("--mean", "0.1;0.2", "--mean = '0.1;0.2': must be numbers such as"),
+        ("--ranges", "most", "ranges = 'most': must be one of mse, minmax, percentile"),
+        ("--weight-scales", "row", "weight_scales = 'row': must be channel or layer"),
+    ):
+        code, out = hwsim("import", "small.onnx", option, value)
+        assert (code, line in out) == (2, True)
+
+
+def test_ranges_of_random_images_are_warned_of(hwsim, model, tmp_path):
+    assert hwsim("import", "small.onnx")[0] == 0
+    bright = np.full((1, 3, 12, 12), 1000, np.float32)
+    np.save(tmp_path / "bright.npy", bright)
+    folder = tmp_path / "build/import/small"
+    code, out = hwsim(
+        "simulate", "csc_16x4", folder / "small.yaml", "--checkpoint",
+        folder / "small.safetensors", "--inputs", "bright.npy", "--json",
+    )  # fmt: skip
+    assert code == 0
+    words = "(ranges of random images: 100.00% of the inputs saturate)"
+    assert json.loads(out)["inputs"] == f"images of bright.npy {words}"
+
+
 def test_a_state_dict_of_a_shipped_network(hwsim, lenet5, tmp_path):
     code, out = hwsim("simulate", "csc_16x4", "lenet5", "--weights", lenet5, "--json")
     assert code == 0
-    assert json.loads(out)["inputs"] == "MNIST test images"
+    found = re.fullmatch(
+        r"MNIST test images \(ranges of random images: (.*)% of the inputs saturate\)",
+        json.loads(out)["inputs"],
+    )
+    assert found is not None
+    assert float(found[1]) < 1
     assert hwsim("import", "lenet5", "--weights", lenet5, "--out", "here")[0] == 0
     code, again = hwsim(
         "simulate", "csc_16x4", "lenet5", "--checkpoint", "here/lenet5.safetensors", "--json"

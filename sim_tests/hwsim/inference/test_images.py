@@ -10,6 +10,7 @@ import pytest
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 from hwsim.inference import images as inputs
+from hwsim.inference.normalization import Normalization
 
 
 def network(channels: int = 3, height: int = 6, width: int = 5) -> NetworkConfig:
@@ -113,3 +114,70 @@ def test_neighbours_in_a_random_image_are_alike():
     down = (images[:, :, 1:] * images[:, :, :-1]).mean()
     across = (images[..., 1:] * images[..., :-1]).mean()
     assert min(down, across) > 0.7
+
+
+def pictures(folder, sizes, seed=0):
+    """Photographs of some sizes, two in a folder of a class."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    (folder / "class").mkdir(parents=True)
+    for index, (name, (width, height)) in enumerate(sizes.items()):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / ("class" if index > 1 else ".") / name)
+
+
+def test_a_folder_of_photographs_is_scaled_and_cropped(tmp_path):
+    from PIL import Image
+
+    pictures(tmp_path / "all", {"b.png": (40, 20), "a.JPG": (5, 6), "z.jpeg": (9, 30)})
+    (tmp_path / "all" / "notes.txt").write_text("no picture")
+    read = inputs.read(tmp_path / "all", network())
+    assert (read.shape, read.dtype) == ((3, 3, 6, 5), np.uint8)
+    # of its own size, as it is; then the middle of the wide one
+    own = np.asarray(Image.open(tmp_path / "all/a.JPG"))
+    np.testing.assert_array_equal(read[0].transpose(1, 2, 0), own)
+    wide = Image.open(tmp_path / "all/b.png")
+    box = (20 - 20 * 5 / 6 / 2, 0, 20 + 20 * 5 / 6 / 2, 20)
+    middle = np.asarray(wide.resize((5, 6), Image.Resampling.BICUBIC, box=box))
+    np.testing.assert_array_equal(read[1].transpose(1, 2, 0), middle)
+    assert inputs.read(tmp_path / "all", network(1)).shape == (3, 1, 6, 5)
+    assert len(inputs.read(tmp_path / "all", network(), most=2)) == 2
+
+
+def test_pixels_are_normalised_and_floats_are_not(tmp_path):
+    pictures(tmp_path / "all", {"a.png": (5, 6)})
+    normal = Normalization.given([0.4, 0.5, 0.6], [0.25], network())
+    assert normal is not None
+    pixels = inputs.read(tmp_path / "all", network())
+    found = inputs.read(tmp_path / "all", network(), normal)
+    mean = np.array([0.4, 0.5, 0.6])[:, None, None]
+    np.testing.assert_allclose(found, (pixels / 255 - mean) / 0.25, rtol=1e-6, atol=1e-6)
+    assert Normalization.of({"other": 1} | normal.info) == normal
+    assert Normalization.of({}) is None
+    floats = np.ones((2, 3, 6, 5), np.float32)
+    np.testing.assert_array_equal(inputs.checked(floats, network(), "x", normal), floats)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "line"),
+    [
+        ([0.1, 0.2], None, "mean = (0.1, 0.2): must be one number, or 3"),
+        (None, [1.0, 0.0, 1.0], "std = (1.0, 0.0, 1.0): must be positive"),
+        ([float("inf")], None, "must be finite"),
+    ],
+)
+def test_a_normalization_that_is_none_is_refused(mean, std, line):
+    with pytest.raises(InputError) as caught:
+        Normalization.given(mean, std, network())
+    assert line in str(caught.value)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "none").mkdir()
+    refused(tmp_path / "none", r"must hold pictures: \.jpeg, \.jpg, \.png")
+    pictures(tmp_path / "all", {"a.png": (5, 6)})
+    refused(tmp_path / "all", "input channels = 4: must be 1 or 3", network(4))
+    (tmp_path / "all" / "a.png").write_bytes(b"\x89PNG broken")
+    with pytest.raises(InputError, match=r"a\.png: cannot be read: cannot identify"):
+        inputs.read(tmp_path / "all", network())

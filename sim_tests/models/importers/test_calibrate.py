@@ -10,8 +10,9 @@ from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.inference import images as inputs
-from hwsim.models.importers.calibrate import agreement, calibrate, quantize
+from hwsim.models.importers.calibrate import Settings, agreement, calibrate, quantize
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.ranges import Ranges
 from hwsim.workload.lowering import weight_shape
 
 #: Every type of layer, residual and concatenated branches, a tensor that is read three times.
@@ -142,7 +143,8 @@ def test_dead_layers_and_huge_biases_are_quantized_all_the_same():
     model.layers["e"].bias[:] = 1e3
     images = inputs.random(model.config, 3)
     checkpoint = quantize(model, images, {})
-    assert checkpoint.layers["e"].bias.max() == 2**31 - 1
+    # a channel's scale is large enough for its bias
+    assert 2**29 <= checkpoint.layers["e"].bias.max() < 2**31 - 1
     assert not checkpoint.layers["a"].weight.any()
     golden.run(model.config, checkpoint, golden.input_act(images, checkpoint.input_scale))
 
@@ -175,7 +177,9 @@ def test_every_image_and_layer_is_reported():
     said: list[str] = []
     quantize(drawn(network(), 0), inputs.random(network(), 2), {}, said.append)
     assert said[:2] == ["calibrating: image 1 of 2", "calibrating: image 2 of 2"]
-    assert said[2:] == [f"quantizing {name}" for name in ("stem", "a", "b", "c", "d", "e", "fc")]
+    weighted = ("stem", "a", "b", "c", "d", "e", "fc")
+    assert said[2:9] == [f"quantizing {name}" for name in weighted]
+    assert said[9:] == [f"correcting biases: {name}" for name in weighted]
 
 
 def test_an_average_that_cancels_is_0_in_integers(tmp_path):
@@ -198,3 +202,129 @@ def test_an_average_that_cancels_is_0_in_integers(tmp_path):
         found.config, checkpoint, golden.input_act(images, checkpoint.input_scale)
     ).logits
     assert logits.shape == (8, 2)
+
+
+def spread(seed: int) -> FloatModel:
+    """A depthwise layer with one channel of large weights, whose input is small.
+
+    As batch normalization leaves them.
+    """
+    layers = [
+        {"name": "stem", "type": "conv", "M": 16, "R": 3, "padding": 1, "relu": True},
+        {"name": "deep", "type": "conv", "M": 16, "R": 3, "G": 16, "padding": 1},
+        {"name": "point", "type": "conv", "M": 24, "R": 1, "relu": True},
+        {"name": "pool", "type": "globalavgpool"},
+        {"name": "fc", "type": "fc", "M": 10},
+    ]
+    model = drawn(network(layers=layers), seed)
+    model.layers["stem"].weight[0] /= 50
+    model.layers["stem"].bias[0] /= 50
+    model.layers["deep"].weight[0] *= 50
+    return model
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_scale_per_channel_keeps_what_one_per_layer_loses(seed):
+    print("seed", seed)
+    model = spread(seed)
+    seen, fresh = (inputs.random(model.config, 12, seed=s) for s in (seed, 100 + seed))
+    found = [
+        agreement(model, quantize(model, seen, {}, settings=settings), fresh).correlation
+        for settings in (Settings(), Settings(per_channel=False))
+    ]
+    print(found)
+    assert 1 - found[0] < 0.5 * (1 - found[1])
+
+
+def test_each_channel_has_its_scale_but_the_last_layer_has_one():
+    model = spread(1)
+    checkpoint = quantize(model, inputs.random(model.config, 4), {})
+    for name, own in checkpoint.layers.items():
+        scales = np.atleast_1d(own.weight_scale)
+        assert len(scales) == (1 if name == "fc" else len(own.bias))
+        largest = np.abs(model.layers[name].weight.reshape(len(own.bias), -1)).max(axis=1)
+        assert (np.abs(own.weight.reshape(len(own.bias), -1)).max(axis=1) >= 50).all() or (
+            name == "fc"
+        )
+        assert (scales * 127 <= largest * (1 + 1e-9)).all() or name == "fc"
+    one = quantize(model, inputs.random(model.config, 4), {}, settings=Settings(per_channel=False))
+    assert all(isinstance(own.weight_scale, float) for own in one.layers.values())
+
+
+def test_a_channel_of_next_to_nothing_keeps_its_bias():
+    """Batch normalization leaves channels whose weights are 1e-9 and whose bias matters."""
+    model = spread(2)
+    model.layers["deep"].weight[3] = 1e-9
+    model.layers["deep"].bias[3] = 2.5
+    images = inputs.random(model.config, 4)
+    scales = calibrate(model, images)
+    checkpoint = quantize(model, images, {})
+    trace = golden.run(model.config, checkpoint, golden.input_act(images, checkpoint.input_scale))
+    found = trace.ifmap["point"][:, 3] * scales["deep"]
+    np.testing.assert_allclose(found, 2.5, atol=0.51 * scales["deep"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_corrected_biases_leave_no_mean_error(seed):
+    print("seed", seed)
+    model = spread(seed)
+    # bright ones: what rounding does to the weights of a channel adds up
+    images = inputs.random(model.config, 12, seed=seed) + 2
+    scales = calibrate(model, images)
+    errors = []
+    for settings in (Settings(), Settings(correct_bias=False)):
+        checkpoint = quantize(model, images, {}, settings=settings)
+        act = golden.input_act(images, checkpoint.input_scale)
+        stem = model.config.shapes()[0]
+        integers = golden.layer_sums(stem, checkpoint.layers["stem"], act).mean(axis=(0, 2, 3))
+        unit = scales["input"] * checkpoint.layers["stem"].weight_scales
+        errors.append(np.abs(integers * unit - model.sums(stem, [images]).mean(axis=(0, 2, 3))))
+    # half a unit of the partial sum
+    assert (errors[0] <= 0.51 * unit).all()
+    assert (errors[1] > 5 * unit).any()
+
+
+def test_ranges_follow_the_method():
+    values = np.concatenate([np.linspace(-1, 1, 9999), [100.0]]).astype(np.float32)
+    assert Ranges("minmax").scale(values, 127) == pytest.approx(100 / 127)
+    assert Ranges("percentile", 99.0).scale(values, 127) == pytest.approx(0.99 / 127, rel=1e-2)
+    searched = Ranges("mse").scale(values, 127)
+    tried = [searched, 100 / 127]
+    errors = [
+        np.square(values - np.clip(np.rint(values / scale), -127, 127) * scale).sum()
+        for scale in tried
+    ]
+    assert errors[0] <= errors[1]
+    assert Ranges("percentile").scale(np.zeros(5), 127) == 1.0
+    # nearly all of it is 0: the largest value counts all the same
+    assert Ranges("percentile", 90).scale(np.eye(20), 127) == pytest.approx(1 / 127)
+    assert [str(Ranges(*each)) for each in (("mse",), ("percentile", 99.9))] == [
+        "mse", "percentile 99.9",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("entropy",), "ranges = 'entropy': must be one of mse, minmax, percentile"),
+        (("percentile", 12.0), "percentile = 12.0: must be above 50 and at most 100"),
+        (("percentile", float("nan")), "must be above 50"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(arguments, line):
+    with pytest.raises(InputError, match=line):
+        Ranges(*arguments)
+
+
+def test_saturation_is_counted_on_the_images_that_are_compared():
+    model = drawn(network(), 3)
+    checkpoint = quantize(model, inputs.random(model.config, 8), {})
+    bright = inputs.random(model.config, 4, seed=9) * 4
+    calm = agreement(model, checkpoint, inputs.random(model.config, 4, seed=9))
+    loud = agreement(model, checkpoint, bright)
+    steps = np.rint(bright / checkpoint.input_scale)
+    assert loud.saturated == np.count_nonzero((steps < -128) | (steps > 127)) / steps.size
+    assert calm.saturated < 0.05 < loud.saturated
+    # d reads a ReLU6, whose largest integer is right
+    assert set(loud.saturated_layers) == {"stem", "a", "b", "c", "e", "fc"}
+    assert loud.saturated_layers["a"] > calm.saturated_layers["a"]

@@ -1,0 +1,96 @@
+"""Correct biases for the mean error that quantization leaves in each output channel.
+
+Rounding shifts the mean of a channel where its weights are few, as in depthwise layers. The shift
+is measured layer by layer on images, each layer reading what the corrected layers before it give,
+and subtracted from the bias (Nagel et al., "Data-Free Quantization Through Weight Equalization and
+Bias Correction", ICCV 2019, section 4.2, with images in place of the statistics of batch
+normalization).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
+from hwsim.config import LayerShape
+from hwsim.inference import golden
+from hwsim.models.importers.float_model import FloatModel
+
+__all__ = ["corrected"]
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.integer]
+
+
+def corrected(
+    model: FloatModel,
+    checkpoint: Checkpoint,
+    images: Sequence[tuple[Floats, Ints]],
+    scales: Mapping[str, float],
+    progress: Callable[[str], None] = lambda what: None,
+) -> Checkpoint:
+    """Correct the biases of a network.
+
+    Parameters
+    ----------
+    model
+        The float network.
+    checkpoint
+        Its integers.
+    images
+        Images ``(1, C, H, W)``, each as real values and as integers.
+    scales
+        Real value of one integer step of ``input`` and of each layer's activations.
+    progress
+        Called with a description of each step.
+
+    Returns
+    -------
+    Checkpoint
+        With other biases.
+    """
+    shapes = model.config.shapes()
+    before = ["input", *(shape.layer.name for shape in shapes)]
+    reads = [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]
+    last_use = {name: index for index, names in enumerate(reads) for name in names}
+    found = replace(checkpoint, layers=dict(checkpoint.layers))
+    real = {"input": [image for image, _ in images]}
+    integer = {"input": [act for _, act in images]}
+    for index, (shape, names) in enumerate(zip(shapes, reads, strict=True)):
+        name = shape.layer.name
+        reals = [[real[each][i] for each in names] for i in range(len(images))]
+        integers = [[integer[each][i] for each in names] for i in range(len(images))]
+        if shape.has_weights:
+            progress(f"correcting biases: {name}")
+            own = found.layers[name]
+            found.layers[name] = _layer(model, shape, own, reals, integers, scales[names[0]])
+        real[name] = [model.act(shape, sources) for sources in reals]
+        integer[name] = [golden.layer_act(shape, found, sources) for sources in integers]
+        for source in set(names):
+            if last_use[source] == index:
+                del real[source], integer[source]
+    return found
+
+
+def _layer(
+    model: FloatModel,
+    shape: LayerShape,
+    own: LayerWeights,
+    reals: Sequence[Sequence[Floats]],
+    integers: Sequence[Sequence[Ints]],
+    scale: float,
+) -> LayerWeights:
+    """One layer whose bias makes up for the mean error of its sums."""
+    unit = scale * own.weight_scales
+    errors = [
+        model.sums(shape, real).astype(np.float64).mean(axis=(0, 2, 3)) / unit
+        - golden.layer_sums(shape, own, integer[0]).mean(axis=(0, 2, 3))
+        for real, integer in zip(reals, integers, strict=True)
+    ]
+    limits = np.iinfo(np.int32)
+    bias = np.clip(own.bias + np.rint(np.mean(errors, axis=0)), limits.min, limits.max)
+    return replace(own, bias=bias.astype(np.int32))
