@@ -112,6 +112,9 @@ class ArrayModel(Protocol):
     #: Counts of a matrix of whole folds in a machine, nothing left out: ``count_whole(arch, weight,
     #: pixels)``.
     count_whole: Callable[[ArchConfig, NDArray[np.integer], int], Counts]
+    #: Words that each PE of an index-decoding array holds of all weights of a layer, by the field
+    #: of the depth: ``resident_words(arch, weight, name)``.
+    resident_words: Callable[[ArchConfig, NDArray[np.integer], str], dict[str, NDArray[np.int64]]]
     #: Words of the weight stream of a matrix that PEs hold at once, or more than any memory has
     #: where they do not: ``held_words(arch, weight, name)``.
     held_words: Callable[[ArchConfig, NDArray[np.integer], str], int]

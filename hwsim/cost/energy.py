@@ -21,7 +21,7 @@ from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 
-__all__ = ["DRAM", "Activity", "Energy", "Supply", "energy", "work"]
+__all__ = ["DRAM", "Activity", "Energy", "Supply", "energy", "idle", "work"]
 
 #: Group of parts -> what it switches with -> share of its cells.
 Activity = Mapping[str, Mapping[str, float]]
@@ -178,6 +178,26 @@ def work(arch: ArchConfig, counts: Counts, useful_macs: int) -> dict[str, float]
     }
 
 
+def idle(area: Area, mhz: float) -> float:
+    """PJ per us of a design that waits: the clock of all its flip-flops, and leakage."""
+    clock = sum(memory.count * silicon.clock for memory, silicon in area.memories)
+    # pW x us are 1e-6 pJ
+    return (clock + _clock(area)) * mhz + _leakage(area) * 1e-6
+
+
+def _clock(area: Area) -> float:
+    """PJ per cycle that the clock of the flip-flops takes, those of memories apart."""
+    cells = logic(area.technology)
+    flip_flops = sum(group.count for group in area.groups)
+    return flip_flops * cells.corner.flip_flop.clock_energy * cells.energy
+
+
+def _leakage(area: Area) -> float:
+    """PW of logic and memories."""
+    leakage = sum(group.leakage for group in area.groups)
+    return leakage + sum(memory.count * silicon.leakage for memory, silicon in area.memories)
+
+
 def _layer(
     arch: ArchConfig,
     layer: LayerResult,
@@ -186,15 +206,12 @@ def _layer(
     mhz: float,
     supply: Supply,
 ) -> dict[str, float]:
-    technology, counts = area.technology, layer.counts
-    cells, done = logic(technology), work(arch, counts, layer.useful_macs)
+    counts, done = layer.counts, work(arch, layer.counts, layer.useful_macs)
     parts: dict[str, float] = {}
     for group in area.groups:
         shares = activity[group.name]
         parts[group.name] = group.switch * sum(a * done.get(on, 0.0) for on, a in shares.items())
-    flip_flops = sum(group.count for group in area.groups)
-    clock = cells.corner.flip_flop.clock_energy * cells.energy
-    parts["clock"] = flip_flops * clock * counts.cycles
+    parts["clock"] = _clock(area) * counts.cycles
     for memory, silicon in area.memories:
         reads, writes = (_accesses(event, memory, area, counts.events) for event in _events(memory))
         pj = reads * silicon.read + writes * silicon.write
@@ -202,10 +219,8 @@ def _layer(
         name = f"{memory.name} memory"
         parts[name] = parts.get(name, 0.0) + pj
     # pW x ns are 1e-9 pJ
-    leakage = sum(group.leakage for group in area.groups)
-    leakage += sum(memory.count * silicon.leakage for memory, silicon in area.memories)
-    parts["leakage"] = leakage * counts.cycles * 1000 / mhz * 1e-9
-    parts["buffer"] = _buffer(arch, counts.events, technology, supply)
+    parts["leakage"] = _leakage(area) * counts.cycles * 1000 / mhz * 1e-9
+    parts["buffer"] = _buffer(arch, counts.events, area.technology, supply)
     parts["dram"] = layer.bits.total * DRAM[supply.dram]
     return parts
 

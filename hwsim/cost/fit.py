@@ -15,7 +15,10 @@ from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 
-__all__ = ["Fit", "Run", "fit", "fitted_name"]
+__all__ = ["SLACK", "Fit", "Run", "fit", "fitted_name"]
+
+#: Fraction of cycles, and of words on each stream, that smaller memories may lose.
+SLACK = 0.01
 
 #: Counts the workload on a design.
 Run = Callable[[ArchConfig], NetworkResult]
@@ -76,7 +79,7 @@ def fit(
     run: Run,
     *,
     technology: str = "sg13g2",
-    slack: float = 0.01,
+    slack: float = SLACK,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Fit:
     """Halve one depth after the other, as long as cycles and the words of each stream stay.

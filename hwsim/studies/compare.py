@@ -19,7 +19,9 @@ from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
 from hwsim.cost.book import Book
+from hwsim.cost.fit import SLACK
 from hwsim.cost.silicon import SiliconCost, cost_of
+from hwsim.cost.system import load_cycles
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits
@@ -28,11 +30,7 @@ from hwsim.sweeps.known import result_of
 from hwsim.sweeps.point import Point
 from hwsim.sweeps.store import Store
 
-__all__ = ["Comparison", "Curve", "Model", "Variant", "load", "run"]
-
-#: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
-#: them once for the life of the network, not for every batch.
-LOADING = ("load", "weight")
+__all__ = ["Comparison", "Curve", "Model", "Variant", "load", "model_of", "read_checkpoint", "run"]
 
 #: Kinds of sparsity in words, and the array family that is built for each.
 KINDS = {
@@ -63,6 +61,13 @@ class Model:
     #: The smallest format with each layer in its own bits, whether an array here consumes it or
     #: not, and its size.
     own: tuple[str, Bits]
+    #: Seed that it was trained with.
+    seed: int = 0
+
+    @property
+    def base(self) -> str:
+        """Name without the seed: models of one base differ in it alone."""
+        return self.name.removesuffix(f"_s{self.seed}")
 
     @property
     def name(self) -> str:
@@ -137,8 +142,7 @@ class Variant:
     @property
     def load_cycles(self) -> int:
         """Cycles that fill weight memories before a layer starts; 0 where weights stream."""
-        control = self.result.counts.causes.get("control", {})
-        return sum(control.get(cause, 0) for cause in LOADING)
+        return load_cycles(self.result)
 
 
 @dataclass(frozen=True)
@@ -319,7 +323,9 @@ def run(
         not as wide as its design's.
     """
     network, archs = load(config, source)
-    checkpoints = {pair.checkpoint: _read(pair.checkpoint, network) for pair in config.pairs}
+    checkpoints = {
+        pair.checkpoint: read_checkpoint(pair.checkpoint, network) for pair in config.pairs
+    }
     datasets = {name: shipped.dataset_of(each) for name, each in checkpoints.items()}
     dataset = datasets[config.baseline.checkpoint]
     if dataset is None:
@@ -342,7 +348,7 @@ def run(
         for name, pairs in groupby(config.pairs, key=lambda pair: pair.checkpoint):
             progress(f"reading {name}")
             if name not in models:
-                models[name] = _model(name, checkpoints[name], config.network)
+                models[name] = model_of(name, checkpoints[name], config.network)
             for pair in pairs:
                 arch, model = archs[pair.arch], checkpoints[name]
                 progress(f"simulating {name} on {arch.name}")
@@ -367,12 +373,13 @@ def _count(
     fields = {"arch": arch.name, "network": network.name, "weights": checkpoint.source}
     point = Point.of(
         arch, network, fields, checkpoint=checkpoint, images=images, technology=technology,
-        fit=technology is not None,
+        slack=None if technology is None else SLACK,
     )  # fmt: skip
     return result_of(point, store)
 
 
-def _read(name: str, network: NetworkConfig) -> Checkpoint:
+def read_checkpoint(name: str, network: NetworkConfig) -> Checkpoint:
+    """Checkpoint of a network, which must say how accurate it is."""
     checkpoint = Checkpoint.read(shipped.find_checkpoint(name), network)
     for key, needed in (("accuracy", True), ("accuracy_heldout", False)):
         value = checkpoint.info.get(key)
@@ -390,7 +397,8 @@ def _same_width(source: str, pair: PairConfig, checkpoint: Checkpoint, arch: Arc
         raise InputError(source, "study.runs", pair.checkpoint, rule)
 
 
-def _model(name: str, checkpoint: Checkpoint, network: str) -> Model:
+def model_of(name: str, checkpoint: Checkpoint, network: str) -> Model:
+    """Model of a checkpoint; ``network`` is its name or path."""
     layers = checkpoint.layers.values()
     heldout = checkpoint.info.get("accuracy_heldout")
     return Model(
@@ -402,4 +410,5 @@ def _model(name: str, checkpoint: Checkpoint, network: str) -> Model:
         accuracy=100 * float(checkpoint.info["accuracy"]),
         accuracy_heldout=None if heldout is None else 100 * float(heldout),
         own=storage.smallest(checkpoint.source, network),
+        seed=int(checkpoint.info.get("recipe", {}).get("seed", 0)),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import curves, verdict
+from hwsim.studies import curves, map_picture, map_report, verdict
 from hwsim.studies import pictures as plots
+from hwsim.studies.budgets import Candidates
 from hwsim.studies.compare import Comparison, Variant
 from hwsim.studies.verdict import BOUNDS, Verdict
+from hwsim.studies.verdict_map import Cell, cells
 from hwsim.system.files import staged
 
 __all__ = [
@@ -98,7 +101,12 @@ def verdict_table(rulings: list[Verdict]) -> Table:
 
 
 def write_comparison(
-    comparison: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
+    comparison: Comparison,
+    title: str,
+    command: str,
+    proofs: list[dict[str, Any]],
+    folder: Path,
+    found: Sequence[Candidates] = (),
 ) -> Path:
     """Write all files of a comparison, or none; return the path of the page.
 
@@ -108,18 +116,25 @@ def write_comparison(
         The command that reproduces the report.
     proofs
         One record for each RTL run: :func:`hwsim.studies.prove.run`.
+    found
+        What both sides may choose from under equal budgets, where the study has some.
     """
+    judged = cells(found)
     with staged(folder) as inside:
-        document = to_dict(comparison) | {"title": title, "command": command, "rtl": proofs}
+        document = to_dict(comparison, judged) | {"title": title, "command": command, "rtl": proofs}
         write_json(inside / "results.json", document)
         write_csv(inside / "results.csv", layer_rows(comparison))
-        page = _report(comparison, title, command, proofs, inside).write(inside)[1]
+        if judged:
+            write_csv(inside / "map.csv", [cell.to_dict() for cell in judged])
+            write_csv(inside / "designs.csv", [row for cell in judged for row in cell.choices()])
+        page = _report(comparison, title, command, proofs, inside, found, judged).write(inside)[1]
     return folder / page.name
 
 
-def to_dict(comparison: Comparison) -> dict[str, Any]:
-    """Plain data for ``results.json``: variants and verdicts."""
+def to_dict(comparison: Comparison, judged: Sequence[Cell] = ()) -> dict[str, Any]:
+    """Plain data for ``results.json``: variants and verdicts, those of each budget too."""
     return {
+        **({"map": [cell.to_dict() for cell in judged]} if judged else {}),
         "answer": verdict.answer(comparison),
         "supports": verdict.supports(comparison),
         "limits": verdict.limits(comparison),
@@ -129,9 +144,17 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
 
 
 def _report(
-    comparison: Comparison, title: str, command: str, proofs: list[dict[str, Any]], folder: Path
+    comparison: Comparison,
+    title: str,
+    command: str,
+    proofs: list[dict[str, Any]],
+    folder: Path,
+    found: Sequence[Candidates],
+    judged: Sequence[Cell],
 ) -> Report:
     report = Report(title)
+    if judged:
+        _map(report, found, judged, folder)
     report.text(f"**{verdict.answer(comparison)}**")
     rulings = verdict.verdicts(comparison)
     if rulings:
@@ -180,6 +203,18 @@ def _report(
         for group in variant.result.counts.causes:
             report.table(*_causes_table(variant, group))
     return report
+
+
+def _map(report: Report, found: Sequence[Candidates], judged: Sequence[Cell], folder: Path) -> None:
+    """The verdict under equal budgets: pictures, five rows, and what was held fixed."""
+    report.text(f"**{map_report.answer(judged)}**")
+    for candidates in found:
+        technology = candidates.technology
+        path = map_picture.draw(judged, technology, folder)
+        report.picture(path, f"Who is ahead, by which factor, in {technology}")
+    report.table(*map_report.summary_table(judged))
+    lines = [*map_report.held_fixed(found), *map_report.spread(judged)]
+    report.text("\n".join(f"- {line}" for line in lines))
 
 
 def _terms(comparison: Comparison) -> str:

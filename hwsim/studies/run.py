@@ -11,10 +11,19 @@ from typing import Any
 from hwsim.checkpoints.synthetic import mark
 from hwsim.config.jobs.study import CompareConfig, PublishedConfig, StudyConfig
 from hwsim.report.result import Result
-from hwsim.studies import compare, prove, published, synthetic, synthetic_report
+from hwsim.studies import (
+    budgets,
+    compare,
+    map_report,
+    prove,
+    published,
+    synthetic,
+    synthetic_report,
+)
 from hwsim.studies import report as compare_report
 from hwsim.studies.published_report import published_table, write_published
 from hwsim.studies.verdict import answer, verdicts
+from hwsim.studies.verdict_map import Cell, cells
 from hwsim.system import extras
 
 __all__ = ["ComparisonStudy", "PublishedStudy", "Study", "SyntheticStudy", "run"]
@@ -58,6 +67,8 @@ class ComparisonStudy(Study):
     comparison: compare.Comparison
     #: One record per RTL run: :func:`hwsim.studies.prove.run`.
     proofs: list[dict[str, Any]] = field(default_factory=list)
+    #: The verdict at each budget; none where the study has no budgets.
+    cells: list[Cell] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -71,13 +82,16 @@ class ComparisonStudy(Study):
 
     def answer(self) -> str:
         """Who is ahead, and by how much."""
-        return answer(self.comparison)
+        said = answer(self.comparison)
+        return f"{map_report.answer(self.cells)} {said}" if self.cells else said
 
     def tables(self) -> list[Table]:
         """Cycles and storage of the models at equal accuracy, and the verdicts."""
         short = self.comparison.short
         costs = compare_report.silicon_table(self.comparison, short)
+        summary = map_report.summary_table(self.cells)
         return [
+            *([("Under equal budgets of area and bandwidth", *summary)] if self.cells else []),
             (
                 f"{self.title}: the smallest models of equal accuracy",
                 *compare_report.cycles_table(self.comparison, short),
@@ -99,7 +113,7 @@ class ComparisonStudy(Study):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: variants, verdicts, RTL runs, path of the report."""
-        document = compare_report.to_dict(self.comparison)
+        document = compare_report.to_dict(self.comparison, self.cells)
         return document | {"rtl": self.proofs, "report": str(self.report)}
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -214,11 +228,15 @@ def run(
     if rtl:
         extras.require("rtl")
     comparison = compare.run(config.study, source, progress, store)
+    found = []
+    if config.study.budgets is not None:
+        known = store or folder / "points.sqlite"
+        found = budgets.search(comparison, source, known, jobs, progress)
     proofs = []
     if rtl:
         proofs = prove.run(
             comparison, folder / "rtl", jobs=jobs, progress=lambda what: progress(f"proving {what}")
         )
     progress("writing the report")
-    page = compare_report.write_comparison(comparison, config.title, command, proofs, folder)
-    return ComparisonStudy(config, page, comparison, proofs)
+    page = compare_report.write_comparison(comparison, config.title, command, proofs, folder, found)
+    return ComparisonStudy(config, page, comparison, proofs, cells(found))

@@ -45,11 +45,12 @@ class Bounds:
         """
         assert point.arch is not None
         assert point.network is not None
-        key = (point.arch.digest, point.fit)
+        is_fitted = point.slack is not None
+        key = (point.arch.digest, is_fitted)
         if key not in self._designs:
             if len(self._designs) >= KEPT:
                 self._designs.clear()
-            self._designs[key] = self._design(point.arch, point.fit)
+            self._designs[key] = self._design(point.arch, is_fitted)
         design = self._designs[key]
         macs = point.images * sum(shape.macs for shape in point.network.shapes())
         return Known({**design.exact, **point.accuracy, "macs": macs}, design.least)

@@ -6,21 +6,28 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.arrays.base import array_model
 from hwsim.compiler.run import run_network
-from hwsim.config import MemoryConfig
+from hwsim.config import ArchConfig, MemoryConfig
 from hwsim.cost.book import Book
 from hwsim.cost.fit import fit
 from hwsim.cost.silicon import SiliconCost, cost_of
 from hwsim.engine.network import simulate
 from hwsim.engine.results import NetworkResult
+from hwsim.inference.operands import Operands
 from hwsim.sweeps import weights
 from hwsim.sweeps.bounds import Bounds
 from hwsim.sweeps.point import Point
 
-__all__ = ["FITTED", "Measured", "evaluate"]
+__all__ = ["FITTED", "RESIDENT", "Measured", "evaluate"]
 
 #: Begins the columns of depths that were fitted to the workload.
 FITTED = "fitted."
+#: Begins those of depths at which PEs hold the weights of all layers.
+RESIDENT = "resident."
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,32 @@ def _array(point: Point) -> Measured:
         result = run(point.arch)
         return Measured(_counts(result), _layers(result))
     book = _book(point.technology)
-    if not point.fit:
+    if point.slack is None:
         result = run(point.arch)
         return Measured(_counts(result) | _silicon(cost_of(book, result)), _layers(result))
-    fitted = fit(point.arch, run, technology=point.technology)
+    fitted = fit(point.arch, run, technology=point.technology, slack=point.slack)
     cost = cost_of(book, fitted.after, logic=point.arch)
     array = fitted.after.arch.array
     depths = {f"{FITTED}{name}": getattr(array, name) for name in array.DEPTHS}
     sized = {name: depth for name, depth in depths.items() if depth is not None}
     metrics = _counts(fitted.after) | _silicon(cost) | sized
+    if layers is not None and array.decodes_indices:
+        metrics |= _resident(fitted.after.arch, layers)
     return Measured(metrics, _layers(fitted.after))
+
+
+def _resident(arch: ArchConfig, layers: Operands) -> dict[str, float]:
+    """Depths at which the PEs hold the weights of all layers: powers of two, as memories are."""
+    words: dict[str, NDArray[np.int64]] = {}
+    model = array_model(arch)
+    for layer in layers.values():
+        for weight in layer.weights or ():
+            for name, held in model.resident_words(arch, weight, layer.name).items():
+                words[name] = words.get(name, np.zeros_like(held)) + held
+    return {
+        f"{RESIDENT}{name}": 1 << max(0, int(held.max()) - 1).bit_length()
+        for name, held in words.items()
+    }
 
 
 def _layers(result: NetworkResult) -> list[dict[str, Any]]:

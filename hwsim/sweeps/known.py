@@ -38,7 +38,7 @@ def result_of(point: Point, store: Store) -> NetworkResult:
         row = Row(point.key, "done", point.fields, "", metrics, seconds, layers=layers)
         store.put(row)
     arch = point.arch
-    if point.fit:
+    if point.slack is not None:
         sized = {
             name.removeprefix(FITTED): depth
             for name, depth in row.result.items()

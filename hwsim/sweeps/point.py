@@ -48,8 +48,8 @@ class Point:
     seed: int = 0
     #: Process that time, area and energy are in, if they are measured.
     technology: str | None = None
-    #: Whether memories are fitted to the workload.
-    fit: bool = False
+    #: Fraction that memories which are fitted to the workload may lose; ``None``: none are fitted.
+    slack: float | None = None
     error: str = ""
     #: Metrics that the weights bring with them.
     accuracy: dict[str, float] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Point:
         technology: str | None = None,
         images: int = 1,
         seed: int = 0,
-        fit: bool = False,
+        slack: float | None = None,
     ) -> Self:
         """Point of configurations; without a ``memory`` the array alone counts.
 
@@ -83,7 +83,7 @@ class Point:
         if checkpoint is not None:
             _same_width(checkpoint, arch)
         # the memories of a machine are those that its program was compiled for
-        fit = fit and memory is None
+        slack = slack if memory is None else None
         path = None if checkpoint is None else Path(checkpoint.source)
         outside = None if memory is None else MemoryConfig.read(memory).model_dump(mode="json")
         decides = {
@@ -91,11 +91,11 @@ class Point:
             "weights": None if path is None else content(path),
             "memory": None if outside is None else _plain(outside),
             "technology": technology and record_digest(technology),
-            "images": images, "seed": seed, "fit": fit,
+            "images": images, "seed": seed, "slack": slack,
         }  # fmt: skip
         return cls(
             key=digest(decides), fields=fields, arch=arch, network=network, weights=path,
-            memory=memory, images=images, seed=seed, technology=technology, fit=fit,
+            memory=memory, images=images, seed=seed, technology=technology, slack=slack,
             accuracy={} if checkpoint is None else _accuracy(checkpoint),
         )  # fmt: skip
 

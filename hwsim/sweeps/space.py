@@ -149,6 +149,7 @@ class _Part:
             space.images,
             space.memory,
             designs,
+            space.slack,
             *map(_linked, space.grid, space.grid.values()),
         ]
         for weights in space.weights or ():
@@ -198,7 +199,7 @@ class _Part:
                 technology=sweep.technology,
                 images=images,
                 seed=sweep.seed,
-                fit=sweep.fit,
+                slack=self._axes[5][coordinates[5]] if sweep.fit else None,
             )
         except InputError as broken:
             key = digest({"error": str(broken), "weights": weights, "memory": memory, **trees})
@@ -206,15 +207,14 @@ class _Part:
 
     def _values(self, coordinates: Sequence[int]) -> tuple[_Design, Tree]:
         """Design of a point, and the values that the grid gives its fields."""
-        design, *chosen = (
-            axis[value] for axis, value in zip(self._axes[4:], coordinates[4:], strict=True)
-        )
+        chosen = (axis[value] for axis, value in zip(self._axes[6:], coordinates[6:], strict=True))
+        design: _Design = self._axes[4][coordinates[4]]
         return design, {name: value for part in chosen for name, value in part.items()}
 
     def _base(self, coordinates: Sequence[int], values: Tree) -> Tree:
         """What a point is of, where the space says it."""
-        network, weights, images, memory, design = (
-            axis[value] for axis, value in zip(self._axes[:5], coordinates, strict=False)
+        network, weights, images, memory, design, slack = (
+            axis[value] for axis, value in zip(self._axes[:6], coordinates, strict=False)
         )
         space = self._space
         said = {
@@ -226,6 +226,7 @@ class _Part:
             "weights": weights,
             "memory": None if space.memory == [None] else memory or "none",
             "images": None if space.images == [1] else images,
+            "slack": None if len(space.slack) == 1 else slack,
         }
         return {key: value for key, value in said.items() if value is not None}
 

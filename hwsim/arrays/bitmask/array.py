@@ -9,7 +9,7 @@ cycle-by-cycle model, :mod:`~hwsim.arrays.bitmask.count` is the fast exact form:
 
 from __future__ import annotations
 
-from hwsim.arrays.bitmask.compile import compile
+from hwsim.arrays.bitmask.compile import compile, resident_words
 from hwsim.arrays.bitmask.count import count
 from hwsim.arrays.bitmask.machine import count_fed, held_words, holds, spread, weight_words
 from hwsim.arrays.bitmask.model import simulate
@@ -20,6 +20,7 @@ __all__ = [
     "count_fed",
     "held_words",
     "holds",
+    "resident_words",
     "simulate",
     "spread",
     "weight_words",

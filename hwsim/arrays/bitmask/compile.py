@@ -27,6 +27,7 @@ __all__ = [
     "cut_tiles",
     "full_tiles",
     "parts",
+    "resident_words",
     "tiles",
     "weight_writes",
 ]
@@ -144,6 +145,28 @@ def cut_tiles(
         filters = np.where(filters < 0, -1, filters + start)
         yield [Tile(filters, each) for each in by_pe]
         start += some.shape[1]
+
+
+def resident_words(
+    arch: ArchConfig, weight: NDArray[np.integer], name: str
+) -> dict[str, NDArray[np.int64]]:
+    """Words that each PE of a cluster holds of all weights of a layer: none is loaded again.
+
+    Returns
+    -------
+    dict
+        Field of the depth -> ``(cluster_pes,)``.
+
+    Raises
+    ------
+    InputError
+        As :func:`tiles`.
+    """
+    array = arch.array_as(BitmaskConfig)
+    cut = list(tiles(arch, weight, name))
+    chunks = -(-weight.shape[1] // array.chunk)
+    masks = np.full(array.cluster_pes, sum(tile.rows for tile in cut) * chunks, np.int64)
+    return {"entry_depth": np.asarray(sum(tile.sizes for tile in cut)), "mask_depth": masks}
 
 
 def parts(arch: ArchConfig, k: int, weight: NDArray[np.integer] | None) -> list[range]:

@@ -6,7 +6,13 @@ the cycle-by-cycle model, :mod:`.count` and :mod:`.recurrence` are the fast exac
 
 from __future__ import annotations
 
-from hwsim.arrays.csc.compile import compile, cut_folds, group_folds, weight_words
+from hwsim.arrays.csc.compile import (
+    compile,
+    cut_folds,
+    group_folds,
+    resident_words,
+    weight_words,
+)
 from hwsim.arrays.csc.count import count, count_groups
 from hwsim.arrays.csc.model import simulate
 
@@ -16,6 +22,7 @@ __all__ = [
     "count_groups",
     "cut_folds",
     "group_folds",
+    "resident_words",
     "simulate",
     "weight_words",
 ]

@@ -36,6 +36,7 @@ __all__ = [
     "full_tiles",
     "group_folds",
     "parts",
+    "resident_words",
     "tiles",
     "weight_words",
 ]
@@ -201,6 +202,28 @@ def full_tiles(arch: ArchConfig, shape: tuple[int, int], name: str) -> Iterator[
     sizes += [(rest, 1)] if rest else []
     for index, (rows, times) in enumerate(sizes):
         yield _full_tile(array, rows, num_cols, table if index == 0 else 0), times
+
+
+def resident_words(
+    arch: ArchConfig, weight: NDArray[np.integer], name: str
+) -> dict[str, NDArray[np.int64]]:
+    """Words that each PE holds of all weights of a layer, so that none is loaded again.
+
+    Returns
+    -------
+    dict
+        Field of the depth -> ``(pes,)``.
+
+    Raises
+    ------
+    InputError
+        As :func:`tiles`.
+    """
+    array = arch.array_as(CSCConfig)
+    cut = list(tiles(arch, weight, name))
+    entries = sum(tile.entries.sum(axis=1, dtype=np.int64) for tile in cut)
+    columns = np.full(array.pes, len(cut) * (weight.shape[1] + 1), np.int64)
+    return {"entry_depth": np.asarray(entries), "col_depth": columns}
 
 
 def _full_tile(array: CSCConfig, rows: int, num_cols: int, table: int) -> Tile:

@@ -189,6 +189,10 @@ class ArrayConfig(Config):
         """
         return {}
 
+    def weight_passes(self, pixels: int) -> int:
+        """How often the weights of a layer are streamed for so many pixels: held ones once."""
+        return 1
+
     @property
     def counts_shapes(self) -> bool:
         """Whether the cycles of a machine, and its words of weights, depend on shapes alone."""

@@ -193,6 +193,10 @@ class SystolicConfig(ArrayConfig):
             "ofmap": events["ofmap_beats"] * self.cols * numbers.psum_width,
         }
 
+    def weight_passes(self, pixels: int) -> int:
+        """Once for each tile of pixels (``ws``), or fold of them (``os``)."""
+        return -(-pixels // (self.acc_depth or self.cols))
+
     def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
         """A slice of K of one pixel in, a pixel of each filter of a fold out."""
         if not numbers.has_zero:

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
+from hwsim.config.jobs.budgets import BudgetsConfig
+from hwsim.config.jobs.runs import RunsConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 
 __all__ = [
@@ -16,7 +18,6 @@ __all__ = [
     "PairConfig",
     "PublishedConfig",
     "PublishedLayer",
-    "RunsConfig",
     "StudyConfig",
     "VerifyConfig",
 ]
@@ -32,13 +33,6 @@ class PairConfig(Config):
     arch: str
     #: Name or path of the checkpoint.
     checkpoint: str
-
-
-class RunsConfig(Config):
-    """Checkpoints on designs: every checkpoint runs on every design."""
-
-    archs: Annotated[list[str], Field(min_length=1)]
-    checkpoints: Annotated[list[str], Field(min_length=1)]
 
 
 class VerifyConfig(Config):
@@ -69,6 +63,8 @@ class CompareConfig(Config):
     #: the study is about cycles and bits alone.
     technology: str | None = "sg13g2"
     runs: Annotated[list[RunsConfig], Field(min_length=1)]
+    #: Area and bandwidth at which each side gets its best design and model. Absent: no such search.
+    budgets: BudgetsConfig | None = None
     verify: VerifyConfig
 
     @property
@@ -91,6 +87,8 @@ class CompareConfig(Config):
         names = [Path(checkpoint).stem for checkpoint in checkpoints]
         if len(set(names)) < len(names):
             raise ValueError(f"runs must be of checkpoints of different names, not {checkpoints}")
+        if self.budgets is not None and not (self.technology or self.budgets.technologies):
+            raise ValueError("budgets.technologies must be given without a technology")
         if (self.baseline.checkpoint, self.baseline.arch) not in pairs:
             raise ValueError("baseline must be one of the runs")
         archs = {arch for _, arch in pairs}

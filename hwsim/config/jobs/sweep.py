@@ -31,10 +31,15 @@ Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Memories = Annotated[list[str | None], Field(min_length=1)]
 Counts = Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)]
+Slacks = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 
 
 def _alone() -> list[str | None]:
     return [None]
+
+
+def _least_slack() -> list[float]:
+    return [0.01]
 
 
 class BoundConfig(Config):
@@ -98,6 +103,9 @@ class SpaceConfig(Config):
     memory: Memories = Field(default_factory=_alone)
     #: Batch: images run together.
     images: Counts = Field(default_factory=lambda: [1])
+    #: Fraction of cycles, and of words on each stream, that fitted memories may lose: how ``fit``
+    #: trades time for area.
+    slack: Slacks = Field(default_factory=_least_slack)
     grid: dict[str, list[Any]] = Field(default_factory=dict)
 
     @field_validator("arch", "network", "weights", "memory", mode="before")
@@ -105,10 +113,10 @@ class SpaceConfig(Config):
     def _one_name_is_a_list(cls, raw: object) -> object:
         return [raw] if isinstance(raw, str) else raw
 
-    @field_validator("multipliers", "images", mode="before")
+    @field_validator("multipliers", "images", "slack", mode="before")
     @classmethod
-    def _one_count_is_a_list(cls, raw: object) -> object:
-        return [raw] if isinstance(raw, int) else raw
+    def _one_number_is_a_list(cls, raw: object) -> object:
+        return [raw] if isinstance(raw, int | float) else raw
 
     @model_validator(mode="after")
     def _axes_are_well_formed(self) -> Self:
@@ -124,7 +132,7 @@ class SpaceConfig(Config):
                     raise ValueError(f"grid.{key}: {name} must be given once")
                 seen.add(name)
             _check_values(key, len(fields), values)
-        for key in ("arch", "network", "weights", "memory", "images", "multipliers"):
+        for key in ("arch", "network", "weights", "memory", "images", "multipliers", "slack"):
             values = getattr(self, key) or []
             if len(set(values)) < len(values):
                 raise ValueError(f"{key}: must list each one once")
@@ -172,6 +180,10 @@ class SweepConfig(SpaceConfig):
             raise ValueError("technology: must be given with fit, which compares areas")
         for name, space in self.spaces.items():
             where = f"runs.{name}." if name else ""
+            if space.slack != _least_slack() and not self.fit:
+                raise ValueError(
+                    f"{where}slack: must be absent without fit: it is what that may lose"
+                )
             for key in ("arch", "network"):
                 if not getattr(space, key):
                     raise ValueError(f"{where}{key}: must be given")

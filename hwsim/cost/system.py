@@ -1,0 +1,303 @@
+"""A design with the memories that feed it, in silicon: what it costs at a bandwidth.
+
+An array's count lets its streams never wait. Here each stream comes from a memory on the chip, as
+wide as its beats, or from outside, whose bandwidth is limited. Both are the design's choice
+(:data:`SUPPLIES`, ``maps``), are paid for in area, energy and traffic, and are the same for every
+family. Layers run one after the other; within a layer what is moved from outside and what is
+computed overlap, but for weights that an array loads before it computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.contract.events import stream_event
+from hwsim.contract.memories import Memory
+from hwsim.cost.area import Area
+from hwsim.cost.book import Book
+from hwsim.cost.energy import DRAM, energy, idle
+from hwsim.cost.memories import Silicon, build
+from hwsim.cost.silicon import SUPPLY
+from hwsim.engine.results import LayerResult, NetworkResult
+
+__all__ = ["LOADING", "SUPPLIES", "System", "load_cycles", "systems", "time_of"]
+
+#: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
+#: them once for the life of the network, not for every batch.
+LOADING = ("load", "weight")
+
+#: Where the weights of a run come from -> in words. The first three begin with none on the chip.
+SUPPLIES = {
+    "streamed": "from outside, as often as the array takes them",
+    "kept": "from outside once: those that are taken more often are kept on the chip",
+    "prefetched": "from outside once, those of the next layer while one is computed",
+    "resident": "from a memory on the chip that holds all of them",
+    "held": "from the memories of the PEs, which hold all of them",
+}
+COLD = ("streamed", "kept", "prefetched")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class System:
+    """A design, what feeds it, and what one run of a workload costs on it."""
+
+    #: The design with the memories that it is built with.
+    arch: ArchConfig
+    images: int
+    #: One of :data:`SUPPLIES`.
+    supply: str
+    #: Whether maps between layers lie on the chip; else each is stored and read outside.
+    holds_maps: bool
+    #: Total area, and that of all memories, mm2.
+    mm2: float
+    memories_mm2: float
+    #: Clock of the design.
+    mhz: float
+    #: Stored weights with indices, bits.
+    bits: int
+    #: Cycles of each layer, and those of them before which its weights must have come.
+    cycles: Floats
+    front: Floats
+    #: Bytes from outside of each layer: weights, and activations with results.
+    weight_bytes: Floats
+    map_bytes: Floats
+    #: pJ of a run that never waits, and pJ per us while it waits.
+    active: float
+    idle: float
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether a run begins with no weights on the chip."""
+        return self.supply in COLD
+
+    @property
+    def traffic_bytes(self) -> float:
+        """Bytes from and to the memory outside."""
+        return float(self.weight_bytes.sum() + self.map_bytes.sum())
+
+    def microseconds(self, bandwidth: float) -> float:
+        """Time of a run at so many bytes per us; ``inf``: without limit."""
+        return float(
+            time_of(
+                self.front / self.mhz, (self.cycles - self.front) / self.mhz,
+                self.weight_bytes / bandwidth, self.map_bytes / bandwidth,
+                self.supply == "prefetched",
+            )
+        )  # fmt: skip
+
+    def microjoules(self, bandwidth: float) -> float:
+        """Energy of a run at so many bytes per us."""
+        waits = self.microseconds(bandwidth) - float(self.cycles.sum()) / self.mhz
+        return (self.active + self.idle * waits) / 1e6
+
+
+def time_of(
+    front: Floats, rest: Floats, weights: Floats, maps: Floats, ahead: NDArray[np.bool_] | bool
+) -> Floats:
+    """Time of runs, in the unit of its parts, whose last axis is the layers.
+
+    Parameters
+    ----------
+    front, rest
+        Computing before which the weights must have come, and after it.
+    weights, maps
+        Moving weights, and all else, from and to the memory outside.
+    ahead
+        Whether a layer's weights come while the one before is computed.
+    """
+    # those of the first layer come before all else
+    later = np.concatenate([weights[..., 1:], np.zeros_like(weights[..., :1])], axis=-1)
+    fetched = weights[..., 0] + np.maximum(front + rest, later + maps).sum(axis=-1)
+    computed = np.maximum(front, weights) + rest
+    found: Floats = np.where(ahead, fetched, np.maximum(computed, weights + maps).sum(axis=-1))
+    return found
+
+
+def load_cycles(layer: LayerResult | NetworkResult) -> int:
+    """Cycles that fill weight memories before a layer starts; 0 where weights stream."""
+    control = layer.counts.causes.get("control", {})
+    return sum(control.get(cause, 0) for cause in LOADING)
+
+
+def systems(
+    book: Book,
+    network: NetworkConfig,
+    result: NetworkResult,
+    *,
+    logic: ArchConfig | None = None,
+    resident: Mapping[str, int] | None = None,
+) -> list[System]:
+    """Every way to feed a design that a workload was counted on.
+
+    Parameters
+    ----------
+    logic
+        Design whose logic and clock are taken: that of ``result``, before its memories were fitted.
+    resident
+        Depths at which the PEs of an index-decoding array hold the weights of all layers. Absent:
+        they are loaded for each.
+
+    Raises
+    ------
+    InputError
+        A part of the design cannot be measured.
+    """
+    design = result.arch if logic is None else logic
+    *others, held = SUPPLIES
+    counts = {tuple(others): result}
+    if resident:
+        counts[held,] = _held(result, resident)
+    found = []
+    for supplies, counted in counts.items():
+        array = book.area(design.bare, counted.arch.array.memories(counted.arch.numbers))
+        spent = energy(counted, array, book.activity(design), book.clock(design).mhz, SUPPLY)
+        streams = _Streams(network, counted)
+        for supply, holds_maps in product(supplies, (True, False)):
+            fed = _Fed(book.technology, streams, supply, holds_maps)
+            # else nothing is taken twice, or there is nothing to fetch ahead
+            if supply not in ("kept", "prefetched") or fed.weight_buffer:
+                found.append(_system(counted, array, spent.array, spent.mhz, fed))
+    return found
+
+
+class _Streams:
+    """What the streams of a count carry, layer by layer, in bits."""
+
+    def __init__(self, network: NetworkConfig, result: NetworkResult) -> None:
+        array, numbers, layers = result.arch.array, result.arch.numbers, result.layers
+        self.result, self.decodes = result, array.decodes_indices
+        moved = [array.traffic(numbers, layer.counts.events) for layer in layers]
+        self.beats = {
+            stream: np.array([layer.counts.events[stream_event(stream)] for layer in layers], float)
+            for stream in ("weight", "act", "ofmap")
+        }
+        self.weight, self.act, sums = (
+            np.array([each[stream] for each in moved], float) for stream in self.beats
+        )
+        # sums leave the chip, or go into a map, as activations
+        self.ofmap = sums * numbers.act_width / numbers.psum_width
+        self.passes = np.array([array.weight_passes(layer.shape[2]) for layer in layers], float)
+        #: Weights, each once.
+        self.once = self.weight / self.passes
+        shapes = [shape for shape in network.shapes() if shape.has_weights]
+        bits = result.images * numbers.act_width
+        self.read = np.array([bits * shape.ifmap.size for shape in shapes], float)
+        self.written = np.array([bits * shape.ofmap.size for shape in shapes], float)
+
+    def width(self, stream: str) -> int:
+        """Bits of a beat."""
+        carried = {"weight": self.weight, "act": self.act, "ofmap": self.ofmap}[stream]
+        return max(1, -int(-carried.sum() // max(1.0, self.beats[stream].sum())))
+
+
+class _Fed:
+    """Memories that feed the streams, and what comes from outside."""
+
+    def __init__(self, technology: str, streams: _Streams, supply: str, holds_maps: bool) -> None:
+        self.supply, self.holds_maps, self.streams = supply, holds_maps, streams
+        once, first = streams.once, np.arange(len(streams.once)) == 0
+        again = streams.passes > 1
+        wide = streams.width("weight")
+        #: Bits of weights that the buffer holds, and reads and writes of its words.
+        held, reads, writes = 0.0, np.zeros_like(once), np.zeros_like(once)
+        outside = once.copy()
+        front = np.ones_like(once)
+        if streams.decodes:
+            cycles = np.array([layer.cycles for layer in streams.result.layers], float)
+            loads = np.array([load_cycles(layer) for layer in streams.result.layers], float)
+            front = loads / cycles
+        if supply == "streamed":
+            outside = streams.weight.copy()
+        elif supply == "kept":
+            held = float(once[again].max(initial=0.0))
+            reads = np.where(again, streams.beats["weight"] * (1 - 1 / streams.passes), 0.0)
+            writes = np.where(again, once / wide, 0.0)
+            front = front / np.where(again & ~np.array(streams.decodes), streams.passes, 1.0)
+        elif supply == "prefetched":
+            # a layer's weights stay while it takes them, those of the next come
+            stays = np.where(again | ~np.array(streams.decodes), once, 0.0)
+            stays[0] = once[0] if again[0] else 0.0
+            held = float(max((a + b for a, b in zip(stays, once[1:], strict=False)), default=0.0))
+            reads = np.where(first & ~again, 0.0, streams.beats["weight"])
+            writes = np.where(first & ~again, 0.0, once / wide)
+        elif supply == "resident":
+            held, reads = float(once.sum()), streams.beats["weight"]
+            outside[:] = 0.0
+        else:
+            outside[:] = 0.0
+        self.front = front
+        self.weight_bits = outside
+        self.weight_buffer = held > 0
+        self.memories: list[tuple[Memory, Silicon]] = []
+        self.energy = 0.0
+        if held:
+            self._add(technology, "weight buffer", held, wide, reads, writes)
+        self.map_bits = streams.act + streams.ofmap
+        if holds_maps:
+            self.map_bits = np.zeros_like(once)
+            self.map_bits[0] += streams.read[0]
+            self.map_bits[-1] += streams.written[-1]
+            self._add_maps(technology)
+
+    def _add(
+        self, technology: str, name: str, bits: float, width: int, reads: Floats, writes: Floats
+    ) -> None:
+        """Add a memory of words of ``width`` bits, and its energy."""
+        memory = Memory(name, max(1, -int(-bits // width)), width, ports=1)
+        silicon = build(memory, technology)
+        self.memories.append((memory, silicon))
+        self.energy += float(reads.sum() * silicon.read + writes.sum() * silicon.write)
+
+    def _add_maps(self, technology: str) -> None:
+        """Two memories that take turns: a layer reads its map from one, and writes the other."""
+        streams = self.streams
+        width = max(streams.width("act"), streams.width("ofmap"))
+        turns = np.arange(len(streams.read)) % 2
+        for turn in (0, 1):
+            reads, writes = turns == turn, turns != turn
+            size = max(
+                streams.read[reads].max(initial=0.0), streams.written[writes].max(initial=0.0)
+            )
+            self._add(
+                technology, f"maps {turn}", size, width,
+                streams.beats["act"][reads], streams.beats["ofmap"][writes],
+            )  # fmt: skip
+
+
+def _system(result: NetworkResult, array: Area, picojoules: float, mhz: float, fed: _Fed) -> System:
+    """Put an array and what feeds it together."""
+    whole = replace(array, memories=[*array.memories, *fed.memories])
+    cycles = np.array([layer.cycles for layer in result.layers], float)
+    outside = fed.weight_bits + fed.map_bits
+    waits = idle(whole, mhz) - idle(array, mhz)
+    return System(
+        arch=result.arch, images=result.images, supply=fed.supply, holds_maps=fed.holds_maps,
+        mm2=whole.total / 1e6, memories_mm2=whole.memory / 1e6, mhz=mhz,
+        bits=result.bits.total, cycles=cycles, front=cycles * fed.front,
+        weight_bytes=fed.weight_bits / 8, map_bytes=fed.map_bits / 8,
+        active=picojoules + fed.energy + float(outside.sum()) * DRAM[SUPPLY.dram]
+        + waits * float(cycles.sum()) / mhz,
+        idle=idle(whole, mhz),
+    )  # fmt: skip
+
+
+def _held(result: NetworkResult, resident: Mapping[str, int]) -> NetworkResult:
+    """The count without what loads weights, on PEs whose memories hold those of all layers."""
+    array = result.arch.array.model_copy(update=dict(resident))
+    # what is written between runs and read during them holds weights
+    writes = {m.writes for m in array.memories(result.arch.numbers) if m.ports == 1 and m.writes}
+    gone = dict.fromkeys((*writes, stream_event("weight")), 0)
+    layers = []
+    for layer in result.layers:
+        cycles = layer.cycles - load_cycles(layer)
+        counts = replace(layer.counts, cycles=cycles, events=layer.counts.events | gone)
+        layers.append(replace(layer, counts=counts))
+    return replace(result, arch=result.arch.model_copy(update={"array": array}), layers=layers)

@@ -1,0 +1,255 @@
+"""Search for the best design and model of each side under equal budgets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.config import ArchConfig
+from hwsim.config.jobs.budgets import BudgetsConfig
+from hwsim.config.jobs.sweep import BoundConfig, SpaceConfig, SweepConfig
+from hwsim.cost.book import Book
+from hwsim.cost.system import System, systems, time_of
+from hwsim.errors import InputError
+from hwsim.studies.compare import Comparison, Model, model_of, read_checkpoint
+from hwsim.sweeps.bounds import Bounds
+from hwsim.sweeps.engines.local import local
+from hwsim.sweeps.evaluate import RESIDENT, evaluate
+from hwsim.sweeps.known import result_of
+from hwsim.sweeps.point import Point
+from hwsim.sweeps.run import Looked, Search
+from hwsim.sweeps.samplers.choose import sampler_of
+from hwsim.sweeps.space import Space
+from hwsim.sweeps.store import Store
+
+__all__ = ["SIDES", "Candidate", "Candidates", "search", "side_of"]
+
+#: Organisations of an array that stand against each other.
+SIDES = ("systolic", "decompressor", "index-decoding")
+
+Progress = Callable[[str], None]
+Floats = NDArray[np.float64]
+
+
+def side_of(arch: ArchConfig) -> str:
+    """Organisation of a design: one of :data:`SIDES`."""
+    if arch.array.decodes_indices:
+        return "index-decoding"
+    return "decompressor" if getattr(arch.array, "decompresses", False) else "systolic"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model on a design with what feeds it, for one number of images."""
+
+    model: Model
+    #: Base design, and its shape: 8 x 8.
+    arch: str
+    shape: str
+    slack: float | None
+    system: System
+
+    @property
+    def side(self) -> str:
+        """Organisation of the array."""
+        return side_of(self.system.arch)
+
+    @property
+    def name(self) -> str:
+        """Model and design in words."""
+        return f"{self.model.name} on {self.arch} {self.shape}"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Everything that the sides may choose from in one technology, and what it costs per image."""
+
+    config: BudgetsConfig
+    technology: str
+    #: mm2 of each budget of area, by how the study names it.
+    areas: dict[str, float]
+    every: list[Candidate]
+    #: Every model of the study's file, of equal accuracy or not.
+    models: list[Model]
+    #: Points that were looked at, simulated now, dropped by a bound, and that break a rule.
+    looked: int
+    ran: int
+    bounded: int
+    invalid: int
+
+    @cached_property
+    def _layers(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Of every candidate and layer: us before weights must have come and after, bytes."""
+        systems = [candidate.system for candidate in self.every]
+        mhz = np.array([[system.mhz] for system in systems])
+        front = np.stack([system.front for system in systems]) / mhz
+        whole = np.stack([system.cycles for system in systems]) / mhz
+        weights = np.stack([system.weight_bytes for system in systems])
+        return front, whole - front, weights, np.stack([system.map_bytes for system in systems])
+
+    def costs(self, bandwidth: float | None) -> dict[str, Floats]:
+        """Cost per image of every candidate, by measure; ``storage`` is that of the model."""
+        rate = np.inf if bandwidth is None else bandwidth * self.config.clock_mhz
+        systems = [candidate.system for candidate in self.every]
+        images = np.array([system.images for system in systems], float)
+        front, rest, weights, maps = self._layers
+        ahead = np.array([system.supply == "prefetched" for system in systems])
+        time = time_of(front, rest, weights / rate, maps / rate, ahead)
+        active = np.array([system.active for system in systems])
+        waits = np.array([system.idle for system in systems]) * (time - (front + rest).sum(axis=1))
+        return {
+            "time": time / images,
+            "energy": (active + waits) / 1e6 / images,
+            "traffic": (weights + maps).sum(axis=1) / images,
+            "storage": np.array([system.bits / 8 for system in systems]),
+        }
+
+
+def search(
+    comparison: Comparison,
+    source: str,
+    store: Path,
+    jobs: int = 1,
+    progress: Progress = lambda what: None,
+) -> list[Candidates]:
+    """Count every design that may be chosen with every model of equal accuracy.
+
+    Parameters
+    ----------
+    source
+        File the study was read from, for messages.
+    store
+        Points that are known; what is not is counted and kept there.
+    jobs
+        Processes; 0: one for each core.
+
+    Returns
+    -------
+    list of Candidates
+        One for each technology.
+
+    Raises
+    ------
+    InputError
+        A file is missing or bad; or no side has a model of equal accuracy.
+    """
+    budgets = comparison.config.budgets
+    assert budgets is not None
+    models = _models(comparison, budgets)
+    spaces = _spaces(comparison, budgets, models)
+    if not spaces:
+        rule = "must have a model that is as accurate as the baseline"
+        raise InputError(source, "study.budgets.runs", None, rule)
+    technologies = budgets.technologies or [comparison.config.technology or ""]
+    found = []
+    with Store.open(store) as known:
+        for technology in technologies:
+            book = Book(technology, progress)
+            areas = dict(_area(book, area) for area in budgets.areas)
+            sweep = SweepConfig(
+                name="budgets", network=[comparison.config.network],
+                images=budgets.groups or budgets.batches,
+                multipliers=budgets.multipliers, slack=budgets.slacks, technology=technology,
+                fit=True, runs=spaces, objectives={"time_us": "min", "energy_uj": "min"},
+                constraints={"area_mm2": BoundConfig(max=max(areas.values()))},
+            )  # fmt: skip
+            space = Space(sweep, source)
+            sampler = sampler_of(sweep, space, source)
+
+            def told(looked: int, total: int = sampler.total, name: str = technology) -> None:
+                progress(f"budgets in {name}: {looked} of {total} points")
+
+            finder = Search(
+                space, known, sweep.objectives, sweep.constraints, Bounds(book), progress=told
+            )
+            with local(evaluate, jobs or os.cpu_count() or 1) as engine:
+                looked = finder.run(sampler, engine)
+            progress(f"budgets in {technology}: what feeds them")
+            found.append(_candidates(budgets, book, areas, models, space, known, looked))
+    return found
+
+
+def _models(comparison: Comparison, budgets: BudgetsConfig) -> dict[str, Model]:
+    """Models of the study's file, by their names there."""
+    known = {model.source: model for model in comparison.models}
+    for run in budgets.runs or ():
+        for name in run.checkpoints:
+            if name not in known:
+                checkpoint = read_checkpoint(name, comparison.network)
+                known[name] = model_of(name, checkpoint, comparison.config.network)
+    return known
+
+
+def _spaces(
+    comparison: Comparison, budgets: BudgetsConfig, models: dict[str, Model]
+) -> dict[str, SpaceConfig]:
+    spaces = {}
+    for number, run in enumerate(budgets.runs or comparison.config.runs):
+        weights = [name for name in run.checkpoints if comparison.is_equal(models[name])]
+        if weights:
+            spaces[f"run{number}"] = SpaceConfig(arch=run.archs, weights=weights)
+    return spaces
+
+
+def _area(book: Book, area: float | str) -> tuple[str, float]:
+    """Name of a budget of area, and mm2."""
+    if isinstance(area, str):
+        return area, book.area(ArchConfig.read(area)).total / 1e6
+    return f"{area:g} mm2", area
+
+
+def _candidates(
+    budgets: BudgetsConfig,
+    book: Book,
+    areas: dict[str, float],
+    models: dict[str, Model],
+    space: Space,
+    store: Store,
+    looked: Looked,
+) -> Candidates:
+    """Feed every point that was counted in every way."""
+    most = max(areas.values())
+    statuses = {"bounded": 0, "invalid": 0, "failed": 0, "done": 0}
+    every = []
+    for number, key in looked:
+        row = store.get(key)
+        assert row is not None
+        statuses[row.status] += 1
+        if row.status == "done" and row.result["area_mm2"] <= most:
+            every += list(_fed(space[number], row.result, models, book, store, most))
+    return Candidates(
+        budgets, book.technology, areas, every, list(models.values()), len(looked), looked.ran,
+        statuses["bounded"], statuses["invalid"],
+    )  # fmt: skip
+
+
+def _fed(
+    point: Point,
+    measured: dict[str, float],
+    models: dict[str, Model],
+    book: Book,
+    store: Store,
+    most: float,
+) -> Iterator[Candidate]:
+    """A point with all that may feed it, where that is no larger than ``most``."""
+    assert point.arch is not None
+    assert point.network is not None
+    resident = {
+        name.removeprefix(RESIDENT): int(depth)
+        for name, depth in measured.items()
+        if name.startswith(RESIDENT)
+    }
+    result = result_of(point, store)
+    fields = point.fields
+    for system in systems(book, point.network, result, logic=point.arch, resident=resident):
+        if system.mm2 <= most:
+            yield Candidate(
+                models[fields["weights"]], fields["arch"], fields.get("shape", ""),
+                fields.get("slack", point.slack), system,
+            )  # fmt: skip

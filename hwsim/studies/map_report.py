@@ -1,0 +1,172 @@
+"""The verdict under equal budgets in a report: a table of five rows, who wins, what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from hwsim.studies.budgets import Candidates
+from hwsim.studies.verdict_map import DECODING, MEASURES, SYSTOLIC, Cell, lead
+
+__all__ = ["answer", "chosen_table", "held_fixed", "kinds_table", "spread", "summary_table"]
+
+Table = tuple[list[str], list[list[object]]]
+
+#: Measures of the summary -> cells that they are of: time is told apart by the batch.
+ROWS = ("time, one image", "time, most images", "energy", "traffic", "storage")
+
+
+def summary_table(cells: Sequence[Cell]) -> Table:
+    """Columns and rows of the verdict in short: five measures over all budgets of a technology."""
+    columns = ["measure", "budgets", f"{SYSTOLIC} ahead", f"{DECODING} ahead", "ties",
+               "one side alone", "median", "least", "most"]  # fmt: skip
+    technologies = list(dict.fromkeys(cell.technology for cell in cells))
+    rows: list[list[object]] = []
+    for technology in technologies:
+        own = [cell for cell in cells if cell.technology == technology]
+        for name in ROWS:
+            some = _of_row(own, name)
+            factors = sorted(cell.factor for cell in some if cell.factor is not None)
+            label = f"{name}, {technology}" if len(technologies) > 1 else name
+            told = [cell.verdict for cell in some]
+            alone = sum(verdict.startswith("only") for verdict in told)
+            shown: list[object] = [None] * 3
+            if factors:
+                shown = [lead(factor) for factor in (median(factors), factors[0], factors[-1])]
+            rows.append(
+                [
+                    label, len(some), told.count(SYSTOLIC), told.count(DECODING),
+                    told.count("a tie"), alone, *shown,
+                ]
+            )  # fmt: skip
+    return columns, rows
+
+
+def _of_row(cells: Sequence[Cell], name: str) -> list[Cell]:
+    measure, _, which = name.partition(", ")
+    some = [cell for cell in cells if cell.measure == measure]
+    if not which:
+        return some
+    batches = [cell.batch for cell in some]
+    wanted = min(batches) if which == "one image" else max(batches)
+    return [cell for cell in some if cell.batch == wanted]
+
+
+def answer(cells: Sequence[Cell]) -> str:
+    """State in one sentence who is ahead under equal budgets."""
+    parts = []
+    for measure in MEASURES:
+        told = [cell for cell in cells if cell.measure == measure and cell.factor is not None]
+        if not told:
+            continue
+        factors = [cell.factor for cell in told if cell.factor is not None]
+        wins = sum(cell.verdict == SYSTOLIC for cell in told)
+        parts.append(
+            f"in {measure} systolic arrays are ahead in {wins} of {len(told)} budgets "
+            f"(median {lead(median(factors))})"
+        )
+    if not parts:
+        return "Under equal budgets nothing is judged: no budget has a design of both sides."
+    return f"Under equal budgets of area and bandwidth, {'; '.join(parts)}."
+
+
+def chosen_table(cells: Sequence[Cell], measure: str) -> Table:
+    """Columns and rows of what each side chose by one measure: a row per cell."""
+    columns = ["budget", "verdict"]
+    for side in (SYSTOLIC, DECODING, "decompressor"):
+        columns += [side, "model", "mm2", _unit(measure)]
+    rows: list[list[object]] = []
+    for cell in cells:
+        if cell.measure != measure:
+            continue
+        row: list[object] = [
+            _budget(cell),
+            cell.verdict if cell.factor is None else lead(cell.factor),
+        ]
+        for side in (SYSTOLIC, DECODING, "decompressor"):
+            choice = cell.best.get(side)
+            if choice is None:
+                row += [None] * 4
+                continue
+            system = choice.candidate.system
+            row += [
+                f"{choice.candidate.arch} {choice.candidate.shape}, weights {system.supply}, maps "
+                f"{'inside' if system.holds_maps else 'outside'}, {system.images} at once",
+                choice.candidate.model.name, f"{system.mm2:.2f}", f"{choice.cost:,.2f}",
+            ]  # fmt: skip
+        rows.append(row)
+    return columns, rows
+
+
+def kinds_table(cells: Sequence[Cell], measure: str) -> Table:
+    """Columns and rows of the best of each kind of weights on each side: a column per budget."""
+    some = [cell for cell in cells if cell.measure == measure]
+    keys = list(dict.fromkeys(key for cell in some for key in cell.kinds))
+    columns = [f"weights on array, {_unit(measure)}", *(_budget(cell) for cell in some)]
+    rows: list[list[object]] = [
+        [
+            " on ".join(key),
+            *(f"{cell.kinds[key].cost:,.2f}" if key in cell.kinds else None for cell in some),
+        ]
+        for key in keys
+    ]
+    return columns, rows
+
+
+def spread(cells: Sequence[Cell]) -> list[str]:
+    """Sentences on the seeds: how many, how far factors are apart, and which verdicts they turn."""
+    several = [cell for cell in cells if len(set(cell.factors)) > 1]
+    if not several:
+        return ["Every model is of one seed: nothing is known of the spread of these factors."]
+    widest = max(several, key=lambda cell: max(cell.factors) / min(cell.factors))
+    turned = [cell for cell in several if cell.depends_on_seed]
+    said = [
+        f"{len(several)} of {len(cells)} cells have models of several seeds: a factor is the "
+        "median over all pairs of seeds of both sides. The widest range is "
+        f"{lead(min(widest.factors))} to {lead(max(widest.factors))} "
+        f"({widest.measure}, {_budget(widest)})."
+    ]
+    if turned:
+        said.append(
+            f"The verdict depends on the seed in {len(turned)} cells: "
+            + "; ".join(f"{cell.measure}, {_budget(cell)}" for cell in turned)
+            + "."
+        )
+    else:
+        said.append("No verdict depends on the seed.")
+    return said
+
+
+def held_fixed(found: Sequence[Candidates]) -> list[str]:
+    """Sentences on what a budget is, what was searched, and what both sides have alike."""
+    config = found[0].config
+    said = [
+        f"A budget is a total area (array, the memories inside it, and the memories that feed it) "
+        f"and a bandwidth to the memory outside, in bytes per cycle of {config.clock_mhz:g} MHz: "
+        "one clock for all, while each array computes at its own.",
+        "Each side chooses the model, the design and its shape, how far memories are shrunk, how "
+        "many images are run together, where weights come from (streamed, kept, prefetched, "
+        "resident, or held in the PEs of an index-decoding array), and whether maps stay inside.",
+        "Alike on both sides: maps are those of the unpruned network in 8 bits; a buffer is as "
+        "wide as the beats that it feeds; engines, transposers and the postprocess are not in the area; "
+        "the memory outside takes 8 pJ per bit, and has no latency.",
+    ]
+    for each in found:
+        said.append(
+            f"In {each.technology}: {each.looked:,} points, of which {each.bounded:,} are too "
+            f"large by their logic alone and {each.invalid:,} break a rule of their family; fed in every "
+            f"way {len(each.every):,} candidates fit the largest budget. Budgets of area: "
+            + ", ".join(f"{name} {mm2:.2f} mm2" for name, mm2 in each.areas.items())
+            + "."
+        )
+    return said
+
+
+def _budget(cell: Cell) -> str:
+    """Budget of a cell in words."""
+    rate = "unlimited" if cell.bandwidth is None else f"{cell.bandwidth:g} B/cycle"
+    return f"{cell.technology}, {cell.mm2:.3g} mm2, {rate}, batch {cell.batch}, {cell.state}"
+
+
+def _unit(measure: str) -> str:
+    return f"{MEASURES[measure]} per image" if measure != "storage" else MEASURES[measure]
