@@ -298,6 +298,10 @@ def _held(result: NetworkResult, resident: Mapping[str, int]) -> NetworkResult:
     layers = []
     for layer in result.layers:
         cycles = layer.cycles - load_cycles(layer)
-        counts = replace(layer.counts, cycles=cycles, events=layer.counts.events | gone)
+        control = layer.counts.causes["control"] | dict.fromkeys(LOADING, 0)
+        counts = replace(
+            layer.counts, cycles=cycles, causes=layer.counts.causes | {"control": control},
+            events=layer.counts.events | gone,
+        )  # fmt: skip
         layers.append(replace(layer, counts=counts))
     return replace(result, arch=result.arch.model_copy(update={"array": array}), layers=layers)

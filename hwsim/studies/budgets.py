@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig
-from hwsim.config.jobs.budgets import BudgetsConfig
+from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.config.jobs.sweep import BoundConfig, SpaceConfig, SweepConfig
 from hwsim.cost.book import Book
 from hwsim.cost.system import System, systems, time_of
@@ -155,7 +155,7 @@ def search(
             sweep = SweepConfig(
                 name="budgets", network=[comparison.config.network],
                 images=budgets.groups or budgets.batches,
-                multipliers=budgets.multipliers, slack=budgets.slacks, technology=technology,
+                slack=budgets.slacks, technology=technology,
                 fit=True, runs=spaces, objectives={"time_us": "min", "energy_uj": "min"},
                 constraints={"area_mm2": BoundConfig(max=max(areas.values()))},
             )  # fmt: skip
@@ -190,10 +190,13 @@ def _spaces(
     comparison: Comparison, budgets: BudgetsConfig, models: dict[str, Model]
 ) -> dict[str, SpaceConfig]:
     spaces = {}
-    for number, run in enumerate(budgets.runs or comparison.config.runs):
+    runs = budgets.runs or [ChoicesConfig(**run.model_dump()) for run in comparison.config.runs]
+    for number, run in enumerate(runs):
         weights = [name for name in run.checkpoints if comparison.is_equal(models[name])]
         if weights:
-            spaces[f"run{number}"] = SpaceConfig(arch=run.archs, weights=weights)
+            spaces[f"run{number}"] = SpaceConfig(
+                arch=run.archs, weights=weights, multipliers=run.multipliers or budgets.multipliers
+            )
     return spaces
 
 

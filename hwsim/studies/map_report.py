@@ -148,14 +148,15 @@ def held_fixed(found: Sequence[Candidates]) -> list[str]:
         "many images are run together, where weights come from (streamed, kept, prefetched, "
         "resident, or held in the PEs of an index-decoding array), and whether maps stay inside.",
         "Alike on both sides: maps are those of the unpruned network in 8 bits; a buffer is as "
-        "wide as the beats that it feeds; engines, transposers and the postprocess are not in the area; "
-        "the memory outside takes 8 pJ per bit, and has no latency.",
+        "wide as the beats that it feeds; engines, transposers and the postprocess are not in the "
+        "area; the memory outside takes 8 pJ per bit, and has no latency.",
     ]
     for each in found:
         said.append(
             f"In {each.technology}: {each.looked:,} points, of which {each.bounded:,} are too "
-            f"large by their logic alone and {each.invalid:,} break a rule of their family; fed in every "
-            f"way {len(each.every):,} candidates fit the largest budget. Budgets of area: "
+            f"large by their logic alone and {each.invalid:,} break a rule of their "
+            f"family; fed in every way {len(each.every):,} candidates fit the largest budget. "
+            "Budgets of area: "
             + ", ".join(f"{name} {mm2:.2f} mm2" for name, mm2 in each.areas.items())
             + "."
         )

@@ -9,11 +9,18 @@ from pydantic import Field, model_validator
 from hwsim.config.base import Config
 from hwsim.config.jobs.runs import RunsConfig
 
-__all__ = ["BudgetsConfig"]
+__all__ = ["BudgetsConfig", "ChoicesConfig"]
 
 Positive = Annotated[int, Field(ge=1)]
 Number = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1)]
+
+
+class ChoicesConfig(RunsConfig):
+    """Models and designs of one side or kind, in shapes of so many multipliers."""
+
+    #: In place of those of all.
+    multipliers: Annotated[list[Positive], Field(min_length=1)] | None = None
 
 
 class BudgetsConfig(Config):
@@ -43,7 +50,7 @@ class BudgetsConfig(Config):
     #: Processes that areas, times and energies are in. Absent: the study's.
     technologies: Annotated[list[Name], Field(min_length=1)] | None = None
     #: Models and designs to choose from. Absent: those of the study.
-    runs: Annotated[list[RunsConfig], Field(min_length=1)] | None = None
+    runs: Annotated[list[ChoicesConfig], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _lists_each_once(self) -> Self:

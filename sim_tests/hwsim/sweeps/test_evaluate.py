@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import hwsim
@@ -11,6 +12,7 @@ from hwsim.config.catalog import resolve
 from hwsim.config.jobs.metrics import SILICON
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.cost.book import record_digest
+from hwsim.inference.operands import checkpoint_operands
 from hwsim.sweeps import known
 from hwsim.sweeps.evaluate import evaluate
 from hwsim.sweeps.known import result_of
@@ -183,3 +185,38 @@ def test_a_point_that_does_not_fit_says_so_again(tmp_path):
                 result_of(point, store)
             said.append(str(caught.value))
     assert said[0] == said[1]
+
+
+def test_memories_that_may_lose_more_are_smaller_and_another_point():
+    tight, loose = points(**REAL, technology="sg13g2", fit=True, slack=[0.01, 1.0])
+    assert tight.key != loose.key
+    assert [point.fields["slack"] for point in (tight, loose)] == [0.01, 1.0]
+    (same,) = points(**REAL, technology="sg13g2", fit=True)
+    assert same.key == tight.key
+    first, second = evaluated(tight), evaluated(loose)
+    assert second["memories_mm2"] < first["memories_mm2"]
+    assert first["cycles"] < second["cycles"] <= 2 * 1.01 * first["cycles"]
+    with pytest.raises(InputError, match="slack: must be absent without fit"):
+        points(**REAL, technology="sg13g2", slack=[1.0])
+
+
+@pytest.mark.parametrize("name", ["csc_8x8", "bitmask_64"])
+def test_pes_are_deep_enough_for_the_weights_of_all_layers(name):
+    (point,) = points(**REAL | {"arch": name}, technology="sg13g2", fit=True)
+    found, pes = evaluated(point), point.arch.array.pes
+    operands = checkpoint_operands(point.network, "lenet5_nonstructured_85x", 2)
+    held = np.zeros(pes, int)
+    columns = 0
+    for layer in operands.values():
+        (weight,) = layer.weights
+        # filters are dealt in turn
+        np.add.at(held, np.arange(len(weight)) % pes, np.count_nonzero(weight, axis=1))
+        columns += weight.shape[1] + 1
+    depth = found["resident.entry_depth"]
+    assert depth & (depth - 1) == 0
+    if name == "bitmask_64":
+        assert depth == 1 << (int(held.max()) - 1).bit_length()
+    else:
+        # padding comes to that
+        assert depth >= held.max()
+        assert found["resident.col_depth"] == 1 << (columns - 1).bit_length()

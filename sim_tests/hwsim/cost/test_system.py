@@ -1,0 +1,149 @@
+"""Systems: what feeds an array, its time at a bandwidth, and what it is paid with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.cost.book import Book
+from hwsim.cost.system import COLD, SUPPLIES, System, load_cycles, systems, time_of
+from hwsim.engine.network import simulate
+from hwsim.inference.operands import checkpoint_operands
+
+LENET = NetworkConfig.read("lenet5")
+BOOK = Book("sg13g2")
+WEIGHTS = {
+    "dense_8x8_ws": "lenet5_structured_40x",
+    "dense_8x8_os": "lenet5_structured_40x",
+    "nm_1x4_8x8_ws": "lenet5_nm_1x4",
+    "csc_8x8": "lenet5_nonstructured_85x",
+    "bitmask_64": "lenet5_nonstructured_85x",
+}
+#: Depths at which the PEs of the index-decoding arrays hold all of those weights.
+RESIDENT = {
+    "csc_8x8": {"entry_depth": 1024, "col_depth": 2048},
+    "bitmask_64": {"entry_depth": 512, "mask_depth": 512},
+}
+
+
+@cache
+def counted(name):
+    """Two images of LeNet-5 on a design."""
+    operands = checkpoint_operands(LENET, WEIGHTS[name], 2)
+    return simulate(ArchConfig.read(name), LENET, operands, images=2)
+
+
+@cache
+def fed(name) -> dict[tuple[str, bool], System]:
+    found = systems(BOOK, LENET, counted(name), resident=RESIDENT.get(name))
+    return {(system.supply, system.holds_maps): system for system in found}
+
+
+def test_time_is_that_of_an_account_layer_by_layer():
+    seed = 5
+    print("seed", seed)
+    front, rest, weights, maps = np.random.default_rng(seed).uniform(0, 9, (4, 6, 4))
+    ahead = np.arange(6) % 2 == 1
+    expected = []
+    for run in range(6):
+        total = weights[run, 0] if ahead[run] else 0.0
+        for layer in range(4):
+            computed = front[run, layer] + rest[run, layer]
+            if ahead[run]:
+                coming = weights[run, layer + 1] if layer < 3 else 0.0
+                total += max(computed, coming + maps[run, layer])
+            else:
+                waited = max(front[run, layer], weights[run, layer]) + rest[run, layer]
+                total += max(waited, weights[run, layer] + maps[run, layer])
+        expected.append(total)
+    assert time_of(front, rest, weights, maps, ahead) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_without_a_limit_it_takes_what_the_array_takes(name):
+    result, mhz = counted(name), BOOK.clock(ArchConfig.read(name)).mhz
+    for (supply, _), system in fed(name).items():
+        cycles = result.cycles - (load_cycles(result) if supply == "held" else 0)
+        assert system.microseconds(np.inf) == pytest.approx(cycles / mhz)
+    decodes = result.arch.array.decodes_indices
+    # index-decoding arrays take no weight twice, and no other holds weights
+    missing = "kept" if decodes else "held"
+    assert {supply for supply, _ in fed(name)} == set(SUPPLIES) - {missing}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_more_bandwidth_never_costs_time_or_energy(name):
+    for system in fed(name).values():
+        times = [system.microseconds(rate) for rate in (0.01, 50.0, 800.0, np.inf)]
+        spent = [system.microjoules(rate) for rate in (0.01, 50.0, 800.0, np.inf)]
+        assert times == sorted(times, reverse=True)
+        assert spent == sorted(spent, reverse=True)
+        # at the least bandwidth all that counts is what is moved
+        assert times[0] == pytest.approx(system.traffic_bytes / 0.01, rel=0.02)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_traffic_is_what_each_supply_says(name):
+    result = counted(name)
+    array, numbers = result.arch.array, result.arch.numbers
+    moved = array.traffic(numbers, result.counts.events)
+    border = 2 * (784 + 10)
+    for (supply, holds_maps), system in fed(name).items():
+        outside = moved["act"] / 8 + moved["ofmap"] / 32
+        assert system.map_bytes.sum() == pytest.approx(border if holds_maps else outside)
+        if supply not in COLD:
+            assert system.weight_bytes.sum() == 0
+        elif supply == "streamed":
+            assert system.weight_bytes.sum() == moved["weight"] / 8
+        else:
+            # each weight once, no less than what is stored but for indices that stay at home
+            assert system.weight_bytes.sum() <= moved["weight"] / 8
+            stored = result.bits.values / 8
+            assert system.weight_bytes.sum() >= stored
+
+
+@pytest.mark.parametrize("name", ["dense_8x8_ws", "dense_8x8_os", "nm_1x4_8x8_ws"])
+def test_weights_of_a_layer_are_streamed_in_whole_passes(name):
+    result = counted(name)
+    array, numbers = result.arch.array, result.arch.numbers
+    for layer in result.layers:
+        passes = array.weight_passes(layer.shape[2])
+        weight = array.traffic(numbers, layer.counts.events)["weight"]
+        assert weight % passes == 0
+        assert weight // passes >= layer.bits.values
+    assert array.weight_passes(1) == 1
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_what_is_held_on_the_chip_takes_area(name):
+    found, array = fed(name), counted(name).arch
+    bare = BOOK.area(array).total / 1e6
+    assert found["streamed", False].mm2 == pytest.approx(bare)
+    assert found["streamed", True].mm2 > bare
+    assert found["resident", False].mm2 > bare
+    for system in found.values():
+        logic = bare - BOOK.area(array).memory / 1e6
+        assert system.mm2 - system.memories_mm2 == pytest.approx(logic)
+
+
+@pytest.mark.parametrize("name", RESIDENT)
+def test_pes_that_hold_all_weights_load_none(name):
+    found, result = fed(name), counted(name)
+    held, streamed = found["held", True], found["streamed", True]
+    assert held.cycles.sum() == result.cycles - load_cycles(result)
+    assert load_cycles(result) > 0
+    assert held.active < streamed.active
+    assert held.front.sum() == 0
+    # loading comes first: what is moved then is not hidden
+    assert streamed.front.sum() == load_cycles(result)
+
+
+def test_an_array_that_waits_pays_for_its_clock_and_its_leakage():
+    system = fed("dense_8x8_ws")["streamed", True]
+    slow, fast = system.microseconds(10.0), system.microseconds(np.inf)
+    paid = system.microjoules(10.0) - system.microjoules(np.inf)
+    assert paid == pytest.approx(system.idle * (slow - fast) / 1e6)
+    assert paid > 0

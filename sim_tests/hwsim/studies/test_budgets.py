@@ -1,0 +1,202 @@
+"""Equal budgets: every cell by brute force, every seed, and the files that a study leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+from harness.study_cases import Case, study
+
+from hwsim.errors import InputError
+from hwsim.studies import budgets, compare, report
+from hwsim.studies.map_report import answer, spread, summary_table
+from hwsim.studies.verdict_map import MEASURES, cells, lead
+
+CASES = [
+    Case("dense", heldout=0.9900),
+    Case("quarter", "structured", 0.25, heldout=0.9890),
+    Case("tenth", "nonstructured", 0.1, heldout=0.9895),
+    # the same recipe with another seed: sparser, so that it is ahead of the first
+    Case("tenth_s1", "nonstructured", 0.02, heldout=0.9895),
+    Case("poor", "nonstructured", 0.01, heldout=0.9000),
+]
+AREAS = [1.3, 12, "machine_dense_32x32_ws"]
+
+
+def section(paths):
+    """Budgets of the cases, whose designs all have their parts on record."""
+    dense, quarter, tenth, other, poor = paths
+    return {
+        "areas": AREAS,
+        "bandwidths": [0.5, None],
+        "batches": [1, 2],
+        "multipliers": [64],
+        "runs": [
+            {"checkpoints": [dense, quarter], "archs": ["dense_8x8_ws", "dense_8x8_os"]},
+            {"checkpoints": [tenth, other, poor], "archs": ["csc_8x8"]},
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    cases = [
+        Case(c.name, c.kind, c.keep, c.heldout, info={"recipe": {"dataset": "mnist", "seed": seed}})
+        for c, seed in zip(CASES, (0, 0, 0, 1, 0), strict=True)
+    ]
+    for case in cases:
+        case.dataset = None
+    paths = [str(folder / f"{case.name}.safetensors") for case in cases]
+    config, path = study(folder, cases, budgets=section(paths))
+    return compare.run(config, str(path))
+
+
+@pytest.fixture(scope="module")
+def found(comparison, tmp_path_factory):
+    store = tmp_path_factory.mktemp("store") / "points.sqlite"
+    (candidates,) = budgets.search(comparison, "study", store)
+    return candidates, store
+
+
+def test_models_that_are_less_accurate_are_no_choice(found):
+    candidates, _ = found
+    assert {each.model.name for each in candidates.every} == {
+        "dense", "quarter", "tenth", "tenth_s1",
+    }  # fmt: skip
+    assert {model.name for model in candidates.models} == {case.name for case in CASES}
+
+
+def test_each_cell_has_the_best_that_fits(found):
+    candidates, _ = found
+    judged = cells([candidates])
+    assert len(judged) == 2 * 2 * len(AREAS) * 2 * len(MEASURES)
+    cost = {
+        "time": lambda s, rate: s.microseconds(rate) / s.images,
+        "energy": lambda s, rate: s.microjoules(rate) / s.images,
+        "traffic": lambda s, rate: s.traffic_bytes / s.images,
+        "storage": lambda s, rate: s.bits / 8,
+    }
+    for cell in judged:
+        rate = np.inf if cell.bandwidth is None else cell.bandwidth * 200
+        own: dict[tuple[str, int], list[float]] = {}
+        for each in candidates.every:
+            system = each.system
+            fits = system.mm2 <= cell.mm2 and cell.batch % system.images == 0
+            if fits and (cell.state == "resident" or system.is_cold):
+                spent = cost[cell.measure](system, rate)
+                # what was not trained with the other seed is the same with both
+                seeds = (0, 1) if each.side == "systolic" else (each.model.seed,)
+                for seed in seeds:
+                    own.setdefault((each.side, seed), []).append(spent)
+        for side in ("systolic", "index-decoding"):
+            if (side, 0) in own:
+                assert cell.best[side].cost == pytest.approx(min(own[side, 0]))
+            else:
+                assert side not in cell.best
+        both = ("systolic", 0) in own and ("index-decoding", 0) in own
+        expected = [
+            min(own["index-decoding", theirs]) / min(own["systolic", ours])
+            for ours, theirs in product((0, 1), (0, 1))
+        ] if both else []  # fmt: skip
+        assert cell.factors == pytest.approx(tuple(expected))
+
+
+def test_more_of_a_budget_is_never_worse(found):
+    judged = cells([found[0]])
+    keys = ("state", "batch", "measure")
+    for cell, other in product(judged, judged):
+        if any(getattr(cell, key) != getattr(other, key) for key in keys):
+            continue
+        slower = (cell.bandwidth or np.inf) <= (other.bandwidth or np.inf)
+        if slower and cell.mm2 <= other.mm2:
+            for side, choice in cell.best.items():
+                assert other.best[side].cost <= choice.cost * (1 + 1e-12)
+
+
+def test_seeds_that_disagree_are_told(found):
+    judged = cells([found[0]])
+    assert any(len(set(cell.factors)) > 1 for cell in judged)
+    told = " ".join(spread(judged))
+    turned = [cell for cell in judged if cell.depends_on_seed]
+    assert (f"depends on the seed in {len(turned)} cells" in told) == bool(turned)
+    for cell in turned:
+        assert len({lead(factor).split(",")[0] for factor in cell.factors}) > 1
+
+
+def test_a_point_is_counted_once(comparison, found, monkeypatch):
+    candidates, store = found
+    assert candidates.ran > 0
+    (again,) = budgets.search(comparison, "study", store)
+    assert again.ran == 0
+    assert again.looked == candidates.looked
+    assert [each.system.mm2 for each in again.every] == [e.system.mm2 for e in candidates.every]
+
+
+def test_files_and_page_have_every_cell(comparison, found, tmp_path):
+    candidates, _ = found
+    judged = cells([candidates])
+    page = report.write_comparison(comparison, "Tiny", "hwsim study", [], tmp_path, [candidates])
+    with (tmp_path / "map.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(judged)
+    for row, cell in zip(rows, judged, strict=True):
+        assert row["verdict"] == cell.verdict
+        assert (float(row["factor"]) if row["factor"] else None) == cell.factor
+        for side, choice in cell.best.items():
+            assert float(row[f"{side}_cost"]) == choice.cost
+    with (tmp_path / "designs.csv").open(newline="") as file:
+        designs = list(csv.DictReader(file))
+    assert len(designs) == sum(len(cell.kinds) for cell in judged)
+    assert sum(row["best_of_side"] == "True" for row in designs) >= len(judged)
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert len(document["map"]) == len(judged)
+    text = page.with_suffix(".md").read_text()
+    assert text.index("map_sg13g2.png") < text.index("At equal accuracy")
+    assert answer(judged) in text
+    columns, rows = summary_table(judged)
+    assert len(rows) == 5
+    for row in rows:
+        counted = dict(zip(columns, row, strict=True))
+        assert counted["budgets"] == sum(row[2:6])
+
+
+def test_a_budget_that_no_design_fits_has_no_verdict(found):
+    candidates, _ = found
+    for cell in cells([candidates]):
+        if cell.mm2 == 1.3 and cell.measure == "time":
+            assert cell.verdict == "only systolic"
+            assert cell.factor is None
+
+
+def test_without_a_model_of_equal_accuracy_nothing_is_searched(tmp_path):
+    cases = [Case("dense"), Case("poor", "nonstructured", 0.1, heldout=0.5)]
+    paths = [str(tmp_path / f"{case.name}.safetensors") for case in cases]
+    asked = {
+        "areas": [10], "bandwidths": [None], "batches": [1], "multipliers": [64],
+        "runs": [{"checkpoints": [paths[1]], "archs": ["csc_8x8"]}],
+    }  # fmt: skip
+    config, path = study(tmp_path, cases, budgets=asked)
+    comparison = compare.run(config, str(path))
+    with pytest.raises(InputError, match=r"study\.budgets\.runs: .*as accurate as the baseline"):
+        budgets.search(comparison, str(path), tmp_path / "points.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"areas": [4, 4]}, "areas must list each one once"),
+        ({"bandwidths": [0]}, "greater than 0"),
+        ({"batches": []}, "at least 1 item"),
+        ({"multipliers": [64, 64]}, "multipliers must list each one once"),
+    ],
+)
+def test_a_bad_budget_is_refused_in_one_line(tmp_path, change, said):
+    cases = [Case("dense")]
+    good = {"areas": [4], "bandwidths": [None], "batches": [1], "multipliers": [64]}
+    with pytest.raises(InputError, match=said) as error:
+        study(tmp_path, cases, budgets=good | change)
+    assert "\n" not in str(error.value)
