@@ -27,7 +27,7 @@ from hwsim.compiler.shapes import ShapeWeights, shape_operands
 from hwsim.compiler.slim import slim
 from hwsim.compiler.stripes import Stripes, border
 from hwsim.compiler.weights import Chunk, Filters, Loops, Weights
-from hwsim.config import ArchConfig, LayerShape, MemoryConfig, NetworkConfig
+from hwsim.config import ArchConfig, DenseConfig, LayerShape, MemoryConfig, NetworkConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import FEED_LEVELS, LOADS
 from hwsim.errors import InputError
@@ -75,7 +75,8 @@ def compile_network(
     if checkpoint is not None and arch.array.channels_move:
         shape = MachineShape.of(arch)
         lanes = shape.act_lanes if shape.gathers else 1
-        network, checkpoint, acts = slim(network, checkpoint, acts or {}, lanes)
+        fold = shape.ofmap_lanes if shape.gathers and isinstance(arch.array, DenseConfig) else 0
+        network, checkpoint, acts = slim(network, checkpoint, acts or {}, lanes, fold)
     compiler = Compiler(arch, network, checkpoint, images, acts or {})
     if memory is not None:
         compiler.plan.layers = by_layer(compiler.plan, compiler.tiles_of, arch, memory)

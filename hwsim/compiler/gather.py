@@ -1,6 +1,7 @@
 """Weights whose removed columns are not computed: each lane of a beat is of a word of its own.
 
-A column of K that is zero in all filters of a chunk is left out. What is left of lane r's columns
+A column of K that is zero in all filters of a chunk is left out; chunks are cut where that leaves
+out more, as of block-punched weights. What is left of lane r's columns
 goes to lane r of one fold after the other; a list says for each fold and lane which beat that is.
 """
 
@@ -18,6 +19,7 @@ from hwsim.accelerator.tile import Load, Nest
 from hwsim.compiler.groups import GroupedWeights
 from hwsim.compiler.held import HeldWeights
 from hwsim.compiler.pattern import PatternWeights
+from hwsim.compiler.slim import PAYS
 from hwsim.compiler.weights import Chunk, Filters, Ints, ListedChunk, Weights
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.config.shape import MachineShape
@@ -44,7 +46,7 @@ class GatheredWeights(Weights):
         while first < folds:
             rest = matrix[first * cols :]
             fit = self._most(filters, rest, least)
-            m_folds = max(1, fit)
+            m_folds = self._alike(filters, rest, least, fit) if fit else 1
             weight, kept = gather(rest[: m_folds * cols], lanes, least)
             operands = filters, first, weight, ((len(kept), 0),)
             for chunk in [self._chunk(*operands)] if fit else self._pieces(*operands):
@@ -54,6 +56,19 @@ class GatheredWeights(Weights):
                 reach = int(entries.max(initial=0))
                 yield ListedChunk(**vars(replace(chunk, loads=loads)), reach=reach)
             first += m_folds
+
+    def _alike(self, filters: Filters, matrix: Ints, least: int, m_folds: int) -> int:
+        """The folds that share a list: all that fit, or few, where lists of their own pay."""
+        cols, lanes = self.shape.ofmap_lanes, self.shape.act_lanes
+
+        def words(start: int, stop: int) -> int:
+            weight, _ = gather(matrix[start * cols : stop * cols], lanes, least)
+            return (stop - start) * int(weight.shape[1])
+
+        few = filters.together
+        cuts = [(first, min(first + few, m_folds)) for first in range(0, m_folds, few)]
+        apart = sum(words(*each) for each in cuts)
+        return few if apart < PAYS * words(0, m_folds) else m_folds
 
     def _missing(self, half: int, chunk: Chunk) -> tuple[Load, ...]:
         """Blocks of a chunk that a half does not hold; its list may be there."""

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
 from hwsim.config import LayerShape, NetworkConfig
 
-__all__ = ["slim"]
+__all__ = ["PAYS", "slim"]
+
+#: Share of the columns of one list that lists of fewer filters may have: each is a job of its own.
+PAYS = 0.9
 
 #: Activations by the layer that reads them.
 Acts = Mapping[str, NDArray[np.integer]]
@@ -20,7 +23,7 @@ _POOLS = ("maxpool", "avgpool", "globalavgpool")
 
 
 def slim(
-    network: NetworkConfig, checkpoint: Checkpoint, acts: Acts, lanes: int = 1
+    network: NetworkConfig, checkpoint: Checkpoint, acts: Acts, lanes: int = 1, fold: int = 0
 ) -> tuple[NetworkConfig, Checkpoint, Acts]:
     """Remove the filters of each layer for whose channel no layer that reads it has a weight.
 
@@ -34,6 +37,9 @@ def slim(
     lanes
         Lanes that channels lie in by turns: filters are put into an order in which each lane has
         as many columns of the layers that read it.
+    fold
+        Filters that share a list of columns, if any do. Where lists of so many, as they are
+        numbered, leave out much more than one for the layer, only they change places.
 
     Returns
     -------
@@ -54,7 +60,9 @@ def slim(
             columns += weight.reshape(len(weight), channels, -1).any(axis=0).sum(axis=1)
         if not columns.any():
             columns[0] = 1
-        kept = _balanced(columns, lanes)
+        weight = layers[shape.layer.name].weight
+        size = fold if fold and _has_lists(weight, fold) else channels
+        kept = _balanced(columns, lanes, size)
         filters[shape.layer.name] = len(kept)
         layers[shape.layer.name] = _filters(layers[shape.layer.name], kept)
         for name in readers:
@@ -94,14 +102,38 @@ def _readers(shapes: Sequence[LayerShape], number: int) -> list[str]:
     return found
 
 
-def _balanced(columns: NDArray[np.int64], lanes: int) -> NDArray[np.int64]:
-    """Channels that have columns, in an order that gives each lane as many: the largest first."""
-    (kept,) = columns.nonzero()
+def _has_lists(weight: NDArray[np.integer], fold: int) -> bool:
+    """Whether filters, ``fold`` after ``fold``, pay for lists of their own."""
+    used = weight.reshape(len(weight), -1) != 0
+    starts = range(0, len(used), fold)
+    apart = sum(int(used[start : start + fold].any(axis=0).sum()) for start in starts)
+    return apart < PAYS * len(starts) * int(used.any(axis=0).sum())
+
+
+def _balanced(columns: NDArray[np.int64], lanes: int, size: int) -> NDArray[np.int64]:
+    """Channels that have columns, in an order that gives each lane as many: the largest first.
+
+    They stay within ``size`` that follow each other; of these all stay if one does.
+    """
+    if size >= len(columns):
+        (kept,) = columns.nonzero()
+        return _spread(kept, columns, lanes, [0] * lanes)
+    loads, order = [0] * lanes, []
+    for start in range(0, len(columns), size):
+        block = np.arange(start, min(start + size, len(columns)))
+        if columns[block].any():
+            order.append(_spread(block, columns, lanes, loads))
+    return np.concatenate(order)
+
+
+def _spread(
+    kept: NDArray[np.int64], columns: NDArray[np.int64], lanes: int, loads: list[int]
+) -> NDArray[np.int64]:
+    """Order of channels; ``loads`` are the columns that each lane has, before and after."""
     if lanes == 1:
         return kept
     order = np.zeros(len(kept), np.int64)
     left = [range(lane, len(kept), lanes) for lane in range(min(lanes, len(kept)))]
-    loads = [0] * len(left)
     for channel in kept[np.argsort(-columns[kept], kind="stable")].tolist():
         # of equal lanes one that takes few channels: the large ones lie alone
         free = [each for each, places in enumerate(left) if places]

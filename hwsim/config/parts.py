@@ -120,6 +120,8 @@ def keys_of(arch: ArchConfig) -> list[tuple[Part, str]]:
     The probes' digests are made from plain data: no design is checked, which takes longer.
     """
     hardware, digests = arch.bare.hardware(), dict[tuple[tuple[str, int], ...], str]()
+    for option in arch.array.PLANNED:
+        hardware["array"].pop(option, None)
     found = []
     for part in arch.array.parts(arch.numbers):
         changes = tuple(sorted(part.probe.items()))
@@ -160,6 +162,7 @@ def clock_probe(arch: ArchConfig) -> ArchConfig:
 
 
 def _probe(arch: ArchConfig, changes: Mapping[str, int]) -> ArchConfig:
-    array = arch.array.model_dump(exclude_none=True) | dict(changes)
+    planned = set(arch.array.PLANNED)
+    array = arch.array.model_dump(exclude_none=True, exclude=planned) | dict(changes)
     raw = {"name": "probe", "numbers": arch.numbers.model_dump(), "array": array}
     return parse(ArchConfig, raw, f"probe of {arch.name}")

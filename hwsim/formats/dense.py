@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig, DenseConfig, NumberConfig
 from hwsim.errors import InputError
-from hwsim.formats import codes, weight_stream
+from hwsim.formats import codes, dense_folds, weight_stream
 from hwsim.formats.base import Bits, gather_bits
 
-__all__ = ["DenseMatrix", "bits", "decode", "encode", "kept", "measure", "nonzeros", "size"]
+__all__ = [
+    "DenseMatrix", "bits", "decode", "encode", "kept", "measure", "nonzeros", "size",
+    "stored_folds",
+]  # fmt: skip
 
 #: A gather list that says nothing: everything is kept.
 ALL: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -89,6 +92,35 @@ def _stored(
         raise ValueError(f"weight must be a matrix with elements, not of shape {weight.shape}")
     codes.check(name, weight, numbers)
     rows, cols = kept(weight)
+    _check_zeros(weight, rows, cols, numbers, name)
+    return rows, cols
+
+
+def stored_folds(
+    weight: NDArray[np.integer], lanes: int, numbers: NumberConfig, name: str
+) -> list[dense_folds.Fold]:
+    """Folds to be stored for an array of ``lanes`` filters, every weight known to have a code.
+
+    Raises
+    ------
+    InputError
+        A weight has no code.
+    """
+    codes.check(name, weight, numbers)
+    folds = dense_folds.cut(weight, lanes)
+    for fold in folds:
+        _check_zeros(weight, fold.rows, fold.cols, numbers, name)
+    return folds
+
+
+def _check_zeros(
+    weight: NDArray[np.integer],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    numbers: NumberConfig,
+    name: str,
+) -> None:
+    """Refuse a zero at a crossing of rows and columns that are kept, where none has a code."""
     if not numbers.has_zero:
         zeros = np.argwhere(weight[np.ix_(rows, cols)] == 0)
         if len(zeros):
@@ -98,7 +130,6 @@ def _stored(
                 f"{numbers.weight_width}-bit {numbers.weight_code} has no zero"
             )
             raise InputError(name, f"weight{position}", 0, rule)
-    return rows, cols
 
 
 def kept(weight: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -151,11 +182,15 @@ def measure(
 ) -> Bits:
     """Size of a weight matrix for a design; where only the shape is known, nothing is removed."""
     numbers, left = arch.numbers, shape
+    array = arch.array
+    if weight is not None and isinstance(array, DenseConfig) and array.fold_lists:
+        folds = stored_folds(weight, array.cols, numbers, name)
+        return dense_folds.size(folds, shape, numbers.weight_width)
     if weight is not None:
         rows, cols = _stored(weight, numbers, name)
         left = (len(rows), len(cols))
     plain = _size(shape, left, numbers.weight_width)
-    if not (isinstance(arch.array, DenseConfig) and arch.array.decompresses):
+    if not (isinstance(array, DenseConfig) and array.decompresses):
         return plain
     lists = Bits(indices=plain.indices)
     stored = left[0] * left[1] if weight is None else int(np.count_nonzero(weight))

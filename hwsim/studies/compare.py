@@ -36,6 +36,7 @@ __all__ = ["Comparison", "Curve", "Model", "Variant", "load", "model_of", "read_
 KINDS = {
     "dense": ("dense", "dense"),
     "structured": ("structured", "dense"),
+    "punched": ("block-punched", "dense"),
     "nm": ("N:M", "nm"),
     "pattern": ("pattern", "pattern"),
     "nonstructured": ("non-structured", ""),

@@ -8,7 +8,10 @@ from hwsim.formats import codes
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.random import act_levels
 
-__all__ = ["SHAPES", "arch_of", "bitmask_arch_of", "gather_arch_of", "gemm_of", "product", "pruned"]
+__all__ = [
+    "SHAPES", "arch_of", "bitmask_arch_of", "gather_arch_of", "gemm_of", "product", "pruned",
+    "punched",
+]  # fmt: skip
 
 #: (M, K, N) on arrays of up to 4 x 4: smallest, primes, larger in each dimension, whole folds.
 SHAPES = [
@@ -31,11 +34,12 @@ def arch_of(
     mac_latency: int = 1,
     *,
     carries: bool = False,
+    fold_lists: bool = False,
     **numbers: int,
 ) -> ArchConfig:
     """Small design; ``acc_depth`` is for ``ws`` alone."""
     array = {"family": "dense", "dataflow": dataflow, "rows": rows, "cols": cols}
-    array["carries"] = carries
+    array |= {"carries": carries, "fold_lists": fold_lists}
     array["mac_latency"] = mac_latency
     if dataflow == "ws":
         array["acc_depth"] = acc_depth
@@ -94,3 +98,14 @@ def pruned(rng: np.random.Generator, arch: ArchConfig, shape: tuple[int, int, in
     density = rng.choice([0, 0.2, 0.6, 1], (m, 1)) * rng.choice([0.1, 0.7, 1], (1, k))
     weight = np.where(rng.random((m, k)) < density, rng.choice(levels[levels != 0], (m, k)), 0)
     return GEMM.of(weight, act)
+
+
+def punched(rng: np.random.Generator, arch: ArchConfig, shape: tuple[int, int, int]) -> GEMM:
+    """Random operands whose blocks of as many filters as the array takes share their columns."""
+    m, k, _ = shape
+    cols = arch.array.cols
+    gemm = gemm_of(rng, arch, shape)
+    keep = rng.random((-(-m // cols), k)) < rng.choice([0, 0.2, 0.6, 1], (-(-m // cols), 1))
+    assert gemm.weight is not None
+    assert gemm.act is not None
+    return GEMM.of(gemm.weight * np.repeat(keep, cols, axis=0)[:m], gemm.act)

@@ -2,7 +2,8 @@
 
 All-zero rows and columns of the weights (structured pruning) are removed before the folds are cut:
 the gather lists of :mod:`hwsim.formats.dense` select the activations that are streamed, and say
-where the partial sums belong. An all-zero layer is no work at all.
+where the partial sums belong. An all-zero layer is no work at all. Each fold of filters has such a
+list where the design says so (:mod:`hwsim.formats.dense_folds`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hwsim.arrays.dense.decompressor import (
     decompresses,
     with_decompressor,
 )
+from hwsim.arrays.dense.folds import compile_folds, count_folds
 from hwsim.arrays.systolic.compile import (
     MODELS,
     compile_words,
@@ -28,10 +30,11 @@ from hwsim.arrays.systolic.compile import (
     stream_words,
 )
 from hwsim.arrays.systolic.ws import halves
-from hwsim.config import ArchConfig, SystolicConfig
+from hwsim.config import ArchConfig, DenseConfig, SystolicConfig
 from hwsim.contract.machine import WEIGHT_OFFER
 from hwsim.formats import codes
-from hwsim.formats.dense import encode, kept
+from hwsim.formats.dense import encode, kept, stored_folds
+from hwsim.formats.dense_folds import Fold
 from hwsim.formats.operands import act_codes
 from hwsim.formats.weight_stream import Packing
 from hwsim.formats.weight_stream import encode as pack
@@ -53,6 +56,9 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     if dense_gather.gathers(arch):
         gemm = dense_gather.banked(arch, gemm)
     weight, act = operands(gemm)
+    folds = _folds(arch, weight, gemm.name)
+    if len(folds) > 1:
+        return compile_folds(arch, gemm, folds, act_codes(gemm.name, act, arch.numbers))
     matrix = encode(weight, arch.numbers, gemm.name)
     acts = act_codes(gemm.name, act, arch.numbers)
     rows, cols = matrix.row_list(), matrix.col_list()
@@ -99,6 +105,10 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     array = arch.array_as(SystolicConfig)
     if dense_gather.gathers(arch):
         gemm = dense_gather.banked(arch, gemm)
+    if gemm.weight is not None:
+        folds = _folds(arch, gemm.weight, gemm.name)
+        if len(folds) > 1:
+            return count_folds(arch, folds, gemm.N)
     if gemm.weight is None:
         rows, cols = np.arange(gemm.M), np.arange(gemm.K)
     else:
@@ -112,6 +122,14 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
         stored = None if gemm.weight is None else gemm.weight[np.ix_(rows, cols)] != 0
         return count_compressed(arch, stored, *shape, cut=_cut(array, *shape))
     return count_cut(arch, *shape)
+
+
+def _folds(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> list[Fold]:
+    """Folds with lists of their own; none for a design without such lists."""
+    array = arch.array
+    if not (isinstance(array, DenseConfig) and array.fold_lists):
+        return []
+    return stored_folds(weight, array.cols, arch.numbers, name)
 
 
 def _cut(array: SystolicConfig, m: int, k: int, n: int) -> int:

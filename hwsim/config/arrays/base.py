@@ -73,6 +73,8 @@ class ArrayConfig(Config):
     DEPTHS: ClassVar[tuple[str, ...]] = ()
     #: Fields that add hardware and are off by default.
     OPTIONS: ClassVar[tuple[str, ...]] = ()
+    #: Those of them that change what the host streams, and no register.
+    PLANNED: ClassVar[tuple[str, ...]] = ()
     #: Whether PEs find their operands by decoding stored indices.
     decodes_indices: ClassVar[bool] = False
     #: Whether zero activations take fewer cycles: counts then depend on their values.

@@ -35,6 +35,8 @@ class DenseConfig(SystolicConfig):
     }
     DEPTHS: ClassVar[tuple[str, ...]] = ("gather_depth", "acc_depth")
     SPARSITY: ClassVar[str] = "dense"
+    OPTIONS: ClassVar[tuple[str, ...]] = (*SystolicConfig.OPTIONS, "fold_lists")
+    PLANNED: ClassVar[tuple[str, ...]] = ("fold_lists",)
     binary_acts: ClassVar[bool] = True
     stores_zeros: ClassVar[bool] = True
     gathers: ClassVar[tuple[bool, ...]] = (False, True)
@@ -62,6 +64,10 @@ class DenseConfig(SystolicConfig):
     #: Whether nothing switches in the multiplier of a PE where an operand is zero: the registers
     #: before it hold still. Saves energy, no cycle.
     zero_gating: bool = False
+    #: Whether each fold of filters has a gather list of its own: the host leaves out columns that
+    #: are zero in all of its filters, and sends it as a command of its own. Off: one list for the
+    #: layer.
+    fold_lists: bool = False
 
     @model_validator(mode="after")
     def _gathers_where_k_is_on_rows(self) -> Self:
@@ -87,6 +93,14 @@ class DenseConfig(SystolicConfig):
             raise ValueError("carries must be off with gather_depth: banks are filled per command")
         if self.carries and self.decompresses and self.dataflow == "os":
             raise ValueError("carries must be off for dataflow os with compressed weights")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_of_folds(self) -> Self:
+        if self.fold_lists and self.dataflow != "ws":
+            raise ValueError("fold_lists must be off for dataflow os")
+        if self.fold_lists and (self.decompresses or self.gather_depth is not None):
+            raise ValueError("fold_lists must be off with weight_stream bitmask and gather_depth")
         return self
 
     @property
@@ -133,6 +147,8 @@ class DenseConfig(SystolicConfig):
     def machine_beats(self, numbers: NumberConfig) -> tuple[int, int, int]:
         """As of every systolic array; compressed words, and no scratchpad."""
         acts, sums, weights = super().machine_beats(numbers)
+        if self.fold_lists:
+            raise ValueError("fold_lists must be off in a machine: its compiler cuts the lists")
         if self.gather_depth is not None:
             raise ValueError("memory must be absent with gather_depth: act banks feed the array")
         if self.decompresses:

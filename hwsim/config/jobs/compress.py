@@ -288,7 +288,7 @@ class CompressConfig(Config):
 
     #: Name of the checkpoint file.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kind: Literal["dense", "structured", "nonstructured", "nm", "pattern"]
+    kind: Literal["dense", "structured", "punched", "nonstructured", "nm", "pattern"]
     #: Network, by name or path.
     network: str
     #: Data set that trains and tests it.

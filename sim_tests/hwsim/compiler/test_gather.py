@@ -58,6 +58,18 @@ def test_each_chunk_leaves_out_what_its_own_filters_do_not_need():
     assert (nest.bounds, nest.strides, nest.reach) == ((3, 2, 1, 4), (1, 9, 0, 0), 67)
 
 
+def test_lists_of_few_filters_where_they_leave_out_much():
+    """Two folds that read other columns; two that share most of them."""
+    arch = small_machine("gather", **LARGE)
+    weight = np.zeros((32, 32 * 4), np.int64)
+    weight[:8, : 16 * 4] = weight[8:16, 16 * 4 :] = 1
+    weight[16:, : 20 * 4] = 1
+    chunks = chunks_of(arch, weight[:16], ((32, 1),))
+    assert [(c.first, c.m_folds, c.k_folds) for c in chunks] == [(0, 1, 16), (1, 1, 16)]
+    (chunk,) = chunks_of(arch, weight[16:], ((32, 1),))
+    assert (chunk.m_folds, chunk.k_folds) == (2, 20)
+
+
 def test_a_list_that_is_already_there_is_not_loaded_again():
     arch = small_machine("gather")
     weights = weights_of(arch, Constants(arch))

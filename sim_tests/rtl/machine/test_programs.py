@@ -143,6 +143,28 @@ def test_sums_are_carried(simulate, kind, memory, seed):
     check(simulate, *case(arch, seed))
 
 
+def test_block_punched_weights_have_lists_of_their_own(simulate):
+    layers = [
+        {"name": "a", "type": "conv", "M": 24, "R": 3, "relu": True},
+        {"name": "b", "type": "conv", "M": 16, "R": 2, "relu": True},
+        {"name": "c", "type": "fc", "M": 5},
+    ]
+    size = {"channels": 8, "height": 7, "width": 6}
+    raw = {"name": "punched", "input": size, "layers": layers}
+    network, arch, rng = parse(NetworkConfig, raw, "test"), small_machine("gather"), seeded(4)
+    checkpoint = random_checkpoint(rng, network)
+    for weights in checkpoint.layers.values():
+        flat = weights.weight.reshape(len(weights.weight), -1)
+        flat[...] = rng.integers(1, 128, size=flat.shape)
+        for first in range(0, len(flat), arch.array.cols):
+            flat[first : first + arch.array.cols, rng.random(flat.shape[1]) < 0.7] = 0
+    act = rng.integers(-128, 128, size=(1, 8, 7, 6)).astype(np.int8)
+    compiled = compile_network(arch, network, checkpoint)
+    loads = [load for tile in compiled.program.tiles for load in tile.loads]
+    assert sum(load.target == "list" for load in loads) >= 3 + 2 + 1
+    check(simulate, compiled, act, golden.logits(network, checkpoint, act))
+
+
 @pytest.mark.parametrize("kind", ["ws", "os", "pattern", "gather"])
 def test_windows_that_differ_by_direction_and_side(simulate, kind):
     """Padding of TensorFlow's SAME, kernels of one row, a layer of padding alone."""

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from harness.array_bench import assert_equal, chain, pause_factors
-from harness.dense_cases import SHAPES, arch_of, gemm_of, product
+from harness.dense_cases import SHAPES, arch_of, gemm_of, product, punched
 from harness.nm_cases import NUMBERS
 
 from hwsim.arrays.dense import array as dense
@@ -65,6 +65,19 @@ def test_sums_stay_from_one_command_to_the_next(drive, dataflow, design, factor)
     jobs = [dense.compile(arch, gemm_of(rng, arch, shape)) for shape in shapes]
     assert any(len(job.inputs["command"]["keep"]) == 2 for job in jobs)
     check(drive, arch, [*jobs, chain(jobs)], pause_factors(18)[factor])
+
+
+@pytest.mark.parametrize("factor", ["none", "both"])
+@pytest.mark.parametrize("design", [(1, 2, 1), (2, 2, 4, 2), (4, 3, 8, 3)], ids=str)
+@pytest.mark.parametrize("carries", [False, True])
+def test_folds_with_lists_of_their_own(drive, design, carries, factor):
+    arch = arch_of("ws", *design, carries=carries, fold_lists=True)
+    rng = np.random.default_rng(21)
+    shapes = [(int(rng.integers(7, 16)), int(rng.integers(4, 20)), int(rng.integers(1, 7)))
+              for _ in range(6)]  # fmt: skip
+    jobs = [dense.compile(arch, punched(rng, arch, shape)) for shape in shapes]
+    assert any(len(job.inputs["command"]["k_folds"]) > 2 for job in jobs)
+    check(drive, arch, [*jobs, chain(jobs)], pause_factors(22)[factor])
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
