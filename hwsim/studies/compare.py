@@ -30,7 +30,17 @@ from hwsim.sweeps.known import result_of
 from hwsim.sweeps.point import Point
 from hwsim.sweeps.store import Store
 
-__all__ = ["Comparison", "Curve", "Model", "Variant", "load", "model_of", "read_checkpoint", "run"]
+__all__ = [
+    "Comparison",
+    "Curve",
+    "Model",
+    "Variant",
+    "count",
+    "load",
+    "model_of",
+    "read_checkpoint",
+    "run",
+]
 
 #: Kinds of sparsity in words, and the array family that is built for each.
 KINDS = {
@@ -353,16 +363,16 @@ def run(
             for pair in pairs:
                 arch, model = archs[pair.arch], checkpoints[name]
                 progress(f"simulating {name} on {arch.name}")
-                result = _count(known, network, arch, model, config.images)
+                result = count(known, network, arch, model, config.images)
                 cost = None
                 if book is not None:
-                    fitted = _count(known, network, arch, model, config.images, book.technology)
+                    fitted = count(known, network, arch, model, config.images, book.technology)
                     cost = cost_of(book, fitted, logic=arch)
                 variants.append(Variant(models[name], arch, result, cost))
     return Comparison(network, config, dataset, variants)
 
 
-def _count(
+def count(
     store: Store,
     network: NetworkConfig,
     arch: ArchConfig,

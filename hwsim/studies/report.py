@@ -12,8 +12,10 @@ from hwsim.studies import curves, map_picture, map_report, verdict
 from hwsim.studies import pictures as plots
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.compare import Comparison, Variant
+from hwsim.studies.effects import Effects
+from hwsim.studies.effects_report import write_effects
 from hwsim.studies.verdict import BOUNDS, Verdict
-from hwsim.studies.verdict_map import Cell, cells
+from hwsim.studies.verdict_map import MEASURES, Cell, cells
 from hwsim.system.files import staged
 
 __all__ = [
@@ -107,6 +109,7 @@ def write_comparison(
     proofs: list[dict[str, Any]],
     folder: Path,
     found: Sequence[Candidates] = (),
+    effects: Effects | None = None,
 ) -> Path:
     """Write all files of a comparison, or none; return the path of the page.
 
@@ -118,22 +121,29 @@ def write_comparison(
         One record for each RTL run: :func:`hwsim.studies.prove.run`.
     found
         What both sides may choose from under equal budgets, where the study has some.
+    effects
+        The effects that the comparison mixes, where they could be separated.
     """
     judged = cells(found)
     with staged(folder) as inside:
-        document = to_dict(comparison, judged) | {"title": title, "command": command, "rtl": proofs}
+        document = to_dict(comparison, judged, effects)
+        document |= {"title": title, "command": command, "rtl": proofs}
         write_json(inside / "results.json", document)
         write_csv(inside / "results.csv", layer_rows(comparison))
         if judged:
             write_csv(inside / "map.csv", [cell.to_dict() for cell in judged])
             write_csv(inside / "designs.csv", [row for cell in judged for row in cell.choices()])
-        page = _report(comparison, title, command, proofs, inside, found, judged).write(inside)[1]
+        report = _report(comparison, title, command, proofs, inside, found, judged, effects)
+        page = report.write(inside)[1]
     return folder / page.name
 
 
-def to_dict(comparison: Comparison, judged: Sequence[Cell] = ()) -> dict[str, Any]:
-    """Plain data for ``results.json``: variants and verdicts, those of each budget too."""
+def to_dict(
+    comparison: Comparison, judged: Sequence[Cell] = (), effects: Effects | None = None
+) -> dict[str, Any]:
+    """Plain data for ``results.json``: variants and verdicts, those of each budget too, effects."""
     return {
+        **({} if effects is None else {"effects": effects.to_dict()}),
         **({"map": [cell.to_dict() for cell in judged]} if judged else {}),
         "answer": verdict.answer(comparison),
         "supports": verdict.supports(comparison),
@@ -151,6 +161,7 @@ def _report(
     folder: Path,
     found: Sequence[Candidates],
     judged: Sequence[Cell],
+    effects: Effects | None,
 ) -> Report:
     report = Report(title)
     if judged:
@@ -159,11 +170,40 @@ def _report(
     rulings = verdict.verdicts(comparison)
     if rulings:
         report.table(*verdict.winners(rulings))
-    report.text(f"Reproduce with `{command}`. {_terms(comparison)}")
+    report.text(f"Reproduce with `{command}`.")
+    if effects is not None:
+        write_effects(report, comparison, effects, judged)
+    _chosen(report, comparison, judged)
+    _curves(report, comparison, folder)
+    report.heading("Proof in RTL")
+    _proof(report, proofs)
+    report.heading("Every point")
+    for measure in MEASURES if judged else ():
+        report.text(f"What each side chose for each budget, by {measure}:")
+        report.table(*map_report.chosen_table(judged, measure))
+    report.table(*cycles_table(comparison, comparison.variants))
+    report.table(*storage_table(comparison, comparison.variants))
+    if comparison.config.technology is not None:
+        report.table(*silicon_table(comparison, comparison.variants))
+    for variant in comparison.best:
+        report.heading(variant.name)
+        report.text(f"`{variant.arch.name}`: {variant.arch.description}.")
+        for group in variant.result.counts.causes:
+            report.table(*_causes_table(variant, group))
+    return report
+
+
+def _chosen(report: Report, comparison: Comparison, judged: Sequence[Cell]) -> None:
+    """Designs and models chosen: for each budget, and at equal multipliers."""
+    if judged:
+        report.heading("Designs and models chosen, by time")
+        report.table(*map_report.chosen_table(judged, "time"))
+        report.text("The best of each kind of weights on each array:")
+        report.table(*map_report.kinds_table(judged, "time"))
     report.heading("At equal accuracy")
     report.text(
         "The tables show, for each kind of sparsity and width of weights, the smallest model of "
-        "equal accuracy, by stored bits, on each of its designs."
+        f"equal accuracy, by stored bits, on each of its designs. {_terms(comparison)}"
     )
     report.table(*cycles_table(comparison, comparison.short))
     report.table(*storage_table(comparison, comparison.short))
@@ -175,6 +215,9 @@ def _report(
     report.text("\n".join(f"- {line}" for line in verdict.limits(comparison)))
     report.text("Who is ahead at other bounds on accuracy, in points below the baseline:")
     report.table(*_bounds_table(comparison))
+
+
+def _curves(report: Report, comparison: Comparison, folder: Path) -> None:
     report.heading("Accuracy against cost")
     report.text(
         "A line joins the points of a family that no other point of it beats, labelled by how many "
@@ -190,19 +233,6 @@ def _report(
     report.picture(
         plots.speedup_by_layer(comparison, folder), "Speedup over the baseline, by layer"
     )
-    report.heading("Proof in RTL")
-    _proof(report, proofs)
-    report.heading("Every point")
-    report.table(*cycles_table(comparison, comparison.variants))
-    report.table(*storage_table(comparison, comparison.variants))
-    if comparison.config.technology is not None:
-        report.table(*silicon_table(comparison, comparison.variants))
-    for variant in comparison.best:
-        report.heading(variant.name)
-        report.text(f"`{variant.arch.name}`: {variant.arch.description}.")
-        for group in variant.result.counts.causes:
-            report.table(*_causes_table(variant, group))
-    return report
 
 
 def _map(report: Report, found: Sequence[Candidates], judged: Sequence[Cell], folder: Path) -> None:

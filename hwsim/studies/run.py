@@ -14,6 +14,7 @@ from hwsim.report.result import Result
 from hwsim.studies import (
     budgets,
     compare,
+    effects,
     map_report,
     prove,
     published,
@@ -21,6 +22,7 @@ from hwsim.studies import (
     synthetic_report,
 )
 from hwsim.studies import report as compare_report
+from hwsim.studies.effects import Effects
 from hwsim.studies.published_report import published_table, write_published
 from hwsim.studies.verdict import answer, verdicts
 from hwsim.studies.verdict_map import Cell, cells
@@ -69,6 +71,8 @@ class ComparisonStudy(Study):
     proofs: list[dict[str, Any]] = field(default_factory=list)
     #: The verdict at each budget; none where the study has no budgets.
     cells: list[Cell] = field(default_factory=list)
+    #: The effects that the comparison mixes; ``None`` where they cannot be told apart.
+    effects: Effects | None = None
 
     @property
     def passed(self) -> bool:
@@ -92,6 +96,11 @@ class ComparisonStudy(Study):
         summary = map_report.summary_table(self.cells)
         return [
             *([("Under equal budgets of area and bandwidth", *summary)] if self.cells else []),
+            *(
+                [("Cycles per image, one effect at a time", *self.effects.table())]
+                if self.effects is not None
+                else []
+            ),
             (
                 f"{self.title}: the smallest models of equal accuracy",
                 *compare_report.cycles_table(self.comparison, short),
@@ -113,7 +122,7 @@ class ComparisonStudy(Study):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: variants, verdicts, RTL runs, path of the report."""
-        document = compare_report.to_dict(self.comparison, self.cells)
+        document = compare_report.to_dict(self.comparison, self.cells, self.effects)
         return document | {"rtl": self.proofs, "report": str(self.report)}
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -232,11 +241,15 @@ def run(
     if config.study.budgets is not None:
         known = store or folder / "points.sqlite"
         found = budgets.search(comparison, source, known, jobs, progress)
+    progress("separating the effects")
+    separated = effects.measure(comparison, store)
     proofs = []
     if rtl:
         proofs = prove.run(
             comparison, folder / "rtl", jobs=jobs, progress=lambda what: progress(f"proving {what}")
         )
     progress("writing the report")
-    page = compare_report.write_comparison(comparison, config.title, command, proofs, folder, found)
-    return ComparisonStudy(config, page, comparison, proofs, cells(found))
+    page = compare_report.write_comparison(
+        comparison, config.title, command, proofs, folder, found, separated
+    )
+    return ComparisonStudy(config, page, comparison, proofs, cells(found), separated)
