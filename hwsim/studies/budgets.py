@@ -54,6 +54,9 @@ class Candidate:
     shape: str
     slack: float | None
     system: System
+    #: Whether the model is of equal accuracy by the study's rule, and by its plain bound.
+    is_equal: bool
+    is_within: bool
 
     @property
     def side(self) -> str:
@@ -171,7 +174,7 @@ def search(
             with local(evaluate, jobs or os.cpu_count() or 1) as engine:
                 looked = finder.run(sampler, engine)
             progress(f"budgets in {technology}: what feeds them")
-            found.append(_candidates(budgets, book, areas, models, space, known, looked))
+            found.append(_candidates(comparison, book, areas, models, space, known, looked))
     return found
 
 
@@ -192,12 +195,17 @@ def _spaces(
     spaces = {}
     runs = budgets.runs or [ChoicesConfig(**run.model_dump()) for run in comparison.config.runs]
     for number, run in enumerate(runs):
-        weights = [name for name in run.checkpoints if comparison.is_equal(models[name])]
+        weights = [name for name in run.checkpoints if _is_choice(comparison, models[name])]
         if weights:
             spaces[f"run{number}"] = SpaceConfig(
-                arch=run.archs, weights=weights, multipliers=run.multipliers or budgets.multipliers
+                arch=run.archs, weights=weights, multipliers=run.multipliers
             )
     return spaces
+
+
+def _is_choice(comparison: Comparison, model: Model) -> bool:
+    """Whether a model is of equal accuracy by either rule."""
+    return comparison.is_equal(model) or comparison.is_within(model)
 
 
 def _area(book: Book, area: float | str) -> tuple[str, float]:
@@ -208,7 +216,7 @@ def _area(book: Book, area: float | str) -> tuple[str, float]:
 
 
 def _candidates(
-    budgets: BudgetsConfig,
+    comparison: Comparison,
     book: Book,
     areas: dict[str, float],
     models: dict[str, Model],
@@ -225,7 +233,9 @@ def _candidates(
         assert row is not None
         statuses[row.status] += 1
         if row.status == "done" and row.result["area_mm2"] <= most:
-            every += list(_fed(space[number], row.result, models, book, store, most))
+            every += list(_fed(comparison, space[number], row.result, models, book, store, most))
+    budgets = comparison.config.budgets
+    assert budgets is not None
     return Candidates(
         budgets, book.technology, areas, every, list(models.values()), len(looked), looked.ran,
         statuses["bounded"], statuses["invalid"],
@@ -233,6 +243,7 @@ def _candidates(
 
 
 def _fed(
+    comparison: Comparison,
     point: Point,
     measured: dict[str, float],
     models: dict[str, Model],
@@ -250,9 +261,11 @@ def _fed(
     }
     result = result_of(point, store)
     fields = point.fields
+    model = models[fields["weights"]]
     for system in systems(book, point.network, result, logic=point.arch, resident=resident):
         if system.mm2 <= most:
             yield Candidate(
-                models[fields["weights"]], fields["arch"], fields.get("shape", ""),
+                model, fields["arch"], fields.get("shape", ""),
                 fields.get("slack", point.slack), system,
+                comparison.is_equal(model), comparison.is_within(model),
             )  # fmt: skip

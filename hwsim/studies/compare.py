@@ -15,6 +15,7 @@ import numpy as np
 
 from hwsim.checkpoints import find as shipped
 from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.heldout import HeldOut, heldout_of
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study import CompareConfig, PairConfig
 from hwsim.cost import storage
@@ -26,6 +27,7 @@ from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits
 from hwsim.inference.operands import shipped_images
+from hwsim.studies.paired import Paired
 from hwsim.sweeps.known import result_of
 from hwsim.sweeps.point import Point
 from hwsim.sweeps.store import Store
@@ -74,6 +76,8 @@ class Model:
     own: tuple[str, Bits]
     #: Seed that it was trained with.
     seed: int = 0
+    #: Images held out that it gets wrong; ``None``: not on record.
+    heldout: HeldOut | None = None
 
     @property
     def base(self) -> str:
@@ -189,7 +193,38 @@ class Comparison:
         return model.accuracy
 
     def is_equal(self, model: Model, bound: float | None = None) -> bool:
-        """Whether a model is as accurate as the baseline, less ``bound`` points."""
+        """Whether a model is as accurate as the baseline, by the study's rule.
+
+        That is the paired test where the study has its level and both models are on record, else
+        the bound; with ``bound``, in points, it is that one.
+        """
+        level = self.config.accuracy_level
+        if bound is None and level is not None:
+            paired = self.paired(model)
+            if paired is not None:
+                return paired.p > level
+        return self.is_within(model, bound)
+
+    @property
+    def rule(self) -> str:
+        """What makes a model equal, in words."""
+        name = self.baseline.model.name
+        if self.config.accuracy_level is None or self.baseline.model.heldout is None:
+            return f"accuracies within {self.config.accuracy_bound:g} points of {name}"
+        return (
+            f"models that are no worse than {name} by a paired test at a level of "
+            f"{self.config.accuracy_level:g}"
+        )
+
+    def paired(self, model: Model) -> Paired | None:
+        """Compare a model with the baseline, image by image; ``None``: one is not on record."""
+        base = self.baseline.model.heldout
+        if base is None or model.heldout is None or base.images != model.heldout.images:
+            return None
+        return Paired(len(model.heldout.wrong - base.wrong), len(base.wrong - model.heldout.wrong))
+
+    def is_within(self, model: Model, bound: float | None = None) -> bool:
+        """Whether a model is at most so many points below the baseline; the study's by default."""
         points = self.config.accuracy_bound if bound is None else bound
         # accuracies are fractions of thousands of images: far from this apart, or equal
         return self.decides(model) >= self.decides(self.baseline.model) - points - 1e-6
@@ -253,6 +288,7 @@ class Comparison:
             "images": self.config.images,
             "baseline": self.baseline.name,
             "accuracy_bound": self.config.accuracy_bound,
+            "accuracy_level": self.config.accuracy_level,
             "decided_on_heldout": self.is_held_out,
             "chosen": [model.name for model in self.chosen.values()],
             "best": [variant.name for variant in self.best],
@@ -422,4 +458,5 @@ def model_of(name: str, checkpoint: Checkpoint, network: str) -> Model:
         accuracy_heldout=None if heldout is None else 100 * float(heldout),
         own=storage.smallest(checkpoint.source, network),
         seed=int(checkpoint.info.get("recipe", {}).get("seed", 0)),
+        heldout=heldout_of(Path(checkpoint.source)),
     )

@@ -8,7 +8,15 @@ from statistics import median
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.verdict_map import DECODING, MEASURES, SYSTOLIC, Cell, lead
 
-__all__ = ["answer", "chosen_table", "held_fixed", "kinds_table", "spread", "summary_table"]
+__all__ = [
+    "answer",
+    "by_the_bound",
+    "chosen_table",
+    "held_fixed",
+    "kinds_table",
+    "spread",
+    "summary_table",
+]
 
 Table = tuple[list[str], list[list[object]]]
 
@@ -135,6 +143,21 @@ def spread(cells: Sequence[Cell]) -> list[str]:
     else:
         said.append("No verdict depends on the seed.")
     return said
+
+
+def by_the_bound(judged: Sequence[Cell], within: Sequence[Cell]) -> str:
+    """State where another rule for equal accuracy, the plain bound, gives another verdict."""
+    turned = [
+        f"{cell.measure}, {_budget(cell)} ({other.verdict})"
+        for cell, other in zip(judged, within, strict=True)
+        if cell.verdict != other.verdict
+    ]
+    if not turned:
+        return "With the models within the plain bound every verdict is the same."
+    return (
+        f"With the models within the plain bound {len(turned)} of {len(judged)} verdicts differ: "
+        f"{'; '.join(turned)}."
+    )
 
 
 def held_fixed(found: Sequence[Candidates]) -> list[str]:

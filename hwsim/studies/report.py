@@ -19,6 +19,7 @@ from hwsim.studies.verdict_map import MEASURES, Cell, cells
 from hwsim.system.files import staged
 
 __all__ = [
+    "accuracy_table",
     "cycles_table",
     "layer_rows",
     "silicon_table",
@@ -46,6 +47,30 @@ def cycles_table(comparison: Comparison, variants: list[Variant]) -> Table:
         ]
         for v in variants
     ]  # fmt: skip
+    return columns, rows
+
+
+def accuracy_table(comparison: Comparison) -> Table:
+    """Columns and rows on accuracy: each model against the baseline, by both rules."""
+    columns = [
+        "checkpoint", "bits", "factor", "held out %", "points below", "lost", "gained", "p",
+        "by the test", "by the bound",
+    ]  # fmt: skip
+    base, level = comparison.decides(comparison.baseline.model), comparison.config.accuracy_level
+    rows: list[list[object]] = []
+    for model in comparison.models:
+        paired = comparison.paired(model)
+        tested: list[object] = [None] * 3
+        if paired is not None:
+            tested = [paired.lost, paired.gained, f"{paired.p:.4f}"]
+        rows.append(
+            [
+                model.name, model.weight_width, f"{model.factor:.1f}x",
+                f"{comparison.decides(model):.2f}", f"{base - comparison.decides(model):.2f}",
+                *tested, None if paired is None or level is None else paired.p > level,
+                comparison.is_within(model),
+            ]
+        )  # fmt: skip
     return columns, rows
 
 
@@ -205,6 +230,10 @@ def _chosen(report: Report, comparison: Comparison, judged: Sequence[Cell]) -> N
         "The tables show, for each kind of sparsity and width of weights, the smallest model of "
         f"equal accuracy, by stored bits, on each of its designs. {_terms(comparison)}"
     )
+    if any(comparison.paired(model) for model in comparison.models):
+        report.text(_paired_terms(comparison))
+        report.table(*accuracy_table(comparison))
+        report.text("On their designs:")
     report.table(*cycles_table(comparison, comparison.short))
     report.table(*storage_table(comparison, comparison.short))
     if comparison.config.technology is not None:
@@ -244,6 +273,8 @@ def _map(report: Report, found: Sequence[Candidates], judged: Sequence[Cell], fo
         report.picture(path, f"Who is ahead, by which factor, in {technology}")
     report.table(*map_report.summary_table(judged))
     lines = [*map_report.held_fixed(found), *map_report.spread(judged)]
+    if any(each.is_equal != each.is_within for candidates in found for each in candidates.every):
+        lines.append(map_report.by_the_bound(judged, cells(found, within=True)))
     report.text("\n".join(f"- {line}" for line in lines))
 
 
@@ -256,8 +287,7 @@ def _terms(comparison: Comparison) -> str:
     )
     return (
         "Accuracies are those of integer inference, as the checkpoints record them: "
-        f"*equal* is at most {comparison.config.accuracy_bound:g} points below "
-        f"`{comparison.baseline.model.name}`; {decided}. Cycles are for "
+        f"*equal* are {comparison.rule}; {decided}. Cycles are for "
         f"{comparison.config.images} real test images of {comparison.dataset} in one batch; every "
         f"design has {comparison.baseline.arch.array.multipliers} multipliers. *Loading* is what "
         "filling resident "
@@ -281,6 +311,20 @@ def _silicon_terms(comparison: Comparison) -> str:
         "and of fetching weights, input and output from LPDDR4 once per batch; the last columns "
         "are relative to the baseline."
     )
+
+
+def _paired_terms(comparison: Comparison) -> str:
+    """Explain the columns of the paired test, and say where it and the bound disagree."""
+    level, bound = comparison.config.accuracy_level, comparison.config.accuracy_bound
+    decides = "the bound decides" if level is None else f"equal is a p above {level:g}"
+    apart = [m.name for m in comparison.models if comparison.is_equal(m) != comparison.is_within(m)]
+    differ = f"It and the bound disagree on {', '.join(apart)}." if apart else ""
+    return (
+        "*Lost* and *gained* are images held out that only the model, and only the baseline, gets "
+        "wrong; *p* is the chance of losing so many or more of them if both are equally good "
+        f"(McNemar's test, exact and one-sided); {decides}. *By the bound*: at most {bound:g} "
+        f"points below. {differ}"
+    ).strip()
 
 
 def _bounds_table(comparison: Comparison) -> Table:

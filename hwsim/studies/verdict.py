@@ -140,8 +140,7 @@ def answer(comparison: Comparison) -> str:
     where = (
         f"On {comparison.network.name} and {comparison.dataset}, with "
         f"{comparison.config.images} images, {comparison.baseline.arch.array.multipliers} "
-        f"multipliers, and accuracies within {comparison.config.accuracy_bound:g} points of "
-        f'{comparison.baseline.model.name}, the thesis that "{THESIS}" is'
+        f'multipliers, and {comparison.rule}, the thesis that "{THESIS}" is'
     )
     rulings = verdicts(comparison)
     if not rulings:

@@ -139,9 +139,15 @@ def lead(factor: float) -> str:
     return f"a tie ({side}, {times:.2f}x)" if _ahead(factor) == "a tie" else f"{side}, {times:.2f}x"
 
 
-def cells(found: Sequence[Candidates]) -> list[Cell]:
-    """Every cell of the map."""
-    return [cell for candidates in found for cell in _cells(candidates)]
+def cells(found: Sequence[Candidates], *, within: bool = False) -> list[Cell]:
+    """Every cell of the map.
+
+    Parameters
+    ----------
+    within
+        Take the models within the study's plain bound, whatever its rule.
+    """
+    return [cell for candidates in found for cell in _cells(candidates, within)]
 
 
 def _ahead(factor: float) -> str:
@@ -150,18 +156,19 @@ def _ahead(factor: float) -> str:
     return SYSTOLIC if factor > 1 else DECODING
 
 
-def _cells(candidates: Candidates) -> Iterator[Cell]:
+def _cells(candidates: Candidates, within: bool) -> Iterator[Cell]:
     config, every = candidates.config, candidates.every
     if not every:
         return
     systems = [each.system for each in every]
     mm2, images = (np.array([getattr(s, name) for s in systems]) for name in ("mm2", "images"))
+    equal = np.array([each.is_within if within else each.is_equal for each in every])
     is_cold = np.array([s.is_cold for s in systems])
     sides, kinds, seeds = _by_side(every), _by_kind(every), _by_seed(candidates)
     first = seeds[0]
     costs = {bandwidth: candidates.costs(bandwidth) for bandwidth in config.bandwidths}
     for state, batch, (area, limit) in product(STATES, config.batches, candidates.areas.items()):
-        fits = (mm2 <= limit) & (batch % images == 0)
+        fits = (mm2 <= limit) & (batch % images == 0) & equal
         if state == "cold":
             fits &= is_cold
         for bandwidth, measure in product(config.bandwidths, MEASURES):

@@ -17,17 +17,17 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 class ChoicesConfig(RunsConfig):
-    """Models and designs of one side or kind, in shapes of so many multipliers."""
+    """Models and designs of one side or kind."""
 
-    #: In place of those of all.
+    #: Each design in every shape of so many multipliers. Absent: as it is.
     multipliers: Annotated[list[Positive], Field(min_length=1)] | None = None
 
 
 class BudgetsConfig(Config):
     """Area and bandwidth that each side may spend, in every combination, and its choices.
 
-    Each side takes of its designs, in all shapes of so many multipliers, and of its models of equal
-    accuracy the best for each combination and measure.
+    Each side takes of its designs and of its models of equal accuracy the best for each combination
+    and measure.
     """
 
     #: Total area: mm2, or a design whose area it is, with its memories.
@@ -41,8 +41,8 @@ class BudgetsConfig(Config):
     #: Images that a design may run together, where their number divides the batch: fewer at a time
     #: need less room for maps, and load weights more often. Absent: ``batches``.
     groups: Annotated[list[Positive], Field(min_length=1)] | None = None
-    #: Multipliers of the designs, which are taken in every shape of so many.
-    multipliers: Annotated[list[Positive], Field(min_length=1)]
+    #: Of the study's designs, where ``runs`` is absent.
+    multipliers: Annotated[list[Positive], Field(min_length=1)] | None = None
     #: Fractions of cycles, and of words on each stream, that smaller memories may lose.
     slacks: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = Field(
         default_factory=lambda: [0.01]
@@ -51,6 +51,12 @@ class BudgetsConfig(Config):
     technologies: Annotated[list[Name], Field(min_length=1)] | None = None
     #: Models and designs to choose from. Absent: those of the study.
     runs: Annotated[list[ChoicesConfig], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _multipliers_are_given_once(self) -> Self:
+        if self.runs is not None and self.multipliers is not None:
+            raise ValueError("multipliers must be absent with runs, each of which has its own")
+        return self
 
     @model_validator(mode="after")
     def _lists_each_once(self) -> Self:

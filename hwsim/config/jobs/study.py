@@ -59,6 +59,10 @@ class CompareConfig(Config):
     baseline: PairConfig
     #: Accuracy is equal where it is at most this far below the baseline's (points of per cent).
     accuracy_bound: Annotated[float, Field(gt=0, le=100)] = 0.2
+    #: Level of a paired test on the images held out (McNemar's, exact, one-sided): with it a model
+    #: is equal where the test does not find it worse than the baseline, and the bound stands beside
+    #: it. Models that are not on record are judged by the bound.
+    accuracy_level: Annotated[float, Field(gt=0, lt=1)] | None = None
     #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. ``null``:
     #: the study is about cycles and bits alone.
     technology: str | None = "sg13g2"

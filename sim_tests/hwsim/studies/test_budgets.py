@@ -33,10 +33,17 @@ def section(paths):
         "areas": AREAS,
         "bandwidths": [0.5, None],
         "batches": [1, 2],
-        "multipliers": [64],
         "runs": [
-            {"checkpoints": [dense, quarter], "archs": ["dense_8x8_ws", "dense_8x8_os"]},
-            {"checkpoints": [tenth, other, poor], "archs": ["csc_8x8"]},
+            {
+                "checkpoints": [dense, quarter],
+                "archs": ["dense_8x8_ws", "dense_8x8_os"],
+                "multipliers": [64],
+            },
+            {
+                "checkpoints": [tenth, other, poor],
+                "archs": ["csc_8x8"],
+                "multipliers": [64],
+            },
         ],
     }
 
@@ -176,7 +183,7 @@ def test_without_a_model_of_equal_accuracy_nothing_is_searched(tmp_path):
     cases = [Case("dense"), Case("poor", "nonstructured", 0.1, heldout=0.5)]
     paths = [str(tmp_path / f"{case.name}.safetensors") for case in cases]
     asked = {
-        "areas": [10], "bandwidths": [None], "batches": [1], "multipliers": [64],
+        "areas": [10], "bandwidths": [None], "batches": [1],
         "runs": [{"checkpoints": [paths[1]], "archs": ["csc_8x8"]}],
     }  # fmt: skip
     config, path = study(tmp_path, cases, budgets=asked)
@@ -192,6 +199,10 @@ def test_without_a_model_of_equal_accuracy_nothing_is_searched(tmp_path):
         ({"bandwidths": [0]}, "greater than 0"),
         ({"batches": []}, "at least 1 item"),
         ({"multipliers": [64, 64]}, "multipliers must list each one once"),
+        (
+            {"runs": [{"checkpoints": ["dense"], "archs": ["csc_8x8"]}]},
+            "multipliers must be absent with runs",
+        ),
     ],
 )
 def test_a_bad_budget_is_refused_in_one_line(tmp_path, change, said):
