@@ -1,9 +1,10 @@
 """Logic of the parts of every design that ships, and how near the composed area comes.
 
 ``python benchmarks/parts.py`` elaborates the parts of all designs in ``configs/arch`` and
-``configs/machine``, and of those that the sweeps in ``configs/sweep`` measure, synthesizes with
-Yosys what ``build/synth/cache`` lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is current
-when the command changes nothing.
+``configs/machine``, and of those that the sweeps in ``configs/sweep`` measure and the studies in
+``configs/study`` search under equal budgets, synthesizes with Yosys what ``build/synth/cache``
+lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is current when the command changes
+nothing.
 
 Two others hold the record to something, and write tables of ``docs/silicon.md``: ``--check``
 synthesizes a dozen designs whole, and compares composed areas with theirs, memories apart
@@ -21,6 +22,7 @@ from common import ROOT, publish
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.study import CompareConfig, StudyConfig
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.parts import (
     ClockConfig,
@@ -35,6 +37,7 @@ from hwsim.cost.memories import build, process
 from hwsim.rtl.synth.clock import measure_clock
 from hwsim.rtl.synth.parts import measure
 from hwsim.rtl.synth.yosys import synthesize_array
+from hwsim.studies import budgets
 from hwsim.sweeps.space import Space
 from hwsim.system.files import write_text_atomic
 
@@ -42,10 +45,10 @@ TECHNOLOGY = "sg13g2"
 PAGE = ROOT / "configs" / "parts" / f"{TECHNOLOGY}.yaml"
 CACHE = ROOT / "build" / "synth" / "cache"
 HEAD = f"""\
-# Logic of the parts of all designs that ship, and of those that sweeps measure, as synthesized to
-# {TECHNOLOGY} (typical; um2, ns), memories apart. `python benchmarks/parts.py` writes this file. A
-# part is a module of a small design of the same kind: its key is that design's digest and the
-# module's path.
+# Logic of the parts of all designs that ship, and of those that sweeps and studies search, as
+# synthesized to {TECHNOLOGY} (typical; um2, ns), memories apart. `python benchmarks/parts.py`
+# writes it. A part is a module of a small design of the same kind: its key is that design's digest
+# and the module's path.
 """
 
 #: Designs that are synthesized whole: every family, dataflow and code, small ones where whole ones
@@ -65,12 +68,16 @@ def designs() -> list[ArchConfig]:
 
 
 def searched() -> list[ArchConfig]:
-    """Designs of the sweeps that ship and measure silicon."""
+    """Designs of the sweeps that ship and measure silicon, and of studies under equal budgets."""
     found = {}
     for path in sorted((CONFIGS / "sweep").glob("*.yaml")):
         sweep = SweepConfig.read(path)
         points = Space(sweep, str(path)) if sweep.technology == TECHNOLOGY else ()
         found |= {point.arch.digest: point.arch for point in points if point.arch is not None}
+    for path in sorted((CONFIGS / "study").glob("*.yaml")):
+        study = StudyConfig.read(path).study
+        if isinstance(study, CompareConfig):
+            found |= {arch.digest: arch for arch in budgets.designs(study)}
     return list(found.values())
 
 

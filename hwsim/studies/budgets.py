@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig
 from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
+from hwsim.config.jobs.study import CompareConfig
 from hwsim.config.jobs.sweep import BoundConfig, SpaceConfig, SweepConfig
 from hwsim.cost.book import Book
 from hwsim.cost.system import System, systems, time_of
@@ -28,7 +29,7 @@ from hwsim.sweeps.samplers.choose import sampler_of
 from hwsim.sweeps.space import Space
 from hwsim.sweeps.store import Store
 
-__all__ = ["SIDES", "Candidate", "Candidates", "search", "side_of"]
+__all__ = ["SIDES", "Candidate", "Candidates", "designs", "search", "side_of"]
 
 #: Organisations of an array that stand against each other.
 SIDES = ("systolic", "decompressor", "index-decoding")
@@ -192,15 +193,38 @@ def _models(comparison: Comparison, budgets: BudgetsConfig) -> dict[str, Model]:
 def _spaces(
     comparison: Comparison, budgets: BudgetsConfig, models: dict[str, Model]
 ) -> dict[str, SpaceConfig]:
+    """Space of each run that has a model of equal accuracy by either rule."""
     spaces = {}
-    runs = budgets.runs or [ChoicesConfig(**run.model_dump()) for run in comparison.config.runs]
-    for number, run in enumerate(runs):
+    for number, run in enumerate(_runs(comparison.config, budgets)):
         weights = [name for name in run.checkpoints if _is_choice(comparison, models[name])]
         if weights:
             spaces[f"run{number}"] = SpaceConfig(
                 arch=run.archs, weights=weights, multipliers=run.multipliers
             )
     return spaces
+
+
+def designs(config: CompareConfig) -> list[ArchConfig]:
+    """Every design that the sides of a study may choose, whatever the models."""
+    if config.budgets is None:
+        return []
+    spaces = {
+        f"run{number}": SpaceConfig(arch=run.archs, multipliers=run.multipliers)
+        for number, run in enumerate(_runs(config, config.budgets))
+    }
+    sweep = SweepConfig(
+        name="designs", network=[config.network], runs=spaces,
+        objectives={"cycles": "min", "bits": "min"},
+    )  # fmt: skip
+    points = Space(sweep, "study")
+    return [point.arch for point in points if point.arch is not None]
+
+
+def _runs(config: CompareConfig, budgets: BudgetsConfig) -> list[ChoicesConfig]:
+    """Models and designs to choose from."""
+    return budgets.runs or [
+        ChoicesConfig(**run.model_dump(), multipliers=budgets.multipliers) for run in config.runs
+    ]
 
 
 def _is_choice(comparison: Comparison, model: Model) -> bool:

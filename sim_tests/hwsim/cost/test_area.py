@@ -8,12 +8,14 @@ import hwsim
 from hwsim import InputError
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.study import CompareConfig, StudyConfig
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.parts import PartsConfig, clock_probe, keys_of, probe_of
 from hwsim.contract.parts import Part, linear, places
 from hwsim.cost.area import area
 from hwsim.cost.book import Book
 from hwsim.cost.memories import process
+from hwsim.studies import budgets
 from hwsim.sweeps.space import Space
 
 RECORD = PartsConfig.read("sg13g2")
@@ -68,20 +70,28 @@ def is_small(design):
     return sum(memory.bits for memory in arch.array.memories(arch.numbers)) <= 1 << 23
 
 
-def test_every_design_of_a_shipped_sweep_is_on_record():
-    corners = process("sg13g2").corners
+def searched():
+    """Designs of the sweeps that ship and measure silicon, and of studies under equal budgets."""
+    found = {}
     for path in sorted((CONFIGS / "sweep").glob("*.yaml")):
         sweep = SweepConfig.read(path)
-        if sweep.technology != "sg13g2":
-            continue
-        space = Space(sweep, str(path))
-        archs = {point.arch.digest: point.arch for point in space if point.arch is not None}
-        assert archs
-        for arch in archs.values():
-            for part, key in keys_of(arch):
-                assert key in RECORD.parts, f"{arch.name} {part}: python benchmarks/parts.py"
-            for corner in corners:
-                assert f"{clock_probe(arch).digest} {corner}" in RECORD.clocks, arch.name
+        points = Space(sweep, str(path)) if sweep.technology == "sg13g2" else ()
+        found |= {point.arch.digest: point.arch for point in points if point.arch is not None}
+    for path in sorted((CONFIGS / "study").glob("*.yaml")):
+        study = StudyConfig.read(path).study
+        if isinstance(study, CompareConfig):
+            found |= {arch.digest: arch for arch in budgets.designs(study)}
+    assert found
+    return list(found.values())
+
+
+def test_every_design_that_a_shipped_sweep_or_study_searches_is_on_record():
+    corners = process("sg13g2").corners
+    for arch in searched():
+        for part, key in keys_of(arch):
+            assert key in RECORD.parts, f"{arch.name} {part}: python benchmarks/parts.py"
+        for corner in corners:
+            assert f"{clock_probe(arch).digest} {corner}" in RECORD.clocks, arch.name
 
 
 @pytest.mark.parametrize("design", [*filter(is_small, DESIGNS)])
@@ -103,12 +113,8 @@ def test_the_record_is_of_this_rtl(design):
 
 
 def test_nothing_else_is_on_record():
-    """Designs that ship, and those of sweeps that do."""
-    archs = [ArchConfig.read(design) for design in DESIGNS]
-    for path in sorted((CONFIGS / "sweep").glob("*.yaml")):
-        sweep = SweepConfig.read(path)
-        points = Space(sweep, str(path)) if sweep.technology == "sg13g2" else ()
-        archs += [point.arch for point in points if point.arch is not None]
+    """Designs that ship, and those that sweeps and studies which do search."""
+    archs = [*(ArchConfig.read(design) for design in DESIGNS), *searched()]
     assert set(RECORD.parts) <= {key for arch in archs for _, key in keys_of(arch)}
     known = {clock_probe(arch).digest for arch in archs}
     assert {key.split(" ")[0] for key in RECORD.clocks} <= known
