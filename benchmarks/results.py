@@ -2,7 +2,7 @@
 
 ``python benchmarks/results.py`` prints the table of all shipped checkpoints, each row with the
 command that makes it. ``--write`` puts this table, and the answers of the studies in
-``build/study``, between the marks of these pages, and copies the README's picture from its study;
+``build/study``, between the marks of these pages, and copies the pages' pictures from them;
 text outside of the marks stays, and a study that was not run here keeps its tables.
 """
 
@@ -36,9 +36,12 @@ __all__ = ["Row", "compression", "main", "replaced", "rows"]
 PAGE = ROOT / "docs" / "results.md"
 PAGES = (PAGE, ROOT / "docs" / "large-networks.md", ROOT / "README.md")
 
-#: Picture in the README, and the file of a study that it is a copy of.
-PICTURE = ROOT / "docs" / "pictures" / "lenet5_accuracy_by_cycles.svg"
-PICTURE_SOURCE = ROOT / "build" / "study" / "lenet5" / "accuracy_by_cycles.svg"
+#: Pictures of the pages, and the files of studies that they are copies of.
+PICTURES = {
+    "lenet5_accuracy_by_cycles.svg": "lenet5/accuracy_by_cycles.svg",
+    "lenet5_map_sg13g2.svg": "lenet5_map/map_sg13g2.svg",
+    "lenet5_map_45nm.svg": "lenet5_map/map_45nm.svg",
+}
 
 #: Their formats are tried beside those without an array.
 DESIGNS = storage.designs_of(64)
@@ -152,8 +155,9 @@ class Row:
         ]
 
 
-#: Headings of a study's report: what is copied begins at the first and ends before the last.
-FIRST, LAST = "## At equal accuracy", "## Accuracy against cost"
+#: Heading that every report of a comparison has, and beginnings of those whose parts are copied.
+EQUAL = "## At equal accuracy"
+COPIED = ("## Effects", EQUAL, "## What the", "## Every budget")
 
 COLUMNS = [
     "command", "stays", "weights left", "factor", "bits", "test %", "held out %", "loss",
@@ -194,7 +198,7 @@ def studies() -> Iterator[tuple[str, str]]:
         report = ROOT / "build" / "study" / config.name / "report.md"
         text = report.read_text() if report.is_file() else ""
         # one of an earlier version has other headings
-        if isinstance(config.study, CompareConfig) and FIRST in text and LAST in text:
+        if isinstance(config.study, CompareConfig) and EQUAL in text:
             document = json.loads(report.with_name("results.json").read_text())
             yield f"study {config.name}", _findings(text)
             yield f"study {config.name} in short", _short(text, document)
@@ -217,8 +221,10 @@ def main() -> int:
         for name, part in parts.items():
             page = replaced(page, name, part)
         write_text_atomic(path, page)
-    if PICTURE_SOURCE.is_file():
-        shutil.copyfile(PICTURE_SOURCE, PICTURE)
+    for name, source in PICTURES.items():
+        made = ROOT / "build" / "study" / source
+        if made.is_file():
+            shutil.copyfile(made, ROOT / "docs" / "pictures" / name)
     return 0
 
 
@@ -242,10 +248,13 @@ def _words(layer: dict[str, Any]) -> list[str]:
 
 
 def _opening(report: str) -> list[str]:
-    """Paragraphs of a study's report between its title and its terms: answer, table of winners."""
+    """Paragraphs of a study's report between its title and its terms: answers and their tables.
+
+    Pictures are left out: a page names its own copies of them.
+    """
     paragraphs = report.split("\n\n")
     end = next(n for n, text in enumerate(paragraphs) if text.startswith("Reproduce with"))
-    return paragraphs[1:end]
+    return [text for text in paragraphs[1:end] if not text.startswith("![")]
 
 
 def _tables(report: str) -> str:
@@ -257,8 +266,9 @@ def _tables(report: str) -> str:
 
 
 def _findings(report: str) -> str:
-    """Answer, winners, proofs and the part on equal accuracy of a report; headings one lower."""
-    part = report[report.index(FIRST) : report.index(LAST)]
+    """Answers, proofs, effects, what was chosen at equal accuracy, all budgets; headings lower."""
+    sections = re.split(r"(?m)^(?=## )", report)
+    part = "".join(section for section in sections if section.startswith(COPIED))
     proved = re.search(r"(?m)^\d+ of \d+ runs of real layers.*$", report)
     lines = [*_opening(report), *([proved[0]] if proved else [])]
     return "\n\n".join([*lines, re.sub(r"(?m)^##", "####", part.strip())])

@@ -14,6 +14,7 @@ __all__ = [
     "chosen_table",
     "held_fixed",
     "kinds_table",
+    "map_table",
     "spread",
     "summary_table",
 ]
@@ -106,6 +107,21 @@ def chosen_table(cells: Sequence[Cell], measure: str) -> Table:
     return columns, rows
 
 
+def map_table(cells: Sequence[Cell], technology: str) -> Table:
+    """Columns and rows of the map of a technology: factors, a column per area and bandwidth."""
+    own = [cell for cell in cells if cell.technology == technology]
+    budgets = dict.fromkeys((cell.mm2, cell.bandwidth) for cell in own)
+    columns = [f"{technology}: measure, images, weights"]
+    columns += [f"{mm2:.3g} mm2, {_rate(bandwidth)}" for mm2, bandwidth in budgets]
+    rows: dict[str, list[object]] = {}
+    for cell in own:
+        images = "1 image" if cell.batch == 1 else f"{cell.batch} images"
+        name = f"{cell.measure}, {images}, {cell.state}"
+        shown = cell.verdict if cell.factor is None else lead(cell.factor)
+        rows.setdefault(name, [name]).append(shown + ("*" if cell.depends_on_seed else ""))
+    return columns, list(rows.values())
+
+
 def kinds_table(cells: Sequence[Cell], measure: str) -> Table:
     """Columns and rows of the best of each kind of weights on each side: a column per budget."""
     some = [cell for cell in cells if cell.measure == measure]
@@ -188,8 +204,12 @@ def held_fixed(found: Sequence[Candidates]) -> list[str]:
 
 def _budget(cell: Cell) -> str:
     """Budget of a cell in words."""
-    rate = "unlimited" if cell.bandwidth is None else f"{cell.bandwidth:g} B/cycle"
-    return f"{cell.technology}, {cell.mm2:.3g} mm2, {rate}, batch {cell.batch}, {cell.state}"
+    where = f"{cell.technology}, {cell.mm2:.3g} mm2, {_rate(cell.bandwidth)}"
+    return f"{where}, batch {cell.batch}, {cell.state}"
+
+
+def _rate(bandwidth: float | None) -> str:
+    return "no limit" if bandwidth is None else f"{bandwidth:g} B/cycle"
 
 
 def _unit(measure: str) -> str:

@@ -15,7 +15,7 @@ from hwsim.studies.compare import Comparison, Variant
 from hwsim.studies.effects import Effects
 from hwsim.studies.effects_report import write_effects
 from hwsim.studies.verdict import BOUNDS, Verdict
-from hwsim.studies.verdict_map import MEASURES, Cell, cells
+from hwsim.studies.verdict_map import Cell, cells
 from hwsim.system.files import staged
 
 __all__ = [
@@ -202,10 +202,15 @@ def _report(
     _curves(report, comparison, folder)
     report.heading("Proof in RTL")
     _proof(report, proofs)
+    if judged:
+        report.heading("Every budget")
+        report.text(
+            "Who is ahead, by which factor. A star: it depends on the seed. `map.csv` and "
+            "`designs.csv` have what was chosen by every measure, with its cost."
+        )
+        for candidates in found:
+            report.table(*map_report.map_table(judged, candidates.technology))
     report.heading("Every point")
-    for measure in MEASURES if judged else ():
-        report.text(f"What each side chose for each budget, by {measure}:")
-        report.table(*map_report.chosen_table(judged, measure))
     report.table(*cycles_table(comparison, comparison.variants))
     report.table(*storage_table(comparison, comparison.variants))
     if comparison.config.technology is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
+from harness.study_cases import Case, study
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
-from hwsim.checkpoints.heldout import RECORD, digest, heldout_of, read
+from hwsim.checkpoints.heldout import RECORD, HeldOut, digest, heldout_of, read
 from hwsim.errors import InputError
+from hwsim.studies import compare, report
 from hwsim.studies.paired import Paired
 
 
@@ -55,3 +58,60 @@ def test_a_record_that_is_none_is_refused_with_its_line(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match=r"heldout\.csv: line 2"):
         read(path)
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory):
+    """A study with a level: its baseline misses 20 of 5,000, others what the case's name says."""
+    wrong = {
+        "dense": range(20),
+        # 8 more, none of them gained: 2^-8 is less than any level here
+        "worse": range(28),
+        # 12 more, but it differs in many: the bound refuses it, the test does not
+        "other": range(100, 132),
+        # no record: the bound decides
+        "unknown": None,
+    }
+    heldout = {"dense": 0.996, "worse": 0.9944, "other": 0.9936, "unknown": 0.995}
+    kinds = {"dense": "dense", "worse": "structured", "other": "nonstructured"}
+    cases = [
+        Case(name, kinds.get(name, "structured"), heldout=heldout[name], test=0.99)
+        for name in wrong
+    ]
+    config, path = study(tmp_path_factory.mktemp("study"), cases, accuracy_level=0.05)
+    comparison = compare.run(config, str(path))
+    known = {
+        name: None if missed is None else HeldOut(5000, frozenset(missed))
+        for name, missed in wrong.items()
+    }
+    variants = [
+        replace(v, model=replace(v.model, heldout=known[v.model.name])) for v in comparison.variants
+    ]
+    return replace(comparison, variants=variants)
+
+
+def test_the_test_decides_where_it_can_and_the_bound_stands_beside(tested):
+    models = {model.name: model for model in tested.models}
+    assert {name: tested.is_equal(model) for name, model in models.items()} == {
+        "dense": True, "worse": False, "other": True, "unknown": True,
+    }  # fmt: skip
+    assert {name: tested.is_within(model) for name, model in models.items()} == {
+        "dense": True, "worse": True, "other": False, "unknown": True,
+    }  # fmt: skip
+    assert tested.paired(models["worse"]) == Paired(8, 0)
+    assert tested.paired(models["other"]) == Paired(32, 20)
+    assert tested.paired(models["unknown"]) is None
+    # a bound that is asked for decides alone
+    assert not tested.is_equal(models["other"], 0.1)
+
+
+def test_a_report_shows_both_rules_and_where_they_disagree(tested, tmp_path):
+    columns, rows = report.accuracy_table(tested)
+    shown = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    assert (shown["worse"]["by the test"], shown["worse"]["by the bound"]) == (False, True)
+    assert shown["other"]["p"] == f"{Paired(32, 20).p:.4f}"
+    assert shown["unknown"]["p"] is None
+    page = report.write_comparison(tested, "Tiny", "hwsim study", [], tmp_path)
+    text = page.with_suffix(".md").read_text()
+    assert "disagree on worse, other." in text
+    assert "no worse than dense by a paired test at a level of 0.05" in text
