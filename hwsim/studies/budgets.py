@@ -55,6 +55,8 @@ class Candidate:
     shape: str
     slack: float | None
     system: System
+    #: Copies of it that run side by side, each its own images.
+    copies: int
     #: Whether the model is of equal accuracy by the study's rule, and by its plain bound.
     is_equal: bool
     is_within: bool
@@ -65,9 +67,31 @@ class Candidate:
         return side_of(self.system.arch)
 
     @property
+    def mm2(self) -> float:
+        """Area of all copies."""
+        return self.copies * self.system.mm2
+
+    @property
+    def images(self) -> int:
+        """Images that are run together."""
+        return self.copies * self.system.images
+
+    @property
+    def layer_times(self) -> list[float]:
+        """Time per image of each layer, us, where nothing waits for memories."""
+        times: list[float] = (self.system.cycles / self.system.mhz / self.images).tolist()
+        return times
+
+    @property
+    def design(self) -> str:
+        """Design in words."""
+        several = f"{self.copies} of " if self.copies > 1 else ""
+        return f"{several}{self.arch} {self.shape}".strip()
+
+    @property
     def name(self) -> str:
         """Model and design in words."""
-        return f"{self.model.name} on {self.arch} {self.shape}"
+        return f"{self.model.name} on {self.design}"
 
 
 @dataclass(frozen=True)
@@ -101,14 +125,17 @@ class Candidates:
         """Cost per image of every candidate, by measure; ``storage`` is that of the model."""
         rate = np.inf if bandwidth is None else bandwidth * self.config.clock_mhz
         systems = [candidate.system for candidate in self.every]
+        copies = np.array([candidate.copies for candidate in self.every], float)
         images = np.array([system.images for system in systems], float)
         front, rest, weights, maps = self._layers
         ahead = np.array([system.supply == "prefetched" for system in systems])
-        time = time_of(front, rest, weights / rate, maps / rate, ahead)
+        # of copies that run side by side each has its share of the bandwidth
+        share = (rate / copies)[:, None]
+        time = time_of(front, rest, weights / share, maps / share, ahead)
         active = np.array([system.active for system in systems])
         waits = np.array([system.idle for system in systems]) * (time - (front + rest).sum(axis=1))
         return {
-            "time": time / images,
+            "time": time / images / copies,
             "energy": (active + waits) / 1e6 / images,
             "traffic": (weights + maps).sum(axis=1) / images,
             "storage": np.array([system.bits / 8 for system in systems]),
@@ -177,6 +204,12 @@ def search(
             progress(f"budgets in {technology}: what feeds them")
             found.append(_candidates(comparison, book, areas, models, space, known, looked))
     return found
+
+
+def _copies(budgets: BudgetsConfig, system: System) -> list[int]:
+    """Numbers of copies that a batch can be spread over, each with as many images at once."""
+    rounds = [batch // system.images for batch in budgets.batches if batch % system.images == 0]
+    return [n for n in range(1, max(rounds, default=0) + 1) if any(r % n == 0 for r in rounds)]
 
 
 def _models(comparison: Comparison, budgets: BudgetsConfig) -> dict[str, Model]:
@@ -278,6 +311,8 @@ def _fed(
     """A point with all that may feed it, where that is no larger than ``most``."""
     assert point.arch is not None
     assert point.network is not None
+    budgets = comparison.config.budgets
+    assert budgets is not None
     resident = {
         name.removeprefix(RESIDENT): int(depth)
         for name, depth in measured.items()
@@ -287,9 +322,11 @@ def _fed(
     fields = point.fields
     model = models[fields["weights"]]
     for system in systems(book, point.network, result, logic=point.arch, resident=resident):
-        if system.mm2 <= most:
+        for copies in _copies(budgets, system):
+            if copies * system.mm2 > most:
+                break
             yield Candidate(
                 model, fields["arch"], fields.get("shape", ""),
                 fields.get("slack", point.slack), system,
-                comparison.is_equal(model), comparison.is_within(model),
+                copies, comparison.is_equal(model), comparison.is_within(model),
             )  # fmt: skip

@@ -229,14 +229,7 @@ def at_equal_area(comparison: Comparison, cell: Cell) -> dict[str, list[Ratio]]:
         if dense is None or choice is None:
             continue
         before, after = (
-            dict(
-                zip(
-                    names,
-                    c.candidate.system.cycles / c.candidate.system.mhz / c.candidate.system.images,
-                    strict=True,
-                )
-            )
-            for c in (dense, choice)
+            dict(zip(names, each.candidate.layer_times, strict=True)) for each in (dense, choice)
         )
         found[choice.candidate.name] = ratios(comparison, choice.candidate.model, before, after)
     return found

@@ -99,9 +99,10 @@ def chosen_table(cells: Sequence[Cell], measure: str) -> Table:
                 continue
             system = choice.candidate.system
             row += [
-                f"{choice.candidate.arch} {choice.candidate.shape}, weights {system.supply}, maps "
-                f"{'inside' if system.holds_maps else 'outside'}, {system.images} at once",
-                choice.candidate.model.name, f"{system.mm2:.2f}", f"{choice.cost:,.2f}",
+                f"{choice.candidate.design}, weights {system.supply}, maps "
+                f"{'inside' if system.holds_maps else 'outside'}, "
+                f"{choice.candidate.images} at once",
+                choice.candidate.model.name, f"{choice.candidate.mm2:.2f}", f"{choice.cost:,.2f}",
             ]  # fmt: skip
         rows.append(row)
     return columns, rows
@@ -184,8 +185,9 @@ def held_fixed(found: Sequence[Candidates]) -> list[str]:
         f"and a bandwidth to the memory outside, in bytes per cycle of {config.clock_mhz:g} MHz: "
         "one clock for all, while each array computes at its own.",
         "Each side chooses the model, the design and its shape, how far memories are shrunk, how "
-        "many images are run together, where weights come from (streamed, kept, prefetched, "
-        "resident, or held in the PEs of an index-decoding array), and whether maps stay inside.",
+        "many images are run together, on how many copies of the design side by side, where "
+        "weights come from (streamed, kept, prefetched, resident, or held in the PEs of an "
+        "index-decoding array), and whether maps stay inside.",
         "Alike on both sides: maps are those of the unpruned network in 8 bits; a buffer is as "
         "wide as the beats that it feeds; engines, transposers and the postprocess are not in the "
         "area; the memory outside takes 8 pJ per bit, and has no latency.",

@@ -44,13 +44,14 @@ class Choice:
             "model": chosen.model.name,
             "design": chosen.arch,
             "shape": chosen.shape,
-            "multipliers": system.arch.array.multipliers,
+            "copies": chosen.copies,
+            "multipliers": chosen.copies * system.arch.array.multipliers,
             "weights_from": system.supply,
             "maps": "inside" if system.holds_maps else "outside",
-            "images_together": system.images,
+            "images_together": chosen.images,
             "slack": chosen.slack,
-            "used_mm2": system.mm2,
-            "memories_mm2": system.memories_mm2,
+            "used_mm2": chosen.mm2,
+            "memories_mm2": chosen.copies * system.memories_mm2,
             "mhz": system.mhz,
             "cost": self.cost,
         }
@@ -161,7 +162,7 @@ def _cells(candidates: Candidates, within: bool) -> Iterator[Cell]:
     if not every:
         return
     systems = [each.system for each in every]
-    mm2, images = (np.array([getattr(s, name) for s in systems]) for name in ("mm2", "images"))
+    mm2, images = (np.array([getattr(e, name) for e in every]) for name in ("mm2", "images"))
     equal = np.array([each.is_within if within else each.is_equal for each in every])
     is_cold = np.array([s.is_cold for s in systems])
     sides, kinds, seeds = _by_side(every), _by_kind(every), _by_seed(candidates)

@@ -82,19 +82,22 @@ def test_each_cell_has_the_best_that_fits(found):
     judged = cells([candidates])
     assert len(judged) == 2 * 2 * len(AREAS) * 2 * len(MEASURES)
     cost = {
-        "time": lambda s, rate: s.microseconds(rate) / s.images,
-        "energy": lambda s, rate: s.microjoules(rate) / s.images,
-        "traffic": lambda s, rate: s.traffic_bytes / s.images,
-        "storage": lambda s, rate: s.bits / 8,
+        # copies share the bandwidth, and each runs its own images
+        "time": lambda s, rate, n: s.microseconds(rate / n) / s.images / n,
+        "energy": lambda s, rate, n: s.microjoules(rate / n) / s.images,
+        "traffic": lambda s, rate, n: s.traffic_bytes / s.images,
+        "storage": lambda s, rate, n: s.bits / 8,
     }
     for cell in judged:
         rate = np.inf if cell.bandwidth is None else cell.bandwidth * 200
         own: dict[tuple[str, int], list[float]] = {}
         for each in candidates.every:
             system = each.system
-            fits = system.mm2 <= cell.mm2 and cell.batch % system.images == 0
+            copies = each.copies
+            fits = copies * system.mm2 <= cell.mm2
+            fits = fits and cell.batch % (copies * system.images) == 0
             if fits and (cell.state == "resident" or system.is_cold):
-                spent = cost[cell.measure](system, rate)
+                spent = cost[cell.measure](system, rate, copies)
                 # what was not trained with the other seed is the same with both
                 seeds = (0, 1) if each.side == "systolic" else (each.model.seed,)
                 for seed in seeds:
