@@ -156,8 +156,8 @@ class Row:
 
 
 #: Heading that every report of a comparison has, and beginnings of those whose parts are copied.
-EQUAL = "## At equal accuracy"
-COPIED = ("## Effects", EQUAL, "## What the", "## Every budget")
+EQUAL, BUDGETS = "## At equal accuracy", "## Every budget"
+COPIED = ("## Effects", EQUAL, "## What the", BUDGETS)
 
 COLUMNS = [
     "command", "stays", "weights left", "factor", "bits", "test %", "held out %", "loss",
@@ -202,6 +202,8 @@ def studies() -> Iterator[tuple[str, str]]:
             document = json.loads(report.with_name("results.json").read_text())
             yield f"study {config.name}", _findings(text)
             yield f"study {config.name} in short", _short(text, document)
+            if "map" in document:
+                yield f"map {config.name}", _map(text)
         if isinstance(config.study, SyntheticStudyConfig) and text:
             yield f"study {config.name}", _tables(text)
 
@@ -263,6 +265,14 @@ def _tables(report: str) -> str:
     first = next(n for n, text in enumerate(paragraphs) if text.startswith("|"))
     end = next(n for n, text in enumerate(paragraphs) if text.startswith("!["))
     return "\n\n".join(paragraphs[first:end])
+
+
+def _map(report: str) -> str:
+    """What a study found under equal budgets: answer, five rows, what is fixed, every budget."""
+    opening = _opening(report)
+    end = next(n for n, text in enumerate(opening) if n and text.startswith("**"))
+    (every,) = (part for part in re.split(r"(?m)^(?=## )", report) if part.startswith(BUDGETS))
+    return "\n\n".join([*opening[:end], every.partition("\n\n")[2].strip()])
 
 
 def _findings(report: str) -> str:
