@@ -41,6 +41,10 @@ PICTURES = {
     "lenet5_accuracy_by_cycles.svg": "lenet5/accuracy_by_cycles.svg",
     "lenet5_map_sg13g2.svg": "lenet5_map/map_sg13g2.svg",
     "lenet5_map_45nm.svg": "lenet5_map/map_45nm.svg",
+    "fashion_map_sg13g2.svg": "fashion/map_sg13g2.svg",
+    "fashion_map_45nm.svg": "fashion/map_45nm.svg",
+    "vgg6_fashion_map_sg13g2.svg": "vgg6_fashion/map_sg13g2.svg",
+    "vgg6_fashion_map_45nm.svg": "vgg6_fashion/map_45nm.svg",
 }
 
 #: Their formats are tried beside those without an array.
@@ -157,7 +161,7 @@ class Row:
 
 #: Heading that every report of a comparison has, and beginnings of those whose parts are copied.
 EQUAL, BUDGETS = "## At equal accuracy", "## Every budget"
-COPIED = ("## Effects", EQUAL, "## What the", BUDGETS)
+COPIED = ("## Effects", EQUAL, "## What the")
 
 COLUMNS = [
     "command", "stays", "weights left", "factor", "bits", "test %", "held out %", "loss",
@@ -249,14 +253,17 @@ def _words(layer: dict[str, Any]) -> list[str]:
     return [words[key](value) for key, value in layer.items() if key in words]
 
 
-def _opening(report: str) -> list[str]:
-    """Paragraphs of a study's report between its title and its terms: answers and their tables.
+def _opening(report: str) -> tuple[list[str], list[str]]:
+    """Paragraphs of a study's report between its title and its terms.
 
+    First what was found under equal budgets, if anything was, then answer and table of winners.
     Pictures are left out: a page names its own copies of them.
     """
     paragraphs = report.split("\n\n")
     end = next(n for n, text in enumerate(paragraphs) if text.startswith("Reproduce with"))
-    return [text for text in paragraphs[1:end] if not text.startswith("![")]
+    opening = [text for text in paragraphs[1:end] if not text.startswith("![")]
+    answers = [n for n, text in enumerate(opening) if text.startswith("**")]
+    return opening[: answers[-1]], opening[answers[-1] :]
 
 
 def _tables(report: str) -> str:
@@ -269,18 +276,16 @@ def _tables(report: str) -> str:
 
 def _map(report: str) -> str:
     """What a study found under equal budgets: answer, five rows, what is fixed, every budget."""
-    opening = _opening(report)
-    end = next(n for n, text in enumerate(opening) if n and text.startswith("**"))
     (every,) = (part for part in re.split(r"(?m)^(?=## )", report) if part.startswith(BUDGETS))
-    return "\n\n".join([*opening[:end], every.partition("\n\n")[2].strip()])
+    return "\n\n".join([*_opening(report)[0], every.partition("\n\n")[2].strip()])
 
 
 def _findings(report: str) -> str:
-    """Answers, proofs, effects, what was chosen at equal accuracy, all budgets; headings lower."""
+    """Answer, winners, proofs, effects, and what was chosen at equal accuracy; headings lower."""
     sections = re.split(r"(?m)^(?=## )", report)
     part = "".join(section for section in sections if section.startswith(COPIED))
     proved = re.search(r"(?m)^\d+ of \d+ runs of real layers.*$", report)
-    lines = [*_opening(report), *([proved[0]] if proved else [])]
+    lines = [*_opening(report)[1], *([proved[0]] if proved else [])]
     return "\n\n".join([*lines, re.sub(r"(?m)^##", "####", part.strip())])
 
 
@@ -301,8 +306,8 @@ def _short(report: str, document: dict[str, Any]) -> str:
     proofs = document["rtl"]
     equal = f"{sum(proof['equal'] for proof in proofs)} of {len(proofs)}"
     return (
-        f"{_opening(report)[-1]}\n\nIn RTL {equal} runs of real layers gave the same outputs and "
-        "cycles. The next table shows, for each kind of sparsity and width of weights, the "
+        f"{_opening(report)[1][-1]}\n\nIn RTL {equal} runs of real layers gave the same outputs "
+        "and cycles. The next table shows, for each kind of sparsity and width of weights, the "
         "smallest model of equal accuracy on its fastest design.\n\n"
         f"{table_lines(columns, rows)}"
     )

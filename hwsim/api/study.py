@@ -27,6 +27,9 @@ def study(
 ) -> Study:
     """Compare families on one network, prove the result in RTL, and write a report.
 
+    A study with ``budgets`` also searches each side's best design and model under equal area and
+    bandwidth: its verdict is a map.
+
     Parameters
     ----------
     config
@@ -37,7 +40,8 @@ def study(
         Generate the Verilog, run the study's real layers on it, and compare. Needs the extra
         ``rtl``, g++, make and perl.
     jobs
-        Worker processes that build and run designs; 0: one for each core. With more than one, a
+        Worker processes that count points of budgets, build designs and run them; 0: one for each
+        core. With more than one, a
         script must guard its main code with ``if __name__ == "__main__"``.
     store
         SQLite file of the points that a comparison counts, as of :func:`sweep` (default:

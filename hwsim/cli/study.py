@@ -22,7 +22,10 @@ def study(
         typer.Option(help="Generate the Verilog, run the study's real layers on it, compare."),
     ] = True,
     jobs: Annotated[
-        int, typer.Option(min=0, max=256, help="Designs built at once; 0: one for each core.")
+        int,
+        typer.Option(
+            min=0, max=256, help="Points counted, and designs built, at once; 0: one for each core."
+        ),
     ] = 0,
     out: Out = None,
     store: Store = None,
@@ -30,8 +33,9 @@ def study(
 ) -> None:
     """Compare families on one network, prove the result in RTL, and write a report.
 
-    Writes report.md, report.html, results.csv and results.json with their pictures. Exits 1 when
-    the RTL differs from the simulator, or a published figure is not met.
+    Writes report.md, report.html, results.csv and results.json with their pictures; under equal
+    budgets also map.csv and designs.csv. Exits 1 when the RTL differs from the simulator, or a
+    published figure is not met.
 
     Example: hwsim study configs/study/lenet5.yaml
     """

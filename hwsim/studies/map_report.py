@@ -69,10 +69,10 @@ def answer(cells: Sequence[Cell]) -> str:
         if not told:
             continue
         factors = [cell.factor for cell in told if cell.factor is not None]
-        wins = sum(cell.verdict == SYSTOLIC for cell in told)
+        ours, theirs = (sum(cell.verdict == side for cell in told) for side in (SYSTOLIC, DECODING))
         parts.append(
-            f"in {measure} systolic arrays are ahead in {wins} of {len(told)} budgets "
-            f"(median {lead(median(factors))})"
+            f"in {measure} systolic arrays are ahead in {ours} and index-decoding arrays in "
+            f"{theirs} of {len(told)} budgets (median {lead(median(factors))})"
         )
     if not parts:
         return "Under equal budgets nothing is judged: no budget has a design of both sides."
