@@ -50,8 +50,8 @@ WEIGHTS = {
     },
 }
 DENSE = {"lenet5": "lenet5_dense", "vgg6": "vgg6_fashion_dense"}
-#: Left out: a machine for large networks, with a bus that some of these memories are refused for.
-LARGE = ("machine_dense_32x32_ws",)
+#: Left out: machines for larger networks, with a bus that some of these memories are refused for.
+LARGE = ("machine_dense_16x16_ws", "machine_dense_32x32_ws")
 #: Bytes per cycle x latency; the table shows the first, which limits nothing, and the middle one.
 MEMORIES = [
     MemoryConfig(
