@@ -63,8 +63,8 @@ class BitmaskConfig(DecodingConfig):
     FILTER_LOOP: ClassVar[int] = 0
     SURVEY: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "bitmask": {
-            "family": "bitmask", "pes": 1, "chunk": 128, "mask_depth": 512, "entry_depth": 4096,
-            "acc_depth": 64,
+            "family": "bitmask", "pes": 1, "chunk": 32, "window": 8, "buffer_depth": 3,
+            "mask_depth": 2048, "entry_depth": 4096, "acc_depth": 32, "acc_banks": 2,
         },
     }  # fmt: skip
 
