@@ -36,6 +36,8 @@ _FINEST = 1 << 13
 #: Largest bias in units of its partial sum, and smallest factor to the next scale: both leave a
 #: fixed-point factor its 15 bits.
 _LARGEST_BIAS, _SMALLEST_FACTOR = 2.0**30, 2.0**-32
+#: Steps by which single precision may move an integer of 8 bits times a step.
+_EXACT = 1e-3
 #: Values of a tensor on which its scale is searched; more values hardly change it.
 _SAMPLE = 50_000
 
@@ -144,7 +146,7 @@ def quantize(
         model.config.name, layers, info,
         rescales=rescales, input_scale=scales["input"], tables=tables,
     )  # fmt: skip
-    if not settings.correct_bias:
+    if not settings.correct_bias or model.grids:
         return checkpoint
     pairs = [
         (_real(image[None]), golden.input_act(image[None], checkpoint.input_scale))
@@ -187,7 +189,11 @@ def calibrate(
     previous = "input"
     for name, parts in samples.items():
         shape = shapes.get(name)
-        if shape is None:
+        if name in model.grids:
+            limit = shape.layer.relu_max if shape is not None else None
+            # the largest integer is where the ReLU saturates
+            scales[name] = min(model.grids[name].scale, (limit or np.inf) / _LIMIT)
+        elif shape is None:
             scales[name] = INPUT_SCALE if images.dtype == np.uint8 else _searched(parts, ranges)
         else:
             sources = [scales[source] for source in shape.layer.inputs or (previous,)]
@@ -276,21 +282,52 @@ def _area(shape: LayerShape) -> int:
 
 
 def _layer(own: LayerFloats, before: float, after: float, per_channel: bool) -> LayerWeights:
-    """Quantize one layer between activations of two scales."""
-    scales = _weight_scales(own, before, after, per_channel)
-    psum_scales = before * scales
+    """Quantize one layer between activations of two scales.
+
+    Weights that are integers of a quantized file stay those, unless the layer needs one scale and
+    they have several.
+    """
+    weight, steps = _integers(own, own.steps), own.steps
+    if weight is None or steps is None or not (per_channel or np.ptp(steps) == 0):
+        steps = _weight_scales(own, before, after, per_channel)
+        weight = np.clip(_steps(own, steps), -_LIMIT, _LIMIT).astype(np.int8)
+    psum_scales = before * steps
     factors = np.array([fixed_point(factor) for factor in psum_scales / after])
     limits = np.iinfo(np.int32)
     bias = np.clip(np.rint(own.bias.astype(np.float64) / psum_scales), limits.min, limits.max)
-    along = scales.reshape(-1, *[1] * (own.weight.ndim - 1))
+    are_alike = np.ptp(steps) == 0
     return LayerWeights(
-        weight=np.clip(np.rint(own.weight / along), -_LIMIT, _LIMIT).astype(np.int8),
+        weight=weight,
         bias=bias.astype(np.int32),
         weight_bits=8,
-        multiplier=factors[:, 0] if per_channel else int(factors[0, 0]),
-        shift=factors[:, 1] if per_channel else int(factors[0, 1]),
-        weight_scale=scales if per_channel else float(scales[0]),
+        multiplier=int(factors[0, 0]) if are_alike else factors[:, 0],
+        shift=int(factors[0, 1]) if are_alike else factors[:, 1],
+        weight_scale=float(steps[0]) if are_alike else steps,
     )
+
+
+def _integers(own: LayerFloats, steps: NDArray[np.float64] | None) -> NDArray[np.int8] | None:
+    """Weights as the integers of 8 bits that they are of these steps; ``None`` where they are not.
+
+    What was folded into a weight behind its steps may have moved it off them.
+    """
+    if steps is None:
+        return None
+    nearest = _steps(own, steps)
+    along = steps.reshape(-1, *[1] * (own.weight.ndim - 1))
+    limits = np.iinfo(np.int8)
+    is_off = np.abs(nearest * along - own.weight) > _EXACT * along
+    if is_off.any() or nearest.min() < limits.min or nearest.max() > limits.max:
+        return None
+    return nearest.astype(np.int8)
+
+
+def _steps(own: LayerFloats, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights in steps, rounded to whole ones."""
+    rounded: NDArray[np.float64] = np.rint(
+        own.weight / steps.reshape(-1, *[1] * (own.weight.ndim - 1))
+    )
+    return rounded
 
 
 def _weight_scales(

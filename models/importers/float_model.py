@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
+from hwsim.models.importers.grid import Grid
 from hwsim.workload.activation import activate
 from hwsim.workload.lowering import (
     inside,
@@ -32,6 +33,8 @@ class LayerFloats:
 
     weight: Floats
     bias: Floats
+    #: Step of each channel's weights, where they are integers of a quantized file: ``(M,)``.
+    steps: NDArray[np.float64] | None = None
 
     def normalized(
         self,
@@ -65,7 +68,8 @@ class LayerFloats:
         factor = np.broadcast_to(scale.astype(np.float64), len(self.bias))
         weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
         bias = self.bias * factor + shift
-        return LayerFloats(weight.astype(np.float32), bias.astype(np.float32))
+        steps = None if self.steps is None else self.steps * np.abs(factor)
+        return LayerFloats(weight.astype(np.float32), bias.astype(np.float32), steps)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class FloatModel:
     source: str
     #: Files beside it that hold some of them.
     files: tuple[str, ...] = ()
+    #: Values that a quantized file allows the activations of ``input`` and of layers.
+    grids: Mapping[str, Grid] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for shape in self.config.shapes():
@@ -115,8 +121,8 @@ class FloatModel:
         shapes = self.config.shapes()
         sources = _sources(shapes)
         last_use = {name: index for index, names in enumerate(sources) for name in names}
-        known: dict[str, Floats] = {"input": images}
-        yield "input", images
+        known: dict[str, Floats] = {"input": self._rounded("input", images)}
+        yield "input", known["input"]
         for index, (shape, names) in enumerate(zip(shapes, sources, strict=True)):
             name = shape.layer.name
             known[name] = self.act(shape, [known[source] for source in names])
@@ -129,7 +135,12 @@ class FloatModel:
         """Activations of one layer: ``(images, M, P, Q)``, from those of its inputs."""
         result = self.sums(shape, sources)
         layer = shape.layer
-        return np.clip(result, 0, layer.relu_max) if layer.relu else result
+        rectified = np.clip(result, 0, layer.relu_max) if layer.relu else result
+        return self._rounded(layer.name, rectified)
+
+    def _rounded(self, name: str, values: Floats) -> Floats:
+        """Activations of a layer as a quantized file rounds them."""
+        return self.grids[name](values) if name in self.grids else values
 
     def sums(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
         """What one layer gives without its ReLU: ``(images, M, P, Q)``."""

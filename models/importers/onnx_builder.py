@@ -15,6 +15,7 @@ from hwsim.config.base import parse
 from hwsim.config.network import ofmap_of
 from hwsim.errors import InputError
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
+from hwsim.models.importers.grid import Grid
 from hwsim.models.importers.onnx_graph import Graph
 from hwsim.models.importers.onnx_inputs import Source
 from hwsim.models.importers.onnx_node import Node
@@ -37,13 +38,22 @@ class Draft:
 
     settings: dict[str, Any]
     floats: LayerFloats | None = None
+    #: What the layer reads.
+    sources: tuple[Value, ...] = ()
     #: First tensor that is the layer's activations as they are now, and how it views them.
     tensor: tuple[str, Value] | None = None
+    #: Values that the file allows the activations.
+    grid: Grid | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a normalization or a bias may still be folded into the weights."""
-        return self.floats is not None and not self.settings.get("relu")
+        return self.floats is not None and not self.settings.get("relu") and self.grid is None
+
+    @property
+    def keeps_scale(self) -> bool:
+        """Whether the layer's integers are integers of its input."""
+        return self.settings["type"] in _KEEP_SCALE
 
     def takes_relu(self, largest: float | None) -> bool:
         """Whether a ReLU, which saturates at ``largest`` if given, may become part of the layer.
@@ -52,7 +62,7 @@ class Draft:
         """
         if self.settings.get("relu"):
             return False
-        return largest is None or self.settings["type"] not in _KEEP_SCALE
+        return largest is None or not self.keeps_scale
 
 
 class Handler(Protocol):
@@ -79,6 +89,7 @@ class Builder:
         self.graph = graph
         self.drafts: dict[str, Draft] = {}
         self._handlers = handlers
+        self._input_grid: Grid | None = None
         self._values = {source.name: self._input(source) for source in graph.inputs}
 
     def build(self, name: str) -> FloatModel:
@@ -116,7 +127,15 @@ class Builder:
         if not last.is_all:
             rule = f"must hold every value of layer {last.layer} once"
             raise InputError(graph.source, f"output {graph.output}", last.dims, rule)
+        grids = {name: draft.grid for name, draft in self.drafts.items() if draft.grid}
+        if self._input_grid is not None:
+            grids["input"] = self._input_grid
         remark = graph.remark
+        if grids:
+            kept = sum(grid.is_kept for grid in grids.values())
+            remark += f", quantized: scales of {kept} tensors kept"
+            remark += f", ranges of {len(grids) - kept}" if kept < len(grids) else ""
+        grids |= self._end_on_grid(graph.output)
         if last.order is not None:
             remark += ", its output in the order of the last layer"
         raw = {
@@ -127,7 +146,7 @@ class Builder:
         }
         floats = {name: draft.floats for name, draft in self.drafts.items() if draft.floats}
         config = parse(NetworkConfig, raw, graph.source)
-        return FloatModel(config, floats, str(graph.source), graph.files)
+        return FloatModel(config, floats, str(graph.source), graph.files, grids)
 
     @property
     def tensors(self) -> dict[str, tuple[str, Value]]:
@@ -240,6 +259,46 @@ class Builder:
         kind = "maxpool" if largest is None else "avgpool"
         return self.layer(node, [value], {"type": kind, "R": 1, **settings}, like=value)
 
+    def put_on(self, node: Node, grid: Grid) -> Value:
+        """Return an input of a node rounded to a grid.
+
+        The grid is that of its layer, or of the one whose integers the layer only moves; where
+        others read the layer without, that of a pool of one pixel behind it.
+        """
+        value = self.value(node)
+        if self.grid_of(value) == grid:
+            return self.view(node, value)
+        source, moved = value, []
+        while source.layer in self.drafts and self.drafts[source.layer].keeps_scale:
+            moved.append(source.layer)
+            source = replace(
+                self.drafts[source.layer].sources[0],
+                alone=(source.alone and self.drafts[source.layer].sources[0].alone),
+            )
+        if self.grid_of(source) is not None or not source.alone:
+            name = self._free(f"{value.layer}_quantized")
+            where = f"node {node.name} ({node.op})"
+            alone = self.graph.readers[node.outputs[0]] == 1
+            settings = {"type": "avgpool", "R": 1}
+            value = self._layer(name, where, alone, [value], settings, None, value)
+            self.drafts[name].grid = grid
+            return value
+        for layer in (*moved, source.layer):
+            if layer in self.drafts:
+                self.drafts[layer].tensor = None
+        if source.layer in self.drafts:
+            self.drafts[source.layer].grid = grid
+        else:
+            self._input_grid = grid
+        return self.view(node, value)
+
+    def grid_of(self, value: Value) -> Grid | None:
+        """Grid of the activations of a tensor's layer."""
+        draft = self.drafts.get(value.layer)
+        if draft is None:
+            return self._input_grid
+        return self.grid_of(draft.sources[0]) if draft.keeps_scale else draft.grid
+
     def _takes_relu(self, value: Value, largest: float | None) -> bool:
         draft = self.drafts.get(value.layer)
         return draft is not None and value.alone and draft.takes_relu(largest)
@@ -298,13 +357,15 @@ class Builder:
             shape = ofmap_of(config, [source.shape for source in sources])
         except ValueError as error:
             raise InputError(self.graph.source, where, None, str(error)) from error
-        self.drafts[name] = Draft(settings, floats)
+        self.drafts[name] = Draft(settings, floats, tuple(sources))
+        are_integers = any(source.is_integer for source in sources)
         if like is not None:
-            return Value(name, shape, alone, like.dims, like.order)
+            return Value(name, shape, alone, like.dims, like.order, is_integer=are_integers)
         image = (shape.channels, shape.height, shape.width)
         # a layer of lines gives lines
         dims = image if len(sources[0].dims) != 2 else (shape.channels, shape.width)
-        return Value(name, shape, alone, image[:1] if config.type == "fc" else dims)
+        own = image[:1] if config.type == "fc" else dims
+        return Value(name, shape, alone, own, is_integer=are_integers)
 
     def _input(self, source: Source) -> Value:
         """An input; bytes are 255 times the values that they stand for."""
@@ -318,7 +379,7 @@ class Builder:
         """Store a tensor; the first that is a layer's activations stands for it in checks."""
         self._values[tensor] = value
         draft = self.drafts.get(value.layer)
-        is_whole = value.affine is None and not any(value.border)
+        is_whole = value.affine is None and not any(value.border) and not value.is_integer
         if draft is not None and draft.tensor is None and is_whole:
             draft.tensor = (tensor, value)
 
@@ -382,6 +443,19 @@ class Builder:
         """Output of a Shape: the batch, and the shape of the tensor."""
         sizes = np.array([self.graph.batch, *self._values[node.inputs[0]].dims], dtype=np.int64)
         return sizes[node.attributes.get("start", 0) : node.attributes.get("end", len(sizes))]
+
+    def _end_on_grid(self, output: str) -> dict[str, Grid]:
+        """Give a network whose last sums the file rounds activations as its output.
+
+        Returns the grid of the layer that it adds for that, by name.
+        """
+        draft = next(reversed(self.drafts.values()))
+        if draft.floats is None or draft.grid is None:
+            return {}
+        settings, value = {"type": "avgpool", "R": 1}, self._values[output]
+        name = self._free("output")
+        self._layer(name, f"output {output}", True, [value], settings, None, value)
+        return {name: draft.grid}
 
     def _name(self, node: Node) -> str:
         """Derive a layer's name from its weight or its node, in the characters allowed here.

@@ -82,6 +82,10 @@ class Graph:
             name in self.constants for name in node.inputs if name
         )
 
+    def producer(self, tensor: str) -> Node | None:
+        """Node that gives a tensor; ``None`` of what is stored or put in."""
+        return next((node for node in self.nodes if tensor in node.outputs), None)
+
     def readers_of(self, tensor: str) -> list[Node]:
         """Nodes that read a tensor."""
         return [node for node in self.nodes if tensor in node.inputs]

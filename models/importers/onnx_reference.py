@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_conv_transpose, op_max_pool
+from onnx.reference.ops import op_conv_transpose, op_dequantize_linear, op_max_pool
 
 __all__ = ["evaluator"]
 
 Array = NDArray[Any]
 #: Version of BatchNormalization from which on the evaluator knows inference.
 _NORMALIZES = 14
+#: Oldest version of DequantizeLinear that it has.
+_DEQUANTIZES = 19
 #: Version from which on training is another output, not an attribute.
 _INFERS = 7
 
@@ -58,6 +60,12 @@ class ConvTranspose(OpRun):
         return (np.concatenate(parts, axis=1),)
 
 
+class DequantizeLinear(op_dequantize_linear._CommonDequantizeLinear):
+    """As of version 19, whose meaning older ones have."""
+
+    op_domain = ""
+
+
 class MaxPool(op_max_pool.MaxPool):
     """A pool whose padding may differ by side: computed as the evaluator does with strides."""
 
@@ -81,6 +89,8 @@ def evaluator(model: Any, opset: int) -> ReferenceEvaluator:
         Version of ONNX's operations in it.
     """
     operations: list[type[OpRun]] = [ConvTranspose, MaxPool]
+    if opset < _DEQUANTIZES:
+        operations.append(DequantizeLinear)
     if _INFERS <= opset < _NORMALIZES:
         operations.append(BatchNormalization)
     return ReferenceEvaluator(model, new_ops=operations)

@@ -76,6 +76,8 @@ class Value:
     order: Indices | None = None
     affine: Affine | None = None
     border: Sides = (0, 0, 0, 0)
+    #: Whether the file has integers here, which a DequantizeLinear will scale.
+    is_integer: bool = False
 
     @property
     def is_image(self) -> bool:

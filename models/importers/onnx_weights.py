@@ -12,6 +12,7 @@ from hwsim.models.importers.float_model import LayerFloats
 from hwsim.models.importers.onnx_builder import Builder
 from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_order import chosen
+from hwsim.models.importers.onnx_quantized import steps_of
 from hwsim.models.importers.onnx_value import Affine, Value
 from hwsim.models.importers.onnx_window import window
 
@@ -49,7 +50,8 @@ def conv(builder: Builder, node: Node) -> Value:
     if groups > 1:
         settings["G"] = groups
     filters = weight if weight.ndim == 4 else weight[:, :, None]
-    floats = LayerFloats(filters, bias_of(builder, node, weight.shape[0]))
+    steps = steps_of(builder, node, 1, 0, len(weight))
+    floats = LayerFloats(filters, bias_of(builder, node, len(weight)), steps)
     affine = value.affine
     if affine is not None:
         if not affine.is_per_channel or (settings.get("padding") and affine.shift.any()):
@@ -78,10 +80,11 @@ def gemm(builder: Builder, node: Node) -> Value:
     if attributes.get("transA", 0):
         raise builder.graph.refuse(node, "transA", 1, "must be 0")
     weight = builder.floats(node, 1, "weight")
-    if weight is not None and not attributes.get("transB", 0):
+    axis = 0 if attributes.get("transB", 0) else 1
+    if weight is not None and axis:
         weight = weight.T
     scales = (attributes.get("alpha", 1.0), attributes.get("beta", 1.0))
-    return _fc(builder, node, weight, *scales)
+    return _fc(builder, node, weight, axis, *scales)
 
 
 def matmul(builder: Builder, node: Node) -> Value:
@@ -89,17 +92,18 @@ def matmul(builder: Builder, node: Node) -> Value:
     weight = builder.floats(node, 1, "weight")
     if len(builder.raw(node).dims) > 1:
         return _rows(builder, node, weight)
-    return _fc(builder, node, None if weight is None else weight.T)
+    return _fc(builder, node, None if weight is None else weight.T, 1)
 
 
 def _fc(
     builder: Builder,
     node: Node,
     weight: Floats | None,
+    axis: int,
     scale: float = 1.0,
     bias_scale: float = 1.0,
 ) -> Value:
-    """Add a fully connected layer of a weight ``(M, K)``."""
+    """Add a fully connected layer of a weight ``(M, K)``; M lie along ``axis`` in the file."""
     value = builder.raw(node)
     if not value.is_flat:
         rule = "must be flattened to (N, K) before"
@@ -121,7 +125,10 @@ def _fc(
         )
         bias = bias + columns @ offset
         columns = columns * factor
-    floats = LayerFloats(columns.astype(np.float32), bias.astype(np.float32))
+    steps = steps_of(builder, node, 1, axis, len(weight))
+    if steps is not None:
+        steps = steps * abs(scale) if value.affine is None else None
+    floats = LayerFloats(columns.astype(np.float32), bias.astype(np.float32), steps)
     return builder.layer(node, [value], {"type": "fc", "M": len(weight)}, floats)
 
 
@@ -146,7 +153,8 @@ def _rows(builder: Builder, node: Node, weight: Floats | None) -> Value:
         raise graph.refuse(node, f"input {node.inputs[0]}", value.dims, rule)
     filters = np.zeros((weight.shape[1], depth, 1, 1), np.float32)
     filters[:, channels, 0, 0] = weight.T
-    floats = LayerFloats(filters, np.zeros(len(filters), np.float32))
+    steps = steps_of(builder, node, 1, 1, len(filters))
+    floats = LayerFloats(filters, np.zeros(len(filters), np.float32), steps)
     result = builder.layer(node, [value], {"type": "conv", "M": len(filters), "R": 1}, floats)
     rows = np.arange(len(filters)) * pixels + places[:, None]
     return builder.view(node, result, rows.reshape(*value.dims[:-1], len(filters)))
