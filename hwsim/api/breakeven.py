@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import fractions, several, whole
-from hwsim.api.read import read_arch, read_network, workload
+from hwsim.api.read import Resolved, read_arch, resolved
 from hwsim.api.tech import technology_of
 from hwsim.errors import InputError
 
@@ -79,8 +79,10 @@ def breakeven(
     from hwsim.cost.breakeven import BreakEvens, dense_rival, measure
     from hwsim.cost.equal_area import equal_area
 
-    design, net, layers = read_arch(arch), read_network(network), several("layers", layers, (str,))
+    design, layers = read_arch(arch), several("layers", layers, (str,))
     images, seed = whole("images", images, 1), whole("seed", seed)
+    given = resolved(network, weights, seed=seed, progress=progress)
+    net = given.network
     act_densities = fractions("act_densities", act_densities)
     if not design.array.decodes_indices:
         rule = f"must decode indices; {design.name} is of family {design.array.family}"
@@ -99,7 +101,7 @@ def breakeven(
     if technology is not None:
         areas = equal_area(Book(technology_of(technology), progress), design, rival)
     rows = []
-    for acts, operands in _operands(design, net, names, weights, act_densities, images, seed):
+    for acts, operands in _operands(design, given, names, act_densities, images, seed):
         for name, layer in operands.items():
             progress(f"counting {name}, {acts}")
             rows.append(measure(design, rival, layer, acts, needed, seed=seed, areas=areas))
@@ -109,22 +111,22 @@ def breakeven(
 
 def _operands(
     design: ArchConfig,
-    network: NetworkConfig,
+    given: Resolved,
     layers: list[str],
-    weights: str | Path | Checkpoint | None,
     densities: Sequence[float],
     images: int,
     seed: int,
 ) -> list[tuple[str, dict[str, Layer]]]:
     """Unpruned operands of the layers, for each kind of activations."""
+    from hwsim.checkpoints.synthetic import label
     from hwsim.cost.breakeven import draw
+    from hwsim.inference.operands import operands_of
 
-    if weights is not None:
-        work = workload(network, weights, images, None, seed)
-        assert work.layers is not None
-        acts = f"those of {work.origin['operands']}"
-        return [(acts, {name: work.layers[name] for name in layers})]
-    shapes = {shape.layer.name: shape for shape in network.shapes()}
+    if given.checkpoint is not None:
+        operands, _ = operands_of(given.network, given.checkpoint, images, seed=seed)
+        acts = f"those of {label(given.name, given.checkpoint)}"
+        return [(acts, {name: operands[name] for name in layers})]
+    shapes = {shape.layer.name: shape for shape in given.network.shapes()}
     return [
         (
             f"synthetic weights, {density:.0%} of activations non-zero",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import image_source, whole
 from hwsim.api.machine import choose_weights, prepare, read_memory
-from hwsim.api.read import read_arch, read_network
+from hwsim.api.read import read_arch, resolved
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 
@@ -148,14 +148,12 @@ def generate(
     from hwsim.accelerator.simulate import simulate
     from hwsim.verification.testbench import write_network
 
-    net, model, pictures = (
-        read_network(network),
-        read_memory(memory or "ideal"),
-        image_source(inputs),
-    )
+    model, pictures = read_memory(memory or "ideal"), image_source(inputs)
     images, seed = whole("images", images, 1), whole("seed", seed)
-    weights, words = choose_weights(design, net, weights, seed)
-    work = prepare(design, net, weights, images, pictures, seed, model)
+    source = resolved(network, weights, inputs=pictures, seed=seed)
+    net = source.network
+    chosen, words = choose_weights(design, net, source.checkpoint, seed)
+    work = prepare(design, net, chosen, images, pictures, seed, model)
     path = generate_machine(design, folder, _facts(design))
     run = simulate(work.compiled.program, model)
     write_network(work, model, run, folder / net.name)

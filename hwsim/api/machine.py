@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import image_source, named, whole
-from hwsim.api.read import read_arch, read_checkpoint, read_network
+from hwsim.api.read import read_arch, read_checkpoint, resolved
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def run_machine(
     """
     from hwsim.compiler.run import run_network
 
-    design, net, model = read_arch(arch), read_network(network), read_memory(memory)
+    design, model = read_arch(arch), read_memory(memory)
     images, seed, pictures = whole("images", images, 1), whole("seed", seed), image_source(inputs)
-    checkpoint: Checkpoint | None = None
-    if weights is not None:
-        checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
-    return run_network(design, net, checkpoint, model, images=images, inputs=pictures, seed=seed)
+    given = resolved(network, weights, inputs=pictures, seed=seed)
+    return run_network(
+        design, given.network, given.checkpoint, model, images=images, inputs=pictures, seed=seed
+    )
 
 
 def prepare(

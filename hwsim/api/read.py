@@ -20,10 +20,22 @@ if TYPE_CHECKING:
     from hwsim.models.importers.float_model import FloatModel
     from hwsim.workload.layer import Layer
 
-__all__ = ["Imported", "import_network", "read_arch", "read_checkpoint", "read_network"]
+__all__ = [
+    "Imported", "import_network", "read_arch", "read_checkpoint", "read_network", "resolved",
+    "workload",
+]  # fmt: skip
 
 #: Suffixes of PyTorch's own files.
 _TORCH = {".bin", ".pt", ".pth"}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a NETWORK argument names: the network, its weights where there are any, their name."""
+
+    network: NetworkConfig
+    checkpoint: Checkpoint | None
+    name: str
 
 
 @dataclass(frozen=True)
@@ -89,8 +101,9 @@ def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
     Parameters
     ----------
     network
-        Name in ``configs/network``, path of a YAML or ``.onnx`` file, or a network, which is
-        returned as it is.
+        Name in ``configs/network``; path of a YAML file, of an ``.onnx`` file or of a SCALE-Sim
+        topology (``.csv``); a checkpoint, by name or path; or a network, which is returned as it
+        is.
 
     Returns
     -------
@@ -110,7 +123,8 @@ def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
         from hwsim.models.importers import source
 
         return source.read(str(network), None).config
-    return NetworkConfig.read(network)
+    own = _checkpoint_of(network)
+    return NetworkConfig.read(network) if own is None else own.network
 
 
 def read_checkpoint(
@@ -322,28 +336,91 @@ def workload(
 
     images, seed = whole("images", images, 1), whole("seed", seed)
     pictures: Path | NDArray[Any] | None = image_source(inputs)
-    if isinstance(network, str | Path) and _is_onnx(network):
-        if weights is not None:
-            rule = f"must be absent: the weights are those of {network}"
-            raise InputError("arguments", "weights", _called(weights), rule)
-        own = import_network(network, inputs=pictures, seed=seed, compare=False, progress=progress)
-        net, checkpoint, name = own.network, own.checkpoint, str(network)
-    elif weights is None:
+    given = resolved(network, weights, inputs=pictures, seed=seed, progress=progress)
+    net, checkpoint = given.network, given.checkpoint
+    if checkpoint is None:
         if pictures is not None:
             rule = "must be absent: synthetic operands come from no images"
             shown = str(pictures) if isinstance(pictures, Path) else f"array {pictures.shape}"
             raise InputError("arguments", "inputs", shown, rule)
-        return Workload(
-            read_network(network), None, {"operands": f"synthetic weights, seed {seed}"}
-        )
-    else:
-        net = read_network(network)
-        progress(f"reading {_called(weights)}")
-        checkpoint = read_checkpoint(weights, net, inputs=pictures, seed=seed)
-        name = _called(weights)
+        return Workload(net, None, {"operands": f"synthetic weights, seed {seed}"})
     progress(f"inferring {images} image(s)")
     layers, described = operands_of(net, checkpoint, images, pictures, seed)
-    return Workload(net, layers, {"operands": label(name, checkpoint), "inputs": described})
+    return Workload(net, layers, {"operands": label(given.name, checkpoint), "inputs": described})
+
+
+def resolved(
+    network: str | Path | NetworkConfig,
+    weights: str | Path | Checkpoint | None = None,
+    *,
+    inputs: Path | NDArray[Any] | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Resolved:
+    """Resolve what a command is told: a network, and weights that it has or is given.
+
+    Parameters
+    ----------
+    network
+        As of :func:`read_network`: an ``.onnx`` file and a checkpoint have their own weights.
+    weights
+        As of :func:`read_checkpoint`; absent where the network has its own.
+    inputs, seed
+        Images that give the ranges of activations of pretrained weights.
+    progress
+        Called with what begins.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, the weights do not fit the network, or it has its own.
+    """
+    own: Resolved | None = None
+    if isinstance(network, str | Path):
+        if _is_onnx(network):
+            _have_own(network, weights)
+            found = import_network(
+                network, inputs=inputs, seed=seed, compare=False, progress=progress
+            )
+            return Resolved(found.network, found.checkpoint, str(network))
+        own = _checkpoint_of(network)
+    if own is not None:
+        _have_own(str(network), weights)
+        return own
+    net = read_network(network)
+    if weights is None:
+        return Resolved(net, None, "")
+    progress(f"reading {_called(weights)}")
+    checkpoint = read_checkpoint(weights, net, inputs=inputs, seed=seed)
+    return Resolved(net, checkpoint, _called(weights))
+
+
+def _have_own(network: str | Path, weights: str | Path | Checkpoint | None) -> None:
+    if weights is not None:
+        rule = f"must be absent: the weights are those of {network}"
+        raise InputError("arguments", "weights", _called(weights), rule)
+
+
+def _checkpoint_of(network: str | Path) -> Resolved | None:
+    """Checkpoint that is given in place of its network; ``None`` where a network is given.
+
+    A name of both is the network's.
+    """
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import CHECKPOINTS, built, find_checkpoint, network_of
+    from hwsim.config.catalog import CONFIGS
+
+    path, name = Path(network), str(network)
+    if path.suffix.lower() == ".safetensors":
+        is_checkpoint = not _is_state_dict(path)
+    else:
+        files = (CHECKPOINTS / f"{name}.safetensors", built(name))
+        is_network = (CONFIGS / "network" / f"{name}.yaml").is_file()
+        is_checkpoint = not is_network and any(file.is_file() for file in files)
+    if not is_checkpoint:
+        return None
+    checkpoint = Checkpoint.read(find_checkpoint(network))
+    return Resolved(network_of(checkpoint), checkpoint, path.stem)
 
 
 def _called(weights: str | Path | Checkpoint) -> str:
@@ -358,9 +435,9 @@ def _is_onnx(path: str | Path) -> bool:
 def _is_state_dict(path: str | Path) -> bool:
     """Whether a file holds tensors by name, rather than a checkpoint of hwsim."""
     path = Path(path)
-    if path.suffix in _TORCH:
+    if path.suffix.lower() in _TORCH:
         return True
-    if path.suffix != ".safetensors" or not path.is_file():
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
         return False
     from safetensors import SafetensorError, safe_open
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import named, several, whole
-from hwsim.api.read import read_arch
+from hwsim.api.read import read_arch, resolved
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -33,8 +33,8 @@ def storage(
     Parameters
     ----------
     weights
-        Checkpoint (name, path or ``Checkpoint``), or network (name, path or ``NetworkConfig``)
-        whose weights are synthetic, at the densities of its file.
+        Checkpoint (name, path or ``Checkpoint``), ``.onnx`` file, or network (name, path or
+        ``NetworkConfig``) whose weights are synthetic, at the densities of its file.
     archs
         Designs, one or several, whose formats are measured beside those without an array (default:
         all that ship with 64 multipliers).
@@ -64,8 +64,12 @@ def storage(
         designs = designs_of(_MULTIPLIERS)
     else:
         designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
-    source = str(weights) if isinstance(weights, Path) else weights
-    return run(source, designs, seed, progress)
+    if not isinstance(weights, str | Path):
+        return run(weights, designs, seed, progress)
+    given = resolved(weights, progress=progress)
+    if given.checkpoint is None:
+        return run(given.network, designs, seed, progress)
+    return run(given.checkpoint, designs, seed, progress, given.network)
 
 
 def published_sizes(

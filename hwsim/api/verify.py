@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import several, whole
 from hwsim.api.machine import choose_weights, prepare, read_memory
-from hwsim.api.read import read_arch, read_network, workload
+from hwsim.api.read import Resolved, read_arch, read_checkpoint, resolved
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def verify(
         raise InputError("arguments", "memory", str(memory), rule)
     cases, called = random_cases(design, count, seed), None
     if network is not None:
-        net = read_network(network)
-        drawn, called = _layer_cases(design, net, weights, layers, images)
+        given = resolved(network, weights, seed=seed)
+        drawn, called = _layer_cases(design, given, layers, images, seed)
         cases += drawn
     elif layers or weights is not None:
         key = "layers" if layers else "weights"
@@ -146,9 +146,10 @@ def _machine(
     start = time.monotonic()
     cases, words = machine.random_cases(design, count, seed), None
     if network is not None:
-        net, model = read_network(network), read_memory("ideal" if memory is None else memory)
-        weights, words = choose_weights(design, net, weights, seed)
-        prepared = prepare(design, net, weights, images, None, seed, model)
+        given = resolved(network, weights, seed=seed)
+        net, model = given.network, read_memory("ideal" if memory is None else memory)
+        chosen, words = choose_weights(design, net, given.checkpoint, seed)
+        prepared = prepare(design, net, chosen, images, None, seed, model)
         cases.append(machine.MachineCase(net.name, prepared, model))
     elif weights is not None or memory is not None:
         key = "weights" if weights is not None else "memory"
@@ -163,21 +164,37 @@ def _machine(
 
 
 def _layer_cases(
-    design: ArchConfig,
-    network: NetworkConfig,
-    weights: str | Path | Checkpoint | None,
-    layers: Sequence[str],
-    images: int,
+    design: ArchConfig, given: Resolved, layers: Sequence[str], images: int, seed: int
 ) -> tuple[list[Case], str]:
-    """Cases of a network's layers, and their weights in words."""
+    """Cases of a network's layers, and their weights in words.
+
+    Without weights those of the shipped checkpoint of the kind that the design's family consumes,
+    else synthetic ones.
+    """
+    from hwsim.checkpoints.synthetic import label
+    from hwsim.engine.network import arranged, synthetic_layers
+    from hwsim.inference.operands import operands_of
     from hwsim.verification.cases import layer_cases
+
+    network, checkpoint, name = given.network, given.checkpoint, given.name
 
     known = [shape.layer.name for shape in network.shapes() if shape.has_weights]
     for name in layers:
         if name not in known:
             rule = f"must be a layer with weights: {', '.join(known)}"
             raise InputError("arguments", "layers", name, rule)
-    source = weights if weights is not None else f"{network.name}_{design.array.checkpoint_kind}"
-    work = workload(network, source, images, None, 0)
-    assert work.layers is not None
-    return layer_cases(work.layers, layers), work.origin["operands"]
+    if checkpoint is None:
+        name = f"{network.name}_{design.array.checkpoint_kind}"
+        try:
+            checkpoint = read_checkpoint(name, network)
+        except InputError:
+            words = f"synthetic weights, seed {seed}: there is no checkpoint {name}"
+            wanted = layers or known
+            return layer_cases(synthetic_layers(design, network, wanted, images, seed)), words
+    operands, _ = operands_of(network, checkpoint, images)
+    run = {
+        each: arranged(design, layer)[0]
+        for each, layer in operands.items()
+        if not layers or each in layers
+    }
+    return layer_cases(run), label(name, checkpoint)

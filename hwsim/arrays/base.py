@@ -13,6 +13,7 @@ from hwsim.arrays.counts import Counts
 from hwsim.config.arrays import wing
 from hwsim.contract.events import STREAMS, stream_event
 from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
 
 if TYPE_CHECKING:
     from hwsim.config import ArchConfig
@@ -109,6 +110,9 @@ class ArrayModel(Protocol):
     #: Matrices ``(copies, M, K)`` that the format holds and whose sum is a matrix, for a machine
     #: that sends each beat of activations for each of them: ``spread(arch, weight)``.
     spread: Callable[[ArchConfig, NDArray[np.integer]], NDArray[np.integer]]
+    #: The same layer in a form that the format holds, and the change in words, ``""`` where it is
+    #: held as it is; absent where the format holds any: ``arranged(arch, layer)``.
+    arranged: Callable[[ArchConfig, Layer], tuple[Layer, str]]
     #: Counts of a matrix of whole folds in a machine, nothing left out: ``count_whole(arch, weight,
     #: pixels)``.
     count_whole: Callable[[ArchConfig, NDArray[np.integer], int], Counts]

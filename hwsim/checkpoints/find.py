@@ -33,7 +33,7 @@ def find_checkpoint(name: str | Path) -> Path:
         No such file; the message lists the names there are.
     """
     path = Path(name)
-    if path.suffix == ".safetensors" or len(path.parts) > 1:
+    if path.suffix.lower() == ".safetensors" or len(path.parts) > 1:
         if path.is_file():
             return path
         raise InputError(path, "", None, "no such file")

@@ -26,7 +26,8 @@ def breakeven(
         str,
         typer.Argument(
             metavar="NETWORK[:LAYER]",
-            help="Network, and one of its layers (default: all with weights).",
+            help="Network (a name, a YAML, .onnx or .csv file, a checkpoint), and one of its "
+            "layers (default: all with weights).",
         ),
     ],
     dense: Annotated[

@@ -20,7 +20,11 @@ Archs = Annotated[
     typer.Argument(help="Designs: names in configs/arch or configs/machine, or YAML files."),
 ]
 Network = Annotated[
-    str, typer.Argument(help="Network: a name in configs/network, a YAML or an .onnx file.")
+    str,
+    typer.Argument(
+        help="Network: a name in configs/network, a YAML file, an .onnx file, a checkpoint (name "
+        "or file), or a SCALE-Sim topology (.csv)."
+    ),
 ]
 Checkpoint = Annotated[
     str | None, typer.Option(help="Compressed weights: a name in models/checkpoints or a file.")

@@ -59,7 +59,7 @@ def simulate(
     from hwsim.errors import InputError
     from hwsim.report.page import write_json
 
-    if checkpoint is not None and (weights is not None or network.endswith(".onnx")):
+    if checkpoint is not None and (weights is not None or network.lower().endswith(".onnx")):
         owner = "--weights" if weights is not None else network
         rule = f"must be absent: the weights are those of {owner}"
         raise InputError("command line", "--checkpoint", checkpoint, rule)
@@ -148,3 +148,16 @@ def _show(result: NetworkResult) -> None:
     work = [result.macs, result.useful_macs, result.cycles, result.utilization]
     columns = ["layer", "MACs", "useful", "cycles", "utilization", *totals]
     console().print(table(result.title, columns, [*rows, ["total", *work, *totals.values()]]))
+    noted: dict[str, list[str]] = {}
+    for each in result.layers:
+        if each.note:
+            noted.setdefault(each.note, []).append(each.name)
+    for note, names in noted.items():
+        console().print(f"{', '.join(names)}: {note}")
+    if result.overflows:
+        wrapped = [f"{each.name} {each.overflows:,}" for each in result.layers if each.overflows]
+        width = result.arch.numbers.psum_width
+        console().print(
+            f"{result.overflows:,} sums exceed {width} bits (psum_width) and wrap: "
+            f"{', '.join(wrapped)}"
+        )

@@ -20,8 +20,9 @@ def storage(
     weights: Annotated[
         str,
         typer.Argument(
-            help="Checkpoint (a name in models/checkpoints or a file), network (synthetic), or "
-            "table of published sizes (in configs/storage)."
+            help="Checkpoint (a name in models/checkpoints or a file), .onnx file, network "
+            "(synthetic: a name, a YAML or .csv file), or table of published sizes (in "
+            "configs/storage)."
         ),
     ],
     arch: Annotated[

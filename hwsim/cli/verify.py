@@ -21,7 +21,11 @@ _SHOWN = 60
 def verify(
     arch: Arch,
     network: Annotated[
-        str | None, typer.Argument(help="Also its layers, on real images: a name or a YAML file.")
+        str | None,
+        typer.Argument(
+            help="Also its layers, on real images where it has weights: a name, a YAML, .onnx or "
+            ".csv file, or a checkpoint."
+        ),
     ] = None,
     random: Annotated[
         int | None,
@@ -54,8 +58,8 @@ def verify(
     fast form stands in for it, and the table says so. All cases run in one simulation of the
     Verilog that generate writes, without resets between them. Outputs, cycles by cause and events
     must be equal. A design with a machine runs whole networks from memory: random ones, or NETWORK
-    with the memory of --memory and, where no checkpoint is named and none ships, random weights;
-    values and all counters must be equal. Exits 1 where they are
+    with the memory of --memory; values and all counters must be equal. Weights of NETWORK are those
+    of --checkpoint or its own, else of a shipped checkpoint, else random. Exits 1 where they are
     not, and shows the first difference. Writes the Verilog and results.json.
 
     Example: hwsim verify csc_16x4 --random 200 --seed 1

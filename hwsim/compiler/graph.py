@@ -32,6 +32,7 @@ class Graph:
 
     def __init__(self, arch: ArchConfig, network: NetworkConfig) -> None:
         self.arch, self.network = arch, network
+        network.must_chain(f"{network.name} on {arch.name}")
         self.shapes = network.shapes()
         for shape in self.shapes:
             if shape.layer.type in _NOT_RUN or shape.layer.moves:

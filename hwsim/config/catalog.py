@@ -21,9 +21,9 @@ def resolve(name: str | Path, kind: str) -> Path:
         No such file; the message lists the closest names there are.
     """
     path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        if path.is_file():
-            return path
+    if path.is_file() and (path.suffix or len(path.parts) > 1):
+        return path
+    if path.suffix.lower() in {".yaml", ".yml", ".csv"} or len(path.parts) > 1:
         raise InputError(path, "", None, "no such file")
     path = CONFIGS / kind / f"{name}.yaml"
     if path.is_file():

@@ -12,15 +12,24 @@ import yaml
 from pydantic import Field, model_validator
 
 from hwsim.config.activation import PARAMETERS, Function
-from hwsim.config.base import Config, load
+from hwsim.config.base import Config, load, parse
 from hwsim.config.catalog import resolve
+from hwsim.config.scalesim import topology
 from hwsim.config.window import Padding, Sides, Steps, pair, sides
+from hwsim.errors import InputError
 
 __all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
 
 Positive = Annotated[int, Field(ge=1, le=1 << 20)]
 Density = Annotated[float, Field(gt=0, le=1)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
+#: What a file is that is no network by itself, by its suffix.
+_ELSEWHERE = {
+    ".onnx": "must be YAML here: hwsim import writes the network of an .onnx file",
+    ".safetensors": "must be the network, not weights",
+} | dict.fromkeys(
+    (".bin", ".pt", ".pth"), "must be the network: a state dict is weights that do not say it"
+)
 
 
 class TensorShape(Config):
@@ -91,6 +100,9 @@ class LayerConfig(Config):
     count_include_pad: bool = True
     #: Layers whose outputs feed this one; empty: the previous one. ``input`` is the network's.
     inputs: tuple[str, ...] = ()
+    #: Shape of what the layer reads where that is an input of its own, for networks whose layers
+    #: are independent (``conv``, ``fc``). Such networks run on synthetic operands.
+    ifmap: TensorShape | None = None
     #: Fraction of non-zeros, for synthetic weights and activations.
     weight_density: Density = 1.0
     act_density: Density = 1.0
@@ -143,6 +155,8 @@ class LayerConfig(Config):
             raise ValueError(
                 f"relu_max must be absent for a {self.type} layer: it has its input's scale"
             )
+        if self.ifmap is not None and (self.inputs or self.type not in ("conv", "fc")):
+            raise ValueError("ifmap must be absent but for a conv or fc layer without inputs")
         if self.joins and len(self.inputs) < 2:
             article = "an add" if self.type == "add" else f"a {self.type}"
             raise ValueError(f"inputs must name at least two layers for {article} layer")
@@ -269,8 +283,18 @@ class NetworkConfig(Config):
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
-        """Read a network by name (``configs/network``) or path."""
-        return load(cls, resolve(name, "network"))
+        """Read a network by name (``configs/network``) or path: YAML, or SCALE-Sim's CSV.
+
+        Raises
+        ------
+        InputError
+            There is no such file, or it is not a network.
+        """
+        path = resolve(name, "network")
+        kind = path.suffix.lower()
+        if kind in _ELSEWHERE:
+            raise InputError(path, "", None, _ELSEWHERE[kind])
+        return parse(cls, topology(path), path) if kind == ".csv" else load(cls, path)
 
     def to_yaml(self) -> str:
         """Text of a file that :meth:`read` reads back: one layer per line, without defaults."""
@@ -288,10 +312,24 @@ class NetworkConfig(Config):
         shapes = self.shapes()
         taken = {name for layer in self.layers for name in layer.inputs}
         # without ``inputs`` a layer takes the one before it
-        taken |= {before.name for before, layer in pairwise(self.layers) if not layer.inputs}
-        return self.input.size + sum(
-            shape.ofmap.size for shape in shapes if shape.layer.name not in taken
+        taken |= {
+            before.name
+            for before, layer in pairwise(self.layers)
+            if not layer.inputs and layer.ifmap is None
+        }
+        own = sum(layer.ifmap.size for layer in self.layers if layer.ifmap is not None)
+        return (
+            self.input.size
+            + own
+            + sum(shape.ofmap.size for shape in shapes if shape.layer.name not in taken)
         )
+
+    def must_chain(self, source: str) -> None:
+        """Refuse, with :class:`InputError`, a network with layers that read inputs of their own."""
+        for layer in self.layers:
+            if layer.ifmap is not None:
+                rule = "must be absent: independent layers run on synthetic operands alone"
+                raise InputError(source, f"layers.{layer.name}.ifmap", None, rule)
 
     def shapes(self) -> list[LayerShape]:
         """Resolve every layer's shape in order; raises ``ValueError`` where layers do not chain."""
@@ -307,7 +345,7 @@ class NetworkConfig(Config):
                     raise ValueError(
                         f"layers.{layer.name}: inputs must name an earlier layer, not {name!r}"
                     )
-            sources = [known[name] for name in inputs]
+            sources = [known[name] for name in inputs] if layer.ifmap is None else [layer.ifmap]
             try:
                 ofmap = ofmap_of(layer, sources)
             except ValueError as error:

@@ -218,7 +218,7 @@ def run(
     designs: Sequence[ArchConfig],
     seed: int = 0,
     progress: Callable[[str], None] = lambda what: None,
-    network: str | None = None,
+    network: str | NetworkConfig | None = None,
 ) -> Storage:
     """Measure a checkpoint's or a synthetic network's weights in every format.
 
@@ -231,7 +231,7 @@ def run(
     progress
         Called with each layer's name before it is measured.
     network
-        Of a checkpoint; by default the one that it names.
+        Of a checkpoint, by name or as it is; by default the one that it names.
     """
     formats = [FormatSize(name, None, None) for name in GENERIC]
     formats += [FormatSize(d.name, d.array.family, d) for d in designs]
@@ -342,7 +342,7 @@ def _name(weights: str | Checkpoint | NetworkConfig) -> str:
 
 
 def _layers(
-    weights: str | Checkpoint | NetworkConfig, seed: int, network: str | None
+    weights: str | Checkpoint | NetworkConfig, seed: int, network: str | NetworkConfig | None
 ) -> Iterator[_Layer]:
     if isinstance(weights, str):
         is_network = weights.endswith((".yaml", ".yml")) or (
@@ -358,7 +358,8 @@ def _layers(
                 yield _Layer(shape, NumberConfig(), draw, is_synthetic=True)
         return
     checkpoint = weights
-    known = network_of(checkpoint) if network is None else NetworkConfig.read(network)
+    known = NetworkConfig.read(network) if isinstance(network, str) else network
+    known = network_of(checkpoint) if known is None else known
     checkpoint.check(known)
     for shape in known.shapes():
         if shape.has_weights:

@@ -34,6 +34,10 @@ class LayerResult:
     counts: Counts
     bits: Bits
     multipliers: int
+    #: Sums that ``psum_width`` bits cannot hold, and that wrap.
+    overflows: int = 0
+    #: What was changed for the design's format, in words: passes, order of K, weights left out.
+    note: str = ""
 
     @property
     def cycles(self) -> int:
@@ -57,11 +61,13 @@ class LayerResult:
             "macs": self.macs,
             "useful_macs": self.useful_macs,
             "nonzeros": self.nonzeros,
+            "overflows": self.overflows,
             "cycles": self.cycles,
             "utilization": self.utilization,
             "causes": self.counts.causes,
             "events": self.counts.events,
             "bits": self.bits.to_dict(),
+            "note": self.note,
         }
 
     @classmethod
@@ -74,6 +80,8 @@ class LayerResult:
             macs=raw["macs"],
             useful_macs=raw["useful_macs"],
             nonzeros=raw["nonzeros"],
+            overflows=raw["overflows"],
+            note=raw["note"],
             counts=Counts(raw["cycles"], raw["causes"], raw["events"]),
             bits=Bits.from_dict(raw["bits"]),
             multipliers=multipliers,
@@ -90,6 +98,7 @@ class LayerResult:
             "macs": self.macs,
             "useful_macs": self.useful_macs,
             "nonzeros": self.nonzeros,
+            "overflows": self.overflows,
             "cycles": self.cycles,
             "utilization": self.utilization,
             "bits": self.bits.total,
@@ -149,6 +158,11 @@ class NetworkResult(Result):
         return sum(layer.useful_macs for layer in self.layers)
 
     @property
+    def overflows(self) -> int:
+        """Sums of all layers that wrap."""
+        return sum(layer.overflows for layer in self.layers)
+
+    @property
     def bits(self) -> Bits:
         """Weight storage of all layers."""
         return reduce(add, (layer.bits for layer in self.layers), Bits())
@@ -176,6 +190,7 @@ class NetworkResult(Result):
             "microseconds": self.microseconds,
             "macs": self.macs,
             "useful_macs": self.useful_macs,
+            "overflows": self.overflows,
             "utilization": self.utilization,
             "causes": self.counts.causes,
             "events": self.counts.events,
@@ -192,6 +207,7 @@ class NetworkResult(Result):
             "macs": self.macs,
             "useful_macs": self.useful_macs,
             "nonzeros": sum(layer.nonzeros for layer in self.layers),
+            "overflows": self.overflows,
             "cycles": self.cycles,
             "utilization": self.utilization,
             "bits": self.bits.total,

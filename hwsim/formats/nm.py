@@ -33,6 +33,7 @@ __all__ = [
     "measure",
     "nonzeros",
     "occupancy",
+    "passes",
     "project",
     "project_for",
     "select",
@@ -114,15 +115,20 @@ def select(block: Ints, n: int) -> tuple[Ints, Ints]:
     return positions, np.take_along_axis(block, positions, axis=2)
 
 
+def passes(weight: NDArray[np.integer], array: NMConfig) -> int:
+    """Matrices that :func:`spread` needs: 1 where ``weight[M, K]`` obeys the constraint."""
+    fullest = int(np.count_nonzero(blocks(weight, array.m), axis=2).max())
+    return max(1, -(-fullest // array.n))
+
+
 def spread(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]:
     """Matrices ``(copies, M, K)`` that obey the constraint and whose sum is ``weight``.
 
     As few as the fullest block needs: its first n non-zeros, the next n, and so on.
     """
     block = blocks(weight, array.m)
-    stored = block != 0
-    rank = np.cumsum(stored, axis=2) - 1
-    copies = max(1, -(-int(stored.sum(axis=2).max()) // array.n))
+    rank = np.cumsum(block != 0, axis=2) - 1
+    copies = passes(weight, array)
     parts = np.where(rank // array.n == np.arange(copies)[:, None, None, None], block, 0)
     found: NDArray[np.integer] = parts.reshape(copies, len(weight), -1)[:, :, : weight.shape[1]]
     return found

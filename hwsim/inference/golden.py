@@ -117,6 +117,7 @@ def run(
         have another shape or more than ``act_width`` bits; or activations are binary, which have
         no scale.
     """
+    network.must_chain(network.name)
     checkpoint.check(network)
     shapes = network.shapes()
     _check_images(network, images, numbers)

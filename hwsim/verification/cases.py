@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import Pauses, array_model
 from hwsim.config import ArchConfig
+from hwsim.errors import InputError
 from hwsim.formats import codes, project
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
@@ -59,14 +60,34 @@ def layer_cases(operands: Mapping[str, Layer], layers: Sequence[str] = ()) -> li
 def random_cases(arch: ArchConfig, count: int, seed: int) -> list[Case]:
     """Draw cases: the corners in turn, then shapes around the array's; each kind of stall in turn.
 
-    The same seed gives the same cases, and a longer list begins with the shorter one.
+    A case that does not fit the design's memories is drawn again with half the extents, until one
+    fits. The same seed gives the same cases, and a longer list begins with the shorter one.
+
+    Raises
+    ------
+    InputError
+        No layer fits the design.
     """
-    return [_draw(arch, index, np.random.default_rng([seed, index])) for index in range(count)]
+    return [_fitting(arch, index, seed) for index in range(count)]
 
 
-def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> Case:
+def _fitting(arch: ArchConfig, index: int, seed: int) -> Case:
+    model, refusal = array_model(arch), None
+    for halvings in range(MAX_EXTENT.bit_length()):
+        case = _draw(arch, index, np.random.default_rng([seed, index]), halvings)
+        try:
+            model.compile(arch, case.gemm)
+        except InputError as error:
+            refusal = refusal or error
+        else:
+            return case
+    assert refusal is not None
+    raise refusal
+
+
+def _draw(arch: ArchConfig, index: int, rng: np.random.Generator, halvings: int) -> Case:
     kind, shape, densities = _shape(arch, index, rng)
-    m, k, n = shape
+    m, k, n = (max(1, extent >> halvings) for extent in shape)
     extremes = kind == "extreme" or rng.random() < 0.1
     numbers = arch.numbers
     weight_density, act_density = densities

@@ -54,6 +54,8 @@ class Layer:
         ``(K, N)`` of each group: activations that are no ifmap of ``conv``.
     conv
         Geometry of one group, where the layer is a convolution.
+    taps
+        Pixels of the filter: K is ordered (tap, channel).
     """
 
     name: str
@@ -65,6 +67,7 @@ class Layer:
     ifmap: NDArray[np.integer] | None = None
     matrices: tuple[Matrix, ...] | None = None
     conv: Conv | None = None
+    taps: int = 1
 
     @classmethod
     def of_shape(cls, shape: LayerShape, images: int) -> Layer:
@@ -97,11 +100,12 @@ class Layer:
         size = (shape.M, shape.K, shape.pixels * len(ifmap), shape.layer.G)
         if conv is None:
             matrices = tuple(lower_act(shape, ifmap))
-            return cls(shape.layer.name, *size, weights, matrices=matrices)
+            taps = shape.R * shape.S
+            return cls(shape.layer.name, *size, weights, matrices=matrices, taps=taps)
         expected = (shape.ifmap.channels, shape.ifmap.height, shape.ifmap.width)
         if ifmap.shape[1:] != expected:
             raise ValueError(f"ifmap has shape {ifmap.shape[1:]}, the layer needs {expected}")
-        return cls(shape.layer.name, *size, weights, ifmap, conv=conv)
+        return cls(shape.layer.name, *size, weights, ifmap, conv=conv, taps=shape.R * shape.S)
 
     @classmethod
     def of_gemms(cls, name: str, gemms: Sequence[GEMM]) -> Layer:
@@ -121,6 +125,11 @@ class Layer:
     def is_shape(self) -> bool:
         """Whether there are no tensors: all groups are alike."""
         return self.weights is None and self.ifmap is None and self.matrices is None
+
+    def acts(self) -> tuple[Matrix, ...] | None:
+        """Activations ``(K, N)`` of each group, unrolled."""
+        found = [act for gemm in self.gemms() if (act := gemm.act) is not None]
+        return tuple(found) or None
 
     def gemms(self) -> list[GEMM]:
         """Views of the layer, one GEMM per group; nothing is copied or unrolled."""

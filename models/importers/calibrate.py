@@ -143,7 +143,7 @@ def quantize(
             ) from error
         previous = layer.name
     checkpoint = Checkpoint(
-        model.config.name, layers, info,
+        model.config.name, layers, info, source=model.source,
         rescales=rescales, input_scale=scales["input"], tables=tables,
     )  # fmt: skip
     if not settings.correct_bias or model.grids:

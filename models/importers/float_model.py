@@ -92,6 +92,7 @@ class FloatModel:
     grids: Mapping[str, Grid] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.config.must_chain(self.source)
         for shape in self.config.shapes():
             if not shape.has_weights:
                 continue

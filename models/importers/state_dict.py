@@ -43,9 +43,9 @@ def read(path: Path | str) -> Tensors:
     path = Path(path)
     if not path.is_file():
         raise InputError(path, "", None, "no such file")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         tensors = _safetensors(path)
-    elif path.suffix in {".pt", ".pth", ".bin"}:
+    elif path.suffix.lower() in {".pt", ".pth", ".bin"}:
         tensors = _torch(path)
     else:
         rule = "must be .pt, .pth, .bin (PyTorch) or .safetensors"

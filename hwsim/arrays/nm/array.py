@@ -22,8 +22,10 @@ from hwsim.formats import codes, nm
 from hwsim.formats.nm import blocks, encode, occupancy
 from hwsim.formats.operands import act_codes
 from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
 
 __all__ = [
+    "arranged",
     "compile",
     "count",
     "count_shape",
@@ -75,6 +77,45 @@ def weight_words(arch: ArchConfig, weight: NDArray[np.integer], name: str) -> Wo
 def spread(arch: ArchConfig, weight: NDArray[np.integer]) -> NDArray[np.integer]:
     """Matrices that obey the constraint and whose sum is ``weight``."""
     return nm.spread(weight, arch.array_as(NMConfig))
+
+
+def arranged(arch: ArchConfig, layer: Layer) -> tuple[Layer, str]:
+    """The same layer as weights that obey the constraint, in several passes where they are denser.
+
+    K may also be ordered (channel, tap), as in the files of fully connected layers, where that
+    takes fewer passes. A pass multiplies the same activations by a part of the weights: the parts
+    lie one behind the other along the K of one product.
+    """
+    array = arch.array_as(NMConfig)
+    if layer.weights is None:
+        return layer, ""
+    own = np.arange(layer.K)
+    orders = [own]
+    if layer.taps > 1:
+        orders.append(own.reshape(layer.taps, -1).T.ravel())
+    passes = [
+        max(nm.passes(weight[:, order], array) for weight in layer.weights) for order in orders
+    ]
+    best = int(np.argmin(passes))
+    if passes[best] == 1 and best == 0:
+        return layer, ""
+    width = -(-layer.K // array.m) * array.m
+    weights, acts = [], layer.acts()
+    for weight in layer.weights:
+        parts = nm.spread(weight[:, orders[best]], array)
+        stacked = np.zeros((layer.M, passes[best], width), weight.dtype)
+        stacked[:, : len(parts), : layer.K] = parts.swapaxes(0, 1)
+        weights.append(stacked.reshape(layer.M, -1))
+    if acts is not None:
+        margin = ((0, width - layer.K), (0, 0))
+        acts = tuple(np.tile(np.pad(act[orders[best]], margin), (passes[best], 1)) for act in acts)
+    words = [f"{passes[best]} passes"] if passes[best] > 1 else []
+    words += ["K ordered (channel, tap)"] if best else []
+    found = Layer(
+        layer.name, layer.M, passes[best] * width, layer.N, layer.groups, tuple(weights),
+        matrices=acts,
+    )  # fmt: skip
+    return found, ", ".join(words)
 
 
 def count_whole(arch: ArchConfig, weight: NDArray[np.integer], n: int) -> Counts:

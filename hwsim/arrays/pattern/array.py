@@ -7,6 +7,7 @@ the tile's output pixels stream. The derivation of the counts is in ``docs/timin
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
@@ -19,10 +20,12 @@ from hwsim.arrays.systolic.ws import ws_events
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.contract.events import STREAM_EVENTS
 from hwsim.contract.machine import WEIGHT_OFFER
-from hwsim.formats.pattern import TAPS, full_library, library_of, plan
+from hwsim.errors import InputError
+from hwsim.formats.pattern import TAPS, WINDOW, full_library, library_of, plan
 from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
 
-__all__ = ["compile", "count", "count_job", "draw_case", "simulate"]
+__all__ = ["arranged", "compile", "count", "count_job", "draw_case", "simulate"]
 
 #: Windows, beats, first step and span of a fold (:meth:`hwsim.arrays.pattern.tiles.Tile.timing`).
 Timing = tuple[int, int, int, int]
@@ -34,6 +37,30 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     All-zero weights give a job without words, transfers or cycles.
     """
     return compile_job(arch, gemm)
+
+
+def arranged(arch: ArchConfig, layer: Layer) -> tuple[Layer, str]:
+    """The same layer as a matrix product, where a kernel keeps more than four taps of nine.
+
+    Also where the kernels have more patterns than the array has room for.
+    """
+    array = arch.array_as(PatternConfig)
+    if layer.weights is None:
+        return layer, ""
+    has_zero = arch.numbers.has_zero
+    for gemm in layer.gemms():
+        assert gemm.weight is not None
+        try:
+            masks, _ = plan(gemm.weight, array, gemm.channels, has_zero=has_zero, source=layer.name)
+            library_of(masks, array, gemm.channels, layer.name)
+        except InputError:
+            if not gemm.channels:
+                raise
+            break
+    else:
+        return layer, ""
+    plain = replace(layer, conv=None, ifmap=None, matrices=layer.acts())
+    return plain, f"as a matrix product: {TAPS} taps of {WINDOW} do not hold its kernels"
 
 
 def simulate(arch: ArchConfig, job: Job, pauses: Pauses) -> Run:

@@ -19,6 +19,7 @@ from hwsim.arrays.systolic import compile as systolic
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
 
 DATAFLOWS = ["ws", "os"]
 
@@ -207,3 +208,27 @@ def test_no_work_is_no_cycles():
         dense_arch_of("os", 2, 2), 0, 0, 0
     )
     assert isinstance(nm.count_shape(arch_of("os", 2, 2, 2, 4), 1, 1, 1), Counts)
+
+
+@given(runs(), st.sampled_from([1, 2, 3]), st.integers(1, 2))
+@settings(deadline=None, max_examples=60)
+def test_a_denser_layer_takes_passes_that_each_obey(case, taps, groups):
+    arch, drawn, seed = case
+    if not arch.numbers.has_zero or arch.numbers.act_width == 1:
+        return
+    rng, k = np.random.default_rng(seed), taps * drawn.K
+    levels = np.unique(drawn.weight)
+    weights = tuple(rng.choice(levels, (drawn.M, k)).astype(np.int64) for _ in range(groups))
+    acts = tuple(np.tile(drawn.act, (taps, 1)) for _ in range(groups))
+    layer = Layer("l", drawn.M, k, drawn.N, groups, weights, matrices=acts, taps=taps)
+    found, words = nm.arranged(arch, layer)
+    for gemm, own in zip(found.gemms(), layer.gemms(), strict=True):
+        run = nm.simulate(arch, nm.compile(arch, gemm), {})
+        assert run.counts == nm.count(arch, gemm)
+        assert (run.ofmap == product(arch, own)).all()
+    counts = [int(np.count_nonzero(weight)) for weight in (*weights, *found.weights)]
+    assert sum(counts[:groups]) == sum(counts[groups:])
+    assert words or found is layer
+    if "passes" in words:
+        passes = int(words.split()[0])
+        assert passes * -(-k // arch.array.m) * arch.array.m == found.K

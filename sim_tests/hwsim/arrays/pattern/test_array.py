@@ -19,6 +19,7 @@ from hwsim.errors import InputError
 from hwsim.formats import project
 from hwsim.workload.conv import Conv
 from hwsim.workload.gemm import GEMM
+from hwsim.workload.layer import Layer
 
 
 def causes(**cycles):
@@ -323,3 +324,23 @@ def test_refuses_more_windows_than_a_command_can_say(monkeypatch):
 def test_refuses_another_family():
     with pytest.raises(TypeError, match="csc_64x1 must be of family pattern, not csc"):
         pattern.count(ArchConfig.read("csc_64x1"), GEMM(1, 1, 1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_kernels_of_more_taps_run_as_a_product(seed):
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    arch = arch_of(3, 4, 8, 16, 4, 1)
+    shape = (int(rng.integers(1, 7)), 2, int(rng.integers(1, 5)), 6, 5, 1, 1)
+    held = conv_gemm(rng, arch, shape, 0.7)
+    layer = Layer.of_gemms("l", [held])
+    assert pattern.arranged(arch, layer) == (layer, "")
+    dense = GEMM.of(rng.integers(1, 8, held.weight.shape), held.act, "l", held.conv)
+    with pytest.raises(InputError):
+        pattern.count(arch, dense)
+    found, words = pattern.arranged(arch, Layer.of_gemms("l", [dense]))
+    assert words == "as a matrix product: 4 taps of 9 do not hold its kernels"
+    (gemm,) = found.gemms()
+    run = pattern.simulate(arch, pattern.compile(arch, gemm), {})
+    assert run.counts == pattern.count(arch, gemm)
+    assert (run.ofmap == product(arch, dense)).all()
