@@ -54,6 +54,7 @@ except hwsim.InputError as error:
 FUNCTIONS = (
     "simulate", "verify", "generate", "storage", "published_sizes", "breakeven", "study", "sweep",
     "synth", "place", "compress", "read_arch", "read_network", "read_checkpoint", "import_network",
+    "prune",
 )  # fmt: skip
 #: Configurations are documented by their files.
 TYPES = tuple(

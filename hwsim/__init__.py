@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hwsim.api.generate import Verilog, generate
     from hwsim.api.machine import run_machine
     from hwsim.api.place import Placement, place
+    from hwsim.api.prune import prune
     from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
     from hwsim.api.simulate import simulate
     from hwsim.api.storage import published_sizes, storage
@@ -82,6 +83,7 @@ __all__ = [
     "generate",
     "import_network",
     "place",
+    "prune",
     "published_sizes",
     "read_arch",
     "read_checkpoint",

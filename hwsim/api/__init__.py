@@ -12,6 +12,7 @@ from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
 from hwsim.api.machine import run_machine
 from hwsim.api.place import Placement, place
+from hwsim.api.prune import prune
 from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
 from hwsim.api.simulate import simulate
 from hwsim.api.storage import published_sizes, storage
@@ -37,6 +38,7 @@ __all__ = [
     "generate",
     "import_network",
     "place",
+    "prune",
     "published_sizes",
     "read_arch",
     "read_checkpoint",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import ArchConfig, NetworkConfig
     from hwsim.inference.images import Images
+    from hwsim.models.compress.layerwise import Rule
     from hwsim.models.importers.calibrate import Settings
     from hwsim.models.importers.float_model import FloatModel
     from hwsim.workload.layer import Layer
@@ -194,6 +195,8 @@ def import_network(
     bias_correction: bool = True,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    rule: Rule | None = None,
+    dense: str | Sequence[str] = (),
     compare: bool = True,
     verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
@@ -231,6 +234,8 @@ def import_network(
         What pixels become before the network reads them: ``(pixel / 255 - mean) / std``, one
         number or one per channel. The checkpoint records both, and images are treated so wherever
         it is used. Without, pixels stand for 0 to 1.
+    rule, dense
+        As of :func:`prune`: what stays of each layer, and layers that stay whole.
     compare
         Also infer a few images in float, others than those of the ranges where there are others,
         and record in ``info`` how well the logits agree.
@@ -279,6 +284,14 @@ def import_network(
         most = count + source.COMPARED
         pixels = pictures.read(inputs, model.config, normalization, most)
         calibration = f"images of {Path(inputs).name}"
+    original, remarks = model, {}
+    if rule is not None:
+        from hwsim.models.compress import layerwise
+
+        shown = None if inputs is None else pixels[:count]
+        kept = [str(each) for each in several("dense", dense, (str,))]
+        model = layerwise.prune(original, rule, shown, kept, progress)
+        remarks = layerwise.described(original, rule, shown, kept)
     checkpoint = source.checkpoint_of(
         model,
         pixels[:count],
@@ -287,6 +300,8 @@ def import_network(
         compare=compare,
         settings=settings,
         normalization=normalization,
+        original=original,
+        remarks=remarks,
         progress=progress,
     )
     return Imported(model.config, checkpoint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Json
+from hwsim.cli.options import Inputs, Json, Mean, Seed, Std, Weights
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,7 +22,10 @@ __all__ = ["compress"]
 def compress(
     config: Annotated[
         list[str],
-        typer.Argument(metavar="RECIPE...", help="Names in configs/compress or YAML files."),
+        typer.Argument(
+            metavar="RECIPE...",
+            help="Names in configs/compress or YAML files; or with --nm or --keep one network.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -34,6 +37,25 @@ def compress(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train again what the folder already has.")
     ] = False,
+    nm: Annotated[
+        str | None,
+        typer.Option(help="Prune a trained NETWORK without training: n of every m weights, 2:4."),
+    ] = None,
+    keep: Annotated[
+        float | None, typer.Option(help="The same: the fraction of all weights that stays.")
+    ] = None,
+    dense: Annotated[
+        list[str] | None, typer.Option(help="Layer of NETWORK that stays whole, repeatable.")
+    ] = None,
+    weights: Weights = None,
+    inputs: Inputs = None,
+    images: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Images of --inputs that are used (default: 8)."),
+    ] = None,
+    mean: Mean = None,
+    std: Std = None,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Train, prune and quantize networks into checkpoints, and measure them on all test images.
@@ -48,11 +70,26 @@ def compress(
     A recipe with a section `hardware_aware` prunes a network many times; one with a section
     `synthetic` draws random weights at published densities, in seconds, and needs neither.
 
+    With --nm or --keep the argument is one trained network, an .onnx file or one whose --weights
+    follow, which is pruned without training, quantized as by hwsim import, and written with its
+    YAML: by magnitude, or with --inputs so that the weights that stay make up for the others on
+    these images, which need no labels (least squares, layer by layer). The first layer with
+    weights, depthwise ones and those of --dense stay whole.
+
     Writes NAME.safetensors and NAME.csv, the log of the training; and, whatever the folder, a
     picture of the log in build/compress/NAME.
 
     Example: hwsim compress lenet5_structured_10x lenet5_nm_2x4 --out models/checkpoints
+
+    Example: hwsim compress squeezenet.onnx --nm 2:4 --inputs photos/ --images 32
     """
+    if nm is not None or keep is not None:
+        from hwsim.cli.compress_network import compress_network
+
+        compress_network(
+            config, nm, keep, dense or [], weights, inputs, images, mean, std, seed, out, json=json
+        )
+        return
     from hwsim import api
     from hwsim.cli.compress_watch import watching
     from hwsim.cli.output import emit_json, log

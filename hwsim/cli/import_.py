@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Out, Seed, Weights
+from hwsim.cli.options import Inputs, Json, Mean, Out, Seed, Std, Weights, numbers
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import NetworkConfig
 
-__all__ = ["import_"]
+__all__ = ["import_", "show", "warn_of_random"]
 
 
 def import_(
@@ -47,14 +47,8 @@ def import_(
     bias_correction: Annotated[
         bool, typer.Option(help="Correct biases for the mean error that rounding leaves.")
     ] = True,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            help="Pixels become (pixel / 255 - mean) / std: one number, or one per channel "
-            "(0.485,0.456,0.406)."
-        ),
-    ] = None,
-    std: Annotated[str | None, typer.Option(help="See --mean: 0.229,0.224,0.225.")] = None,
+    mean: Mean = None,
+    std: Std = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -96,23 +90,19 @@ def import_(
             size=None if size is None else _sizes(size), until=until, verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
             bias_correction=bias_correction,
-            mean=_numbers("--mean", mean), std=_numbers("--std", std),
+            mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
         )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint
     stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])
     config = write_text_atomic(stem.with_suffix(".yaml"), net.to_yaml())
     path = checkpoint.write(stem.with_suffix(".safetensors"))
-    if inputs is None:
-        log().print(
-            "[bold red]warning:[/] the ranges of activations come from random images; accuracy is "
-            "to be trusted only with ranges of real ones (--inputs)"
-        )
+    warn_of_random(checkpoint)
     if json:
         files = {"file": str(path), "network_file": str(config)}
         emit_json(files | {"network": net.name, "info": checkpoint.info})
         return
-    _show(net, checkpoint)
+    show(net, checkpoint)
     console().print(f"wrote {path} and {config.name}")
 
 
@@ -124,19 +114,6 @@ def _sizes(text: str) -> list[int]:
         rule = "must be sizes such as 3x224x224"
         raise InputError("command line", "--size", text, rule)
     return [int(size) for size in text.split("x")]
-
-
-def _numbers(key: str, text: str | None) -> list[float] | None:
-    """Numbers of ``0.485,0.456,0.406``."""
-    from hwsim.errors import InputError
-
-    if text is None:
-        return None
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        rule = "must be numbers such as 0.485,0.456,0.406"
-        raise InputError("command line", key, text, rule) from None
 
 
 def _stem(folder: Path, name: str, sha256: str) -> Path:
@@ -154,7 +131,20 @@ def _stem(folder: Path, name: str, sha256: str) -> Path:
     return folder / (name if is_same else f"{name}_{sha256[:8]}")
 
 
-def _show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
+def warn_of_random(checkpoint: Checkpoint) -> None:
+    """Say loudly where the ranges of activations are those of random images."""
+    from hwsim.cli.output import log
+    from hwsim.inference.operands import RANDOM
+
+    if checkpoint.info["calibration"] == RANDOM:
+        log().print(
+            "[bold red]warning:[/] the ranges of activations come from random images; accuracy is "
+            "to be trusted only with ranges of real ones (--inputs)"
+        )
+
+
+def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
+    """Print the layers with weights, and how well the integers agree with the float network."""
     from hwsim.cli.output import console, table
 
     rows: list[list[Any]] = [

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Memory", "Network", "Out", "Seed",
-    "Store", "Tech", "Weights",
+    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Mean", "Memory", "Network", "Out",
+    "Seed", "Std", "Store", "Tech", "Weights", "numbers",
 ]  # fmt: skip
 
 Arch = Annotated[
@@ -43,6 +43,14 @@ Inputs = Annotated[
         "or normalised floats (default: random ones)."
     ),
 ]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        help="Pixels become (pixel / 255 - mean) / std: one number, or one per channel "
+        "(0.485,0.456,0.406)."
+    ),
+]
+Std = Annotated[str | None, typer.Option(help="See --mean: 0.229,0.224,0.225.")]
 Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run together.")]
 Seed = Annotated[
     int, typer.Option(min=0, help="Seed of whatever is drawn: synthetic operands, random images.")
@@ -72,3 +80,22 @@ Store = Annotated[
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to (default: build/<command>/<name>).")
 ]
+
+
+def numbers(key: str, text: str | None) -> list[float] | None:
+    """Numbers of ``0.485,0.456,0.406``; ``None`` where nothing is given.
+
+    Raises
+    ------
+    InputError
+        The text is not such numbers.
+    """
+    from hwsim.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        rule = "must be numbers such as 0.485,0.456,0.406"
+        raise InputError("command line", key, text, rule) from None

@@ -45,6 +45,8 @@ class TensorShape(Config):
         return self.channels * self.height * self.width
 
 
+#: Multipliers of an ``lrn`` layer, one of which a sum of squares chooses.
+LRN_STEPS = 256
 #: Layers that only move activations, and the keys of windows and groups that they have.
 _MOVES: dict[str, tuple[str, ...]] = {
     "slice": (), "shuffle": ("G",), "upsample": ("stride",), "crop": ("padding",),
@@ -65,6 +67,7 @@ class LayerConfig(Config):
         "add",
         "mul",
         "concat",
+        "lrn",
         "activation",
         "slice",
         "shuffle",
@@ -95,6 +98,8 @@ class LayerConfig(Config):
     function: Function | None = None
     alpha: Real | None = None
     beta: Real | None = None
+    #: What is added to the mean of squares (``lrn``).
+    bias: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     #: Average pools only: whether padding counts as zeros; otherwise an average is that of the
     #: pixels inside.
     count_include_pad: bool = True
@@ -118,6 +123,7 @@ class LayerConfig(Config):
     def _keys_fit_the_type(self) -> Self:
         needs = {
             "conv": ("M", "R"), "fc": ("M",), "maxpool": ("R",), "avgpool": ("R",), "slice": ("M",),
+            "lrn": ("R",),
         }.get(self.type, ())  # fmt: skip
         for key in ("M", "R"):
             if key in needs and getattr(self, key) is None:
@@ -134,7 +140,7 @@ class LayerConfig(Config):
             raise ValueError("padding must be less than the window where it does not count")
         if self.first and self.type != "slice":
             raise ValueError(f"first must be absent for a {self.type} layer")
-        if self.type == "fc" or self.moves:
+        if self.type in ("fc", "lrn") or self.moves:
             taken = _MOVES.get(self.type, ())
             defaults = {"G": 1, "stride": 1, "padding": 0, "dilation": 1}
             for key, value in defaults.items():
@@ -145,10 +151,14 @@ class LayerConfig(Config):
             raise ValueError("function must be given for an activation layer")
         if not is_activation and self.function is not None:
             raise ValueError(f"function must be absent for a {self.type} layer")
+        if self.type != "lrn" and self.bias != 1:
+            raise ValueError(f"bias must be absent for a {self.type} layer")
         known = PARAMETERS.get(self.function, {}) if self.function else {}
         for key in ("alpha", "beta"):
-            if getattr(self, key) is not None and key not in known:
+            if getattr(self, key) is not None and key not in known and self.type != "lrn":
                 raise ValueError(f"{key} must be absent: it is no parameter of {self.function}")
+        if self.type == "lrn" and (self.S is not None or (self.alpha or 0) < 0):
+            raise ValueError("S must be absent for an lrn layer, and alpha at least 0")
         if self.relu_max is not None and not self.relu:
             raise ValueError("relu_max must be absent without relu")
         if self.relu_max is not None and self.keeps_scale:
@@ -199,11 +209,13 @@ class LayerConfig(Config):
     @property
     def rescales(self) -> bool:
         """Whether integers are scaled anew without weights: sums, products and joins."""
-        return self.joins or self.type in ("avgpool", "globalavgpool")
+        return self.joins or self.type in ("avgpool", "globalavgpool", "lrn")
 
     @property
     def multipliers(self) -> int:
-        """Multipliers with which it does so: one per input, one for a product."""
+        """Multipliers with which it does so: one per input, one for a product, a table of them."""
+        if self.type == "lrn":
+            return LRN_STEPS
         return 1 if self.type == "mul" else max(1, len(self.inputs))
 
 
@@ -374,7 +386,7 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
             if any(own not in (1, full) for own, full in zip(size, sizes[0], strict=True)):
                 raise ValueError("inputs must have the shape of the first to be multiplied, or 1")
         return ifmap
-    if layer.type == "activation":
+    if layer.type in ("activation", "lrn"):
         return ifmap
     if layer.moves:
         return _moved(layer, ifmap)

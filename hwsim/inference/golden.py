@@ -22,6 +22,7 @@ from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, 
 from hwsim.config import LayerConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, requantize, wrap
+from hwsim.workload.local_response import square_shift, square_sums
 from hwsim.workload.lowering import inside, lower_act, lower_weight, raise_ofmap, windows
 from hwsim.workload.rearrange import rearranged
 
@@ -343,7 +344,7 @@ def rescaled(
     sources: Sequence[Ints],
     act_width: int = NUMBERS.act_width,
 ) -> Ints:
-    """Combine the inputs of an ``add``, ``mul``, ``concat`` or average pool; padding is 0.
+    """Combine the inputs of an ``add``, ``mul``, ``concat``, ``lrn`` or average pool; padding is 0.
 
     An average pool in which padding does not count (``count_include_pad``) has a larger multiplier
     for each window with fewer pixels inside.
@@ -353,7 +354,8 @@ def rescaled(
     shape
         The layer.
     rescale
-        Multiplier of each input (of a ``mul`` one for the product), and the shift of the result.
+        Multiplier of each input (of a ``mul`` one for the product, of an ``lrn`` one for each step
+        of the sum of squares), and the shift of the result.
     sources
         ``(images, C, H, W)`` activations per input.
     act_width
@@ -367,6 +369,10 @@ def rescaled(
     if layer.type == "mul":
         left, right = (act.astype(np.int64) for act in sources)
         total = left * right * rescale.multipliers[0]
+    elif layer.type == "lrn":
+        act = sources[0].astype(np.int64)
+        step = square_sums(layer, act) >> square_shift(layer)
+        total = act * np.array(rescale.multipliers, np.int64)[step]
     elif layer.joins:
         pairs = zip(sources, rescale.multipliers, strict=True)
         scaled = [act.astype(np.int64) * multiplier for act, multiplier in pairs]

@@ -26,8 +26,9 @@ from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.models.importers.ranges import Ranges
 from hwsim.models.quantization.scales import fixed_point, scale_of, scales_of
 from hwsim.workload.activation import activate
+from hwsim.workload.local_response import STEPS, factors, square_shift
 
-__all__ = ["DEFAULT", "Agreement", "Settings", "agreement", "calibrate", "quantize"]
+__all__ = ["DEFAULT", "Agreement", "Settings", "agreement", "calibrate", "quantize", "real"]
 
 #: Largest integer of a weight or an activation.
 _LIMIT = 127
@@ -133,6 +134,8 @@ def quantize(
                 tables[layer.name] = _table(layer, sources[0], scales[layer.name])
             elif layer.type == "mul":
                 rescales[layer.name] = _rescale([sources[0] * sources[1] / scales[layer.name]])
+            elif layer.type == "lrn":
+                rescales[layer.name] = _normalizing(layer, sources[0], scales[layer.name])
             elif layer.rescales:
                 area = _area(shape)
                 factors = [source / scales[layer.name] / area for source in sources]
@@ -149,7 +152,7 @@ def quantize(
     if not settings.correct_bias or model.grids:
         return checkpoint
     pairs = [
-        (_real(image[None]), golden.input_act(image[None], checkpoint.input_scale))
+        (real(image[None]), golden.input_act(image[None], checkpoint.input_scale))
         for image in images
     ]
     return corrected(model, checkpoint, pairs, scales, progress)
@@ -182,7 +185,7 @@ def calibrate(
     samples: dict[str, list[NDArray[np.float32]]] = {}
     for index, image in enumerate(images):
         progress(f"calibrating: image {index + 1} of {len(images)}")
-        for name, act in model.activations(_real(image[None])):
+        for name, act in model.activations(real(image[None])):
             samples.setdefault(name, []).append(_sample(act, _SAMPLE // len(images)))
     shapes = {shape.layer.name: shape for shape in model.config.shapes()}
     scales: dict[str, float] = {}
@@ -213,7 +216,7 @@ def _scale(
     if layer.keeps_scale:
         return sources[0]
     scale = _searched(parts, ranges)
-    if layer.rescales and layer.type != "mul":
+    if layer.rescales and layer.type not in ("lrn", "mul"):
         # what is smaller than the finest step of an input is 0 in integers: averages that cancel
         scale = max(scale, max(sources) / _area(shape) / _FINEST)
     return scale
@@ -235,7 +238,7 @@ def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agre
         act = golden.input_act(image[None], checkpoint.input_scale)
         trace = golden.run(model.config, checkpoint, act)
         integer_logits.append(trace.logits[0])
-        float_logits.append(model.logits(_real(image[None]))[0])
+        float_logits.append(model.logits(real(image[None]))[0])
         for name, share in saturation.of_layers(model.config, trace).items():
             shares.setdefault(name, []).append(share)
     integers = np.array(integer_logits, dtype=np.float64)
@@ -256,7 +259,8 @@ def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float
     return float(left @ right) / norm if norm else 0.0
 
 
-def _real(images: Images) -> NDArray[np.float32]:
+def real(images: Images) -> NDArray[np.float32]:
+    """Values of images: uint8 pixels stand for 0..1."""
     if images.dtype == np.uint8:
         return (images / 255.0).astype(np.float32)
     return images.astype(np.float32)
@@ -352,6 +356,13 @@ def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:
     real = activate(layer, np.arange(limits.min, limits.max + 1) * before)
     table: NDArray[np.int8] = np.clip(np.rint(real / after), limits.min, limits.max).astype(np.int8)
     return table
+
+
+def _normalizing(layer: LayerConfig, before: float, after: float) -> Rescale:
+    """Multipliers of an ``lrn`` layer: for the middle of each step of the sum of squares."""
+    middle = (np.arange(STEPS) + 0.5) * (1 << square_shift(layer)) - 0.5
+    each = factors(layer, (middle * before**2).astype(np.float64))
+    return _rescale([float(factor) for factor in each * before / after])
 
 
 def _rescale(factors: Sequence[float]) -> Rescale:

@@ -12,6 +12,7 @@ from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
 from hwsim.models.importers.grid import Grid
 from hwsim.workload.activation import activate
+from hwsim.workload.local_response import factors, square_sums
 from hwsim.workload.lowering import (
     inside,
     lower_act,
@@ -166,6 +167,9 @@ class FloatModel:
             result = rearranged(layer, act)
         elif layer.type == "mul":
             result = sources[0] * sources[1]
+        elif layer.type == "lrn":
+            real = act.astype(np.float64)
+            result = (real * factors(layer, square_sums(layer, real))).astype(np.float32)
         elif layer.type == "activation":
             result = activate(layer, act).astype(np.float32)
         else:

@@ -88,6 +88,7 @@ _HANDLERS: dict[str, Handler] = (
         "Gemm": onnx_weights.gemm,
         "GlobalAveragePool": onnx_pools.global_pool,
         "Identity": onnx_views.same,
+        "LRN": onnx_pools.local_response,
         "MatMul": onnx_weights.matmul,
         "MaxPool": onnx_pools.max_pool,
         "Mul": onnx_affine.multiply,

@@ -1,4 +1,4 @@
-"""Convert ONNX's pools to layers."""
+"""Convert ONNX's pools, and its normalization over channels, to layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 from hwsim.models.importers.onnx_window import rounded_up, window
 
-__all__ = ["average_pool", "global_pool", "max_pool", "reduce_mean"]
+__all__ = ["average_pool", "global_pool", "local_response", "max_pool", "reduce_mean"]
 
 
 def max_pool(builder: Builder, node: Node) -> Value:
@@ -39,6 +39,15 @@ def global_pool(builder: Builder, node: Node) -> Value:
     """Convert a GlobalAveragePool."""
     value = builder.image(node, is_plain=True)
     return builder.layer(node, [value], {"type": "globalavgpool"})
+
+
+def local_response(builder: Builder, node: Node) -> Value:
+    """Convert an LRN."""
+    value, attributes = builder.image(node, is_plain=True), node.attributes
+    settings = {"type": "lrn", "R": int(attributes["size"])}
+    defaults = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+    settings |= {key: float(attributes.get(key, each)) for key, each in defaults.items()}
+    return builder.layer(node, [value], settings, like=value)
 
 
 def reduce_mean(builder: Builder, node: Node) -> Value:

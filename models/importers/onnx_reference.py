@@ -1,8 +1,8 @@
 """ONNX's reference evaluator, with operations that it computes otherwise than the standard says.
 
 In onnx 1.23 it normalizes a batch by its own statistics in versions 7 to 13 of BatchNormalization,
-as in training, takes the wrong weights for the groups of a ConvTranspose, and mistakes the sides of
-the padding of a MaxPool of stride 1.
+as in training, takes the wrong weights for the groups of a ConvTranspose, mistakes the sides of
+the padding of a MaxPool of stride 1, and normalizes as many channels of an LRN as there are images.
 """
 
 from __future__ import annotations
@@ -66,6 +66,25 @@ class DequantizeLinear(op_dequantize_linear._CommonDequantizeLinear):
     op_domain = ""
 
 
+class LRN(OpRun):
+    """A normalization over neighbouring channels."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, **attributes: Any) -> tuple[Array]:
+        size = attributes["size"]
+        alpha, beta, bias = (
+            default if attributes.get(key) is None else attributes[key]
+            for key, default in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+        )
+        squares = np.square(x.astype(np.float64))
+        sums = np.zeros_like(squares)
+        for channel in range(x.shape[1]):
+            first = max(0, channel - (size - 1) // 2)
+            sums[:, channel] = squares[:, first : channel + size // 2 + 1].sum(axis=1)
+        return ((x / (bias + alpha / size * sums) ** beta).astype(x.dtype),)
+
+
 class MaxPool(op_max_pool.MaxPool):
     """A pool whose padding may differ by side: computed as the evaluator does with strides."""
 
@@ -88,7 +107,7 @@ def evaluator(model: Any, opset: int) -> ReferenceEvaluator:
     opset
         Version of ONNX's operations in it.
     """
-    operations: list[type[OpRun]] = [ConvTranspose, MaxPool]
+    operations: list[type[OpRun]] = [ConvTranspose, LRN, MaxPool]
     if opset < _DEQUANTIZES:
         operations.append(DequantizeLinear)
     if _INFERS <= opset < _NORMALIZES:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hwsim.checkpoints.checkpoint import Checkpoint
@@ -89,6 +90,8 @@ def checkpoint_of(
     compare: bool = False,
     settings: Settings = DEFAULT,
     normalization: Normalization | None = None,
+    original: FloatModel | None = None,
+    remarks: Mapping[str, Any] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda what: None,
 ) -> Checkpoint:
     """Quantize a model; the checkpoint's ``info`` records the source, the images and the settings.
@@ -110,6 +113,10 @@ def checkpoint_of(
         How the network is quantized.
     normalization
         What was done to the pixels of the images, which the checkpoint records for later ones.
+    original
+        Network that the integers are compared with, where it is not ``model``.
+    remarks
+        What else ``info`` records.
     progress
         Called with a description of each step.
     """
@@ -124,12 +131,13 @@ def checkpoint_of(
     }
     if normalization is not None:
         info |= normalization.info
+    info |= remarks
     checkpoint = calibrate.quantize(model, images, info, progress, settings)
     if compare:
         progress("comparing integer with float inference")
         is_fresh = others is not None and len(others) > 0
         compared = others if others is not None and is_fresh else images[:COMPARED]
-        agreement = calibrate.agreement(model, checkpoint, compared)
+        agreement = calibrate.agreement(original or model, checkpoint, compared)
         info["compared_on"] = "other images" if is_fresh else "of the same images"
         info["correlation"] = round(agreement.correlation, 6)
         info["same_top1"] = [agreement.same, agreement.images]

@@ -342,3 +342,32 @@ def test_a_whole_narrow_resnet18_runs_in_integers(hwsim, tmp_path):
     code, out = hwsim("simulate", "dense_32x32_ws", "resnet18.onnx", "--json")
     assert code == 0
     assert len(json.loads(out)["layers"]) == 21
+
+
+def test_a_trained_network_is_pruned_in_one_line(hwsim, model, tmp_path):
+    rng = np.random.default_rng(3)
+    np.save(tmp_path / "photos.npy", rng.integers(0, 256, (12, 3, 12, 12), dtype=np.uint8))
+    code, out = hwsim("compress", "small.onnx", "--nm", "2:4", "--inputs", "photos.npy", "--json")
+    assert code == 0
+    document = json.loads(out)
+    folder = tmp_path / "build/compress/small_nm_2x4"
+    assert document["info"]["pruned"]["method"] == "least squares on 8 images"
+    assert document["info"]["compared_on"] == "other images"
+    # the first layer stays whole, but for what rounds to 0
+    assert list(document["kept"].values()) == pytest.approx([1, 0.5, 0.5], abs=0.03)
+    given = (folder / "small.yaml", "--checkpoint", folder / "small_nm_2x4.safetensors", "--json")
+    code, out = hwsim("simulate", "nm_2x4_4x8_ws", *given)
+    assert code == 0
+    notes = [layer["note"] for layer in json.loads(out)["layers"]]
+    assert notes == ["2 passes", "", ""]
+    code, out = hwsim("compress", "small.onnx", "--keep", "0.3")
+    assert code == 0
+    assert "small_keep_30, by magnitude" in out
+    for arguments, line in (
+        (("small.onnx", "x.onnx", "--nm", "2:4"), "must be one network with --nm or --keep"),
+        (("small.onnx", "--nm", "2x4"), "--nm = '2x4': must be n:m such as 2:4"),
+        (("small.onnx", "--nm", "2:4", "--keep", "0.5"), "nm, keep: must give one of both"),
+        (("small.onnx", "--nm", "2:4", "--dense", "x"), "dense = 'x': must be a layer"),
+    ):
+        code, out = hwsim("compress", *arguments)
+        assert (code, line in out) == (2, True)

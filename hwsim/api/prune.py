@@ -1,0 +1,78 @@
+"""Trained networks pruned without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwsim.api.arguments import fractions, whole
+from hwsim.api.read import Imported, import_network
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwsim.config import NetworkConfig
+
+__all__ = ["prune"]
+
+
+def prune(
+    network: str | Path | NetworkConfig,
+    weights: str | Path | None = None,
+    *,
+    nm: tuple[int, int] | None = None,
+    keep: float | None = None,
+    dense: str | Sequence[str] = (),
+    inputs: str | Path | NDArray[Any] | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    size: Sequence[int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Imported:
+    """Prune a trained network without training, and quantize it to 8 bits.
+
+    With ``inputs`` each layer is reconstructed on images, which need no labels: the weights that
+    stay make up for those that are removed (SparseGPT). Without, weights go by magnitude. The first
+    layer with weights and depthwise layers stay whole.
+
+    Parameters
+    ----------
+    network, weights
+        As of :func:`import_network`: an ``.onnx`` file; or a network and a state dict.
+    nm
+        ``(n, m)``: n of every m weights along K stay.
+    keep
+        Fraction of all weights that stay, in place of ``nm``; each layer's share follows from its
+        magnitudes.
+    dense
+        More layers that stay whole, by name.
+    inputs, images, seed, size, mean, std, progress
+        As of :func:`import_network`.
+
+    Returns
+    -------
+    Imported
+        Network and checkpoint, whose ``info`` says what was pruned, how, and how well the integers
+        agree with the network before it was pruned.
+
+    Raises
+    ------
+    InputError
+        Neither or both of ``nm`` and ``keep`` are given, ``dense`` names no layer, or as of
+        :func:`import_network`.
+    """
+    from hwsim.models.compress.layerwise import Rule
+
+    if nm is not None:
+        if not isinstance(nm, tuple | list) or len(nm) != 2:
+            raise InputError("arguments", "nm", nm, "must be two numbers: n of every m")
+        nm = (whole("nm", nm[0], 1), whole("nm", nm[1], 1))
+    share = None if keep is None else fractions("keep", [keep])[0]
+    return import_network(
+        network, weights, inputs=inputs, images=images, seed=seed, size=size, mean=mean, std=std,
+        rule=Rule(nm, share), dense=dense, progress=progress,
+    )  # fmt: skip

@@ -1,0 +1,71 @@
+"""``hwsim compress NETWORK --nm 2:4``: a trained network, pruned without training."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hwsim.cli.options import numbers
+from hwsim.errors import InputError
+
+__all__ = ["compress_network"]
+
+
+def compress_network(
+    networks: list[str],
+    nm: str | None,
+    keep: float | None,
+    dense: list[str],
+    weights: Path | None,
+    inputs: Path | None,
+    images: int | None,
+    mean: str | None,
+    std: str | None,
+    seed: int,
+    out: Path | None,
+    *,
+    json: bool,
+) -> None:
+    """Prune one network, write its checkpoint and its YAML, and print what it costs."""
+    from hwsim import api
+    from hwsim.cli.import_ import show, warn_of_random
+    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.system.files import write_text_atomic
+
+    if len(networks) != 1:
+        rule = "must be one network with --nm or --keep"
+        raise InputError("command line", "RECIPE", " ".join(networks), rule)
+    with log().status("reading") as status:
+        result = api.prune(
+            networks[0], weights, nm=_pair(nm), keep=keep, dense=dense, inputs=inputs,
+            images=images, seed=seed, mean=numbers("--mean", mean), std=numbers("--std", std),
+            progress=status.update,
+        )  # fmt: skip
+    net, checkpoint = result.network, result.checkpoint
+    pruned = checkpoint.info["pruned"]
+    name = f"{net.name}_{pruned['rule']}"
+    folder = out or Path("build/compress") / name
+    config = write_text_atomic(folder / f"{net.name}.yaml", net.to_yaml())
+    path = checkpoint.write(folder / f"{name}.safetensors")
+    warn_of_random(checkpoint)
+    if json:
+        files = {"file": str(path), "network_file": str(config)}
+        kept = {each: layer.density for each, layer in checkpoint.layers.items()}
+        emit_json(files | {"network": net.name, "kept": kept, "info": checkpoint.info})
+        return
+    rows = [[each, layer.weight.size, layer.density] for each, layer in checkpoint.layers.items()]
+    total = sum(layer.weight.size for layer in checkpoint.layers.values())
+    body = [*rows, ["total", total, checkpoint.density]]
+    console().print(table(f"{name}, by {pruned['method']}", ["layer", "weights", "kept"], body))
+    show(net, checkpoint)
+    console().print(f"wrote {path} and {config.name}")
+
+
+def _pair(text: str | None) -> tuple[int, int] | None:
+    """Numbers of ``2:4``."""
+    if text is None:
+        return None
+    found = re.fullmatch("([1-9][0-9]?):([1-9][0-9]?)", text)
+    if found is None:
+        raise InputError("command line", "--nm", text, "must be n:m such as 2:4")
+    return int(found[1]), int(found[2])
