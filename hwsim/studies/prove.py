@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.config import ArchConfig
+from hwsim.engine.network import arranged
 from hwsim.inference.operands import checkpoint_operands
 from hwsim.studies.compare import Comparison, Variant
 from hwsim.system.processes import pool
@@ -88,7 +89,9 @@ def _prove(
         operands = checkpoint_operands(
             comparison.network, variant.model.source, comparison.config.verify.images
         )
-        layers = layer_cases(operands, comparison.config.verify.layers)
+        # as they are counted
+        run = {name: arranged(variant.hardware, layer)[0] for name, layer in operands.items()}
+        layers = layer_cases(run, comparison.config.verify.layers)
         cases += layers
         owners += [variant.name] * len(layers)
     results = verify(

@@ -106,7 +106,10 @@ def _dims(
             raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
         dims = [stored[0] if stored else None, *size]
     if len(dims) not in _RANKS:
-        raise InputError(path, key, dims, "must be (N, C, H, W), (N, C, W) or (N, values)")
+        rule = "must be (N, C, H, W), (N, C, W) or (N, values)"
+        if len(dims) > max(_RANKS):
+            rule += ": no layer here has three spatial dimensions"
+        raise InputError(path, key, dims, rule)
     if not all(dims[1:]):
         rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
         raise InputError(path, key, dims, rule)

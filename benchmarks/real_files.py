@@ -1,0 +1,97 @@
+"""Import real ONNX files and print a table: what each holds, and how exact its import is.
+
+Run: python benchmarks/real_files.py [FILE.onnx ...] [--torchvision resnet18 ...]
+
+Without arguments the files are the nine ``light_*`` of the onnx package. ``--torchvision`` exports
+architectures of torchvision with random weights (needs torch and torchvision). Errors are those of
+the float network's outputs on one random input, relative to the largest, against onnxruntime, or
+ONNX's reference evaluator where that is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from hwsim.errors import InputError
+from hwsim.models.importers.onnx_layers import load
+from hwsim.models.importers.onnx_reference import evaluator
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+
+
+def exported(name: str, folder: Path) -> Path:
+    """File of an architecture of torchvision, as torch exports it."""
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    size = 299 if name == "inception_v3" else 224
+    network = torchvision.models.get_model(name, weights=None).eval()
+    path = folder / f"{name}.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (torch.randn(1, 3, size, size),), path, dynamo=False)
+    return path
+
+
+def outputs(path: Path, feed: dict[str, np.ndarray]) -> np.ndarray:
+    """Output of the file, by onnxruntime where it is installed."""
+    if importlib.util.find_spec("onnxruntime"):
+        import onnxruntime
+
+        return np.asarray(onnxruntime.InferenceSession(path).run(None, feed)[0])
+    model = onnx.load(path)
+    return np.asarray(evaluator(model, model.opset_import[0].version).run(None, feed)[0])
+
+
+def row(path: Path) -> str:
+    """One line of the table."""
+    start = time.perf_counter()
+    try:
+        model = load(path)
+    except InputError as error:
+        return f"| {path.stem} | | | | refused: {str(error).removeprefix(f'{path}: ')} | |"
+    seconds = time.perf_counter() - start
+    size = model.config.input
+    (given,) = {each.name for each in onnx.load(path).graph.input} - {
+        each.name for each in onnx.load(path).graph.initializer
+    }
+    image = np.random.default_rng(1).standard_normal((1, size.channels, size.height, size.width))
+    image = image.astype(np.float32)
+    expected = outputs(path, {given: image}).ravel().astype(np.float64)
+    found = model.logits(image).ravel().astype(np.float64)
+    if "without Softmax" in model.config.source:
+        exact = np.exp(found - found.max())
+        found = exact / exact.sum()
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    shapes = [shape for shape in model.config.shapes() if shape.has_weights]
+    macs = sum(shape.macs for shape in shapes)
+    cells = (len(model.config.layers), len(shapes), f"{macs:,}", f"{error:.1e}", f"{seconds:.0f}")
+    return f"| {path.stem} | {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--torchvision", nargs="*", default=[], metavar="ARCHITECTURE")
+    given = parser.parse_args()
+    files = given.files or ([] if given.torchvision else sorted(LIGHT.glob("*.onnx")))
+    print("| file | layers | with weights | MACs | error | seconds |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    for path in files:
+        print(row(path), flush=True)
+    for name in given.torchvision:
+        with tempfile.TemporaryDirectory() as folder:
+            print(row(exported(name, Path(folder))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
