@@ -6,8 +6,8 @@ metadata says which network it is, each layer's bits, multiplier, shift and scal
 without weights scale what they sum, and in ``info`` how the file came about. A multiplier, shift or
 scale that differs between output channels is a tensor instead, ``<layer>.multiplier`` int32,
 ``<layer>.shift`` int32 or ``<layer>.weight_scale`` float64, ``(M,)``. The function of an
-activation layer is ``<layer>.table`` int8, ``(256,)``: its results for -128 to 127. Nothing in the
-file is code; whatever does not fit is refused.
+activation layer is ``<layer>.table`` int8, ``(256,)``: its results for -128 to 127, or ``(C, 256)``
+where channels differ. Nothing in the file is code; whatever does not fit is refused.
 """
 
 from __future__ import annotations
@@ -183,6 +183,11 @@ class Checkpoint:
         for name in self.tables.keys() - functions:
             rule = f"is no activation layer of {network.name}"
             raise InputError(self.source, f"{name}{_TABLE}", None, rule)
+        channels = {shape.layer.name: shape.ofmap.channels for shape in network.shapes()}
+        for name, table in self.tables.items():
+            if table.ndim == 2 and len(table) != channels[name]:
+                rule = f"must have {channels[name]} rows, one per channel, in {network.name}"
+                raise InputError(self.source, f"{name}{_TABLE}", table.shape, rule)
         for name, rescale in self.rescales.items():
             key = f"rescales.{name}"
             if name not in inputs:
@@ -342,8 +347,9 @@ def _rescale(path: Path, key: str, setting: object) -> Rescale:
 
 
 def _table(path: Path, name: str, table: NDArray[Any]) -> NDArray[np.int8]:
-    if table.shape != (_ENTRIES,):
-        raise InputError(path, name, table.shape, f"must have shape ({_ENTRIES},)")
+    if table.ndim not in (1, 2) or table.shape[-1] != _ENTRIES:
+        rule = f"must have shape ({_ENTRIES},), or (C, {_ENTRIES}): one per channel"
+        raise InputError(path, name, table.shape, rule)
     return table
 
 

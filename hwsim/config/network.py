@@ -94,9 +94,10 @@ class LayerConfig(Config):
     relu_max: Annotated[float, Field(gt=0)] | None = None
     #: Pools only: round the output size up, as Caffe does.
     ceil: bool = False
-    #: Function of each value, and its parameters (``activation``).
+    #: Function of each value, and its parameters (``activation``); ``alpha`` of ``leaky_relu`` may
+    #: be one per channel.
     function: Function | None = None
-    alpha: Real | None = None
+    alpha: Real | tuple[Real, ...] | None = None
     beta: Real | None = None
     #: What is added to the mean of squares (``lrn``).
     bias: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
@@ -115,9 +116,10 @@ class LayerConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _listed_inputs(cls, raw: object) -> object:
-        if isinstance(raw, dict) and isinstance(raw.get("inputs"), list):
-            return {**raw, "inputs": tuple(raw["inputs"])}
-        return raw
+        if not isinstance(raw, dict):
+            return raw
+        listed = {key for key in ("inputs", "alpha") if isinstance(raw.get(key), list)}
+        return {**raw, **{key: tuple(raw[key]) for key in listed}}
 
     @model_validator(mode="after")
     def _keys_fit_the_type(self) -> Self:
@@ -157,7 +159,10 @@ class LayerConfig(Config):
         for key in ("alpha", "beta"):
             if getattr(self, key) is not None and key not in known and self.type != "lrn":
                 raise ValueError(f"{key} must be absent: it is no parameter of {self.function}")
-        if self.type == "lrn" and (self.S is not None or (self.alpha or 0) < 0):
+        if isinstance(self.alpha, tuple) and self.function != "leaky_relu":
+            raise ValueError("alpha must be one number: only leaky_relu has one per channel")
+        is_negative = isinstance(self.alpha, float | int) and self.alpha < 0
+        if self.type == "lrn" and (self.S is not None or is_negative):
             raise ValueError("S must be absent for an lrn layer, and alpha at least 0")
         if self.relu_max is not None and not self.relu:
             raise ValueError("relu_max must be absent without relu")
@@ -387,6 +392,8 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
                 raise ValueError("inputs must have the shape of the first to be multiplied, or 1")
         return ifmap
     if layer.type in ("activation", "lrn"):
+        if isinstance(layer.alpha, tuple) and len(layer.alpha) != ifmap.channels:
+            raise ValueError(f"alpha must be one number, or {ifmap.channels}: one per channel")
         return ifmap
     if layer.moves:
         return _moved(layer, ifmap)

@@ -392,9 +392,9 @@ def looked_up(table: NDArray[np.int8], act: Ints, act_width: int = NUMBERS.act_w
     Parameters
     ----------
     table
-        ``(256,)``: results for -128 to 127.
+        ``(256,)``: results for -128 to 127; or ``(C, 256)``: those of each channel.
     act
-        Activations of any shape.
+        Activations of any shape; ``(images, C, H, W)`` where channels have tables of their own.
     act_width
         Bits of an activation, at most 8; narrower results saturate.
 
@@ -403,7 +403,9 @@ def looked_up(table: NDArray[np.int8], act: Ints, act_width: int = NUMBERS.act_w
     int8 array of the same shape
     """
     half = 1 << (act_width - 1)
-    found: Ints = np.clip(table[act.astype(np.int64) + len(table) // 2], -half, half - 1)
+    index = act.astype(np.int64) + table.shape[-1] // 2
+    result = table[np.arange(len(table))[:, None, None], index] if table.ndim == 2 else table[index]
+    found: Ints = np.clip(result, -half, half - 1)
     return found
 
 

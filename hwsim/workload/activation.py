@@ -29,14 +29,16 @@ def activate(layer: LayerConfig, act: Floats) -> Floats:
     layer
         The layer: its ``function``, ``alpha`` and ``beta``.
     act
-        Activations of any shape.
+        Activations of any shape; ``(images, C, H, W)`` where a parameter is one per channel.
 
     Returns
     -------
     Activations of the same shape and type
     """
     assert layer.function is not None
-    given = {"alpha": layer.alpha, "beta": layer.beta}
+    alpha = layer.alpha
+    slopes = np.array(alpha)[:, None, None] if isinstance(alpha, tuple) else alpha
+    given = {"alpha": slopes, "beta": layer.beta}
     parameters = {
         key: default if given[key] is None else given[key]
         for key, default in PARAMETERS.get(layer.function, {}).items()

@@ -46,6 +46,6 @@ def square_shift(layer: LayerConfig) -> int:
 
 
 def _parameters(layer: LayerConfig) -> tuple[float, float, float]:
-    alpha = 1e-4 if layer.alpha is None else layer.alpha
+    alpha = layer.alpha if isinstance(layer.alpha, float | int) else 1e-4
     beta = 0.75 if layer.beta is None else layer.beta
     return alpha, beta, layer.bias

@@ -351,9 +351,17 @@ def _weight_scales(
 
 
 def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:
-    """Results of an activation layer for -128 to 127, between activations of two scales."""
+    """Results of an activation layer for -128 to 127, between activations of two scales.
+
+    Of each channel, where these have parameters of their own.
+    """
     limits = np.iinfo(np.int8)
-    real = activate(layer, np.arange(limits.min, limits.max + 1) * before)
+    values = np.arange(limits.min, limits.max + 1) * before
+    if isinstance(layer.alpha, tuple):
+        every = np.broadcast_to(values, (1, len(layer.alpha), 1, len(values)))
+        real = activate(layer, every)[0, :, 0]
+    else:
+        real = activate(layer, values)
     table: NDArray[np.int8] = np.clip(np.rint(real / after), limits.min, limits.max).astype(np.int8)
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,15 @@ def _gelu(builder: Builder, node: Node) -> Value:
 
 
 def _prelu(builder: Builder, node: Node) -> Value:
-    """PRelu with one slope."""
-    slope = builder.floats(node, 1, "slope")
-    if slope is None or not (slope == slope.flat[0]).all():
-        raise builder.graph.refuse(node, "slope", None, "must be one number for all channels")
-    slopes = {"alpha": float(slope.flat[0])}
-    return _activation(builder, node, builder.value(node), "leaky_relu", slopes)
+    """PRelu with one slope, or one per channel."""
+    value, slope = builder.value(node), builder.floats(node, 1, "slope")
+    spread = None if slope is None else value.spread(slope)
+    if spread is None or spread.shape[1:] != (1, 1):
+        rule = "must be one number, or one for each channel"
+        raise builder.graph.refuse(node, "slope", None if slope is None else slope.shape, rule)
+    each = [float(alpha) for alpha in spread.ravel()]
+    slopes: dict[str, Any] = {"alpha": each[0] if len(set(each)) == 1 else each}
+    return _activation(builder, node, value, "leaky_relu", slopes)
 
 
 def composed(builder: Builder, node: Node) -> Value:
@@ -90,7 +94,7 @@ def composed(builder: Builder, node: Node) -> Value:
 
 
 def _activation(
-    builder: Builder, node: Node, value: Value, function: Function, parameters: dict[str, float]
+    builder: Builder, node: Node, value: Value, function: Function, parameters: Mapping[str, Any]
 ) -> Value:
     settings: dict[str, Any] = {"type": "activation", "function": function, **parameters}
     return builder.layer(node, [value], settings, like=value)

@@ -9,6 +9,8 @@ pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'"
 
 from harness.onnx_cases import Model, images, refused, same
 
+from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.config import NetworkConfig
 from hwsim.inference import golden
 from hwsim.models.importers.calibrate import agreement, quantize
 from hwsim.models.importers.onnx_layers import load
@@ -138,6 +140,51 @@ def test_a_function_in_integers_is_a_table(tmp_path, case):
     assert agreement(found, checkpoint, pictures).correlation > 0.99
 
 
+def test_a_slope_per_channel_is_a_table_per_channel(tmp_path):
+    model = Model()
+    slopes = np.array([0.5, -0.25, 0.0, 2.0])
+    x = model.node("PRelu", model.conv("x", 4, 3), model.store(slopes.reshape(4, 1, 1)))
+    x = model.node("PRelu", x, model.store(np.full((4, 1, 1), 0.1)))
+    assert same(model, model.gemm(model.node("Flatten", x), 5, 168), tmp_path) == [
+        "conv", "activation", "activation", "fc",
+    ]  # fmt: skip
+    found = load(tmp_path / "net.onnx")
+    network = tmp_path / "net.yaml"
+    network.write_text(found.config.to_yaml())
+    assert NetworkConfig.read(network) == found.config
+    first, second = found.config.layers[1:3]
+    assert first.alpha == tuple(slopes)
+    assert second.alpha == pytest.approx(0.1)
+    pictures = images(model, 8)
+    path = quantize(found, pictures, {}).write(tmp_path / "net.safetensors")
+    checkpoint = Checkpoint.read(path, found.config)
+    table, other = (checkpoint.tables[layer.name] for layer in (first, second))
+    assert (table.shape, other.shape) == ((4, 256), (256,))
+    act = np.random.default_rng(0).integers(-128, 128, (3, 4, 7, 6)).astype(np.int8)
+    result = golden.looked_up(table, act)
+    for image, channel, row, column in np.ndindex(act.shape):
+        right = table[channel, int(act[image, channel, row, column]) + 128]
+        assert result[image, channel, row, column] == right
+    # the slopes of negative values, in steps of the result
+    ratios = (table[:, 28].astype(float) - table[:, 128]) / (table[3, 28] / 2.0)
+    np.testing.assert_allclose(ratios, slopes, atol=0.06)
+    assert agreement(found, checkpoint, pictures).correlation > 0.99
+
+
+@pytest.mark.parametrize(
+    ("alpha", "function", "line"),
+    [
+        ([0.1, 0.2], "leaky_relu", "alpha must be one number, or 3: one per channel"),
+        ([0.1, 0.2, 0.3], "elu", "alpha must be one number: only leaky_relu has one per channel"),
+    ],
+)
+def test_parameters_per_channel_that_do_not_fit_are_refused(alpha, function, line):
+    layer = {"name": "a", "type": "activation", "function": function, "alpha": alpha}
+    raw = {"name": "net", "input": {"channels": 3}, "layers": [layer]}
+    with pytest.raises(ValueError, match=line):
+        NetworkConfig.model_validate(raw)
+
+
 def test_a_composed_function_whose_nodes_are_numbered_has_a_name(tmp_path):
     """PyTorch names nodes after modules: ``/4/Mul_2``."""
     model = Model()
@@ -242,9 +289,9 @@ REFUSED = {
         lambda model: bounded(1, -1)(model, "x"),
         "min, max = (1.0, -1.0): must not cross",
     ),
-    "a slope per channel": (
-        lambda model: model.node("PRelu", "x", model.random(3, 1, 1)),
-        "slope: must be one number for all channels",
+    "a slope per pixel": (
+        lambda model: model.node("PRelu", "x", model.random(3, 9, 8)),
+        "slope = (3, 9, 8): must be one number, or one for each channel",
     ),
     "other shapes": (
         lambda model: model.node("Mul", "x", model.conv("x", 3, 3)),
