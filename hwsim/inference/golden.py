@@ -38,6 +38,7 @@ __all__ = [
     "logits",
     "looked_up",
     "max_pool",
+    "requantized",
     "rescaled",
     "run",
 ]
@@ -136,7 +137,7 @@ def run(
             psums[layer.name] = _psums(shape, weights, sources[0], psum_width)
             psum = raise_ofmap(shape, psums[layer.name], len(images))
             last = add_bias(psum, weights.bias, psum_width)
-            acts[layer.name] = _requantized(layer, weights, last, act_width)
+            acts[layer.name] = requantized(layer, weights, last, act_width)
         else:
             acts[layer.name] = _pooled_or_joined(shape, checkpoint, sources, act_width)
             last = acts[layer.name].astype(_psum_dtype(psum_width))
@@ -196,13 +197,15 @@ def layer_act(
     if not shape.has_weights:
         return _pooled_or_joined(shape, checkpoint, sources, numbers.act_width)
     weights = checkpoint.layers[layer.name]
-    return _requantized(
+    return requantized(
         layer, weights, layer_sums(shape, weights, sources[0], numbers), numbers.act_width
     )
 
 
-def _requantized(layer: LayerConfig, weights: LayerWeights, total: Ints, act_width: int) -> Ints:
-    """Activations of a layer with weights, from its sums."""
+def requantized(
+    layer: LayerConfig, weights: LayerWeights, total: Ints, act_width: int = NUMBERS.act_width
+) -> Ints:
+    """Activations ``(images, M, P, Q)`` of a layer with weights, from its :func:`layer_sums`."""
     return requantize(
         total.astype(np.int64),
         weights.multipliers[:, None, None],

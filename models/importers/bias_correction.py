@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
-from hwsim.config import LayerShape
 from hwsim.inference import golden
 from hwsim.models.importers.float_model import FloatModel
 
@@ -64,33 +63,37 @@ def corrected(
         name = shape.layer.name
         reals = [[real[each][i] for each in names] for i in range(len(images))]
         integers = [[integer[each][i] for each in names] for i in range(len(images))]
+        sums = [model.sums(shape, sources) for sources in reals]
+        real[name] = [model.rectified(shape, each) for each in sums]
         if shape.has_weights:
             progress(f"correcting biases: {name}")
             own = found.layers[name]
-            found.layers[name] = _layer(model, shape, own, reals, integers, scales[names[0]])
-        real[name] = [model.act(shape, sources) for sources in reals]
-        integer[name] = [golden.layer_act(shape, found, sources) for sources in integers]
+            totals = [golden.layer_sums(shape, own, act) for (act, *_) in integers]
+            bias = _bias(own, sums, totals, scales[names[0]])
+            found.layers[name] = replace(own, bias=bias)
+            shift = bias.astype(np.int64) - own.bias
+            integer[name] = [
+                golden.requantized(shape.layer, own, golden.add_bias(total, shift))
+                for total in totals
+            ]
+        else:
+            integer[name] = [golden.layer_act(shape, found, sources) for sources in integers]
         for source in set(names):
             if last_use[source] == index:
                 del real[source], integer[source]
     return found
 
 
-def _layer(
-    model: FloatModel,
-    shape: LayerShape,
-    own: LayerWeights,
-    reals: Sequence[Sequence[Floats]],
-    integers: Sequence[Sequence[Ints]],
-    scale: float,
-) -> LayerWeights:
-    """One layer whose bias makes up for the mean error of its sums."""
+def _bias(
+    own: LayerWeights, sums: Sequence[Floats], totals: Sequence[Ints], scale: float
+) -> NDArray[np.int32]:
+    """Bias that makes up for the mean error of a layer's sums."""
     unit = scale * own.weight_scales
     errors = [
-        model.sums(shape, real).astype(np.float64).mean(axis=(0, 2, 3)) / unit
-        - golden.layer_sums(shape, own, integer[0]).mean(axis=(0, 2, 3))
-        for real, integer in zip(reals, integers, strict=True)
+        real.astype(np.float64).mean(axis=(0, 2, 3)) / unit - total.mean(axis=(0, 2, 3))
+        for real, total in zip(sums, totals, strict=True)
     ]
     limits = np.iinfo(np.int32)
-    bias = np.clip(own.bias + np.rint(np.mean(errors, axis=0)), limits.min, limits.max)
-    return replace(own, bias=bias.astype(np.int32))
+    shifted = own.bias + np.rint(np.mean(errors, axis=0))
+    bias: NDArray[np.int32] = np.clip(shifted, limits.min, limits.max).astype(np.int32)
+    return bias

@@ -135,10 +135,13 @@ class FloatModel:
 
     def act(self, shape: LayerShape, sources: Sequence[Floats]) -> Floats:
         """Activations of one layer: ``(images, M, P, Q)``, from those of its inputs."""
-        result = self.sums(shape, sources)
+        return self.rectified(shape, self.sums(shape, sources))
+
+    def rectified(self, shape: LayerShape, sums: Floats) -> Floats:
+        """Activations of one layer from what it gives without its ReLU."""
         layer = shape.layer
-        rectified = np.clip(result, 0, layer.relu_max) if layer.relu else result
-        return self._rounded(layer.name, rectified)
+        found = np.clip(sums, 0, layer.relu_max) if layer.relu else sums
+        return self._rounded(layer.name, found)
 
     def _rounded(self, name: str, values: Floats) -> Floats:
         """Activations of a layer as a quantized file rounds them."""
