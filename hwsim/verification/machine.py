@@ -163,7 +163,7 @@ def _draw(arch: ArchConfig, index: int, rng: np.random.Generator) -> MachineCase
     for _ in range(_TRIES):
         if wide:
             network = wide_network(rng, f"wide_{index}", inputs)
-            checkpoint, inputs = random_checkpoint(rng, network), 2 * inputs
+            checkpoint, inputs = random_checkpoint(rng, network, numbers=arch.numbers), 2 * inputs
         else:
             network, checkpoint = random_work(rng, arch, f"random_{index}", lanes)
         size = network.input.channels, network.input.height, network.input.width

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights, Rescale
-from hwsim.config import ArchConfig, NetworkConfig, PatternConfig
+from hwsim.config import ArchConfig, NetworkConfig, NumberConfig, PatternConfig
 from hwsim.config.base import parse
+from hwsim.formats.codes import levels
 
 __all__ = ["random_checkpoint", "random_network", "random_work", "wide_network"]
+
+_INT8 = NumberConfig()
 
 
 def random_work(
@@ -21,7 +24,7 @@ def random_work(
     array = arch.array
     patterns = array.patterns if isinstance(array, PatternConfig) else 0
     network = random_network(rng, name, lanes, 3 if patterns else 0)
-    return network, random_checkpoint(rng, network, patterns)
+    return network, random_checkpoint(rng, network, patterns, arch.numbers)
 
 
 def random_network(
@@ -108,13 +111,20 @@ def wide_network(rng: np.random.Generator, name: str, inputs: int) -> NetworkCon
 
 
 def random_checkpoint(
-    rng: np.random.Generator, network: NetworkConfig, patterns: int = 0
+    rng: np.random.Generator,
+    network: NetworkConfig,
+    patterns: int = 0,
+    numbers: NumberConfig = _INT8,
 ) -> Checkpoint:
     """Draw weights of all sizes, a scale per channel, sums that use the range of an activation.
 
-    Every second layer has columns and filters without a non-zero. With ``patterns``, most layers of
-    3x3 kernels keep of each one of so many sets of four taps, or none.
+    Weights are what ``numbers`` has a code for, within the 8 bits of a checkpoint. Where zero is
+    one of them, every second layer has columns and filters without a non-zero. With ``patterns``,
+    most layers of 3x3 kernels keep of each one of so many sets of four taps, or none.
     """
+    allowed = levels(numbers)
+    allowed = allowed[(allowed >= -128) & (allowed <= 127)]
+    reach = 7 - int(np.abs(allowed).max() - 1).bit_length()
     layers, rescales = {}, {}
     for shape in network.shapes():
         layer = shape.layer
@@ -124,9 +134,10 @@ def random_checkpoint(
                 if layer.type == "fc"
                 else (shape.ofmap.channels, shape.C, shape.R, shape.S)
             )
-            weight = rng.integers(-128, 128, size=form).astype(np.int8)
-            weight[rng.random(form) < 0.3] = 0
-            if rng.random() < 0.5:
+            weight = allowed[rng.integers(len(allowed), size=form)].astype(np.int8)
+            if numbers.has_zero:
+                weight[rng.random(form) < 0.3] = 0
+            if numbers.has_zero and rng.random() < 0.5:
                 # structured: whole columns and filters
                 weight[:, rng.random(form[1:]) < 0.6] = 0
                 weight[rng.random(form[0]) < 0.3] = 0
@@ -136,10 +147,12 @@ def random_checkpoint(
             layers[layer.name] = LayerWeights(
                 weight,
                 rng.integers(-2000, 2000, size=count).astype(np.int32),
-                8,
+                min(numbers.weight_width, 8),
                 rng.integers(1, 1 << 16, size=count),
-                rng.integers(18, 26, size=count),
+                # sums of small weights are small
+                rng.integers(18, 26, size=count) - reach,
                 1.0,
+                numbers.weight_code,
             )
         elif layer.rescales:
             multipliers = tuple(rng.integers(1, 1 << 14, size=layer.multipliers).tolist())
