@@ -10,6 +10,7 @@ from functools import partial
 from hwsim.accelerator.tile import Nest
 from hwsim.arrays.base import array_model
 from hwsim.compiler.weights import Chunk, Filters, Ints, Loops, Part, Weights, cuts
+from hwsim.errors import InputError
 
 __all__ = ["HeldWeights"]
 
@@ -54,14 +55,24 @@ class HeldWeights(Weights):
         loaded again.
         """
         array, cols, lanes = self.arch.array, self.shape.ofmap_lanes, self.shape.act_lanes
-        limit = min(self.memory.weight_depth, MOST_WORDS)
+        model, limit = array_model(self.arch), min(self.memory.weight_depth, MOST_WORDS)
+
+        def held(folds: int, limit: int) -> Sequence[Part] | None:
+            for parts in cuts(filters.loops, lanes):
+                if model.holds(self.arch, matrix, folds * cols, [part.k for part in parts], limit):
+                    return parts
+            return None
+
         if array.machine_carries:
             per_row, *_ = array.machine_rows
             for folds in (min(per_row, len(matrix) // cols), 1):
-                for parts in cuts(filters.loops, lanes):
-                    ranges = [part.k for part in parts]
-                    if array_model(self.arch).holds(self.arch, matrix, folds * cols, ranges, limit):
-                        return parts
+                if found := held(folds, limit):
+                    return found
+            more = limit
+            while (more := 2 * more) <= MOST_WORDS:
+                if held(1, more):
+                    rule = f"must be at least {more}: {filters.name} has parts of K in its words"
+                    raise InputError(self.arch.name, "memory.weight_depth", limit, rule)
         return next(cuts(filters.loops, lanes))
 
     def _most(self, name: str, matrix: Ints) -> int:

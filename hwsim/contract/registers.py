@@ -19,7 +19,7 @@ REGIONS = 4
 #: Error codes -> what went wrong.
 ERRORS = (
     ("none", "no error"),
-    ("descriptor", "a field has a value that the machine does not know, or a load is too long"),
+    ("descriptor", "a field has a value that the machine does not know"),
     ("design", "the program is for another design"),
     ("conflict", "two engines would use one port of a memory at once"),
     ("stalled", "nothing moved in an execution for 65536 cycles, or it gave more than was said"),
@@ -92,11 +92,15 @@ REGISTERS: tuple[Register, ...] = (
         ),
     ),
     Register("interrupt_clear", "w", "interrupts", (("pending", "none is pending any more"),)),
-    Register("program_low", "rw", "address of the first descriptor, bits 0 to 31"),
+    Register("program_low", "rw", "address of the first descriptor, whole beats: bits 0 to 31"),
     Register("program_high", "rw", "address of the first descriptor, bits 32 to 63"),
-    Register("program_length", "rw", "number of descriptors"),
+    Register("program_length", "rw", "number of descriptors, at least 1"),
     *(
-        Register(f"region{index}_{half}", "rw", f"base of region {index}, bits {bits}")
+        Register(
+            f"region{index}_{half}",
+            "rw",
+            f"base of region {index}, whole beats: bits {bits}",
+        )
         for index in range(REGIONS)
         for half, bits in (("low", "0 to 31"), ("high", "32 to 63"))
     ),

@@ -75,7 +75,8 @@ typedef struct {
 #define HWSIM_WRITE(machine, offset, value) ((machine)->base[(offset) / 4] = (value))
 #endif
 
-/* A program in memory: bus addresses of its first descriptor and of the regions. `image` is where
+/* A program in memory: bus addresses of its first descriptor and of the regions, each a multiple of
+ * HWSIM_BUS_BYTES; `length` descriptors, at least one. `image` is where
  * the processor reads the first descriptor; 0 where it cannot, then only the machine checks it. */
 typedef struct {
     const uint32_t *image;
@@ -91,7 +92,7 @@ extern "C" {
 /* 0 where the machine is the one that this header describes, else -1. */
 int hwsim_check(const hwsim_machine *machine);
 /* Start a program; interrupts come at its end and with an error. -1 where one runs already, -2
- * where the program is for another design. */
+ * where the program is for another design, or does not say for which. */
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program);
 /* Poll until the run has ended, at most `polls` times; 0: done, -1: busy, else an error code. */
 int hwsim_wait(const hwsim_machine *machine, uint32_t polls);

@@ -13,8 +13,9 @@ static uint32_t field(const uint32_t *descriptor, int word, int bit, int bits) {
 
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program) {
     if (HWSIM_READ(machine, HWSIM_REG_STATUS) & HWSIM_STATUS_BUSY) return -1;
-    if (program->image && field(program->image, HWSIM_FIELD_CHECK) &&
-        field(program->image, HWSIM_FIELD_COMMAND_0) != HWSIM_READ(machine, HWSIM_REG_DIGEST))
+    if (program->image &&
+        (!field(program->image, HWSIM_FIELD_CHECK) ||
+         field(program->image, HWSIM_FIELD_COMMAND_0) != HWSIM_READ(machine, HWSIM_REG_DIGEST)))
         return -2;
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LOW, (uint32_t)program->descriptors);
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_HIGH, (uint32_t)(program->descriptors >> 32));

@@ -339,7 +339,7 @@ class Sequencer(wiring.Component):
                 with m.If(loading.check & (loading.command_0 != self.digest)):
                     m.d.comb += fault.eq(error_code("design"))
                 keeps_last = loading.keep & (loading.stop | (index + 1 == self.length))
-                with m.If(self._bad(loading) | keeps_last):
+                with m.If(self._bad(loading) | keeps_last | self._nowhere()):
                     m.d.comb += fault.eq(error_code("descriptor"))
                 m.next = "Barrier"
             with m.State("Barrier"):
@@ -390,9 +390,13 @@ class Sequencer(wiring.Component):
                         m.d.comb += self.load.p[name].eq(value)
 
     def _uneven(self) -> Value:
-        """The block that is offered is empty, or its beats are not those that hold its words."""
-        block = self.load.p
+        """The block that is offered is empty, or its beats are not those that hold its words.
+
+        Or they are no beats of the memory.
+        """
+        block, low = self.load.p, exact_log2(self.bus.bytes)
         uneven: Value = (block.rows == 0) | (block.words == 0) | (block.beats == 0)
+        uneven |= Cat(block.address[:low], block.row_step[:low]).any()
         for code, width in self.widths.items():
             unit = gcd(width, self.bus.data_width)
             needed = block.words * (width // unit)
@@ -413,13 +417,21 @@ class Sequencer(wiring.Component):
         bad |= (d.kind == KINDS["array"]) & ((count == 0) | (count > self.most_pixels))
         bad |= works & ((d.read_bank >= self.banks) | (d.write_bank >= self.banks))
         bad |= d.stores & (d.store_bank >= self.banks)
+        low = exact_log2(self.bus.bytes)
         bad |= d.stores & ((d.store_rows == 0) | (d.store_words == 0))
+        bad |= d.stores & Cat(d.store_address[:low], d.store_row_step[:low]).any()
         for block in range(LOADS):
             target, index = d[f"load{block}_target"], d[f"load{block}_index"]
             is_act = target == TARGETS["act"]
             unknown = ~target.matches(*self.widths) | (index >= Mux(is_act, self.banks, 2))
             bad |= (d.loads > block) & unknown
         return Value.cast(bad)
+
+    def _nowhere(self) -> Value:
+        """The program has no descriptor, or it or a region does not begin with a beat."""
+        low = exact_log2(self.bus.bytes)
+        bases = [self.program, *(self.regions[region] for region in range(REGIONS))]
+        return Value.cast((self.length == 0) | Cat(base[:low] for base in bases).any())
 
     def _has_rows(self, d: data.View) -> Value:
         """The accumulators hold the sums of a job of the array, in rows of their own."""

@@ -162,6 +162,9 @@ def with_a_job(arch):
         ({"load0_index": 5}, "descriptor"),
         ({"load0_rows": 0}, "descriptor"),
         ({"load1_words": 1000}, "descriptor"),
+        ({"load0_row_step": 2}, "descriptor"),
+        ({"load1_address": 0x1001}, "descriptor"),
+        ({"stores": 1, "store_rows": 1, "store_words": 1, "store_address": 2}, "descriptor"),
         ({"load1_beats": 1}, "descriptor"),
         ({"load0_to": 0xFFF0}, "descriptor"),
         ({"load1_rows": 2, "load1_to_step": 0x4000}, "descriptor"),
@@ -296,6 +299,19 @@ def test_a_program_for_another_design(bench):
     assert (unseen.started, unseen.error, unseen.error_index) == (0, "design", 0)
     (right,) = machine_bench.run(bench, compiled.image(act), [job])
     assert right.started == 0
+    assert (compiled.outputs(right.output) == expected).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"length": 0}, {"program": 2}, {"regions": (0, 0x1001, 0x2000, 0)}], ids=str
+)
+def test_a_program_that_lies_nowhere(bench, changes):
+    """No descriptor, or an address within a beat."""
+    compiled, act, expected = case(bench.arch, 3)
+    job = job_of(compiled, memory())
+    wrong = replace(job, blind=True, **changes)
+    bad, right = machine_bench.run(bench, compiled.image(act), [wrong, job])
+    assert (bad.error, bad.error_index) == ("descriptor", 0)
     assert (compiled.outputs(right.output) == expected).all()
 
 
