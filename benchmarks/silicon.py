@@ -14,7 +14,7 @@ from common import write_block, write_csv
 
 import hwsim
 from hwsim.api.read import Workload, workload
-from hwsim.config import ArchConfig
+from hwsim.config import ArchConfig, DenseConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.cost.book import Book
 from hwsim.cost.silicon import fitted_cost
@@ -29,6 +29,7 @@ WEIGHTS = {
         "lenet5_structured_40x", "lenet5_structured_40x_w4", "lenet5_dense_pow2",
         "lenet5_dense_ternary", "lenet5_dense_binary",
     ],
+    "punched": ["lenet5_punched_80x"],
     "nm": ["lenet5_nm_1x4", "lenet5_nm_2x4", "lenet5_nm_2x8"],
     "pattern": ["lenet5_structured_40x", "lenet5_structured_40x_w4"],
     "nonstructured": ["lenet5_nonstructured_85x", "lenet5_nonstructured_85x_w4"],
@@ -37,7 +38,8 @@ WEIGHTS = {
 
 def suited(arch: ArchConfig, works: dict[str, Workload]) -> tuple[str, Workload]:
     """Weights that a design can take, and their name; ``""`` for synthetic ones."""
-    for name in WEIGHTS[arch.array.SPARSITY]:
+    lists = isinstance(arch.array, DenseConfig) and arch.array.fold_lists
+    for name in WEIGHTS["punched" if lists else arch.array.SPARSITY]:
         checkpoint = hwsim.read_checkpoint(name)
         width = max(layer.weight_bits for layer in checkpoint.layers.values())
         if width != arch.numbers.weight_width:

@@ -160,8 +160,9 @@ def dense_rival(arch: ArchConfig) -> ArchConfig:
     rivals = [
         design
         for design in designs_of(arch.array.multipliers)
-        # without anything before the array, and without gated zeros
+        # without anything before the array, and without gated zeros or lists of folds
         if design.array.kind == "dense ws" and design.numbers == arch.numbers
+        if not any(getattr(design.array, option) for option in design.array.PLANNED)
     ]
     if len(rivals) != 1:
         same = f"the multipliers and numbers of {arch.name}"
