@@ -25,7 +25,7 @@ from hwsim.compiler.synthetic import synthetic_checkpoint
 from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.report.page import table_lines
-from hwsim.verification.machine import job_of
+from hwsim.verification.machine import accepted, job_of
 
 PAGE = ROOT / "docs" / "machine.md"
 SIZE = 1 << 21
@@ -75,13 +75,14 @@ def row(
         checkpoint = Checkpoint.read(find_checkpoint(name), network)
     work = on_images(arch, network, checkpoint, images)
     compiled = work.compiled
-    runs = [simulate(compiled.program, memory) for memory in MEMORIES]
-    fast, slow = (MachineResult(network, images, MEMORIES[i], runs[i]) for i in (0, 4))
+    memories = [accepted(memory, arch.bus) for memory in MEMORIES]
+    runs = [simulate(compiled.program, memory) for memory in memories]
+    fast, slow = (MachineResult(network, images, memories[i], runs[i]) for i in (0, 4))
     proved = "not run"
     if rtl:
         from hwsim.rtl.cosim import machine_bench as bench
 
-        jobs = [job_of(compiled.program, memory, 10_000_000) for memory in MEMORIES]
+        jobs = [job_of(compiled.program, memory, 10_000_000) for memory in memories]
         folder = Path("build") / "machines" / arch.name
         outcomes = bench.run(bench.build(arch, folder, SIZE), compiled.image(work.act), jobs)
         equal = sum(

@@ -133,7 +133,9 @@ def generate(
     folder = Path(out or Path("build/generate") / design.name)
     if top is None:
         top = "array" if design.memory is None else "machine"
-    for key, given in (("weights", weights), ("memory", memory)):
+    asked: dict[str, object] = {"weights": weights, "memory": memory, "inputs": inputs}
+    asked |= {"images": None if images == 1 else images, "seed": seed or None}
+    for key, given in asked.items():
         if network is None and given is not None:
             raise InputError("arguments", key, str(given), "needs a network")
     if top != "machine":

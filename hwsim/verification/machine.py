@@ -28,6 +28,7 @@ __all__ = [
     "MachineCase",
     "MachineComparison",
     "MachineVerification",
+    "accepted",
     "draw_memory",
     "job_of",
     "random_cases",
@@ -189,6 +190,11 @@ def draw_memory(bus: BusConfig, rng: np.random.Generator) -> MemoryConfig:
         bytes_per_cycle=int(rng.integers(1, bus.bytes + 1)),
         outstanding=int(rng.integers(1, 5)),
     )
+    return accepted(memory, bus)
+
+
+def accepted(memory: MemoryConfig, bus: BusConfig) -> MemoryConfig:
+    """The memory, or one of the least latency that a machine with this bus takes."""
     latency = max(memory.latency, least_latency(memory, bus))
     return memory.model_copy(update={"latency": latency})
 

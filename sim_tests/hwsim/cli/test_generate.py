@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from hwsim.cli import app
@@ -31,10 +32,11 @@ def test_bad_design_writes_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_memory_without_a_network_is_refused(tmp_path):
-    done = invoke("machine_dense_8x8_ws", "--memory", "sram", "--out", tmp_path / "out")
+@pytest.mark.parametrize(("key", "value"), [("memory", "sram"), ("images", "3"), ("seed", "2")])
+def test_what_goes_with_a_network_is_refused_without_one(tmp_path, key, value):
+    done = invoke("machine_dense_8x8_ws", f"--{key}", value, "--out", tmp_path / "out")
     assert isinstance(done.exception, InputError)
-    assert "memory = 'sram': needs a network" in str(done.exception)
+    assert f"{key} = '{value}': needs a network" in str(done.exception)
     assert not (tmp_path / "out").exists()
 
 
