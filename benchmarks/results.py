@@ -51,7 +51,7 @@ PICTURES = {
 DESIGNS = storage.designs_of(64)
 
 #: Kinds of sparsity in the order of the table.
-KINDS = ("dense", "nonstructured", "structured", "nm", "pattern")
+KINDS = ("dense", "nonstructured", "structured", "punched", "nm", "pattern")
 
 #: What has been published for the same network and data (REFERENCES.md, sections 1 and 2).
 PUBLISHED = {
