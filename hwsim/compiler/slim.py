@@ -103,11 +103,15 @@ def _readers(shapes: Sequence[LayerShape], number: int) -> list[str]:
 
 
 def _has_lists(weight: NDArray[np.integer], fold: int) -> bool:
-    """Whether filters, ``fold`` after ``fold``, pay for lists of their own."""
+    """Whether filters, ``fold`` after ``fold``, pay for lists of their own.
+
+    Against one list for those that have a weight, which would follow each other.
+    """
     used = weight.reshape(len(weight), -1) != 0
     starts = range(0, len(used), fold)
     apart = sum(int(used[start : start + fold].any(axis=0).sum()) for start in starts)
-    return apart < PAYS * len(starts) * int(used.any(axis=0).sum())
+    folds = -(-int(used.any(axis=1).sum()) // fold)
+    return apart < PAYS * folds * int(used.any(axis=0).sum())
 
 
 def _balanced(columns: NDArray[np.int64], lanes: int, size: int) -> NDArray[np.int64]:
