@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import several, whole
 from hwsim.report.result import Result
+from hwsim.system.reading import is_file
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -207,7 +208,7 @@ def find_start(name: str, out: Path | None) -> Path:
     from hwsim.checkpoints.find import built, find_checkpoint
 
     paths = [built(name)] if out is None else [out / f"{name}.safetensors", built(name)]
-    return next((path for path in paths if path.is_file()), None) or find_checkpoint(name)
+    return next((path for path in paths if is_file(path)), None) or find_checkpoint(name)
 
 
 def _work_off(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import image_source, named, several, whole
 from hwsim.errors import InputError
+from hwsim.system.reading import is_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -430,8 +431,8 @@ def _checkpoint_of(network: str | Path) -> Resolved | None:
         is_checkpoint = not _is_state_dict(path)
     else:
         files = (CHECKPOINTS / f"{name}.safetensors", built(name))
-        is_network = (CONFIGS / "network" / f"{name}.yaml").is_file()
-        is_checkpoint = not is_network and any(file.is_file() for file in files)
+        is_network = is_file(CONFIGS / "network" / f"{name}.yaml")
+        is_checkpoint = not is_network and any(is_file(file) for file in files)
     if not is_checkpoint:
         return None
     checkpoint = Checkpoint.read(find_checkpoint(network))
@@ -452,7 +453,7 @@ def _is_state_dict(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() in _TORCH:
         return True
-    if path.suffix.lower() != ".safetensors" or not path.is_file():
+    if path.suffix.lower() != ".safetensors" or not is_file(path):
         return False
     from safetensors import SafetensorError, safe_open
 

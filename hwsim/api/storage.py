@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import named, several, whole
 from hwsim.api.read import read_arch, resolved
+from hwsim.system.reading import is_file
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -108,7 +109,7 @@ def is_published(name: str) -> bool:
     from hwsim.config.catalog import CONFIGS
 
     path = Path(name)
-    is_yaml = path.suffix in {".yaml", ".yml"} and path.is_file()
-    return (is_yaml and b"\nrows:" in path.read_bytes()) or (
+    is_yaml = path.suffix in {".yaml", ".yml"} and is_file(path)
+    return (is_yaml and b"\nrows:" in path.read_bytes()) or is_file(
         CONFIGS / "storage" / f"{name}.yaml"
-    ).is_file()
+    )

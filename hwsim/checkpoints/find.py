@@ -7,6 +7,7 @@ from pathlib import Path
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
+from hwsim.system.reading import is_file
 
 __all__ = [
     "CHECKPOINTS",
@@ -34,13 +35,13 @@ def find_checkpoint(name: str | Path) -> Path:
     """
     path = Path(name)
     if path.suffix.lower() == ".safetensors" or len(path.parts) > 1:
-        if path.is_file():
+        if is_file(path):
             return path
         raise InputError(path, "", None, "no such file")
     path = CHECKPOINTS / f"{name}.safetensors"
-    if path.is_file():
+    if is_file(path):
         return path
-    if built(str(name)).is_file():
+    if is_file(built(str(name))):
         return built(str(name))
     known = ", ".join(sorted(p.stem for p in CHECKPOINTS.glob("*.safetensors")))
     rule = f"must be a file or one of: {known}; or what hwsim compress has made here"
@@ -61,6 +62,6 @@ def network_of(checkpoint: Checkpoint) -> NetworkConfig:
     one.
     """
     beside = Path(checkpoint.source).parent / f"{checkpoint.network}.yaml"
-    network = NetworkConfig.read(beside if beside.is_file() else checkpoint.network)
+    network = NetworkConfig.read(beside if is_file(beside) else checkpoint.network)
     checkpoint.check(network)
     return network

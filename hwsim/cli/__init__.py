@@ -6,6 +6,8 @@ import errno
 import inspect
 import os
 import sys
+import traceback
+from typing import Annotated
 
 import typer
 
@@ -57,7 +59,15 @@ for command in (
 app.command("import", help=_paragraphs(import_.__doc__))(import_)  # a keyword of Python
 
 
-def _root() -> None:
+#: Set by ``--debug``: a refusal shows its traceback.
+_DEBUG = "HWSIM_DEBUG"
+
+
+def _root(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of what is refused.")
+    ] = False,
+) -> None:
     """Simulate and generate arrays that consume sparse, quantized weights, and prove the two equal.
 
     ARCH, NETWORK and the other configurations are names (dense_8x8_ws finds
@@ -66,6 +76,8 @@ def _root() -> None:
 
     Example: hwsim study configs/study/lenet5.yaml
     """
+    if debug:
+        os.environ[_DEBUG] = "1"
 
 
 app.callback(help=_paragraphs(_root.__doc__))(_root)
@@ -81,6 +93,8 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # while a failure to write can still be reported
     except InputError as error:
+        if os.environ.get(_DEBUG):
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:

@@ -16,6 +16,7 @@ from hwsim.config.catalog import CONFIGS, resolve
 from hwsim.config.machine import BusConfig, OnChipConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.config.reserved import RESERVED
+from hwsim.system.reading import is_file
 
 __all__ = ["ArchConfig", "register"]
 
@@ -123,7 +124,7 @@ class ArchConfig(Config):
     @classmethod
     def read(cls, name: str | Path) -> Self:
         """Read a design by name (``configs/arch``, ``configs/machine``) or path."""
-        is_machine = (CONFIGS / "machine" / f"{name}.yaml").is_file()
+        is_machine = is_file(CONFIGS / "machine" / f"{name}.yaml")
         return load(cls, resolve(name, "machine" if is_machine else "arch"))
 
 

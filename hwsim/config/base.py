@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsim.errors import InputError
+from hwsim.system.reading import reading
 
 __all__ = ["Config", "flow", "load", "parse", "read_yaml"]
 
@@ -45,12 +46,16 @@ def read_yaml(path: Path | str) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, "", None, f"cannot be read: {error}") from error
     try:
-        return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        problem = getattr(error, "problem", None) or str(error)
-        mark = getattr(error, "problem_mark", None)
+        # scalars of a type that they do not parse as raise what their constructor runs into
+        with reading(path, "must be YAML"):
+            return yaml.load(text, Loader=_Loader)
+    except InputError as error:
+        problem = getattr(error.__cause__, "problem", None)
+        mark = getattr(error.__cause__, "problem_mark", None)
+        if problem is None:
+            raise
         at = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(path, "", None, f"must be YAML: {problem}{at}") from error
+        raise InputError(path, "", None, f"must be YAML: {problem}{at}") from error.__cause__
 
 
 def parse(cls: type[C], raw: Any, source: Path | str) -> C:

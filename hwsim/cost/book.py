@@ -25,6 +25,7 @@ from hwsim.cost.energy import Activity
 from hwsim.cost.memories import build, logic_of, process
 from hwsim.system import extras
 from hwsim.system.files import write_text_atomic
+from hwsim.system.reading import is_file
 
 __all__ = ["Book", "record_digest"]
 
@@ -155,14 +156,14 @@ def _require() -> None:
 @lru_cache
 def _shipped(technology: str) -> PartsConfig:
     """Parts that ship with a technology; none for one of the user's own."""
-    is_on_record = (CONFIGS / "parts" / f"{technology}.yaml").is_file()
+    is_on_record = is_file(CONFIGS / "parts" / f"{technology}.yaml")
     return PartsConfig.read(technology) if is_on_record else PartsConfig(name=technology)
 
 
 @lru_cache
 def _own(path: Path) -> PartsConfig:
     """Parts that were measured here."""
-    return PartsConfig.read(path) if path.is_file() else PartsConfig(name=path.stem)
+    return PartsConfig.read(path) if is_file(path) else PartsConfig(name=path.stem)
 
 
 @lru_cache

@@ -27,6 +27,7 @@ from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
 from hwsim.formats.generic import GENERIC, OWN_WIDTH
 from hwsim.report.result import Result
+from hwsim.system.reading import is_file
 from hwsim.workload import lowering
 from hwsim.workload.layer import Layer
 from hwsim.workload.random import random_weights
@@ -346,7 +347,7 @@ def _layers(
 ) -> Iterator[_Layer]:
     if isinstance(weights, str):
         is_network = weights.endswith((".yaml", ".yml")) or (
-            (CONFIGS / "network" / f"{weights}.yaml").is_file()
+            is_file(CONFIGS / "network" / f"{weights}.yaml")
         )
         weights = (
             NetworkConfig.read(weights) if is_network else Checkpoint.read(find_checkpoint(weights))

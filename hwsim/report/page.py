@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,18 @@ tr:nth-child(even) td{background:#fafafa}img{max-width:100%}code{background:#f3f
 """
 
 
+#: Nothing of a page runs, and nothing is loaded: pictures are inside.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+#: Where a piece of HTML would begin.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+#: Where a spreadsheet would take text for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 class Report:
     """A report in the making; add parts in reading order, then :meth:`write`.
+
+    Texts may hold what a user's file says: in both pages it is text, never HTML.
 
     Parameters
     ----------
@@ -35,20 +46,24 @@ class Report:
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self._markdown = [f"# {title}"]
+        self._markdown = [f"# {_line(title)}"]
         self._html = [f"<h1>{html.escape(title)}</h1>"]
 
     def heading(self, text: str) -> None:
         """Add a section heading."""
-        self._markdown.append(f"## {text}")
+        self._markdown.append(f"## {_line(text)}")
         self._html.append(f"<h2>{html.escape(text)}</h2>")
 
     def text(self, markdown: str) -> None:
         """Add a paragraph of Markdown."""
-        from markdown import markdown as render
+        from markdown import Markdown
 
-        self._markdown.append(markdown)
-        self._html.append(render(markdown))
+        renderer = Markdown()
+        # what still looks like HTML is shown as it is written
+        renderer.preprocessors.deregister("html_block")
+        renderer.inlinePatterns.deregister("html")
+        self._markdown.append(_plain(markdown))
+        self._html.append(renderer.convert(_plain(markdown)))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table; the first column is text, the others are numbers."""
@@ -62,7 +77,7 @@ class Report:
 
     def picture(self, path: Path, caption: str) -> None:
         """Add a PNG that lies beside the report; the HTML page carries it inside."""
-        self._markdown.append(f"![{caption}]({path.name})")
+        self._markdown.append(f"![{_line(caption)}]({path.name})")
         data = base64.b64encode(path.read_bytes()).decode()
         text = html.escape(caption, quote=True)
         self._html.append(
@@ -74,6 +89,7 @@ class Report:
         """Write ``report.md`` and ``report.html`` into ``folder``; return their paths."""
         page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             f"<title>{html.escape(self.title)}</title><style>{STYLE}</style></head><body>"
             + "\n".join(self._html)
             + "</body></html>\n"
@@ -86,9 +102,9 @@ class Report:
 
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Write a table as Markdown; the first column is text, the others are numbers."""
-    shown = [[cell(value).replace("|", "\\|") for value in row] for row in rows]
+    shown = [[_line(cell(value)).replace("|", "\\|") for value in row] for row in rows]
     lines = [
-        "| " + " | ".join(columns) + " |",
+        "| " + " | ".join(map(_line, columns)) + " |",
         "| --- |" + " ---: |" * (len(columns) - 1),
         *("| " + " | ".join(row) + " |" for row in shown),
     ]
@@ -106,7 +122,7 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval=0, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(map(_harmless, rows))
     return write_text_atomic(path, text.getvalue())
 
 
@@ -118,8 +134,32 @@ def stream_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
     ):
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(_harmless, rows))
     return path
+
+
+def _harmless(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose texts no spreadsheet takes for formulas: an apostrophe is before those."""
+    return {
+        key: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        for key, value in row.items()
+    }
+
+
+def _line(text: str) -> str:
+    """As :func:`_plain`, of a text that must stay in its line."""
+    return _plain(text.replace("\n", " "))
+
+
+def _plain(text: str) -> str:
+    """Text without the beginning of a piece of HTML, code in backticks aside."""
+    pieces = re.split(r"(`[^`]*`)", text)
+    return "".join(
+        each
+        if each.startswith("`") and each.endswith("`") and len(each) > 1
+        else _TAG.sub("&lt;", each)
+        for each in pieces
+    )
 
 
 def cell(value: object) -> str:

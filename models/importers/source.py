@@ -16,6 +16,7 @@ from hwsim.models.importers import calibrate, state_dict, torchvision
 from hwsim.models.importers.calibrate import DEFAULT, Images, Settings
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.system import extras
+from hwsim.system.reading import reading
 
 __all__ = ["CALIBRATION", "COMPARED", "checkpoint_of", "digest", "is_onnx", "read"]
 
@@ -67,7 +68,8 @@ def read(
         extras.require("onnx")
         from hwsim.models.importers.onnx_layers import load
 
-        return load(network, size, until, verbose=verbose)
+        with reading(network, "cannot be imported"):
+            return load(network, size, until, verbose=verbose)
     if size is not None:
         rule = "must be absent: only an ONNX file leaves sizes open"
         raise InputError("command line", "--size", "x".join(map(str, size)), rule)

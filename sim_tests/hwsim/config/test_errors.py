@@ -157,7 +157,7 @@ def test_csc_errors(tmp_path: Path, old: str, new: str, line: str) -> None:
         ("name: fc1", "name: conv1", "layers.conv1: name must be unique"),
         ("M: 4, R: 3", "M: 4", "layers.0: R must be given for a conv layer"),
         ("M: 10", "M: 10, R: 1", "layers.2: R must be absent for a fc layer"),
-        ("M: 10", "M: 10, bias: true", f"layers.2.bias = True: unknown key; known: {LAYER_KEYS}"),
+        ("M: 10", "M: 10, bia: true", f"layers.2.bia = True: unknown key; known: {LAYER_KEYS}"),
         (
             "M: 10",
             "M: 10, weight_density: 0.0",

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
+from html.parser import HTMLParser
 
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.report.page import Report, cell, write_csv, write_json
+from hwsim.report.page import Report, cell, stream_csv, write_csv, write_json
 from hwsim.system.files import write_text_atomic
 
 
@@ -20,7 +23,7 @@ def test_report_has_the_same_parts_in_both_forms(tmp_path):
     report.picture(picture, "A picture")
     markdown, page = report.write(tmp_path)
     text, html = markdown.read_text(), page.read_text()
-    assert "# A <title>" in text
+    assert "# A &lt;title>" in text
     assert "<h1>A &lt;title&gt;</h1>" in html
     assert "| a\\|b | 12,345 |" in text
     assert "<td>a|b</td><td>12,345</td>" in html
@@ -53,3 +56,50 @@ def test_unwritable_folder_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"x.json: cannot be written: "):
         write_text_atomic(blocked / "x.json", "{}")
     assert blocked.read_text() == "in the way"
+
+
+EVIL = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<b>x</b>", "`<script>alert(1)",
+    "``<script>`alert(1)", "[x](javascript:alert(1))", "<!-- x", "a\n<script>x</script>\n# head",
+]  # fmt: skip
+
+
+class Found(HTMLParser):
+    """Tags of a page, and their attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_texts_of_inputs_are_no_html(tmp_path, text):
+    report = Report(text)
+    report.heading(text)
+    report.text(f"{text} and {text}")
+    report.table([text, "b"], [[text, text]])
+    markdown, page = report.write(tmp_path)
+    found = Found()
+    found.feed(page.read_text())
+    allowed = {
+        "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "code", "a", "table",
+        "thead", "tbody", "tr", "th", "td",
+    }  # fmt: skip
+    assert set(found.tags) <= allowed
+    assert not any(name.startswith("on") for name in found.attributes)
+    # and should a link say so, nothing runs
+    assert "default-src 'none'" in page.read_text()
+    outside = re.sub(r"`[^`\n]*`", "", markdown.read_text())
+    assert not re.search(r"<(script|img|b|!)", outside)
+
+
+def test_cells_are_no_formulas(tmp_path):
+    rows = [{"a": "=1+1", "b": -3, "c": "@x", "d": "plain", "e": -0.5}]
+    (row,) = csv.DictReader(io.StringIO(write_csv(tmp_path / "x.csv", rows).read_text()))
+    assert row == {"a": "'=1+1", "b": "-3", "c": "'@x", "d": "plain", "e": "-0.5"}
+    stream_csv(tmp_path / "y.csv", list(rows[0]), rows)
+    assert (tmp_path / "y.csv").read_text() == (tmp_path / "x.csv").read_text()

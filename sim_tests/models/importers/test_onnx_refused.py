@@ -7,10 +7,12 @@ import pytest
 
 pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
 
+import onnx
 from harness.onnx_cases import Model, refused
 
 from hwsim.errors import InputError
 from hwsim.models.importers.onnx_layers import load
+from hwsim.models.importers.source import read
 
 
 def test_every_unsupported_node_is_named_in_one_line(tmp_path):
@@ -223,3 +225,46 @@ def test_what_our_layers_lack_is_refused(tmp_path, case):
     build, line = REFUSED[case]
     model = Model(opset=14)
     refused(model, build(model), tmp_path, line)
+
+
+def test_damaged_files_are_one_line(tmp_path):
+    """Bytes exchanged, removed and doubled."""
+    rng = np.random.default_rng(7)
+    model = Model()
+    x = model.node("Relu", model.conv("x", 4, 3, padding=1))
+    path = model.save(tmp_path, model.node("MaxPool", x, kernel_shape=[2, 2]))
+    whole = path.read_bytes()
+    messages = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(int(rng.integers(1, 4))):
+            at = int(rng.integers(len(damaged)))
+            kind = int(rng.integers(3))
+            if kind == 0:
+                damaged[at] = int(rng.integers(256))
+            elif kind == 1:
+                del damaged[at : at + int(rng.integers(1, 9))]
+            else:
+                damaged[at:at] = damaged[at : at + int(rng.integers(1, 40))]
+        path.write_bytes(damaged)
+        try:
+            read(str(path), None)
+        except InputError as error:
+            messages.append(str(error))
+    assert len(messages) > 100
+    assert not any("\n" in message for message in messages)
+
+
+def test_a_data_type_and_an_attribute_of_no_kind(tmp_path):
+    model = Model()
+    path = model.save(tmp_path, model.conv("x", 4, 3, padding=1))
+    proto = onnx.load(path)
+    proto.graph.initializer[0].data_type = 99
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match=r"net\.onnx: "):
+        read(str(path), None)
+    proto = onnx.load(model.save(tmp_path, model.node("Relu", "x")))
+    proto.graph.node[0].attribute.append(onnx.helper.make_attribute("pads", "text"))
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match=r"net\.onnx: "):
+        read(str(path), None)

@@ -1,0 +1,55 @@
+"""What a reader library throws at a damaged file, as the one line that the user gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hwsim.errors import InputError
+
+__all__ = ["is_file", "reading"]
+
+
+@contextmanager
+def reading(source: Path | str, rule: str) -> Iterator[None]:
+    """Turn every exception of a reader into an ``InputError`` that names the file.
+
+    Libraries that read files raise what their code runs into: ``KeyError``, ``IndexError``,
+    ``AttributeError``. The exception is the cause of the error, which ``hwsim --debug`` shows.
+
+    Parameters
+    ----------
+    source
+        The file.
+    rule
+        What it must be: ``must be YAML``. What the library says follows.
+
+    Raises
+    ------
+    InputError
+        The file cannot be opened, or what is inside raised anything else.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(source, "", None, f"cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise InputError(source, "", None, f"{rule}: it does not fit the memory") from error
+    except RecursionError as error:
+        raise InputError(source, "", None, f"{rule}: it is nested too deeply") from error
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        # a KeyError's text is its key alone
+        known = said if isinstance(error, ValueError) and said else f"{type(error).__name__} {said}"
+        raise InputError(source, "", None, f"{rule}: {known.strip()[:300]}") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
