@@ -30,6 +30,8 @@ class GroupedWeights(Weights):
 
     def copies(self, chunk: Chunk) -> bool:
         """Whether a job must copy a chunk from its half into the array."""
+        if self.arch.array.holds_halves:
+            return False
         held, self._in_array = self._in_array, chunk
         return held is not chunk
 

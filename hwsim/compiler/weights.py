@@ -309,7 +309,8 @@ class Weights:
             self.constants.load("scale", 0, self._scales(of_part, m_folds)),
         )
         k_folds = weight.shape[1] // self.shape.act_lanes
-        words = loads[0].words if arch.array.skips_acts else 0
+        takes = arch.array.skips_acts and not arch.array.holds_halves
+        words = loads[0].words if takes else 0
         return Chunk(first, m_folds, k_folds, tuple(loops), self._counts(weight), loads, words)
 
     def _counts(self, weight: Ints) -> Callable[..., Counts]:

@@ -27,13 +27,14 @@ def machine_memories(arch: ArchConfig) -> tuple[Memory, ...]:
             "act_banks", memory.act_depth, shape.act_bits // shape.slices,
             memory.act_banks * shape.slices,
         ),
-        Memory("weights", memory.weight_depth, shape.weight_word, 2),
         Memory("scales", memory.scale_depth, shape.scale_word, 2),
         Memory("load_requests", LOAD_QUEUE, bus.addr_width + _REQUEST, combinational=True),
         Memory("load_received", LOAD_QUEUE, _RECEIVED, combinational=True),
         Memory("store_lengths", bus.outstanding, _LENGTH, combinational=True),
         Memory("store_words", STORE_AHEAD, shape.act_bits + 1, combinational=True),
     ]  # fmt: skip
+    if shape.has_weights:
+        found.append(Memory("weights", memory.weight_depth, shape.weight_word, 2))
     if shape.gathers:
         found.append(Memory("lists", shape.list_depth, shape.list_word, 2))
     return tuple(found)

@@ -35,6 +35,9 @@ class MachineShape:
     #: weights. 0 without lists.
     list_depth: int = 0
     list_entry: int = 0
+    #: Whether there is a weight memory: not where the array's own ones have halves, of which each
+    #: takes ``weight_depth`` words.
+    has_weights: bool = True
 
     @classmethod
     def of(cls, arch: ArchConfig) -> MachineShape:
@@ -61,6 +64,7 @@ class MachineShape:
             weight_depth=memory.weight_depth,
             scale_depth=memory.scale_depth,
             word_beats=beats,
+            has_weights=not arch.array.holds_halves,
         )
         if not memory.gather:
             return found
@@ -106,6 +110,11 @@ class MachineShape:
     def weight_word(self) -> int:
         """Bits of a word of the weight memory: whole bytes."""
         return _bytes(self.weight_bits)
+
+    @property
+    def weight_address(self) -> int:
+        """Bits of the address of a word of weights in its half."""
+        return max(1, (self.weight_depth - 1).bit_length())
 
     @property
     def scale_lane(self) -> int:

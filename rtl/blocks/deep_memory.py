@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.contract.memories import PIECE_DEPTH, pieces
+from hwsim.contract.memories import PIECE_DEPTH
 from hwsim.formats.base import index_width
 from hwsim.rtl.blocks.delay import delayed
 
@@ -22,7 +22,7 @@ class DeepMemory(wiring.Component):
     register of its own before the piece that was read is selected: both take most of a cycle.
 
     * Latency: two cycles from ``read_en`` to ``word``.
-    * Throughput: one word read, or one written, per cycle.
+    * Throughput: one word read, or one written, per cycle; both where there are halves.
     * Stalls: never.
 
     Parameters
@@ -31,6 +31,9 @@ class DeepMemory(wiring.Component):
         Of a word.
     depth : int
         Words.
+    halves : int
+        So many memories of ``depth`` words, a power of two then: one is written while another is
+        read. The highest bits of an address say which.
 
     Members
     -------
@@ -49,11 +52,12 @@ class DeepMemory(wiring.Component):
     read_addr: Signal
     word: Any
 
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int, *, halves: int = 1) -> None:
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth}")
-        self.shape, self.depth = shape, depth
-        address = index_width(depth)
+        self.shape, self.depth = shape, depth * halves
+        self.piece = min(depth, PIECE_DEPTH)
+        address = index_width(self.depth)
         super().__init__(
             {
                 "write_en": In(1),
@@ -67,12 +71,12 @@ class DeepMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        count = pieces(self.depth)
-        low = index_width(min(self.depth, PIECE_DEPTH))
+        count = -(-self.depth // self.piece)
+        low = index_width(self.piece)
         written, read = self.write_addr[low:], self.read_addr[low:]
         words = []
         for index in range(count):
-            depth = min(PIECE_DEPTH, self.depth - index * PIECE_DEPTH)
+            depth = min(self.piece, self.depth - index * self.piece)
             memory: Memory = Memory(shape=self.shape, depth=depth, init=[])
             m.submodules[f"piece_{index}"] = memory
             write_port, read_port = memory.write_port(), memory.read_port()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,6 +43,9 @@ class Execute(wiring.Component):
     job : ``In(execute_layout())``
     feed, weight, scale : ``Out``
         Read ports of act banks, weights and scales.
+    fill : ``In``
+        In place of ``weight`` where the array has their memories: as that of
+        :class:`~hwsim.rtl.machine.adapters.interface.Adapter`.
     list : ``Out``
         Read port of the lists, where lanes of the act banks have addresses of their own.
     write : ``Out``
@@ -62,6 +65,7 @@ class Execute(wiring.Component):
     job: data.View
     feed: Any
     weight: Any
+    fill: Any
     scale: Any
     list: Any
     write: Any
@@ -73,14 +77,16 @@ class Execute(wiring.Component):
         self.arch = arch
         self.shape = shape = MachineShape.of(arch)
         assert arch.memory is not None
-        self.weight_address = max(1, (arch.memory.weight_depth - 1).bit_length())
         self.scale_depth = arch.memory.scale_depth
         scale_address = max(1, (self.scale_depth - 1).bit_length())
         beat = shape.ofmap_lanes * shape.act_width
-        lists = {}
+        if shape.has_weights:
+            more = {"weight": Out(memory_read(shape.weight_address, shape.weight_word))}
+        else:
+            more = {"fill": In(memory_write(shape.weight_address, shape.weight_word, half=1))}
         if shape.gathers:
             address = max(1, (shape.list_depth - 1).bit_length())
-            lists["list"] = Out(memory_read(address, shape.list_word))
+            more["list"] = Out(memory_read(address, shape.list_word))
         super().__init__(
             {
                 "start": In(1),
@@ -89,14 +95,13 @@ class Execute(wiring.Component):
                 "feed": Out(
                     memory_read(shape.slices * ADDRESS_BITS, shape.act_bits, index=INDEX_BITS)
                 ),
-                "weight": Out(memory_read(self.weight_address, shape.weight_word)),
                 "scale": Out(memory_read(scale_address, shape.scale_word)),
                 "write": Out(memory_write(ADDRESS_BITS, beat, index=INDEX_BITS)),
                 "done": Out(1),
                 "stalled": Out(1),
                 "takes": Out(1),
             }
-            | lists
+            | more
         )
 
     def elaborate(self, platform):
@@ -119,17 +124,23 @@ class Execute(wiring.Component):
         m.d.comb += [self.feed.en.eq(feeder.read.en), self.feed.addr.eq(feeder.read.addr)]
         m.d.comb += [self.feed.index.eq(job.read_bank), feeder.read.data.eq(self.feed.data)]
 
-        weights = WeightReader(width=shape.weight_word, address=self.weight_address)
-        m.submodules.weights = reset(weights)
-        m.d.comb += [weights.start.eq(self.start & is_array), weights.stop.eq(self.done)]
-        m.d.comb += [self.weight.en.eq(weights.read.en), self.weight.addr.eq(weights.read.addr)]
-        m.d.comb += weights.read.data.eq(self.weight.data)
+        weight_moves: Value = Const(0)
+        if shape.has_weights:
+            weights = WeightReader(width=shape.weight_word, address=shape.weight_address)
+            m.submodules.weights = reset(weights)
+            m.d.comb += [weights.start.eq(self.start & is_array), weights.stop.eq(self.done)]
+            m.d.comb += [self.weight.en.eq(weights.read.en), self.weight.addr.eq(weights.read.addr)]
+            m.d.comb += weights.read.data.eq(self.weight.data)
+            weight_moves = weights.word.valid & weights.word.ready
 
         core = adapter(self.arch)
         m.submodules.core = core
         m.d.comb += [core.start.eq(self.start & is_array), core.abort.eq(self.abort)]
         m.d.comb += core.job.eq(job)
-        connect(m, weights.word, core.weight)
+        if shape.has_weights:
+            connect(m, weights.word, core.weight)
+        else:
+            wiring.connect(m, wiring.flipped(self.fill), core.fill)
         m.d.comb += core.act.valid.eq(feeder.beat.valid & is_array)
         m.d.comb += [core.act.payload.eq(feeder.beat.payload), core.word.eq(feeder.word)]
         m.d.comb += self.takes.eq(core.takes)
@@ -190,7 +201,7 @@ class Execute(wiring.Component):
         moves, spurious = Signal(), Signal(name="spurious")
         m.d.comb += moves.eq(
             (feeder.beat.valid & feeder.beat.ready)
-            | (weights.word.valid & weights.word.ready)
+            | weight_moves
             | self.write.valid
         )
         m.d.comb += spurious.eq(core.sums.valid & (is_vector | ~post.takes))

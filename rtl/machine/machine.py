@@ -84,7 +84,10 @@ class Machine(wiring.Component):
             act_width=shape.act_width,
             slices=shape.slices,
         )
-        m.submodules.weights = weights = Halves(width=shape.weight_word, depth=memory.weight_depth)
+        if shape.has_weights:
+            m.submodules.weights = weights = Halves(
+                width=shape.weight_word, depth=memory.weight_depth
+            )
         m.submodules.scales = scales = Halves(width=shape.scale_word, depth=memory.scale_depth)
         m.submodules.execute = execute = Execute(arch)
         m.submodules.counters = counters = Counters()
@@ -149,10 +152,16 @@ class Machine(wiring.Component):
         wiring.connect(m, execute.write, banks.write)
         wiring.connect(m, execute.feed, banks.feed)
         wiring.connect(m, store.read, banks.drain)
-        users = [
-            (weights, "weight", execute.weight, sequencer.job.weight_half),
-            (scales, "scale", execute.scale, sequencer.job.scale_half),
-        ]
+        users = [(scales, "scale", execute.scale, sequencer.job.scale_half)]
+        if shape.has_weights:
+            users.insert(0, (weights, "weight", execute.weight, sequencer.job.weight_half))
+        else:
+            m.d.comb += [
+                execute.fill.valid.eq(at["weight"]),
+                execute.fill.half.eq(filled.index),
+                execute.fill.addr.eq(filled.addr),
+                execute.fill.data.eq(filled.data),
+            ]
         if shape.gathers:
             m.submodules.lists = lists = Halves(width=shape.list_word, depth=shape.list_depth)
             users.append((lists, "list", execute.list, sequencer.job.weight_half))

@@ -32,6 +32,9 @@ ARRAYS = {
         "fifo_depth": 4, "col_depth": 512, "entry_depth": 256, "acc_depth": 4,
     },
 }  # fmt: skip
+ARRAYS |= {
+    f"{kind}_double": ARRAYS[kind] | {"double_buffered": True} for kind in ("sparten", "csc")
+}
 
 
 #: Memories of these machines that differ from those of others.
@@ -113,6 +116,13 @@ CRAMPED = {
     # a library that leaves room for one fold
     "pattern": ("pattern", _CARRIES | {"patterns": 12}, 3, 16),
     "sparten": ("sparten", {"carries": True, "mask_depth": 4, "entry_depth": 32}, 4, 64),
+    "csc_double": (
+        "csc", {"carries": True, "col_depth": 32, "entry_depth": 32, "double_buffered": True}, 4, 64
+    ),
+    "sparten_double": (
+        "sparten",
+        {"carries": True, "mask_depth": 4, "entry_depth": 32, "double_buffered": True}, 4, 64,
+    ),
 }  # fmt: skip
 
 

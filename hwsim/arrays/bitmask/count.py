@@ -146,34 +146,40 @@ def _counts(
     array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints, drain: int
 ) -> Counts:
     """Counts of one tile from the sums of its run; ``drain`` beats of sums of a group leave."""
-    beats = tile.weight_beats(array, chunks)
-    # a cycle for the command, the beats, then the cycles of the run up to LAST
-    cycles = beats + 2 + int(total[LAST])
+    # Memories that are double-buffered are those of a machine: the load engine has filled a half,
+    # and the encoder has its first beat a cycle after the run has begun.
+    beats, late = (0, 1) if array.double_buffered else (tile.weight_beats(array, chunks), 0)
+    # a cycle for the command, the beats or a cycle, then the cycles of the run up to LAST
+    before = 1 + max(beats, 1)
+    cycles = before + late + 1 + int(total[LAST])
     control = dict.fromkeys(array.cause_names["control"], 0) | {
-        "idle": 1,
+        "idle": before - beats,
         "load": beats,
         "broadcast": int(total[BROADCAST]),
         "full": int(total[FULL]),
-        "act": 1,
+        "act": 1 + late,
     }
     control["drain"] = cycles - sum(control.values())
     pe = dict.fromkeys(array.cause_names["pe"], 0) | {
-        "idle": array.pes * (beats + 1),
+        "idle": array.pes * before,
         "mac": int(total[MAC]),
         "empty": int(total[EMPTY]),
         "fetch": int(total[FETCH]),
-        "buffer": int(total[BUFFER]),
+        "buffer": int(total[BUFFER]) + array.pes * late,
         "drain": int(total[DRAIN]),
         "done": int(total[DONE]),
     }
-    events = _events(array, tile, chunks, groups, total, drain)
+    events = _events(array, tile, chunks, groups, total, drain, beats)
     return Counts(cycles, {"control": control, "pe": pe}, events)
 
 
 def _events(
-    array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints, drain: int
+    array: BitmaskConfig, tile: Tile, chunks: int, groups: int, total: Ints, drain: int, beats: int
 ) -> dict[str, int]:
-    """Events of one tile: those of its PEs, and the transfers of its streams."""
+    """Events of one tile: those of its PEs, and the transfers of its streams.
+
+    ``drain`` beats of sums of each group leave; ``beats`` beats of weights come.
+    """
     macs = int(total[MAC])
     joins = array.pes * groups * chunks * tile.rows
     psums = macs + (array.pes * groups * tile.rows if drain else 0)
@@ -191,7 +197,7 @@ def _events(
     }
     return {event: pe[event] for event in array.pe_strobes} | {
         "command_beats": 1,
-        "weight_beats": tile.weight_beats(array, chunks),
+        "weight_beats": beats,
         "act_beats": int(total[BROADCAST]),
         "ofmap_beats": groups * drain,
     }

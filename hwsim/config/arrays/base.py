@@ -211,6 +211,11 @@ class ArrayConfig(Config):
         return False
 
     @property
+    def holds_halves(self) -> bool:
+        """Whether the array's own weight memories have halves, which a machine's load fills."""
+        return False
+
+    @property
     def clear_cycles(self) -> int:
         """Cycles after a reset in which the array takes no command."""
         return 0

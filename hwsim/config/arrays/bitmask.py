@@ -209,12 +209,12 @@ class BitmaskConfig(DecodingConfig):
         """
         return (
             Memory(
-                "weight masks", self.mask_depth, self.chunk, self.pes, ports=1,
+                "weight masks", self.mask_depth, self.chunk, self.pes * self.halves, ports=1,
                 reads="mask_reads", writes="mask_writes",
             ),
             Memory(
                 "weight values", min(self.entry_depth, PIECE_DEPTH), numbers.weight_width,
-                self.pes * pieces(self.entry_depth), ports=1,
+                self.pes * self.halves * pieces(self.entry_depth), ports=1,
                 reads="value_reads", writes="value_writes",
             ),
             self.accumulators(numbers),

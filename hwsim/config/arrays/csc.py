@@ -104,6 +104,8 @@ class CSCConfig(DecodingConfig):
             raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
         if self.carries and self.codebook_bits is not None:
             raise ValueError("carries must be off with codebook_bits: parts of K have no own table")
+        if self.double_buffered and self.codebook_bits is not None:
+            raise ValueError("double_buffered must be off with codebook_bits: no machine has both")
         if self.lanes % self.drain_lanes:
             raise ValueError(
                 f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"
@@ -208,7 +210,7 @@ class CSCConfig(DecodingConfig):
         pes, code = self.pes, self.codebook_bits or numbers.weight_width
         token = (self.col_depth - 1).bit_length() + self.lanes * numbers.act_width + 2
         pointers = Memory(
-            "pointers", self.col_depth // 2 + 1, self.pointer_width, pes, ports=1,
+            "pointers", self.col_depth // 2 + 1, self.pointer_width, pes * self.halves, ports=1,
             reads="pointer_reads", writes="pointer_writes",
         )  # fmt: skip
         memories = [
@@ -220,7 +222,7 @@ class CSCConfig(DecodingConfig):
             replace(pointers, name="pointers, odd", depth=(self.col_depth + 1) // 2),
             Memory(
                 "entries", min(self.entry_depth, PIECE_DEPTH), code + self.index_bits,
-                pes * pieces(self.entry_depth), ports=1,
+                pes * self.halves * pieces(self.entry_depth), ports=1,
                 reads="entry_reads", writes="entry_writes",
             ),
         ]  # fmt: skip

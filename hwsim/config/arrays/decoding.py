@@ -52,7 +52,7 @@ class DecodingConfig(ArrayConfig):
     SPARSITY: ClassVar[str] = "nonstructured"
     decodes_indices: ClassVar[bool] = True
     skips_acts: ClassVar[bool] = True
-    OPTIONS: ClassVar[tuple[str, ...]] = ("carries",)
+    OPTIONS: ClassVar[tuple[str, ...]] = ("carries", "double_buffered")
 
     pes: Annotated[int, Field(ge=1, le=256)]
     #: Non-zero weights that the weight memory of a PE holds, padding included.
@@ -66,12 +66,22 @@ class DecodingConfig(ArrayConfig):
     #: Whether a command may begin with the sums that the one before left in the accumulators, and
     #: may leave its own there: K is cut over commands.
     carries: bool = False
+    #: Whether the weight memories of the PEs have two halves: the load engine of a machine fills
+    #: one while the other is read, and there is no weight memory beside them.
+    double_buffered: bool = False
 
     @model_validator(mode="after")
     def _drains_whole_beats(self) -> Self:
         if self.pes % (self.drain_pes or self.pes):
             raise ValueError(f"drain_pes must divide pes ({self.pes}), not {self.drain_pes}")
+        if self.double_buffered and self.entry_depth < 2:
+            raise ValueError("entry_depth must be at least 2 where double_buffered is on, not 1")
         return self
+
+    @property
+    def halves(self) -> int:
+        """Halves of the weight memories of a PE."""
+        return 2 if self.double_buffered else 1
 
     @property
     def drain_slices(self) -> int:
@@ -92,6 +102,11 @@ class DecodingConfig(ArrayConfig):
     def machine_carries(self) -> bool:
         """Whether a job may keep its sums in the accumulators."""
         return self.carries
+
+    @property
+    def holds_halves(self) -> bool:
+        """Whether they are double-buffered."""
+        return self.double_buffered
 
     @property
     def clear_cycles(self) -> int:

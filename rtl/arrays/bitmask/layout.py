@@ -42,6 +42,8 @@ class PESizes:
         Accumulators; their depth is the most local filters.
     carries
         Whether sums may stay from one command to the next.
+    halves
+        Halves of its memories of weights: 1 or 2.
     numbers
         Word widths, and what the code of a weight means.
     """
@@ -52,6 +54,7 @@ class PESizes:
     entry_depth: int
     banks: Banks
     carries: bool
+    halves: int
     numbers: NumberConfig
 
     def __post_init__(self) -> None:
@@ -71,6 +74,7 @@ class PESizes:
             entry_depth=array.entry_depth,
             banks=array.banks,
             carries=array.carries,
+            halves=array.halves,
             numbers=arch.numbers,
         )
 
@@ -78,8 +82,9 @@ class PESizes:
 def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
-    ``weight_beats`` to load; then ``chunks`` chunks of activations for each of ``groups`` groups
-    of pixels, one per cluster; ``rows`` local filters come out of each group, the last one in
+    ``weight_beats`` to load, or the ``half`` of the memories that is read
+    (:func:`~hwsim.rtl.arrays.decoding.tiles.begin_fields`); then ``chunks`` chunks of activations
+    for each of ``groups`` groups of pixels, one per cluster; ``rows`` local filters come out of each group, the last one in
     ``edge`` beats. ``masks`` is rows times chunks. With ``carries`` also flags
     (:func:`~hwsim.rtl.arrays.decoding.tiles.carry_fields`).
     """
@@ -88,7 +93,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     per_bank = array.mask_depth * (array.chunk // PIECE) + array.entry_depth
     return data.StructLayout(
         {
-            "weight_beats": range(banks * per_bank + 1),
+            **tiles.begin_fields(array, banks * per_bank),
             "chunks": range(array.mask_depth + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
@@ -117,6 +122,7 @@ def weight_layout(arch: ArchConfig) -> data.StructLayout:
             "bank": unsigned(index_width(array.cluster_pes // array.load_pes)),
             "addr": unsigned(index_width(max(pieces, array.entry_depth))),
             "data": data.ArrayLayout(unsigned(_word_width(arch)), array.load_pes),
+            **tiles.half_field(array),
         }
     )
 

@@ -1,13 +1,13 @@
 """Front of a bitmask PE: the masks of its filters, each with that of a buffered chunk."""
 
-from amaranth import Array, Module, Mux, Signal, Value
+from amaranth import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.formats.base import index_width
 from hwsim.formats.bitmask import PIECE
 from hwsim.rtl.arrays.bitmask.layout import masks_layout, step_layout
+from hwsim.rtl.blocks.halved_memory import HalvedMemory
 
 __all__ = ["MaskWalk"]
 
@@ -35,11 +35,16 @@ class MaskWalk(wiring.Component):
         Chunks that the buffer holds.
     filters : int
         Most local filters.
+    halves : int
+        Halves of the memory of masks: 1 or 2.
 
     Members
     -------
     write_en, write_addr, write_data : ``In``
-        Write a piece of a mask of weights; only while no layer runs.
+        Write a piece of a mask of weights; only while no layer runs, or into the half that is not
+        read.
+    write_half, half : ``In(1)``
+        Half that is written, and that is read: holds while a layer runs. Only where there are two.
     run : ``In(1)``
         A layer is running.
     rows, masks : ``In``
@@ -63,6 +68,8 @@ class MaskWalk(wiring.Component):
     write_en: Signal
     write_addr: Signal
     write_data: Signal
+    write_half: Signal
+    half: Signal
     run: Signal
     rows: Signal
     masks: Signal
@@ -74,7 +81,9 @@ class MaskWalk(wiring.Component):
     step: stream.Interface
     release: Signal
 
-    def __init__(self, *, chunk: int, mask_depth: int, buffer_depth: int, filters: int) -> None:
+    def __init__(
+        self, *, chunk: int, mask_depth: int, buffer_depth: int, filters: int, halves: int = 1
+    ) -> None:
         pieces = chunk // PIECE
         if chunk < PIECE or chunk % PIECE or pieces & (pieces - 1):
             raise ValueError(f"chunk must be a power of two times {PIECE}, not {chunk}")
@@ -83,6 +92,7 @@ class MaskWalk(wiring.Component):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         self.chunk, self.mask_depth, self.buffer_depth = chunk, mask_depth, buffer_depth
+        self.halves = halves
         super().__init__(
             {
                 "write_en": In(1),
@@ -99,6 +109,7 @@ class MaskWalk(wiring.Component):
                 "step": Out(stream.Signature(step_layout(chunk, filters, buffer_depth))),
                 "release": In(1),
             }
+            | ({"write_half": In(1), "half": In(1)} if halves == 2 else {})
         )
 
     def elaborate(self, platform):
@@ -156,11 +167,18 @@ class MaskWalk(wiring.Component):
     def _weights(self, m: Module, addr: Signal) -> Value:
         """Masks of weights; give the one that was fetched."""
         pieces = self.chunk // PIECE
-        memory: Memory = Memory(
-            shape=data.ArrayLayout(PIECE, pieces), depth=self.mask_depth, init=[]
+        fills, reads = (self.write_half, self.half) if self.halves == 2 else (Const(0), Const(0))
+        memory = HalvedMemory(
+            m,
+            "weights",
+            data.ArrayLayout(PIECE, pieces),
+            self.mask_depth,
+            halves=self.halves,
+            fills=fills,
+            reads=reads,
+            granularity=1,
         )
-        m.submodules.weights = memory
-        write, read = memory.write_port(granularity=1), memory.read_port()
+        write, read = memory.write, memory.read
         shift = (pieces - 1).bit_length()
         piece = self.write_addr[:shift] if shift else 0
         m.d.comb += [

@@ -63,7 +63,10 @@ class PE(wiring.Component):
     Members
     -------
     load_en, load : ``In(1)``, ``In(load)``
-        Write a piece of a mask (``kind`` 0) or a value (1); only while no layer runs.
+        Write a piece of a mask (``kind`` 0) or a value (1); only while no layer runs, or into the
+        half that is not read.
+    half : ``In(1)``
+        For memories with halves: the one that is read, while a layer runs.
     rows, masks, room
         As of :class:`MaskWalk`.
     push_en : ``In(1)``
@@ -92,6 +95,7 @@ class PE(wiring.Component):
 
     load_en: Signal
     load: data.View
+    half: Signal
     rows: Signal
     masks: Signal
     run: Signal
@@ -132,6 +136,7 @@ class PE(wiring.Component):
                 "events": Out(events),
             }
             | ({"stays": In(1)} if sizes.carries else {})
+            | ({"half": In(1)} if sizes.halves == 2 else {})
         )
 
     def elaborate(self, platform):
@@ -142,7 +147,10 @@ class PE(wiring.Component):
             mask_depth=sizes.mask_depth,
             buffer_depth=sizes.buffer_depth,
             filters=sizes.banks.depth,
+            halves=sizes.halves,
         )
+        if sizes.halves == 2:
+            m.d.comb += [walk.write_half.eq(self.load.half), walk.half.eq(self.half)]
         join = m.submodules.join = InnerJoin(sizes.chunk)
         m.d.comb += [
             walk.write_en.eq(self.load_en & (self.load.kind == 0)),
@@ -243,9 +251,15 @@ class PE(wiring.Component):
     def _multiply(self, m: Module, join: InnerJoin, route: data.View) -> dict[str, Value]:
         """Fetch, multiply and add the pairs; give the strobes of the memories."""
         sizes, numbers, always = self.sizes, self.sizes.numbers, Const(1)
-        values = m.submodules.values = DeepMemory(code_shape(numbers), sizes.entry_depth)
+        values = m.submodules.values = DeepMemory(
+            code_shape(numbers), sizes.entry_depth, halves=sizes.halves
+        )
         fetch = Signal()
-        value_addr = Signal.like(values.read_addr, reset_less=True)
+        value_addr = Signal.like(route.start, name="value_addr", reset_less=True)
+        write_addr, read_addr = self.load.addr, value_addr
+        if sizes.halves == 2:
+            low = self.load.addr[: len(value_addr)]
+            write_addr, read_addr = Cat(low, self.load.half), Cat(value_addr, self.half)
         slot = Signal.like(route.slot, name="slot", reset_less=True)
         position = Signal.like(join.pair.position, name="position", reset_less=True)
         m.d.sync += [
@@ -256,10 +270,10 @@ class PE(wiring.Component):
         ]
         m.d.comb += [
             values.write_en.eq(self.load_en & (self.load.kind == 1)),
-            values.write_addr.eq(self.load.addr),
+            values.write_addr.eq(write_addr),
             values.write_data.eq(self.load.data),
             values.read_en.eq(fetch),
-            values.read_addr.eq(value_addr),
+            values.read_addr.eq(read_addr),
         ]
         act = Signal(act_shape(numbers), reset_less=True)
         m.d.sync += act.eq(self._act(m, slot, position).as_signed())

@@ -1,13 +1,13 @@
 """Front of an index-decoding PE: the activation queue and the column pointers."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.csc.layout import token_layout
+from hwsim.rtl.blocks.halved_memory import HalvedMemory
 
 __all__ = ["ColumnQueue", "column_layout"]
 
@@ -48,11 +48,15 @@ class ColumnQueue(wiring.Component):
         Bits of a pointer.
     acts : :class:`amaranth.lib.data.ArrayLayout`
         Activations of a token.
+    halves : int
+        Halves of the memories: 1 or 2.
 
     Members
     -------
     write_en, write_addr, write_data : ``In``
-        Write a pointer; only while no layer runs.
+        Write a pointer; only while no layer runs, or into the half that is not read.
+    write_half, half : ``In(1)``
+        Half that is written, and that is read: holds while a layer runs. Only where there are two.
     token : ``In(stream.Signature(token_layout(col_depth, acts)))``
         Broadcast tokens.
     column : ``Out(stream.Signature(column_layout(pointer_width, acts)))``
@@ -66,18 +70,26 @@ class ColumnQueue(wiring.Component):
     write_en: Signal
     write_addr: Signal
     write_data: Signal
+    write_half: Signal
+    half: Signal
     token: stream.Interface
     column: stream.Interface
     waiting: Signal
     pops: Signal
 
     def __init__(
-        self, *, fifo_depth: int, col_depth: int, pointer_width: int, acts: data.ArrayLayout
+        self,
+        *,
+        fifo_depth: int,
+        col_depth: int,
+        pointer_width: int,
+        acts: data.ArrayLayout,
+        halves: int = 1,
     ) -> None:
         for name, value in (("fifo_depth", fifo_depth), ("col_depth", col_depth)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
-        self.fifo_depth, self.col_depth = fifo_depth, col_depth
+        self.fifo_depth, self.col_depth, self.halves = fifo_depth, col_depth, halves
         super().__init__(
             {
                 "write_en": In(1),
@@ -88,6 +100,7 @@ class ColumnQueue(wiring.Component):
                 "waiting": Out(1),
                 "pops": Out(1),
             }
+            | ({"write_half": In(1), "half": In(1)} if halves == 2 else {})
         )
 
     def elaborate(self, platform):
@@ -127,10 +140,18 @@ class ColumnQueue(wiring.Component):
         # Pointers stay in the memories' output registers until the column before is taken.
         fetched = []
         depths = (self.col_depth // 2 + 1, (self.col_depth + 1) // 2)
+        fills, reads = (self.write_half, self.half) if self.halves == 2 else (Const(0), Const(0))
         for parity, (name, depth) in enumerate(zip(("even", "odd"), depths)):
-            memory: Memory = Memory(shape=column.p.start.shape(), depth=depth, init=[])
-            m.submodules[f"pointers_{name}"] = memory
-            write, read = memory.write_port(), memory.read_port()
+            memory = HalvedMemory(
+                m,
+                f"pointers_{name}",
+                column.p.start.shape(),
+                depth,
+                halves=self.halves,
+                fills=fills,
+                reads=reads,
+            )
+            write, read = memory.write, memory.read
             m.d.comb += [
                 write.en.eq(self.write_en & (self.write_addr[0] == parity)),
                 write.addr.eq(self.write_addr >> 1),

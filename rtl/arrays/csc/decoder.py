@@ -1,6 +1,6 @@
 """Index decoder of an index-decoding PE: from columns to entries with their rows."""
 
-from amaranth import Const, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -67,6 +67,8 @@ class Decoder(wiring.Component):
         Columns, taken in the cycle of their last fetch.
     stays, rows : ``In``
         For sizes that carry: as of :class:`~hwsim.rtl.arrays.decoding.base_row.BaseRow`.
+    half : ``In(1)``
+        For memories with halves: the one that is read, while a layer runs.
     drained : ``In(1)``
         A group's last partial sums are taken in this cycle.
     entry : ``Out(stream.Signature(sums_layout(banks), always_ready=True))``
@@ -99,6 +101,7 @@ class Decoder(wiring.Component):
     finishes: Signal
     stays: Signal
     rows: Signal
+    half: Signal
     fetches: Signal
     looks_up: Signal
     cause: Signal
@@ -113,7 +116,7 @@ class Decoder(wiring.Component):
         super().__init__(
             {
                 "write_en": In(1),
-                "write_addr": In(index_width(sizes.entry_depth)),
+                "write_addr": In(index_width(sizes.entry_depth * sizes.halves)),
                 "write_data": In(entry_layout(sizes.code_width, sizes.index_bits)),
                 "run": In(1),
                 "run_next": In(1),
@@ -130,6 +133,7 @@ class Decoder(wiring.Component):
             }
             | (table if sizes.has_codebook else {})
             | ({"stays": In(1), "rows": In(range(sizes.banks.depth + 1))} if sizes.carries else {})
+            | ({"half": In(1)} if sizes.halves == 2 else {})
         )
 
     def elaborate(self, platform):
@@ -181,12 +185,17 @@ class Decoder(wiring.Component):
         with m.If(is_issuing):
             m.d.sync += [cursor.eq(addr_next), is_first.eq(column.ready)]
 
-        entries = m.submodules.entries = DeepMemory(captured.shape(), sizes.entry_depth)
+        entries = m.submodules.entries = DeepMemory(
+            captured.shape(), sizes.entry_depth, halves=sizes.halves
+        )
+        read_addr = addr
+        if sizes.halves == 2:
+            read_addr = Cat(addr[: index_width(sizes.entry_depth)], self.half)
         m.d.comb += [
             entries.write_en.eq(self.write_en),
             entries.write_addr.eq(self.write_addr),
             entries.write_data.eq(self.write_data),
-            entries.read_addr.eq(addr),
+            entries.read_addr.eq(read_addr),
             entries.read_en.eq(is_issuing),
             captured.eq(entries.word),
         ]

@@ -44,6 +44,8 @@ class PESizes:
         Whether the code selects a weight of a table; else it is that of the weight.
     carries
         Whether sums may stay from one command to the next.
+    halves
+        Halves of its memories of weights: 1 or 2.
     banks
         Accumulators.
     numbers
@@ -59,6 +61,7 @@ class PESizes:
     has_zero: bool
     has_codebook: bool
     carries: bool
+    halves: int
     banks: Banks
     numbers: NumberConfig
 
@@ -76,6 +79,7 @@ class PESizes:
             has_zero=entry_has_zero(arch),
             has_codebook=array.codebook_bits is not None,
             carries=array.carries,
+            halves=array.halves,
             banks=array.banks,
             numbers=arch.numbers,
         )
@@ -89,7 +93,8 @@ class PESizes:
 def command_layout(arch: ArchConfig) -> data.StructLayout:
     """One M tile.
 
-    ``weight_beats`` to load, or 0 where those of the tile before stay; then ``words`` of
+    ``weight_beats`` to load, or 0 where those of the tile before stay; or the ``half`` of the
+    memories that is read (:func:`~hwsim.rtl.arrays.decoding.tiles.begin_fields`). Then ``words`` of
     activations for each of ``groups`` groups of pixels; ``rows`` local rows come out of each group,
     each in ``beats`` beats, or ``tail`` beats for the last group. With ``carries`` also flags
     (:func:`~hwsim.rtl.arrays.decoding.tiles.carry_fields`).
@@ -99,7 +104,7 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
     table = _table_size(array)
     return data.StructLayout(
         {
-            "weight_beats": range(table + banks * (array.col_depth + 1 + array.entry_depth) + 1),
+            **tiles.begin_fields(array, table + banks * (array.col_depth + 1 + array.entry_depth)),
             "words": range(-(-array.col_depth // array.window) + 1),
             "groups": unsigned(32),
             "rows": range(array.acc_depth + 1),
@@ -137,6 +142,7 @@ def weight_layout(arch: ArchConfig) -> data.StructLayout:
             "bank": unsigned(index_width(array.pes // array.load_pes)),
             "addr": unsigned(index_width(max(depths))),
             "data": data.ArrayLayout(unsigned(max(widths)), array.load_pes),
+            **tiles.half_field(array),
         }
     )
 

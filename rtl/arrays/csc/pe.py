@@ -1,10 +1,11 @@
 """Index-decoding PE."""
 
-from amaranth import Const, Module, Signal
+from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import CSCConfig
+from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.csc.columns import ColumnQueue
 from hwsim.rtl.arrays.csc.decoder import Decoder
 from hwsim.rtl.arrays.csc.layout import PESizes, token_layout
@@ -46,11 +47,13 @@ class PE(wiring.Component):
     -------
     load_en, load : ``In(1)``, ``In(load)``
         Write a pointer (``kind`` 0), an entry (1) or a weight of the codebook (2); only while no
-        layer runs.
+        layer runs, or into the half that is not read.
     token
         As of :class:`ColumnQueue`.
     run, run_next, more, drained, cause
         As of :class:`Decoder`.
+    half : ``In(1)``
+        For memories with halves: the one that is read, while a layer runs.
     stays, rows : ``In``
         For sizes that carry: as of :class:`~hwsim.rtl.arrays.decoding.base_row.BaseRow`.
     drain : ``In(drain_layout(sizes.banks))``
@@ -67,6 +70,7 @@ class PE(wiring.Component):
     load: data.View
     run: Signal
     run_next: Signal
+    half: Signal
     more: Signal
     token: stream.Interface
     stays: Signal
@@ -98,6 +102,7 @@ class PE(wiring.Component):
                 "events": Out(events),
             }
             | ({"stays": In(1), "rows": In(range(sizes.banks.depth + 1))} if sizes.carries else {})
+            | ({"half": In(1)} if sizes.halves == 2 else {})
         )
 
     def elaborate(self, platform):
@@ -108,6 +113,7 @@ class PE(wiring.Component):
             col_depth=sizes.col_depth,
             pointer_width=sizes.pointer_width,
             acts=sizes.acts,
+            halves=sizes.halves,
         )
         decoder = m.submodules.decoder = Decoder(sizes)
         accumulator = m.submodules.accumulator = Accumulator(
@@ -166,6 +172,14 @@ class PE(wiring.Component):
             decoder.write_addr.eq(load.addr),
             decoder.write_data.as_value().eq(load.data),
         ]
+        if self.sizes.halves == 2:
+            low = load.addr[: index_width(self.sizes.entry_depth)]
+            m.d.comb += [
+                columns.write_half.eq(load.half),
+                columns.half.eq(self.half),
+                decoder.write_addr.eq(Cat(low, load.half)),
+                decoder.half.eq(self.half),
+            ]
         if self.sizes.has_codebook:
             m.d.comb += [
                 decoder.table_en.eq(self.load_en & (load.kind == 2)),

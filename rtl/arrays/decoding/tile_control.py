@@ -1,6 +1,6 @@
 """Sequence of commands of the index-decoding arrays: load a tile's weights, then run it."""
 
-from amaranth import Module, Signal
+from amaranth import Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,8 @@ class TileControl(wiring.Component):
     Parameters
     ----------
     layout : :class:`amaranth.lib.data.StructLayout`
-        Of a command; its field ``weight_beats`` says how many beats to let in.
+        Of a command; its field ``weight_beats`` says how many beats to let in. Without it, weights
+        do not wait for commands, and what concerns them is not for use.
     acc_depth : int
         Rows of the accumulators.
 
@@ -75,7 +76,9 @@ class TileControl(wiring.Component):
         current = data.View(
             self.layout, Signal(self.layout.size, name="command_q", reset_less=True)
         )
-        weight_left = Signal.like(self.command.p.weight_beats)
+        streams = "weight_beats" in self.layout.members
+        beats = self.command.p.weight_beats if streams else Const(0)
+        weight_left = Signal.like(beats) if streams else beats
         m.d.comb += self.current.eq(current)
         with m.FSM():
             with m.State("Clear"):
@@ -88,12 +91,14 @@ class TileControl(wiring.Component):
                 m.d.comb += self.command.ready.eq(1)
                 with m.If(self.command.valid):
                     m.d.sync += current.eq(self.command.payload)
-                    m.d.sync += weight_left.eq(self.command.p.weight_beats)
+                    if streams:
+                        m.d.sync += weight_left.eq(beats)
                     m.next = "Load"
             with m.State("Load"):
                 m.d.comb += self.weight_ready.eq(weight_left != 0)
-                with m.If(self.weight_valid & self.weight_ready):
-                    m.d.sync += weight_left.eq(weight_left - 1)
+                if streams:
+                    with m.If(self.weight_valid & self.weight_ready):
+                        m.d.sync += weight_left.eq(weight_left - 1)
                 with m.If(self.weight_valid & (weight_left == 1) | (weight_left == 0)):
                     m.d.comb += self.start.eq(1)
                     m.next = "Run"

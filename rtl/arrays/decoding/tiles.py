@@ -14,7 +14,15 @@ from hwsim.rtl.arrays.decoding.drain import Drain
 from hwsim.rtl.arrays.decoding.tile_control import TileControl
 from hwsim.rtl.arrays.interface import ArrayComponent
 
-__all__ = ["carry_fields", "connect_load", "connect_tiles", "load_layout", "pe_events"]
+__all__ = [
+    "begin_fields",
+    "carry_fields",
+    "connect_load",
+    "connect_tiles",
+    "half_field",
+    "load_layout",
+    "pe_events",
+]
 
 
 def carry_fields(array: DecodingConfig) -> dict[str, ShapeLike]:
@@ -27,15 +35,26 @@ def carry_fields(array: DecodingConfig) -> dict[str, ShapeLike]:
     return {"carry": unsigned(1), "keep": unsigned(1)} if array.carries else {}
 
 
+def begin_fields(array: DecodingConfig, most_beats: int) -> dict[str, ShapeLike]:
+    """First fields of a command: how many beats of weights it lets in, or in which half they lie.
+
+    Where memories are double-buffered, beats of weights are taken at any time; none may come for
+    the half of the command that runs.
+    """
+    if array.double_buffered:
+        return half_field(array)
+    return {"weight_beats": range(most_beats + 1)}
+
+
+def half_field(array: DecodingConfig) -> dict[str, ShapeLike]:
+    """``half`` of the weight memories, where there are two."""
+    return {"half": unsigned(1)} if array.double_buffered else {}
+
+
 def load_layout(weight: data.StructLayout) -> data.StructLayout:
     """What one PE sees of a beat of the weight stream: its kind, its address, the PE's word."""
-    return data.StructLayout(
-        {
-            "kind": weight["kind"].shape,
-            "addr": weight["addr"].shape,
-            "data": weight["data"].shape.elem_shape,
-        }
-    )
+    fields = {name: shape for name, shape in weight.members.items() if name != "bank"}
+    return data.StructLayout(fields | {"data": fields["data"].elem_shape})
 
 
 def pe_events(array: DecodingConfig) -> data.StructLayout:
@@ -60,6 +79,8 @@ def connect_load(
         pe.load.addr.eq(weight.p.addr),
         pe.load.data.eq(weight.p.data[lane]),
     ]
+    if "half" in pe.load.shape().members:
+        m.d.comb += pe.load.half.eq(weight.p.half)
 
 
 def _slice(pes: Sequence[Any], drain: Drain) -> Value:
@@ -77,12 +98,13 @@ def connect_tiles(
 
     A PE has the members ``drain``, ``drained``, ``finished``, ``finished_two``, ``psum``,
     ``cause`` and, where the family has events, ``events``; where sums may stay also ``stays`` and
-    ``rows``.
+    ``rows``, where its memories have halves ``half``.
     """
     wiring.connect(m, wiring.flipped(array.command), control.command)
+    has_halves = "half" in control.layout.members
     m.d.comb += [
         control.weight_valid.eq(array.weight.valid),
-        array.weight.ready.eq(control.weight_ready),
+        array.weight.ready.eq(1 if has_halves else control.weight_ready),
         control.done.eq(drain.done),
         drain.start.eq(control.start),
         drain.groups.eq(control.current.groups),
@@ -103,6 +125,8 @@ def connect_tiles(
         m.submodules[f"pe_{p}"] = pe
         if drain.carries:
             m.d.comb += [pe.stays.eq(stays), pe.rows.eq(current.rows)]
+        if has_halves:
+            m.d.comb += pe.half.eq(current.half)
         m.d.comb += [
             pe.drain.eq(drain.drain),
             pe.drained.eq(drain.drained),

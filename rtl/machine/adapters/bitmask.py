@@ -6,7 +6,7 @@ from amaranth.utils import exact_log2
 from hwsim.config import BitmaskConfig
 from hwsim.rtl.arrays.bitmask.layout import weight_layout
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.decoding import add_array
+from hwsim.rtl.machine.adapters.decoding import add_array, fill_later
 from hwsim.rtl.machine.adapters.interface import connect
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.encoder import Encoder
@@ -41,7 +41,6 @@ class Adapter(interface.Adapter):
         slices = exact_log2(bitmask.drain_slices)
         rows = (last >> slices) + 1
         m.d.comb += [
-            command.weight_beats.eq(job.command_1[16:]),
             command.chunks.eq(chunks),
             command.groups.eq(pixels(job)),
             command.rows.eq(rows),
@@ -50,9 +49,19 @@ class Adapter(interface.Adapter):
         ]
         writer = Writer(weight_layout(self.arch))
         m.submodules.writer = writer
-        m.d.comb += writer.start.eq(self.start)
-        connect(m, self.weight, writer.word)
         connect(m, writer.write, array.weight)
+        if bitmask.double_buffered:
+            valid, half, word = fill_later(m, self.fill)
+            m.d.comb += [
+                writer.start.eq(self.fill.valid & (self.fill.addr == 0)),
+                writer.word.valid.eq(valid),
+                writer.word.payload.as_value().eq(word),
+                array.weight.p.half.eq(half),
+            ]
+        else:
+            m.d.comb += writer.start.eq(self.start)
+            m.d.comb += command.weight_beats.eq(job.command_1[16:])
+            connect(m, self.weight, writer.word)
         encoder = Encoder(chunk=bitmask.chunk, window=bitmask.window, width=self.shape.act_width)
         # what a job has left behind is dropped, as the feeder does
         m.submodules.encoder = ResetInserter(self.start | self.abort)(encoder)

@@ -4,7 +4,7 @@ from amaranth import Module, ResetInserter, Signal
 
 from hwsim.config import CSCConfig
 from hwsim.rtl.machine.adapters import interface
-from hwsim.rtl.machine.adapters.decoding import add_array
+from hwsim.rtl.machine.adapters.decoding import add_array, fill_later
 from hwsim.rtl.machine.adapters.interface import connect
 from hwsim.rtl.machine.command import pixels
 from hwsim.rtl.machine.transpose import Transposer
@@ -20,10 +20,11 @@ class Adapter(interface.Adapter):
     weights are loaded, and where none are, the array waits for its first block. In a group of few
     pixels it fills faster than it empties, and never slower.
 
-    The weights of a job stay in the array for the next one.
+    The weights of a job stay in the array for the next one. Where its memories are double-buffered,
+    the load engine writes them, a register later.
 
     ``command_0``: words of activations that each pixel reads, local rows. ``command_1``: groups,
-    words of weights, or 0 where those of the job before stay.
+    words of weights, or 0 where those of the job before stay or the load engine writes them.
 
     Parameters and members are those of :class:`~hwsim.rtl.machine.adapters.interface.Adapter`.
     """
@@ -36,14 +37,19 @@ class Adapter(interface.Adapter):
         command = array.command.p
         m.d.comb += [
             group.eq(job.feed0_bound),
-            command.weight_beats.eq(job.command_1[16:]),
             command.words.eq(job.command_0[:16] * config.lanes),
             command.groups.eq(pixels(job)),
             command.rows.eq(job.command_0[16:]),
             command.beats.eq(group),
             command.tail.eq(group),
         ]
-        connect(m, self.weight, array.weight)
+        if config.double_buffered:
+            valid, half, word = fill_later(m, self.fill)
+            m.d.comb += [array.weight.valid.eq(valid), array.weight.payload.as_value().eq(word)]
+            m.d.comb += array.weight.p.half.eq(half)
+        else:
+            m.d.comb += command.weight_beats.eq(job.command_1[16:])
+            connect(m, self.weight, array.weight)
         connect(m, array.ofmap, self.sums)
 
         # what a job has left behind is dropped, as the feeder does

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.config import ArchConfig, wing
 from hwsim.config.shape import MachineShape
+from hwsim.rtl.blocks.ports import memory_write
 from hwsim.rtl.machine.descriptor import execute_layout
 
 __all__ = ["Adapter", "adapter", "command_once", "connect", "keep_sums"]
@@ -30,6 +31,9 @@ class Adapter(wiring.Component):
     job : ``In(execute_layout())``
     act, weight : ``In(stream.Signature(...))``
         Beats of the feeder, words of weights.
+    fill : ``In``
+        In place of ``weight`` where the array's own memories have halves: words of the load engine,
+        ``valid``, ``half``, ``addr``, ``data``. None may come for the half of the job.
     word : ``In``
         All of the word that the beat of ``act`` is of.
     sums : ``Out(stream.Signature(...))``
@@ -47,6 +51,7 @@ class Adapter(wiring.Component):
     job: data.View
     act: stream.Interface
     weight: stream.Interface
+    fill: Any
     word: Signal
     sums: stream.Interface
     takes: Signal
@@ -56,13 +61,17 @@ class Adapter(wiring.Component):
     def __init__(self, arch: ArchConfig) -> None:
         self.arch = arch
         self.shape = shape = MachineShape.of(arch)
+        if shape.has_weights:
+            weights = {"weight": In(stream.Signature(shape.weight_word))}
+        else:
+            weights = {"fill": In(memory_write(shape.weight_address, shape.weight_word, half=1))}
         super().__init__(
             {
                 "start": In(1),
                 "abort": In(1),
                 "job": In(execute_layout()),
                 "act": In(stream.Signature(shape.act_lanes * shape.act_width)),
-                "weight": In(stream.Signature(shape.weight_word)),
+                **weights,
                 "word": In(shape.act_bits),
                 "sums": Out(stream.Signature(shape.ofmap_lanes * shape.psum_width)),
                 "takes": Out(1),
