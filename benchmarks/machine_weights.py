@@ -34,7 +34,10 @@ TABLES = {
         ),
     ),
     "indices": (
-        ("machine_dense_8x8_ws_bitmask", "machine_bitmask_64", "machine_csc_8x8"),
+        (
+            "machine_dense_8x8_ws_bitmask", "machine_bitmask_64", "machine_bitmask_64_double",
+            "machine_csc_8x8", "machine_csc_8x8_double",
+        ),
         (
             "lenet5_nonstructured_12x", "lenet5_nonstructured_85x", "lenet5_nonstructured_167x",
             "vgg6_fashion_nonstructured_5x",

@@ -33,19 +33,23 @@ SIZE = 1 << 21
 WEIGHTS = {
     "lenet5": {
         "machine_csc_8x8": "lenet5_nonstructured_12x",
+        "machine_csc_8x8_double": "lenet5_nonstructured_12x",
         "machine_dense_8x8_ws_bitmask": "lenet5_nonstructured_12x",
         "machine_dense_8x8_ws_gather": "lenet5_structured_10x",
         "machine_nm_2x4_4x8_ws": "lenet5_nm_2x4",
         "machine_nm_2x4_4x8_os": "lenet5_nm_2x4",
         "machine_bitmask_64": "lenet5_nonstructured_12x",
+        "machine_bitmask_64_double": "lenet5_nonstructured_12x",
     },
     "vgg6": {
         "machine_csc_8x8": "vgg6_fashion_nonstructured_5x",
+        "machine_csc_8x8_double": "vgg6_fashion_nonstructured_5x",
         "machine_dense_8x8_ws_bitmask": "vgg6_fashion_nonstructured_5x",
         "machine_dense_8x8_ws_gather": "vgg6_fashion_structured_4x",
         "machine_nm_2x4_4x8_ws": None,
         "machine_nm_2x4_4x8_os": None,
         "machine_bitmask_64": "vgg6_fashion_nonstructured_5x",
+        "machine_bitmask_64_double": "vgg6_fashion_nonstructured_5x",
         "machine_pattern_4x4": "vgg6_fashion_pattern_3x",
     },
 }

@@ -23,7 +23,7 @@ class OnChipConfig(Config):
     #: Words of each; a word is as wide as a beat of activations or of results.
     act_depth: Annotated[int, Field(ge=16, le=65536)] = 4096
     #: Words of each half of the weight memory; a word is a beat of the array's weight stream. Where
-    #: the array's own memories are double-buffered there is no other: words that fill a half of all.
+    #: the array's own memories are double-buffered there is no other: words that fill a half.
     weight_depth: Annotated[int, Field(ge=16, le=65536)] = 4096
     #: Words of each half of the scale memory: bias, multiplier and shift of a beat's channels.
     scale_depth: Annotated[int, Field(ge=1, le=4096)] = 64

@@ -51,11 +51,12 @@ class HalvedMemory:
         reads: Value,
         granularity: int | None = None,
     ) -> None:
-        memories = [Memory(shape=shape, depth=depth, init=[]) for _ in range(halves)]
+        memories: list[Memory] = [Memory(shape=shape, depth=depth, init=[]) for _ in range(halves)]
         if halves == 1:
             m.submodules[name] = memory = memories[0]
-            self.write: Any = memory.write_port(granularity=granularity)
-            self.read: Any = memory.read_port()
+            write, read = memory.write_port(granularity=granularity), memory.read_port()
+            self.write: Any = write
+            self.read: Any = read
             return
         fields: dict[str, Any] = {"addr_width": index_width(depth), "shape": shape}
         written = WritePort.Signature(granularity=granularity, **fields)

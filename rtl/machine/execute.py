@@ -200,9 +200,7 @@ class Execute(wiring.Component):
         idle = Signal(range(STALL_LIMIT), name="idle_cycles", reset_less=True)
         moves, spurious = Signal(), Signal(name="spurious")
         m.d.comb += moves.eq(
-            (feeder.beat.valid & feeder.beat.ready)
-            | weight_moves
-            | self.write.valid
+            (feeder.beat.valid & feeder.beat.ready) | weight_moves | self.write.valid
         )
         m.d.comb += spurious.eq(core.sums.valid & (is_vector | ~post.takes))
         m.d.sync += idle.eq(idle + 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
 from hwsim.arrays.decoding import cut as decoding
+from hwsim.arrays.decoding.alone import check_alone
 from hwsim.arrays.decoding.cut import Piece, parts_of_k
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.errors import InputError
@@ -248,6 +249,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     InputError
         No operands; else as :func:`check_operands` and :func:`tiles`.
     """
+    check_alone(arch)
     check_operands(arch, gemm)
     array, weight, act = arch.array_as(BitmaskConfig), gemm.weight, gemm.act
     if weight is None or act is None:

@@ -30,6 +30,7 @@ from hwsim.arrays.bitmask.recurrence import (
     recur_alike,
 )
 from hwsim.arrays.counts import Counts
+from hwsim.arrays.decoding.alone import check_alone
 from hwsim.config import ArchConfig, BitmaskConfig
 from hwsim.workload.gemm import GEMM
 
@@ -50,6 +51,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     InputError
         As :func:`~hwsim.arrays.bitmask.compile.compile`.
     """
+    check_alone(arch)
     check_operands(arch, gemm)
     array = arch.array_as(BitmaskConfig)
     # a group is full but for the last, whose clusters may have no pixel

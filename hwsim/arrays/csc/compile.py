@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwsim.arrays.base import Job, Words
 from hwsim.arrays.decoding import cut as decoding
+from hwsim.arrays.decoding.alone import check_alone
 from hwsim.arrays.decoding.cut import Piece, parts_of_k
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.errors import InputError
@@ -251,6 +252,7 @@ def compile(arch: ArchConfig, gemm: GEMM) -> Job:
     weight, act = gemm.weight, gemm.act
     if weight is None or act is None:
         raise InputError(gemm.name, "", None, "compiling needs weights and activations")
+    check_alone(arch)
     check_operands(arch, gemm)
     words = _act_words(array, act)
     pieces = list(commands(arch, weight, gemm.N, gemm.name))

@@ -35,6 +35,7 @@ from hwsim.arrays.csc.recurrence import (
     Positions,
     recur,
 )
+from hwsim.arrays.decoding.alone import check_alone
 from hwsim.config import ArchConfig, CSCConfig
 from hwsim.formats.base import flags
 from hwsim.formats.csc import entry_has_zero, zero_run
@@ -58,6 +59,7 @@ def count(arch: ArchConfig, gemm: GEMM) -> Counts:
     InputError
         As :func:`~hwsim.arrays.csc.compile.compile`.
     """
+    check_alone(arch)
     check_operands(arch, gemm)
     array = arch.array_as(CSCConfig)
     if len(parts(arch, gemm.K, gemm.weight)) > 1:

@@ -84,9 +84,9 @@ def command_layout(arch: ArchConfig) -> data.StructLayout:
 
     ``weight_beats`` to load, or the ``half`` of the memories that is read
     (:func:`~hwsim.rtl.arrays.decoding.tiles.begin_fields`); then ``chunks`` chunks of activations
-    for each of ``groups`` groups of pixels, one per cluster; ``rows`` local filters come out of each group, the last one in
-    ``edge`` beats. ``masks`` is rows times chunks. With ``carries`` also flags
-    (:func:`~hwsim.rtl.arrays.decoding.tiles.carry_fields`).
+    for each of ``groups`` groups of pixels, one per cluster; ``rows`` local filters come out of
+    each group, the last one in ``edge`` beats. ``masks`` is rows times chunks. With ``carries``
+    also flags (:func:`~hwsim.rtl.arrays.decoding.tiles.carry_fields`).
     """
     array = arch.array_as(BitmaskConfig)
     banks = array.cluster_pes // array.load_pes

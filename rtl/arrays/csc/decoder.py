@@ -188,7 +188,7 @@ class Decoder(wiring.Component):
         entries = m.submodules.entries = DeepMemory(
             captured.shape(), sizes.entry_depth, halves=sizes.halves
         )
-        read_addr = addr
+        read_addr: Value = addr
         if sizes.halves == 2:
             read_addr = Cat(addr[: index_width(sizes.entry_depth)], self.half)
         m.d.comb += [

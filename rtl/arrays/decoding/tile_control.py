@@ -78,7 +78,7 @@ class TileControl(wiring.Component):
         )
         streams = "weight_beats" in self.layout.members
         beats = self.command.p.weight_beats if streams else Const(0)
-        weight_left = Signal.like(beats) if streams else beats
+        weight_left = Signal.like(beats, name="weight_left") if streams else beats
         m.d.comb += self.current.eq(current)
         with m.FSM():
             with m.State("Clear"):

@@ -40,6 +40,8 @@ class Adapter(interface.Adapter):
         last = (job.command_0[16:] - 1)[:16]
         slices = exact_log2(bitmask.drain_slices)
         rows = (last >> slices) + 1
+        if not bitmask.double_buffered:
+            m.d.comb += command.weight_beats.eq(job.command_1[16:])
         m.d.comb += [
             command.chunks.eq(chunks),
             command.groups.eq(pixels(job)),
@@ -49,19 +51,19 @@ class Adapter(interface.Adapter):
         ]
         writer = Writer(weight_layout(self.arch))
         m.submodules.writer = writer
-        connect(m, writer.write, array.weight)
         if bitmask.double_buffered:
             valid, half, word = fill_later(m, self.fill)
             m.d.comb += [
                 writer.start.eq(self.fill.valid & (self.fill.addr == 0)),
                 writer.word.valid.eq(valid),
                 writer.word.payload.as_value().eq(word),
-                array.weight.p.half.eq(half),
             ]
         else:
             m.d.comb += writer.start.eq(self.start)
-            m.d.comb += command.weight_beats.eq(job.command_1[16:])
             connect(m, self.weight, writer.word)
+        connect(m, writer.write, array.weight)
+        if bitmask.double_buffered:
+            m.d.comb += array.weight.p.half.eq(half)
         encoder = Encoder(chunk=bitmask.chunk, window=bitmask.window, width=self.shape.act_width)
         # what a job has left behind is dropped, as the feeder does
         m.submodules.encoder = ResetInserter(self.start | self.abort)(encoder)

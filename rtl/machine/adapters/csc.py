@@ -35,8 +35,10 @@ class Adapter(interface.Adapter):
         array = add_array(m, self)
         group = Signal(range(config.lanes + 1), name="group_pixels")
         command = array.command.p
+        m.d.comb += group.eq(job.feed0_bound)
+        if not config.double_buffered:
+            m.d.comb += command.weight_beats.eq(job.command_1[16:])
         m.d.comb += [
-            group.eq(job.feed0_bound),
             command.words.eq(job.command_0[:16] * config.lanes),
             command.groups.eq(pixels(job)),
             command.rows.eq(job.command_0[16:]),
@@ -48,7 +50,6 @@ class Adapter(interface.Adapter):
             m.d.comb += [array.weight.valid.eq(valid), array.weight.payload.as_value().eq(word)]
             m.d.comb += array.weight.p.half.eq(half)
         else:
-            m.d.comb += command.weight_beats.eq(job.command_1[16:])
             connect(m, self.weight, array.weight)
         connect(m, array.ofmap, self.sums)
 

@@ -55,7 +55,9 @@ CASES = {
     "machine_nm_2x4_4x8_ws": ["lenet5_nm_2x4", "by taps"],
     "machine_pattern_4x4": ["digits3x3_pattern", "lenet5_dense"],
     "machine_bitmask_64": ["lenet5_nonstructured_12x", "lenet5_dense"],
+    "machine_bitmask_64_double": ["lenet5_nonstructured_12x"],
     "machine_csc_8x8": ["lenet5_nonstructured_12x"],
+    "machine_csc_8x8_double": ["lenet5_nonstructured_12x"],
 }
 
 
