@@ -13,7 +13,6 @@ from hwsim.config.arrays import FAMILIES
 from hwsim.errors import InputError
 from hwsim.verification.cases import random_cases
 from hwsim.verification.run import verify
-
 from torture import watch
 from torture.designs import draw
 from torture.record import Record
@@ -61,7 +60,7 @@ def batch(family: str, seed: int, cases: int = CASES) -> dict[str, Any]:
 def work(folder: Path, wanted: int, report: Callable[[str], None]) -> int:
     """Run designs of each family in turn until each has ``wanted`` cases; return the bad ones."""
     record = Record(folder / "arrays.jsonl")
-    reached = {family: 0 for family in FAMILIES}
+    reached = dict.fromkeys(FAMILIES, 0)
     seed = 0
     while any(cases < wanted for cases in reached.values()):
         for family in FAMILIES:

@@ -45,9 +45,7 @@ def draw(family: str, seed: int) -> ArchConfig:
     raise AssertionError(f"no design of {family} in {TRIES} draws from seed {seed}")
 
 
-def _fields(
-    rng: np.random.Generator, fields: dict[str, FieldInfo], family: str
-) -> dict[str, Any]:
+def _fields(rng: np.random.Generator, fields: dict[str, FieldInfo], family: str) -> dict[str, Any]:
     drawn = {}
     for name, field in fields.items():
         if name == "family":
