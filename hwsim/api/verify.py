@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import several, whole
+from hwsim.api.arguments import image_count, several, whole
 from hwsim.api.machine import choose_weights, prepare, read_memory
 from hwsim.api.read import Resolved, read_arch, read_checkpoint, resolved
 from hwsim.errors import InputError
@@ -97,7 +97,7 @@ def verify(
 
     start = time.monotonic()
     design, layers = read_arch(arch), several("layers", layers, (str,))
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     random = None if random is None else whole("random", random)
     count = random if random is not None else (0 if network is not None else 50)
     folder = Path(out or Path("build/verify") / design.name)
