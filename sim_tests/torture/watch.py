@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MEMORY", "ROOT", "Ended", "environment", "run"]
+from harness.commands import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["MEMORY", "Ended", "run"]
+
 #: Bytes that a batch may hold at once.
 MEMORY = 2 << 30
 #: Seconds between two looks at a batch.
@@ -40,12 +41,6 @@ class Ended:
     bound: str
     #: End of what it wrote to either stream.
     output: str
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """Environment in which the checkout, and this package, are what is imported."""
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "sim_tests")])
-    return {**os.environ, "PYTHONPATH": paths, "MPLBACKEND": "Agg", **changes}
 
 
 def run(arguments: Sequence[str], seconds: float, memory: int = MEMORY) -> Ended:
