@@ -8,18 +8,30 @@ from typing import Any
 
 from hwsim.errors import InputError
 
-__all__ = ["fractions", "image_source", "named", "several", "whole"]
+__all__ = ["fractions", "image_count", "image_source", "named", "several", "whole"]
 
 
-def whole(key: str, value: Any, least: int = 0) -> int:
-    """Integer of at least ``least``; NumPy's are integers too, booleans are not."""
+def whole(key: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """Integer of at least ``least``; NumPy's are integers too, booleans are not.
+
+    With ``most`` it is at most that.
+    """
     try:
         number = value.__index__()
     except AttributeError:
         number = None
     if number is None or isinstance(value, bool) or number < least:
         raise InputError("arguments", key, value, f"must be an integer of at least {least}")
+    if most is not None and number > most:
+        raise InputError("arguments", key, value, f"must be at most {most:,}")
     return int(number)
+
+
+def image_count(images: Any) -> int:
+    """Images of a batch."""
+    from hwsim.config.limits import MAX_IMAGES
+
+    return whole("images", images, 1, MAX_IMAGES)
 
 
 def fractions(key: str, values: Iterable[Any]) -> list[float]:

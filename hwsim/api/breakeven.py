@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import fractions, several, whole
+from hwsim.api.arguments import fractions, image_count, several, whole
 from hwsim.api.read import Resolved, read_arch, resolved
 from hwsim.api.tech import technology_of
 from hwsim.errors import InputError
@@ -80,7 +80,7 @@ def breakeven(
     from hwsim.cost.equal_area import equal_area
 
     design, layers = read_arch(arch), several("layers", layers, (str,))
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     given = resolved(network, weights, seed=seed, progress=progress)
     net = given.network
     act_densities = fractions("act_densities", act_densities)

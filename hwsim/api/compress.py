@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import several, whole
 from hwsim.report.result import Result
+from hwsim.system.files import held
+from hwsim.system.interrupts import keeping
 from hwsim.system.reading import is_file
 
 if TYPE_CHECKING:
@@ -169,7 +171,9 @@ def _train(
     from hwsim.models.compress.runs import Run, in_order
 
     runs = in_order([Run(recipe, out or _home(recipe, fresh)) for recipe in recipes])
-    ends = _work_off(runs, out, jobs, fresh, watching)
+    folders = ", ".join(dict.fromkeys(str(run.folder) for run in runs))
+    with keeping(f"the epochs so far are in {folders}; the same command goes on from here"):
+        ends = _work_off(runs, out, jobs, fresh, watching)
     return [_compressed(run, ends[run.name]) for run in runs]
 
 
@@ -236,10 +240,11 @@ def _make(run: Run, report: Callable[[Epoch], None], out: Path | None, fresh: bo
     from hwsim.models.compress import log as training_log
     from hwsim.models.compress.pictures import draw
 
-    _maker(run)(
-        run.recipe, run.folder, command=f"hwsim compress {run.name}",
-        find=partial(find_start, out=out), report=report, fresh=fresh,
-    )  # fmt: skip
+    with held(run.folder / f".{run.name}"):
+        _maker(run)(
+            run.recipe, run.folder, command=f"hwsim compress {run.name}",
+            find=partial(find_start, out=out), report=report, fresh=fresh,
+        )  # fmt: skip
     log = training_log.read(run.folder / f"{run.name}.csv")
     if log:
         draw(log, _folder(run.name) / run.name, run.name)

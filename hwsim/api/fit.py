@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import fractions, whole
+from hwsim.api.arguments import fractions, image_count, whole
 from hwsim.api.read import read_arch, workload
 from hwsim.api.tech import technology_of
 
@@ -64,7 +64,7 @@ def fit(
     from hwsim.engine import network as engine
 
     design = read_arch(arch)
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     (slack,) = fractions("slack", (slack,))
     work = workload(network, weights, images, inputs, seed, progress)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import image_source, whole
+from hwsim.api.arguments import image_count, image_source, whole
 from hwsim.api.machine import choose_weights, prepare, read_memory
 from hwsim.api.read import read_arch, resolved
 from hwsim.errors import InputError
@@ -151,7 +151,7 @@ def generate(
     from hwsim.verification.testbench import write_network
 
     model, pictures = read_memory(memory or "ideal"), image_source(inputs)
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     source = resolved(network, weights, inputs=pictures, seed=seed)
     net = source.network
     chosen, words = choose_weights(design, net, source.checkpoint, seed)

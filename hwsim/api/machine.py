@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import image_source, named, whole
+from hwsim.api.arguments import image_count, image_source, named, whole
 from hwsim.api.read import read_arch, read_checkpoint, resolved
 from hwsim.errors import InputError
 
@@ -64,7 +64,7 @@ def run_machine(
     from hwsim.compiler.run import run_network
 
     design, model = read_arch(arch), read_memory(memory)
-    images, seed, pictures = whole("images", images, 1), whole("seed", seed), image_source(inputs)
+    images, seed, pictures = image_count(images), whole("seed", seed), image_source(inputs)
     given = resolved(network, weights, inputs=pictures, seed=seed)
     return run_network(
         design, given.network, given.checkpoint, model, images=images, inputs=pictures, seed=seed

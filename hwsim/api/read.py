@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import image_source, named, several, whole
+from hwsim.api.arguments import image_count, image_source, named, several, whole
 from hwsim.errors import InputError
 from hwsim.system.reading import is_file
 
@@ -266,7 +266,7 @@ def import_network(
     named("network", network, (str, Path, NetworkConfig))
     file = None if weights is None else Path(named("weights", weights))
     inputs, seed = image_source(inputs), whole("seed", seed)
-    count = source.CALIBRATION if images is None else whole("images", images, 1)
+    count = source.CALIBRATION if images is None else image_count(images)
     progress(f"reading {weights or network}")
     given = (
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
@@ -350,7 +350,7 @@ def workload(
     from hwsim.checkpoints.synthetic import label
     from hwsim.inference.operands import operands_of
 
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     pictures: Path | NDArray[Any] | None = image_source(inputs)
     given = resolved(network, weights, inputs=pictures, seed=seed, progress=progress)
     net, checkpoint = given.network, given.checkpoint

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api.arguments import whole
+from hwsim.api.arguments import image_count, whole
 from hwsim.api.read import read_arch, workload
 from hwsim.api.tech import technology_of
 
@@ -75,7 +75,7 @@ def simulate(
 
     design = read_arch(arch)
     mhz = Book(technology_of(technology)).known_mhz(design)
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     work = workload(network, weights, images, inputs, seed, progress)
     result = engine.simulate(
         design, work.network, work.layers, images=images, seed=seed,

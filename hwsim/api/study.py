@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import whole
 from hwsim.errors import InputError
+from hwsim.system.interrupts import keeping
 
 if TYPE_CHECKING:
     from hwsim.config.jobs.study import StudyConfig
@@ -75,7 +76,10 @@ def study(
     folder = Path(out or Path("build/study") / read.name)
     command = f"hwsim study {read.name if isinstance(config, StudyConfig) else config}"
     shared = Path("build") if out is None else folder
-    return run(
-        read, source, folder, command, rtl=rtl, jobs=whole("jobs", jobs),
-        store=Path(store or shared / "points.sqlite"), progress=progress,
-    )  # fmt: skip
+    points = Path(store or shared / "points.sqlite")
+    kept = f"what was counted is in {points}, what was built in {folder}"
+    with keeping(f"{kept}; the same command goes on from here"):
+        return run(
+            read, source, folder, command, rtl=rtl, jobs=whole("jobs", jobs), store=points,
+            progress=progress,
+        )  # fmt: skip

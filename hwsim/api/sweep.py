@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import several, whole
 from hwsim.errors import InputError
+from hwsim.system.interrupts import keeping
 
 if TYPE_CHECKING:
     from hwsim.config.jobs.sweep import SweepConfig
@@ -96,11 +97,12 @@ def sweep(
         rule = "must be given with the engine dask, and with no other"
         raise InputError("arguments", "scheduler", scheduler, rule)
     others = [Path(each) for each in several("merge", merge, (str, Path))]
-    return execute(
-        plan, source, folder, Path(store or shared / "points.sqlite"), jobs=whole("jobs", jobs),
-        scheduler=scheduler, shard=_part(shard), merge=others, fresh=fresh, progress=progress,
-        notify=notify,
-    )  # fmt: skip
+    points = Path(store or shared / "points.sqlite")
+    with keeping(f"the points so far are in {points}; the same command goes on from here"):
+        return execute(
+            plan, source, folder, points, jobs=whole("jobs", jobs), scheduler=scheduler,
+            shard=_part(shard), merge=others, fresh=fresh, progress=progress, notify=notify,
+        )  # fmt: skip
 
 
 def _part(shard: str) -> tuple[int, int]:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.api.arguments import several, whole
+from hwsim.api.arguments import image_count, several, whole
 from hwsim.api.machine import choose_weights, prepare, read_memory
 from hwsim.api.read import Resolved, read_arch, read_checkpoint, resolved
 from hwsim.errors import InputError
+from hwsim.system.interrupts import keeping
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -97,7 +98,7 @@ def verify(
 
     start = time.monotonic()
     design, layers = read_arch(arch), several("layers", layers, (str,))
-    images, seed = whole("images", images, 1), whole("seed", seed)
+    images, seed = image_count(images), whole("seed", seed)
     random = None if random is None else whole("random", random)
     count = random if random is not None else (0 if network is not None else 50)
     folder = Path(out or Path("build/verify") / design.name)
@@ -122,11 +123,16 @@ def verify(
         raise InputError("arguments", key, None, "needs a network")
     if not cases:
         raise InputError("arguments", "random", random, "must be at least 1 without a network")
-    comparisons = run(design, cases, folder, simulator, progress, waves=waves)
+    with keeping(_kept(folder)):
+        comparisons = run(design, cases, folder, simulator, progress, waves=waves)
     return Verification(
         design, simulator, comparisons, folder / f"{design.name}.v",
         round(time.monotonic() - start, 3), seed, called,
     )  # fmt: skip
+
+
+def _kept(folder: Path) -> str:
+    return f"no results were written; what was built is in {folder}"
 
 
 def _machine(
@@ -156,9 +162,10 @@ def _machine(
         raise InputError("arguments", key, None, "needs a network")
     if not cases:
         raise InputError("arguments", "random", count, "must be at least 1 without a network")
-    comparisons, verilog = machine.verify_machine(
-        design, cases, folder, waves=waves, notify=progress
-    )
+    with keeping(_kept(folder)):
+        comparisons, verilog = machine.verify_machine(
+            design, cases, folder, waves=waves, notify=progress
+        )
     seconds = round(time.monotonic() - start, 3)
     return machine.MachineVerification(design, comparisons, verilog, seconds, seed, words)
 

@@ -94,19 +94,15 @@ def compress(
     from hwsim.cli.compress_watch import watching
     from hwsim.cli.output import emit_json, log
 
-    try:
-        with log().status("reading") as status:
+    with log().status("reading") as status:
 
-            def watch(runs: list[Run]) -> AbstractContextManager[Watch]:
-                status.stop()  # one live display at a time
-                return watching(runs)
+        def watch(runs: list[Run]) -> AbstractContextManager[Watch]:
+            status.stop()  # one live display at a time
+            return watching(runs)
 
-            results = api.compress(
-                config, out, jobs=jobs, fresh=fresh, watching=watch, progress=status.update
-            )
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
+        results = api.compress(
+            config, out, jobs=jobs, fresh=fresh, watching=watch, progress=status.update
+        )
     if json:
         emit_json({"checkpoints": [result.to_dict() for result in results]})
     else:

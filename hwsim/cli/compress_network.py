@@ -28,7 +28,7 @@ def compress_network(
 ) -> None:
     """Prune one network, write its checkpoint and its YAML, and print what it costs."""
     from hwsim import api
-    from hwsim.cli.import_ import show, warn_of_random
+    from hwsim.cli.import_ import show, warn
     from hwsim.cli.output import console, emit_json, log, table
     from hwsim.system.files import write_text_atomic
 
@@ -47,7 +47,7 @@ def compress_network(
     folder = out or Path("build/compress") / name
     config = write_text_atomic(folder / f"{net.name}.yaml", net.to_yaml())
     path = checkpoint.write(folder / f"{name}.safetensors")
-    warn_of_random(checkpoint)
+    warn(checkpoint)
     if json:
         files = {"file": str(path), "network_file": str(config)}
         kept = {each: layer.density for each, layer in checkpoint.layers.items()}

@@ -54,6 +54,7 @@ def data(
     from hwsim.cli.output import console, emit_json, log
     from hwsim.datasets import load as datasets
     from hwsim.datasets.sources import DATASETS
+    from hwsim.system.interrupts import keeping
 
     if cache is not None:
         os.environ["HWSIM_CACHE"] = str(cache)
@@ -61,7 +62,9 @@ def data(
         paths = datasets.import_from(name, source)
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=log(), transient=True) as bar:
+        kept = "what was downloaded is kept; the same command goes on from here"
+        live = Progress(*columns, TimeRemainingColumn(), console=log(), transient=True)
+        with keeping(kept), live as bar:
             tasks = {f.name: bar.add_task(f.name, total=None) for f in DATASETS[name].files}
             paths = datasets.fetch(
                 name,

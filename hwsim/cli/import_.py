@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.config import NetworkConfig
 
-__all__ = ["import_", "show", "warn_of_random"]
+__all__ = ["import_", "show", "warn"]
 
 
 def import_(
@@ -97,7 +97,7 @@ def import_(
     stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])
     config = write_text_atomic(stem.with_suffix(".yaml"), net.to_yaml())
     path = checkpoint.write(stem.with_suffix(".safetensors"))
-    warn_of_random(checkpoint)
+    warn(checkpoint)
     if json:
         files = {"file": str(path), "network_file": str(config)}
         emit_json(files | {"network": net.name, "info": checkpoint.info})
@@ -131,11 +131,17 @@ def _stem(folder: Path, name: str, sha256: str) -> Path:
     return folder / (name if is_same else f"{name}_{sha256[:8]}")
 
 
-def warn_of_random(checkpoint: Checkpoint) -> None:
-    """Say loudly where the ranges of activations are those of random images."""
+def warn(checkpoint: Checkpoint) -> None:
+    """Say loudly where ranges are those of random images, and where the weights of a layer went."""
     from hwsim.cli.output import log
     from hwsim.inference.operands import RANDOM
+    from hwsim.models.importers.calibrate import CLEARED
 
+    if CLEARED in checkpoint.info:
+        log().print(
+            "[bold red]warning:[/] all weights became 0, next to nothing beside the biases and the "
+            f"scales, of {', '.join(checkpoint.info[CLEARED])}"
+        )
     if checkpoint.info["calibration"] == RANDOM:
         log().print(
             "[bold red]warning:[/] the ranges of activations come from random images; accuracy is "

@@ -75,17 +75,13 @@ def sweep(
         TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("points"),
         TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
     )  # fmt: skip
-    try:
-        with progress_bar(*columns) as report:
-            result = api.sweep(
-                config, out, store=store, jobs=jobs, engine=engine, scheduler=scheduler,
-                shard=shard, merge=merge or (), fresh=fresh,
-                progress=lambda done, total: report("sweep", done, total),
-                notify=lambda what: log().print(what),
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
+    with progress_bar(*columns) as report:
+        result = api.sweep(
+            config, out, store=store, jobs=jobs, engine=engine, scheduler=scheduler,
+            shard=shard, merge=merge or (), fresh=fresh,
+            progress=lambda done, total: report("sweep", done, total),
+            notify=lambda what: log().print(what),
+        )  # fmt: skip
     if json:
         emit_json(result.to_dict())
     else:

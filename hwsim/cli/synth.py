@@ -73,6 +73,7 @@ def synth(
     from hwsim.errors import InputError
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
+    from hwsim.system.interrupts import keeping
 
     if not arch and not multipliers:
         raise InputError("command line", "ARCH", None, "name a design, or give --multipliers")
@@ -84,7 +85,8 @@ def synth(
     target = target or ("ecp5" if place else "generic")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     result: Synthesis | Placement
-    with progress_bar(*columns) as report:
+    kept = "what was synthesized is in build/synth/cache; the same command goes on from here"
+    with progress_bar(*columns) as report, keeping(kept):
         if place:
             result = api.place(
                 arch or [], seeds=seeds, device=device, speed=speed, jobs=jobs, progress=report

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from hwsim.config.arrays import FAMILIES, AnyArray, ArrayConfig
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import CONFIGS, resolve
+from hwsim.config.limits import Name
 from hwsim.config.machine import BusConfig, OnChipConfig
 from hwsim.config.numbers import NumberConfig
 from hwsim.config.reserved import RESERVED
@@ -33,7 +34,7 @@ class ArchConfig(Config):
     """One design: simulated, generated and verified from this object alone."""
 
     #: Name of the design; becomes the Verilog module name.
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    name: Name
     description: str = ""
     numbers: NumberConfig = NumberConfig()
     array: AnyArray

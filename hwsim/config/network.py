@@ -14,15 +14,14 @@ from pydantic import Field, model_validator
 from hwsim.config.activation import PARAMETERS, Function
 from hwsim.config.base import Config, load, parse
 from hwsim.config.catalog import resolve
+from hwsim.config.limits import Extent, Name, Real
 from hwsim.config.scalesim import topology
 from hwsim.config.window import Padding, Sides, Steps, pair, sides
 from hwsim.errors import InputError
 
 __all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
 
-Positive = Annotated[int, Field(ge=1, le=1 << 20)]
 Density = Annotated[float, Field(gt=0, le=1)]
-Real = Annotated[float, Field(allow_inf_nan=False)]
 #: What a file is that is no network by itself, by its suffix.
 _ELSEWHERE = {
     ".onnx": "must be YAML here: hwsim import writes the network of an .onnx file",
@@ -35,9 +34,9 @@ _ELSEWHERE = {
 class TensorShape(Config):
     """Channels, height and width of one image's tensor."""
 
-    channels: Positive
-    height: Positive = 1
-    width: Positive = 1
+    channels: Extent
+    height: Extent = 1
+    width: Extent = 1
 
     @property
     def size(self) -> int:
@@ -77,21 +76,21 @@ class LayerConfig(Config):
         "crop",
     ]
     #: Output channels (``conv``, ``fc``, ``slice``).
-    M: Positive | None = None
+    M: Extent | None = None
     #: Filter height and width; ``S`` defaults to ``R`` (``conv``, pools).
-    R: Positive | None = None
-    S: Positive | None = None
+    R: Extent | None = None
+    S: Extent | None = None
     #: First channel that is taken (``slice``).
     first: Annotated[int, Field(ge=0, le=1 << 20)] = 0
     #: Groups; ``G`` = input channels is a depthwise layer.
-    G: Positive = 1
+    G: Extent = 1
     #: One number, or ``(height, width)``; of padding also ``(top, left, bottom, right)``.
     stride: Steps = 1
     padding: Padding = 0
     dilation: Steps = 1
     relu: bool = False
     #: Where the ReLU saturates (ReLU6: 6): the value of the largest activation.
-    relu_max: Annotated[float, Field(gt=0)] | None = None
+    relu_max: Annotated[Real, Field(gt=0)] | None = None
     #: Pools only: round the output size up, as Caffe does.
     ceil: bool = False
     #: Function of each value, and its parameters (``activation``); ``alpha`` of ``leaky_relu`` may
@@ -100,7 +99,7 @@ class LayerConfig(Config):
     alpha: Real | tuple[Real, ...] | None = None
     beta: Real | None = None
     #: What is added to the mean of squares (``lrn``).
-    bias: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    bias: Annotated[Real, Field(gt=0)] = 1.0
     #: Average pools only: whether padding counts as zeros; otherwise an average is that of the
     #: pixels inside.
     count_include_pad: bool = True
@@ -287,7 +286,7 @@ class LayerShape:
 class NetworkConfig(Config):
     """A network: an input shape and layers that chain."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Name
     #: Where the shapes come from.
     source: str = ""
     input: TensorShape

@@ -15,6 +15,7 @@ from pydantic import Field
 from hwsim.config.arch import ArchConfig, digest_of
 from hwsim.config.base import Config, flow, load, parse
 from hwsim.config.catalog import resolve
+from hwsim.config.limits import NonNegative
 from hwsim.contract.parts import AROUND, Part
 
 __all__ = [
@@ -30,8 +31,6 @@ __all__ = [
 #: Words of the memories of a small design whose clock is measured, at most.
 PROBE_DEPTH = 64
 
-NonNegative = Annotated[float, Field(ge=0)]
-
 
 class MeasuredPart(Config):
     """Logic of one part, memories apart."""
@@ -41,7 +40,7 @@ class MeasuredPart(Config):
     #: um2 of gates and flip-flops together, and of the flip-flops.
     area: NonNegative
     flip_flop_area: NonNegative
-    flip_flops: Annotated[int, Field(ge=0)]
+    flip_flops: Annotated[int, Field(ge=0, le=1 << 40)]
     #: ns of the slowest path through its gates; absent where it has none.
     delay: NonNegative | None = None
     #: pJ when the output of every gate and flip-flop changes once.

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hwsim.config.limits import name_of
 from hwsim.errors import InputError
 
 __all__ = ["topology"]
@@ -53,9 +54,8 @@ def topology(path: Path) -> dict[str, Any]:
         layers.append(layer)
     if not layers:
         raise InputError(path, "", None, "must have layers")
-    name = re.sub(r"[^a-z0-9_]", "_", path.stem.lower()).strip("_")
     return {
-        "name": name if name[:1].isalpha() else f"topology_{name}".rstrip("_"),
+        "name": name_of(path, "topology"),
         "source": f"{path.name}: a topology of SCALE-Sim, its layers independent",
         # the first layer reads it
         "input": layers[0].pop("ifmap"),

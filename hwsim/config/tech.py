@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, flow, load
 from hwsim.config.catalog import resolve
+from hwsim.config.limits import Extent, NonNegative, Positive, Quantity
 
 __all__ = [
     "ArcConfig",
@@ -28,11 +29,11 @@ __all__ = [
     "TechConfig",
 ]
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-
+#: Bits of a memory, and ports of one.
+Bits = Annotated[int, Field(ge=1, le=1 << 40)]
+Ports = Annotated[int, Field(ge=1, le=4)]
 #: ``c[0] + c[1] load + c[2] slew + c[3] load slew`` in ns, of a load in fF and a slew in ns.
-Plane = Annotated[list[float], Field(min_length=4, max_length=4)]
+Plane = Annotated[list[Quantity], Field(min_length=4, max_length=4)]
 
 
 class ArcConfig(Config):
@@ -84,7 +85,7 @@ class FlipFlopConfig(Config):
     #: Condition of the clear, as Liberty writes it; ``""`` for none.
     clear: str = ""
     #: ns before the edge in which data holds still.
-    setup: float
+    setup: Quantity
     #: Clock to output.
     rise: Plane
     fall: Plane
@@ -96,7 +97,7 @@ class CornerConfig(Config):
     #: V.
     voltage: Positive
     #: degrees Celsius.
-    temperature: float
+    temperature: Quantity
     cells: dict[str, CellConfig]
     flip_flop: FlipFlopConfig
 
@@ -109,21 +110,21 @@ class MacroConfig(Config):
     """
 
     #: um2: constant, per row, per column, per bit.
-    area: Annotated[list[float], Field(min_length=4, max_length=4)]
+    area: Annotated[list[Quantity], Field(min_length=4, max_length=4)]
     #: pJ per access: constant, per bit of width, per bit of the macro.
-    read: Annotated[list[float], Field(min_length=3, max_length=3)]
-    write: Annotated[list[float], Field(min_length=3, max_length=3)]
+    read: Annotated[list[Quantity], Field(min_length=3, max_length=3)]
+    write: Annotated[list[Quantity], Field(min_length=3, max_length=3)]
     #: pW per bit.
     leakage: NonNegative
     #: Rows up to which an access takes so many ns, ascending.
-    access: dict[int, Positive]
+    access: dict[Extent, Positive]
     #: Words and bits of the macros that exist, and the exponents c.
-    depths: list[int]
-    widths: list[int]
-    column_muxes: list[int]
+    depths: list[Extent]
+    widths: list[Extent]
+    column_muxes: list[Annotated[int, Field(ge=0, le=20)]]
     #: Rows and columns that exist, fewest and most.
-    rows: Annotated[list[int], Field(min_length=2, max_length=2)]
-    columns: Annotated[list[int], Field(min_length=2, max_length=2)]
+    rows: Annotated[list[Extent], Field(min_length=2, max_length=2)]
+    columns: Annotated[list[Extent], Field(min_length=2, max_length=2)]
 
     @model_validator(mode="after")
     def _every_macro_has_an_access(self) -> Self:
@@ -138,25 +139,25 @@ class PowerLawConfig(Config):
     #: um2 per bit.
     area: Positive
     #: pJ: ``a b**p w**q``.
-    read: Annotated[list[float], Field(min_length=3, max_length=3)]
-    write: Annotated[list[float], Field(min_length=3, max_length=3)]
+    read: Annotated[list[Quantity], Field(min_length=3, max_length=3)]
+    write: Annotated[list[Quantity], Field(min_length=3, max_length=3)]
     #: ns: ``a b**p``.
-    access: Annotated[list[float], Field(min_length=2, max_length=2)]
+    access: Annotated[list[Quantity], Field(min_length=2, max_length=2)]
     #: pW per bit.
     leakage: NonNegative
     #: Bits within which the powers were fitted.
-    bits: Annotated[list[int], Field(min_length=2, max_length=2)]
+    bits: Annotated[list[Bits], Field(min_length=2, max_length=2)]
     #: Fewest bits of a memory that is built so; a smaller one is of flip-flops.
-    smallest: Annotated[int, Field(ge=1)]
+    smallest: Bits
     #: Area and energy of two ports over those of one.
-    two_ports: Annotated[list[float], Field(min_length=2, max_length=2)]
+    two_ports: Annotated[list[Quantity], Field(min_length=2, max_length=2)]
 
 
 class SRAMConfig(Config):
     """Memories of a process: macros by closed forms, or power laws; one of the two."""
 
     #: Ports -> macros.
-    macros: dict[int, MacroConfig] | None = None
+    macros: dict[Ports, MacroConfig] | None = None
     powers: PowerLawConfig | None = None
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from typing import Any
 
 from hwsim.config import ArchConfig
 from hwsim.config.base import parse
+from hwsim.config.limits import NAME_LENGTH
 from hwsim.contract.events import STREAMS, stream_event
 from hwsim.cost.memories import build
 from hwsim.engine.results import NetworkResult
@@ -123,7 +124,7 @@ def fit(
 
 def fitted_name(arch: ArchConfig, network: str) -> str:
     """Name of a design whose memories were fitted to a network."""
-    return re.sub(r"\W", "_", f"{arch.name}_{network}")
+    return re.sub(r"\W", "_", f"{arch.name}_{network}")[:NAME_LENGTH]
 
 
 def memory_area(arch: ArchConfig, technology: str) -> float:

@@ -384,7 +384,8 @@ def run(
             raise InputError(source, "study.runs", name, rule)
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
-    shipped_images(config.images, dataset)  # refuses more than ship
+    # refuses more than ship, those of the proof too: it comes last
+    shipped_images(max(config.images, config.verify.images), dataset)
     book = None if config.technology is None else Book(config.technology, progress)
     models: dict[str, Model] = {}
     variants = []

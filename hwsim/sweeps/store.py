@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import sqlite3
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 from hwsim import __version__
 from hwsim.errors import InputError
+from hwsim.system.files import held
 
 __all__ = ["Row", "Status", "Store", "read"]
 
@@ -110,17 +110,7 @@ class Store:
             Another process holds it, the file is not a store, or it cannot be written.
         """
         with contextlib.ExitStack() as stack:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(path.with_suffix(".lock").open("a"))
-            except OSError as error:
-                raise InputError(path, "", None, f"cannot be written: {error.strerror}") from error
-            try:
-                # the kernel drops the lock with the process, however it ends
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                rule = "is in use: another sweep or study writes to it; --store names another"
-                raise InputError(path, "", None, rule) from error
+            stack.enter_context(held(path, advice="--store names another"))
             with _told_to_the_user(path):
                 connection = stack.enter_context(contextlib.closing(_connect(path)))
                 store = cls(path, connection)

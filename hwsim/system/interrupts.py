@@ -1,35 +1,107 @@
-"""Ctrl-C at a moment that suits: between two steps, and not within one."""
+"""Ctrl-C and SIGTERM: nothing is left running, and they come at a moment that suits."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["deferred"]
+from hwsim.system.descendants import end_descendants
+
+__all__ = ["Interrupted", "deferred", "interruption", "keeping", "raise_signals"]
+
+#: Signals that ask a command to stop.
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the process to stop; ``number`` says which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def raise_signals() -> None:
+    """Raise :class:`Interrupted` at Ctrl-C and at SIGTERM, for the rest of the process.
+
+    Programs that were started by then, and theirs, are ended first. A second signal ends the
+    process at once. A signal that the caller of the process ignores stays ignored.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in _STOPPING:
+            signal.signal(each, leave)
+        end_descendants()
+        raise Interrupted(number)
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        end_descendants()
+        os._exit(128 + number)
+
+    for number in _STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """Note the first Ctrl-C instead of raising ``KeyboardInterrupt``; the second one raises.
+    """Note the first signal that asks to stop; raise it at the end of the context.
 
-    Yields a function that says whether there was one. Outside of the main thread, which alone gets
-    signals, nothing is noted.
+    Yields a function that says whether there was one. A second signal raises at once. Outside of
+    the main thread, which alone gets signals, nothing is noted.
+
+    Raises
+    ------
+    Interrupted
+        A signal was noted, and the context ended without another error.
     """
-    noted = threading.Event()
+    noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield noted.is_set
+        yield lambda: False
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if noted.is_set():
-            raise KeyboardInterrupt
-        noted.set()
+        if noted:
+            raise Interrupted(number)
+        noted.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {
+        number: signal.signal(number, note)
+        for number in _STOPPING
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
-        yield noted.is_set
+        yield lambda: bool(noted)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if noted:
+        raise Interrupted(noted[0])
+
+
+@contextmanager
+def keeping(what: str) -> Iterator[None]:
+    """Say what is kept where the context is interrupted: :func:`interruption` has the words."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(what)
+        raise
+
+
+def interruption(error: BaseException) -> tuple[int, list[str]] | None:
+    """Signal that an exception, or one behind it, came from, and what is kept in words.
+
+    ``None`` where no signal was its cause.
+    """
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, KeyboardInterrupt):
+        behind = behind.__cause__ or behind.__context__
+    if behind is None:
+        return None
+    number = behind.number if isinstance(behind, Interrupted) else int(signal.SIGINT)
+    return number, list(getattr(behind, "__notes__", []))

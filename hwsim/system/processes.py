@@ -6,12 +6,18 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
-__all__ = ["WORKERS", "Worker", "pool"]
+from hwsim.system.descendants import end_descendants
+
+__all__ = ["WORKERS", "Worker", "end_with_parent", "pool"]
+
+#: Seconds between two looks for a parent.
+_LOOK = 1.0
 
 
 class Worker(SpawnProcess):
@@ -36,13 +42,30 @@ WORKERS = _WorkerContext()
 
 @contextmanager
 def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """``jobs`` workers; after an error what has not begun is dropped."""
+    """``jobs`` workers; after an error what has not begun is dropped.
+
+    Where the parent is interrupted, its workers are ended.
+    """
     with ProcessPoolExecutor(jobs, mp_context=WORKERS) as workers:
         try:
             yield workers
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                end_descendants()
             workers.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def end_with_parent() -> None:
+    """End this process, started as a program, once its parent has ended, however that ended."""
+    parent = os.getppid()
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True, name="follow-parent").start()
 
 
 def _follow_parent() -> None:
@@ -50,4 +73,5 @@ def _follow_parent() -> None:
     assert parent is not None
     # workers hold each other's pipes, so without this a killed parent leaves them waiting for ever
     parent.join()
+    end_descendants()
     os._exit(1)

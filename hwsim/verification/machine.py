@@ -19,6 +19,7 @@ from hwsim.config.shape import MachineShape
 from hwsim.errors import InputError
 from hwsim.report.result import Result
 from hwsim.system import extras
+from hwsim.system.files import held
 from hwsim.verification.networks import random_checkpoint, random_work, wide_network
 
 if TYPE_CHECKING:
@@ -241,16 +242,17 @@ def verify_machine(
         notify("simulate", index, len(cases))
         runs.append(simulate(case.prepared.compiled.program, case.memory))
     size = max(case.prepared.compiled.program.size for case in cases)
-    notify("build", 0, len(cases))
-    built = bench.build(arch, folder, 1 << max(16, (size - 1).bit_length()), waves=waves)
-    notify("run", 0, len(cases))
     comparisons = []
-    for case, run in zip(cases, runs, strict=True):
-        job = job_of(case.prepared.compiled.program, case.memory, 10_000 + 2 * run.cycles)
-        image = case.prepared.compiled.image(case.prepared.act)
-        (outcome,) = bench.run(built, image, [job])
-        found = next(_differences(case, run.counters(), outcome), "")
-        comparisons.append(MachineComparison(case, run.counters(), outcome.counters, found))
+    with held(folder / ".build", waits=True):  # the build must stay as it is while it runs
+        notify("build", 0, len(cases))
+        built = bench.build(arch, folder, 1 << max(16, (size - 1).bit_length()), waves=waves)
+        notify("run", 0, len(cases))
+        for case, run in zip(cases, runs, strict=True):
+            job = job_of(case.prepared.compiled.program, case.memory, 10_000 + 2 * run.cycles)
+            image = case.prepared.compiled.image(case.prepared.act)
+            (outcome,) = bench.run(built, image, [job])
+            found = next(_differences(case, run.counters(), outcome), "")
+            comparisons.append(MachineComparison(case, run.counters(), outcome.counters, found))
     return comparisons, folder / "bench.v"
 
 

@@ -28,8 +28,19 @@ from hwsim.models.quantization.scales import fixed_point, scale_of, scales_of
 from hwsim.workload.activation import activate
 from hwsim.workload.local_response import STEPS, factors, square_shift
 
-__all__ = ["DEFAULT", "Agreement", "Settings", "agreement", "calibrate", "quantize", "real"]
+__all__ = [
+    "CLEARED",
+    "DEFAULT",
+    "Agreement",
+    "Settings",
+    "agreement",
+    "calibrate",
+    "quantize",
+    "real",
+]
 
+#: Key of ``info``: layers whose weights all became 0.
+CLEARED = "cleared_layers"
 #: Largest integer of a weight or an activation.
 _LIMIT = 127
 #: Steps of a sum in one of its inputs at most: a factor that a multiplier and a shift can hold.
@@ -103,7 +114,8 @@ def quantize(
     images
         ``(n, C, H, W)``: uint8 pixels, which stand for 0..1, or the values that the network takes.
     info
-        Provenance, which is stored in the file.
+        Provenance, which is stored in the file. Gets ``CLEARED`` where all weights of a layer
+        became 0.
     progress
         Called with a description of each step.
     settings
@@ -145,6 +157,13 @@ def quantize(
                 model.source, layer.name, None, f"cannot be quantized: {error}"
             ) from error
         previous = layer.name
+    cleared = [
+        name
+        for name, own in layers.items()
+        if model.layers[name].weight.any() and not own.weight.any()
+    ]
+    if cleared:
+        info[CLEARED] = cleared
     checkpoint = Checkpoint(
         model.config.name, layers, info, source=model.source,
         rescales=rescales, input_scale=scales["input"], tables=tables,
@@ -339,15 +358,15 @@ def _weight_scales(
 ) -> NDArray[np.float64]:
     """Scale of the weights of each channel: ``(M,)``, all alike unless ``per_channel``.
 
-    A channel whose weights are next to nothing beside its bias, as batch normalization leaves them,
-    has one that bias and factor can still be written in.
+    Where weights are next to nothing beside their bias, as batch normalization leaves them, the
+    scale is one that bias and factor can still be written in; the weights then become 0.
     """
+    needed = np.abs(own.bias.astype(np.float64)) / before / _LARGEST_BIAS
+    least = np.maximum(needed, _SMALLEST_FACTOR * after / before)
     if not per_channel:
         scale = scale_of(_sample(own.weight, _SAMPLE).astype(np.float64), _LIMIT)
-        return np.full(len(own.bias), scale)
-    scales = scales_of(own.weight.reshape(len(own.weight), -1), _LIMIT)
-    needed = np.abs(own.bias.astype(np.float64)) / before / _LARGEST_BIAS
-    return np.maximum(scales, np.maximum(needed, _SMALLEST_FACTOR * after / before))
+        return np.full(len(own.bias), max(scale, least.max()))
+    return np.maximum(scales_of(own.weight.reshape(len(own.weight), -1), _LIMIT), least)
 
 
 def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:

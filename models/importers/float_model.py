@@ -61,16 +61,19 @@ class LayerFloats:
         LayerFloats
             Layer that includes the normalization.
         """
-        factor = gamma.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)
-        return self.scaled(factor, beta - mean.astype(np.float64) * factor)
+        with np.errstate(invalid="ignore", divide="ignore"):  # the model refuses what comes of it
+            factor = gamma.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)
+            shift = beta - mean.astype(np.float64) * factor
+        return self.scaled(factor, shift)
 
     def scaled(self, scale: NDArray[np.floating], shift: NDArray[np.floating]) -> LayerFloats:
         """Fold ``scale * y + shift`` in, each ``(M,)`` or one number; in double precision."""
         factor = np.broadcast_to(scale.astype(np.float64), len(self.bias))
-        weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
-        bias = self.bias * factor + shift
-        steps = None if self.steps is None else self.steps * np.abs(factor)
-        return LayerFloats(weight.astype(np.float32), bias.astype(np.float32), steps)
+        with np.errstate(over="ignore", invalid="ignore"):  # the model refuses what comes of it
+            weight = self.weight * factor.reshape(-1, *[1] * (self.weight.ndim - 1))
+            bias = self.bias * factor + shift
+            steps = None if self.steps is None else self.steps * np.abs(factor)
+            return LayerFloats(weight.astype(np.float32), bias.astype(np.float32), steps)
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,11 @@ class FloatModel:
         ----------
         images
             ``(images, C, H, W)``.
+
+        Raises
+        ------
+        InputError
+            An activation exceeds single precision.
         """
         shapes = self.config.shapes()
         sources = _sources(shapes)
@@ -127,7 +135,11 @@ class FloatModel:
         yield "input", known["input"]
         for index, (shape, names) in enumerate(zip(shapes, sources, strict=True)):
             name = shape.layer.name
-            known[name] = self.act(shape, [known[source] for source in names])
+            with np.errstate(over="ignore", invalid="ignore"):
+                known[name] = self.act(shape, [known[source] for source in names])
+            if not np.isfinite(known[name]).all():
+                rule = "must give activations within single precision: some are above 3.4e38"
+                raise InputError(self.source, name, None, rule)
             yield name, known[name]
             for source in set(names):
                 if last_use[source] == index:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hwsim.config.limits import name_of
 from hwsim.models.importers import (
     onnx_activations,
     onnx_affine,
@@ -23,7 +23,7 @@ from hwsim.models.importers.onnx_check import check
 from hwsim.models.importers.onnx_functions import COMPOSED, compose
 from hwsim.models.importers.onnx_graph import read, unsupported
 
-__all__ = ["load", "network_name"]
+__all__ = ["load"]
 
 
 def load(
@@ -57,15 +57,9 @@ def load(
     compose(graph)
     unsupported(graph, _HANDLERS, verbose=verbose)
     builder = Builder(graph, _HANDLERS)
-    model = builder.build(network_name(path))
+    model = builder.build(name_of(path, "onnx"))
     check(model, graph, builder.tensors)
     return model
-
-
-def network_name(path: Path | str) -> str:
-    """Derive the name of a network from its file's name, in the characters allowed here."""
-    name = re.sub(r"[^a-z0-9_]", "_", Path(path).stem.lower()).strip("_")
-    return name if name[:1].isalpha() else f"onnx_{name}".rstrip("_")
 
 
 _HANDLERS: dict[str, Handler] = (

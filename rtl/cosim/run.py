@@ -1,6 +1,5 @@
 """Run jobs on the generated array: generate, build once, play every job in one simulation."""
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -25,7 +24,7 @@ from hwsim.rtl.cosim.pack import pack, to_npz, unpack
 from hwsim.rtl.cosim.stream_bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
 from hwsim.rtl.emit.sidecar import describe
 from hwsim.rtl.emit.verilog import generate
-from hwsim.system.files import write_bytes_atomic, write_text_atomic
+from hwsim.system.files import held, write_bytes_atomic, write_text_atomic
 
 __all__ = [
     "SAIF",
@@ -44,6 +43,10 @@ MIN_DEPTH = {"verilator": 1 << 16, "icarus": 1 << 12}
 SAIF = "dump.saif"
 #: File that a run with waves leaves beside the Verilog, and what cocotb calls it.
 WAVES, _DUMP = "waves.vcd", "dump.vcd"
+#: How the folder of a run begins.
+_RUN = "run."
+#: Stem of the lock of a folder of builds, and how the folder of an unfinished one begins.
+_LOCK, _BUILDING = ".build", ".building-"
 #: Lines of a log that an error shows.
 TAIL = 15
 
@@ -124,8 +127,6 @@ def simulate_rtl(
     if not busy:
         return runs
     depth = max(max(job.transfers, *_words(job).values()) for job in jobs)
-    built = build(arch, build_dir, simulator=simulator, depth=depth, waves=waves, notify=notify)
-    notify("run")
     plans = [
         _Plan(
             jobs[index],
@@ -135,14 +136,20 @@ def simulate_rtl(
         )
         for index in busy
     ]
-    for index, run in zip(busy, _play(built, plans), strict=True):
+    # the build, too, must stay as it is while it runs
+    with held(Path(build_dir) / _LOCK, waits=True):
+        built = _build(arch, build_dir, simulator, depth, "", waves, notify)
+        notify("run")
+        played = _play(built, plans)
+    for index, run in zip(busy, played, strict=True):
         runs[index] = run
     return runs
 
 
 def play_job(built: Build, job: Job) -> RTLRun:
     """Run one job on a built simulation, without pauses; a traced one leaves its ``SAIF``."""
-    return _play(built, [_Plan(job, {}, _generous(job), -1)])[0]
+    with held(built.verilog.parent / _LOCK, waits=True):
+        return _play(built, [_Plan(job, {}, _generous(job), -1)])[0]
 
 
 def build(
@@ -171,6 +178,20 @@ def build(
     waves
         A run leaves ``WAVES``, of every net. Verilator only.
     """
+    with held(Path(build_dir) / _LOCK, waits=True):
+        return _build(arch, build_dir, simulator, depth, gates, waves, notify)
+
+
+def _build(
+    arch: ArchConfig,
+    build_dir: Path,
+    simulator: str,
+    depth: int,
+    gates: str,
+    waves: bool,
+    notify: Callable[[str], None],
+) -> Build:
+    """Build a bench in a folder that is held."""
     toolchain.require(simulator)
     if waves and simulator != "verilator":
         raise InputError("arguments", "waves", waves, "must be absent: only verilator leaves waves")
@@ -178,7 +199,7 @@ def build(
     build_dir = Path(build_dir).resolve()
     trace = SAIF if gates else WAVES if waves else ""
     folder = build_dir / (f"{simulator}-waves" if waves else simulator)
-    with _locked(build_dir), toolchain.active(simulator):
+    with toolchain.active(simulator):
         notify("generate")
         verilog = generate(arch, build_dir)
         built = Build(arch, simulator, folder, verilog, depth, trace)
@@ -195,27 +216,31 @@ def build(
         if stamp.is_file() and stamp.read_text() == content.hexdigest():
             return built
         notify("build")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        for left in build_dir.glob(f"{_BUILDING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # make may outlive a killed process: what it still writes lies in a folder of its own
+        fresh = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=build_dir))
         control = [VerilatorControlFile(visible)] if simulator == "verilator" else []
         # a traced design needs a runtime of its own
         shares_runtime = simulator == "verilator" and not trace
         if shares_runtime:
-            runtime.reuse(folder)
-        with _explained(folder / "build.log", "build"):
+            runtime.reuse(fresh)
+        with _explained(fresh / "build.log", "build"):
             get_runner(simulator).build(
                 sources=[*control, verilog, bench],
                 hdl_toplevel="bench",
                 build_args=arguments,
-                build_dir=folder,
+                build_dir=fresh,
                 timescale=("1ns", "1ps"),
                 always=True,
                 waves=bool(built.trace),
-                log_file=folder / "build.log",
+                log_file=fresh / "build.log",
             )
         if shares_runtime:
-            runtime.keep(folder)
-        write_text_atomic(stamp, content.hexdigest())
+            runtime.keep(fresh)
+        write_text_atomic(fresh / stamp.name, content.hexdigest())
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
     return built
 
 
@@ -245,7 +270,9 @@ def _play(built: Build, plans: list[_Plan]) -> list[RTLRun]:
 
 def _simulate(built: Build, cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Run the testbench on a file of cases; its files are kept only where it fails."""
-    folder = Path(tempfile.mkdtemp(prefix="run.", dir=built.folder))
+    for left in built.folder.glob(f"{_RUN}*"):  # of runs that were killed or failed
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_RUN, dir=built.folder))
     write_bytes_atomic(folder / "cases.npz", to_npz(cases))
     with toolchain.active(built.simulator), _explained(folder / "run.log", "simulation"):
         runner = get_runner(built.simulator)
@@ -355,15 +382,6 @@ def _words(job: Job) -> dict[str, int]:
 def _generous(job: Job) -> int:
     """More cycles than any array needs: every word may occupy it for long."""
     return 100_000 + 5_000 * (sum(_words(job).values()) + job.transfers)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a build folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

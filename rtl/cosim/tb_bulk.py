@@ -22,6 +22,7 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from hwsim.rtl.cosim.pack import Limbs, from_ints, to_ints, to_npz
 from hwsim.rtl.cosim.stream_bench import SOURCES
 from hwsim.system.files import write_bytes_atomic
+from hwsim.system.processes import end_with_parent
 
 #: Cycles in which an array must become idle: after a reset it may clear its memories.
 IDLE_LIMIT = 1 << 17
@@ -33,6 +34,7 @@ TAIL = 4
 
 @cocotb.test()
 async def play(dut: Any) -> None:
+    end_with_parent()  # a simulation may take hours
     folder = Path(os.environ["HWSIM_RUN"])
     with np.load(folder / "cases.npz") as cases:
         total = int(cases["cases"])

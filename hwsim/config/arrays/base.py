@@ -18,7 +18,7 @@ from hwsim.contract.parts import Part
 
 __all__ = ["ArrayConfig", "Count", "depth_of", "divisors", "power_of_two", "wing"]
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1 << 16)]
 
 
 def power_of_two(value: int, key: str) -> None:

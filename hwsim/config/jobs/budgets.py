@@ -8,11 +8,10 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config
 from hwsim.config.jobs.runs import RunsConfig
+from hwsim.config.limits import Extent, Images, Positive
 
 __all__ = ["BudgetsConfig", "ChoicesConfig"]
 
-Positive = Annotated[int, Field(ge=1)]
-Number = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -20,7 +19,7 @@ class ChoicesConfig(RunsConfig):
     """Models and designs of one side or kind."""
 
     #: Each design in every shape of so many multipliers. Absent: as it is.
-    multipliers: Annotated[list[Positive], Field(min_length=1)] | None = None
+    multipliers: Annotated[list[Extent], Field(min_length=1)] | None = None
 
 
 class BudgetsConfig(Config):
@@ -31,20 +30,20 @@ class BudgetsConfig(Config):
     """
 
     #: Total area: mm2, or a design whose area it is, with its memories.
-    areas: Annotated[list[Number | Name], Field(min_length=1)]
+    areas: Annotated[list[Positive | Name], Field(min_length=1)]
     #: Bytes per cycle from and to the memory outside; ``null``: without limit.
-    bandwidths: Annotated[list[Number | None], Field(min_length=1)]
+    bandwidths: Annotated[list[Positive | None], Field(min_length=1)]
     #: Clock in MHz of these cycles: one for all designs, for a memory does not know theirs.
-    clock_mhz: Number = 200
+    clock_mhz: Positive = 200
     #: Images that come together.
-    batches: Annotated[list[Positive], Field(min_length=1)]
+    batches: Annotated[list[Images], Field(min_length=1)]
     #: Images that a design may run together, where their number divides the batch: fewer at a time
     #: need less room for maps, and load weights more often. Absent: ``batches``.
-    groups: Annotated[list[Positive], Field(min_length=1)] | None = None
+    groups: Annotated[list[Images], Field(min_length=1)] | None = None
     #: Of the study's designs, where ``runs`` is absent.
-    multipliers: Annotated[list[Positive], Field(min_length=1)] | None = None
+    multipliers: Annotated[list[Extent], Field(min_length=1)] | None = None
     #: Fractions of cycles, and of words on each stream, that smaller memories may lose.
-    slacks: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = Field(
+    slacks: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)] = Field(
         default_factory=lambda: [0.01]
     )
     #: Processes that areas, times and energies are in. Absent: the study's.

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
 from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
+from hwsim.config.limits import Images, Name, Seed
 from hwsim.config.numbers import WEIGHT_WIDTHS, NumberConfig, WeightCode
 
 __all__ = [
@@ -270,7 +271,7 @@ class QuantizeConfig(LayerQuantizeConfig):
     #: Retraining that computes with quantized weights.
     train: TrainConfig | None = None
     #: Training images from which the ranges of the activations are taken.
-    images: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    images: Images = 2000
 
     def of(self, layer: str) -> NumberConfig:
         """Width and code of one layer's weights."""
@@ -287,13 +288,13 @@ class CompressConfig(Config):
     """One checkpoint."""
 
     #: Name of the checkpoint file.
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Name
     kind: Literal["dense", "structured", "punched", "nonstructured", "nm", "pattern"]
     #: Network, by name or path.
     network: str
     #: Data set that trains and tests it.
     dataset: Literal["mnist", "fashion"]
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)]
+    seed: Seed
     #: Checkpoint to start from, by name or path; random weights where absent. Without ``prune``
     #: its zeros stay, except for kind dense.
     start: str | None = None

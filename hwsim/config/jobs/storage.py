@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
+from hwsim.config.limits import Name, Positive, Seed
 from hwsim.config.network import NetworkConfig
 
 __all__ = ["KeptLayer", "PublishedSize", "StorageConfig", "StorageRow", "UniformLayers"]
 
-Positive = Annotated[float, Field(gt=0)]
 WeightBits = Annotated[int, Field(ge=1, le=16)]
 #: Bits of the relative index; ``gap``: the logarithm of the layer's mean gap, rounded up.
 IndexBits = Annotated[int, Field(ge=1, le=32)] | Literal["gap"]
@@ -32,7 +32,7 @@ class KeptLayer(Config):
 class UniformLayers(Config):
     """The same fraction of every layer, where only the sum is published."""
 
-    kept_weights: Annotated[int, Field(ge=1)]
+    kept_weights: Annotated[int, Field(ge=1, le=1 << 40)]
     weight_bits: WeightBits
     index_bits: IndexBits = "gap"
 
@@ -96,12 +96,12 @@ class StorageRow(Config):
 class StorageConfig(Config):
     """A published table of model sizes."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Name
     title: str
     #: Where the figures come from.
     source: str
     #: Seed of the synthetic masks.
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     rows: Annotated[list[StorageRow], Field(min_length=1)]
 
     @classmethod

@@ -12,6 +12,7 @@ from hwsim.config.catalog import resolve
 from hwsim.config.jobs.budgets import BudgetsConfig
 from hwsim.config.jobs.runs import RunsConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
+from hwsim.config.limits import Extent, Images, Name, Positive, Seed
 
 __all__ = [
     "CompareConfig",
@@ -22,7 +23,8 @@ __all__ = [
     "VerifyConfig",
 ]
 
-Positive = Annotated[int, Field(ge=1)]
+#: Weights of a layer whose operands are drawn as one matrix.
+MAX_WEIGHTS = 1 << 27
 Density = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -41,7 +43,7 @@ class VerifyConfig(Config):
     #: Designs to prove, each with the models that the study chooses for it.
     archs: Annotated[list[str], Field(min_length=1)]
     layers: Annotated[list[str], Field(min_length=1)]
-    images: Positive = 1
+    images: Images = 1
 
 
 class CompareConfig(Config):
@@ -54,7 +56,7 @@ class CompareConfig(Config):
     kind: Literal["compare"]
     network: str
     #: Test images run as one batch.
-    images: Positive
+    images: Images
     #: Speedups are relative to its cycles, accuracies to that of its checkpoint.
     baseline: PairConfig
     #: Accuracy is equal where it is at most this far below the baseline's (points of per cent).
@@ -106,12 +108,18 @@ class PublishedLayer(Config):
     """One layer of a published table: what we simulate, and the times the paper gives."""
 
     name: str
-    M: Positive
-    K: Positive
+    M: Extent
+    K: Extent
     weight_density: Density
     act_density: Density
-    theoretical_us: Annotated[float, Field(gt=0)]
-    actual_us: Annotated[float, Field(gt=0)]
+    theoretical_us: Positive
+    actual_us: Positive
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> Self:
+        if self.M * self.K > MAX_WEIGHTS:
+            raise ValueError(f"M x K must be at most {MAX_WEIGHTS:,}, not {self.M * self.K:,}")
+        return self
 
 
 class PublishedConfig(Config):
@@ -123,18 +131,18 @@ class PublishedConfig(Config):
     arch: str
     #: Clock in MHz that the table's times are at.
     clock_mhz: Annotated[float, Field(gt=0, le=10000)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     #: Largest relative difference from either published time.
     tolerance: Annotated[float, Field(gt=0, lt=1)]
     layers: Annotated[list[PublishedLayer], Field(min_length=1)]
     #: Depths of the activation queue to plot load-balance efficiency against.
-    fifo_depths: Annotated[list[Positive], Field(min_length=2)]
+    fifo_depths: Annotated[list[Annotated[int, Field(ge=1, le=1024)]], Field(min_length=2)]
 
 
 class StudyConfig(Config):
     """One study: a name and what to do."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Name
     title: str
     study: Annotated[
         CompareConfig | PublishedConfig | SyntheticStudyConfig, Field(discriminator="kind")

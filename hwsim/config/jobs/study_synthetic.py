@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hwsim.config.base import Config
+from hwsim.config.limits import Images, Seed
 
 __all__ = ["SyntheticStudyConfig", "SyntheticVariantConfig"]
 
@@ -31,9 +32,9 @@ class SyntheticStudyConfig(Config):
     kind: Literal["synthetic"]
     network: str
     #: Images run as one batch.
-    images: Annotated[int, Field(ge=1)] = 1
+    images: Images = 1
     #: Seed of the random activations.
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     #: Fractions of the activations that are not zero, of every layer but the first layer. Each
     #: fraction is counted on its own.
     act_densities: Annotated[

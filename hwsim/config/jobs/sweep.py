@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
 from hwsim.config.jobs.metrics import SILICON, check_metric
+from hwsim.config.limits import Images, Name, Seed
 
 __all__ = [
     "MAX_POINTS",
@@ -28,9 +29,10 @@ MAX_POINTS = 100_000
 MAX_NODES = 1000
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Memories = Annotated[list[str | None], Field(min_length=1)]
-Counts = Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)]
+Counts = Annotated[list[Images], Field(min_length=1)]
+#: Beyond any number of cycles.
+Bound = Annotated[float, Field(ge=-1e18, le=1e18)]
 Slacks = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 
 
@@ -45,8 +47,8 @@ def _least_slack() -> list[float]:
 class BoundConfig(Config):
     """Least and greatest value that a metric may have."""
 
-    min: float | None = None
-    max: float | None = None
+    min: Bound | None = None
+    max: Bound | None = None
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
@@ -70,7 +72,7 @@ class SamplerConfig(Config):
     points: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     #: Points of a generation.
     population: Annotated[int, Field(ge=4, le=10_000)] = 64
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _has_a_budget(self) -> Self:
@@ -150,7 +152,7 @@ class SweepConfig(SpaceConfig):
     description: str = ""
     runs: dict[Name, SpaceConfig] = Field(default_factory=dict)
     #: Seed of synthetic operands.
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    seed: Seed = 0
     #: Process that time, area and energy are in: a name in ``configs/tech`` or a file. Absent: they
     #: are not measured.
     technology: str | None = None

@@ -16,6 +16,7 @@ from hwsim.config.base import Config, load, parse, read_yaml
 from hwsim.config.catalog import resolve
 from hwsim.config.jobs.compress import CompressConfig, NMPruneConfig
 from hwsim.config.jobs.storage import KeptLayer, StorageConfig, StorageRow
+from hwsim.config.limits import Name, Seed
 from hwsim.config.network import LayerShape, NetworkConfig
 from hwsim.errors import InputError
 
@@ -66,11 +67,11 @@ class SyntheticConfig(Config):
     """One checkpoint of random weights."""
 
     #: Name of the checkpoint file.
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Name
     kind: Literal["structured", "nonstructured", "nm", "pattern"]
     #: Network, by name or path.
     network: str
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)]
+    seed: Seed
     synthetic: PublishedDensities
 
     @classmethod

@@ -87,5 +87,3 @@ def _drive(
             except KilledWorker as error:
                 text = f"several workers died of it: {error}"
                 keep(Row(point.key, "failed", point.fields, text))
-        if is_interrupted():
-            raise KeyboardInterrupt

@@ -61,8 +61,6 @@ def _drive(
                 completed, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in completed:
                     keep(future.result())
-            if is_interrupted():
-                raise KeyboardInterrupt
     except BrokenProcessPool as error:
         rule = "a process ended by itself (out of memory?); the same command goes on from here"
         raise InputError("sweep", "jobs", None, rule) from error

@@ -124,7 +124,9 @@ class Accumulator(wiring.Component):
             ]
             m.d.comb += write.data.as_value().eq(Mux(adds[index], total, 0))
             fetched.append(read.data.as_value())
-            psum.append(data.View(beats, read.data.as_value())[drain.beat].as_value())
+            row = data.View(beats, read.data.as_value())
+            # one beat is no choice: a shift of a wide row by nothing stops Verilator
+            psum.append(row[drain.beat if banks.beats > 1 else 0].as_value())
             reads.append(read.en)
             writes.append(write.en)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 from pathlib import Path
@@ -46,8 +47,9 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     with Store.open(path), pytest.raises(InputError) as caught, Store.open(path):
         pass
-    rule = "is in use: another sweep or study writes to it; --store names another"
-    assert str(caught.value) == f"{path}: {rule}"
+    line = str(caught.value)
+    assert line.startswith(f"{path}: is in use by process {os.getpid()}: ")
+    assert line.endswith("; --store names another")
 
 
 @pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + b"\xff" * 200])

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from hwsim.system.interrupts import deferred
+from hwsim.system.interrupts import Interrupted, deferred, interruption, keeping
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +18,25 @@ def _default_handler():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_noted_is_raised_at_the_end(number):
+    reached = False
+    with pytest.raises(Interrupted) as caught, deferred() as is_interrupted:
+        os.kill(os.getpid(), number)
+        assert is_interrupted()
+        reached = True
+    assert reached
+    assert caught.value.number == number
+
+
+def test_another_error_comes_first():
+    with pytest.raises(ValueError, match="bad"), deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise ValueError("bad")
+
+
 def test_the_first_is_noted_and_the_second_raises():
-    with deferred() as is_interrupted:
+    with pytest.raises(Interrupted), deferred() as is_interrupted:
         assert not is_interrupted()
         os.kill(os.getpid(), signal.SIGINT)
         assert is_interrupted()
@@ -40,3 +57,15 @@ def test_another_thread_leaves_signals_alone():
     thread.start()
     thread.join()
     assert seen == [(False, signal.default_int_handler)]
+
+
+def test_what_is_kept_is_found_behind_other_errors():
+    with pytest.raises(SystemExit) as caught:
+        try:
+            with keeping("points are in a"), keeping("epochs are in b"):
+                raise Interrupted(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise SystemExit(130) from error
+    assert interruption(caught.value) == (15, ["epochs are in b", "points are in a"])
+    assert interruption(KeyboardInterrupt()) == (2, [])
+    assert interruption(SystemExit(1)) is None

@@ -10,7 +10,7 @@ from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.inference import images as inputs
-from hwsim.models.importers.calibrate import Settings, agreement, calibrate, quantize
+from hwsim.models.importers.calibrate import CLEARED, Settings, agreement, calibrate, quantize
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.models.importers.ranges import Ranges
 from hwsim.workload.lowering import weight_shape
@@ -328,3 +328,57 @@ def test_saturation_is_counted_on_the_images_that_are_compared():
     # d reads a ReLU6, whose largest integer is right
     assert set(loud.saturated_layers) == {"stem", "a", "b", "c", "e", "fc"}
     assert loud.saturated_layers["a"] > calm.saturated_layers["a"]
+
+
+def changed(change) -> FloatModel:
+    """Random weights, each layer's changed: ``change(name, weight, bias)``."""
+    model = drawn(network(), 1)
+    layers = {
+        name: LayerFloats(*(part.astype(np.float32) for part in change(name, own.weight, own.bias)))
+        for name, own in model.layers.items()
+    }
+    return FloatModel(model.config, layers, "drawn")
+
+
+@pytest.mark.parametrize(
+    ("change", "layer"),
+    [
+        (lambda name, weight, bias: (np.clip(weight, -1, 1) * 1e38, bias), "stem"),
+        (lambda name, weight, bias: (weight, bias * 0 + 3e38), "a"),
+    ],
+    ids=["weights", "biases"],
+)
+def test_activations_beyond_single_precision_are_refused(change, layer):
+    model = changed(change)
+    images = inputs.random(model.config, 2, seed=1)
+    with pytest.raises(InputError, match=f"drawn: {layer}: must give activations within single"):
+        quantize(model, images, {})
+
+
+@pytest.mark.parametrize("ranges", ["mse", "minmax"])
+@pytest.mark.parametrize("scale", [0, 1e-42, 1e-20])
+@pytest.mark.parametrize("where", ["a", "fc", ""])
+def test_weights_of_next_to_nothing_are_named(scale, where, ranges):
+    """Denormal weights, and those far below their bias, become 0; no warning, and it is said."""
+
+    def small(name, weight, bias):
+        return weight * (scale if where in ("", name) else 1), bias
+
+    model = changed(small)
+    images = inputs.random(model.config, 4, seed=1)
+    info = {}
+    checkpoint = quantize(model, images, info, settings=Settings(Ranges(ranges)))
+    lost = {
+        name
+        for name, own in checkpoint.layers.items()
+        if model.layers[name].weight.any() and not own.weight.any()
+    }
+    assert set(info.get(CLEARED, [])) == lost
+    assert scale != 1e-20 or where == "" or where in lost
+    # what is left is computed as before: biases are not cut
+    limits = np.iinfo(np.int32)
+    assert all(
+        (np.abs(own.bias.astype(np.int64)) < limits.max).all() for own in checkpoint.layers.values()
+    )
+    if model.layers["fc"].bias.any() and model.logits(np.float32(images / 255)).std():
+        assert agreement(model, checkpoint, images).correlation > 0.99
