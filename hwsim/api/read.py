@@ -190,6 +190,7 @@ def import_network(
     seed: int = 0,
     size: Sequence[int] | None = None,
     until: str | None = None,
+    outside: str | None = None,
     ranges: str = "mse",
     percentile: float = 99.99,
     weight_scales: str = "channel",
@@ -222,6 +223,9 @@ def import_network(
     until
         Tensor of an ``.onnx`` file that is the output in place of the file's: what is computed of
         it is left out.
+    outside
+        ``"float"``: operations of an ``.onnx`` file that no layer computes run in floating point
+        beside the array, as ``float`` layers.
     ranges
         How the range of a tensor of activations follows from its values: ``"mse"``, the least
         squared error; ``"minmax"``, the largest magnitude; ``"percentile"``.
@@ -271,7 +275,7 @@ def import_network(
     given = (
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
     )
-    model = _float_model(network, file, given, until, verbose=verbose)
+    model = _float_model(network, file, given, until, outside=_is_beside(outside), verbose=verbose)
     settings = _settings(ranges, percentile, weight_scales, bias_correction)
     normalization = Normalization.given(mean, std, model.config)
     pixels: Images
@@ -308,6 +312,13 @@ def import_network(
     return Imported(model.config, checkpoint)
 
 
+def _is_beside(outside: str | None) -> bool:
+    """Whether operations that no layer computes run beside the array; the one word is ``float``."""
+    if outside not in (None, "float"):
+        raise InputError("arguments", "outside", outside, "must be float")
+    return outside is not None
+
+
 def _settings(
     ranges: str, percentile: float, weight_scales: str, bias_correction: bool
 ) -> Settings:
@@ -326,12 +337,13 @@ def _float_model(
     size: Sequence[int] | None,
     until: str | None,
     *,
+    outside: bool,
     verbose: bool,
 ) -> FloatModel:
     from hwsim.models.importers import source, state_dict, torchvision
 
     if isinstance(network, str | Path):
-        return source.read(str(network), weights, size, until, verbose=verbose)
+        return source.read(str(network), weights, size, until, outside=outside, verbose=verbose)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {network.name}"
         raise InputError("arguments", "weights", None, rule)
@@ -345,6 +357,7 @@ def workload(
     inputs: str | Path | NDArray[Any] | None,
     seed: int,
     progress: Callable[[str], None] = lambda what: None,
+    outside: str | None = None,
 ) -> Workload:
     """Resolve what :func:`simulate` is told: network, operands, and where they come from."""
     from hwsim.checkpoints.synthetic import label
@@ -352,7 +365,9 @@ def workload(
 
     images, seed = whole("images", images, 1), whole("seed", seed)
     pictures: Path | NDArray[Any] | None = image_source(inputs)
-    given = resolved(network, weights, inputs=pictures, seed=seed, progress=progress)
+    given = resolved(
+        network, weights, inputs=pictures, seed=seed, outside=outside, progress=progress
+    )
     net, checkpoint = given.network, given.checkpoint
     if checkpoint is None:
         if pictures is not None:
@@ -371,6 +386,7 @@ def resolved(
     *,
     inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
+    outside: str | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Resolved:
     """Resolve what a command is told: a network, and weights that it has or is given.
@@ -383,6 +399,8 @@ def resolved(
         As of :func:`read_checkpoint`; absent where the network has its own.
     inputs, seed
         Images that give the ranges of activations of pretrained weights.
+    outside
+        As of :func:`import_network`; absent where the network is no ``.onnx`` file.
     progress
         Called with what begins.
 
@@ -396,10 +414,13 @@ def resolved(
         if _is_onnx(network):
             _have_own(network, weights)
             found = import_network(
-                network, inputs=inputs, seed=seed, compare=False, progress=progress
+                network, inputs=inputs, seed=seed, outside=outside, compare=False, progress=progress
             )
             return Resolved(found.network, found.checkpoint, str(network))
         own = _checkpoint_of(network)
+    if outside is not None:
+        rule = "must be absent: only an ONNX file has operations that may run outside"
+        raise InputError("arguments", "outside", outside, rule)
     if own is not None:
         _have_own(str(network), weights)
         return own

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Mean, Out, Seed, Std, Weights, numbers
+from hwsim.cli.options import Inputs, Json, Mean, Out, Outside, Seed, Std, Weights, numbers
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -59,6 +59,7 @@ def import_(
         str | None,
         typer.Option(help="Tensor of an .onnx file to end at: what is computed of it is left out."),
     ] = None,
+    outside: Outside = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Name every node that is not supported.")
     ] = False,
@@ -83,11 +84,13 @@ def import_(
     from hwsim import api
     from hwsim.cli.output import console, emit_json, log
     from hwsim.system.files import write_text_atomic
+    from hwsim.workload.outside import outside_of
 
     with log().status("reading") as status:
         result = api.import_network(
             network, weights, inputs=inputs, images=images, seed=seed,
-            size=None if size is None else _sizes(size), until=until, verbose=verbose,
+            size=None if size is None else _sizes(size), until=until, outside=outside,
+            verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
             bias_correction=bias_correction,
             mean=numbers("--mean", mean), std=numbers("--std", std),
@@ -100,7 +103,8 @@ def import_(
     warn_of_random(checkpoint)
     if json:
         files = {"file": str(path), "network_file": str(config)}
-        emit_json(files | {"network": net.name, "info": checkpoint.info})
+        beside = [layer.to_dict() for layer in outside_of(net)]
+        emit_json(files | {"network": net.name, "info": checkpoint.info, "outside": beside})
         return
     show(net, checkpoint)
     console().print(f"wrote {path} and {config.name}")
@@ -145,7 +149,8 @@ def warn_of_random(checkpoint: Checkpoint) -> None:
 
 def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     """Print the layers with weights, and how well the integers agree with the float network."""
-    from hwsim.cli.output import console, table
+    from hwsim.cli.output import console, show_outside, table
+    from hwsim.workload.outside import outside_of
 
     rows: list[list[Any]] = [
         [
@@ -162,6 +167,7 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     totals = [sum(row[column] for row in rows) for column in (4, 5)]
     columns = ["layer", "type", "M", "K", "weights", "MACs"]
     console().print(table(net.name, columns, [*rows, ["total", "", "", "", *totals]]))
+    show_outside(outside_of(net))
     info = checkpoint.info
     same, compared = info["same_top1"]
     console().print(

@@ -95,8 +95,9 @@ class Value:
         """Whether the tensor has each of the activations once."""
         if self.order is None:
             return True
-        size = self.shape.size
-        return self.order.size == size and len(np.unique(self.order)) == size
+        is_met = np.zeros(self.shape.size, bool)
+        is_met[self.order.reshape(-1)] = True
+        return self.order.size == is_met.size and bool(is_met.all())
 
     @property
     def is_flat(self) -> bool:
