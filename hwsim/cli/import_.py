@@ -83,7 +83,6 @@ def import_(
     """
     from hwsim import api
     from hwsim.cli.output import console, emit_json, log
-    from hwsim.system.files import write_text_atomic
     from hwsim.workload.outside import outside_of
 
     with log().status("reading") as status:
@@ -97,9 +96,7 @@ def import_(
             progress=status.update,
         )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint
-    stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])
-    config = write_text_atomic(stem.with_suffix(".yaml"), net.to_yaml())
-    path = checkpoint.write(stem.with_suffix(".safetensors"))
+    path, config = result.write(out or Path("build/import") / net.name)
     warn_of_random(checkpoint)
     if json:
         files = {"file": str(path), "network_file": str(config)}
@@ -118,21 +115,6 @@ def _sizes(text: str) -> list[int]:
         rule = "must be sizes such as 3x224x224"
         raise InputError("command line", "--size", text, rule)
     return [int(size) for size in text.split("x")]
-
-
-def _stem(folder: Path, name: str, sha256: str) -> Path:
-    """Path to write to, without suffix: another import of the same name stays."""
-    from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.errors import InputError
-
-    known = folder / f"{name}.safetensors"
-    if not known.exists():
-        return folder / name
-    try:
-        is_same = Checkpoint.read(known).info.get("sha256") == sha256
-    except InputError:
-        is_same = False
-    return folder / (name if is_same else f"{name}_{sha256[:8]}")
 
 
 def warn_of_random(checkpoint: Checkpoint) -> None:

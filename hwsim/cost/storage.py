@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.checkpoints.find import find_checkpoint, network_of
+from hwsim.checkpoints.find import named_network, network_of
 from hwsim.checkpoints.synthetic import is_synthetic, mark
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.catalog import CONFIGS
@@ -27,7 +27,6 @@ from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
 from hwsim.formats.generic import GENERIC, OWN_WIDTH
 from hwsim.report.result import Result
-from hwsim.system.reading import is_file
 from hwsim.workload import lowering
 from hwsim.workload.layer import Layer
 from hwsim.workload.outside import Outside, outside_of
@@ -353,15 +352,11 @@ def _resolved(
 ) -> tuple[Checkpoint | NetworkConfig, NetworkConfig]:
     """Weights, or a network whose weights are synthetic; and the network."""
     if isinstance(weights, str):
-        is_network = weights.endswith((".yaml", ".yml")) or (
-            is_file(CONFIGS / "network" / f"{weights}.yaml")
-        )
-        weights = (
-            NetworkConfig.read(weights) if is_network else Checkpoint.read(find_checkpoint(weights))
-        )
+        named = named_network(weights)
+        weights = named.network if named.checkpoint is None else named.checkpoint
     if isinstance(weights, NetworkConfig):
         return weights, weights
-    known = NetworkConfig.read(network) if isinstance(network, str) else network
+    known = named_network(network).network if isinstance(network, str) else network
     known = network_of(weights) if known is None else known
     weights.check(known)
     return weights, known

@@ -52,6 +52,7 @@ class CompareConfig(Config):
     """
 
     kind: Literal["compare"]
+    #: Network, by name or path; also the folder of an import, or an ``.onnx`` file.
     network: str
     #: Test images run as one batch.
     images: Positive
