@@ -158,8 +158,8 @@ class Checkpoint:
         rescales = {name: _rescale(path, f"rescales.{name}", joins[name]) for name in joins}
         input_scale = _input_scale(path, metadata.get("input_scale", str(INPUT_SCALE)))
         tables = {
-            name.removesuffix(_TABLE): _table(path, name, tensor)
-            for name, tensor in tensors.items()
+            name.removesuffix(_TABLE): _table(path, name, tensors[name])
+            for name in header  # in the order of the file, which the reader does not keep
             if name.endswith(_TABLE)
         }
         graphs = beside.read(path, _json(path, "graphs", metadata.get("graphs", "{}")), tensors)

@@ -18,7 +18,7 @@ from hwsim.models.importers.onnx_node import Node
 __all__ = ["Source", "read_inputs"]
 
 #: Axes that an input may have, its batch among them.
-_RANKS = (2, 3, 4)
+_RANKS = (2, 3, 4, 5)
 #: Operations that read lines, with their channels first.
 _CHANNELS_FIRST = frozenset(
     {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "MaxPool"}
@@ -125,9 +125,7 @@ def _dims(
             raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
         dims = [stored[0] if stored else None, *size]
     if len(dims) not in _RANKS and not (outside and len(dims) > max(_RANKS)):
-        rule = "must be (N, C, H, W), (N, C, W) or (N, values)"
-        if len(dims) > max(_RANKS):
-            rule += ": no layer here has three spatial dimensions (--outside float)"
+        rule = "must be (N, C, H, W), (N, C, D, H, W), (N, C, W) or (N, values)"
         raise InputError(path, key, dims, rule)
     if not all(dims[1:]):
         rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
@@ -158,7 +156,8 @@ def _image(
     )
     sizes = (dims[-1], *dims[:-1]) if is_last else dims
     if len(sizes) > len(TensorShape.model_fields):
-        sizes = (math.prod(sizes[:-2]), *sizes[-2:])
+        # planes lie under each other
+        sizes = (sizes[0], math.prod(sizes[1:-1]), sizes[-1])
     axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")
     try:
         shape = TensorShape.model_validate(dict(zip(axes, sizes, strict=False)))

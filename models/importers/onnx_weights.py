@@ -14,6 +14,7 @@ from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_order import chosen
 from hwsim.models.importers.onnx_quantized import steps_of
 from hwsim.models.importers.onnx_value import Affine, Value
+from hwsim.models.importers.onnx_volume import flat
 from hwsim.models.importers.onnx_window import window
 
 __all__ = ["bias_of", "conv", "gemm", "matmul"]
@@ -25,6 +26,12 @@ def conv(builder: Builder, node: Node) -> Value:
     """Convert a Conv."""
     groups = int(node.attributes.get("group", 1))
     value, weight = builder.raw(node), builder.floats(node, 1, "weight")
+    if weight is not None and weight.ndim == 5:
+        node, value, weight, planes = flat(builder, node, builder.value(node), weight)
+        result = _images(builder, node, value, weight, groups)
+        size = result.shape
+        dims = (size.channels, planes, size.height // planes, size.width)
+        return replace(result, dims=dims)
     channels = None
     if groups == 1 and len(value.dims) == 3 and value.is_all and not value.is_image:
         channels = chosen(value.shape, value.indices)
@@ -34,8 +41,15 @@ def conv(builder: Builder, node: Node) -> Value:
         # the order of channels is that of the weights
         value = replace(value, order=None)
         weight = weight[:, np.argsort(channels)]
+    return _images(builder, node, value, weight, groups)
+
+
+def _images(
+    builder: Builder, node: Node, value: Value, weight: Floats | None, groups: int
+) -> Value:
+    """Add a convolution of images or lines."""
     if weight is None or weight.ndim not in (3, 4):
-        rule = "must have the dimensions M, C / G, R, S, or M, C / G, S"
+        rule = "must have the dimensions M, C / G, R, S, or M, C / G, S, or M, C / G, 1, R, S"
         raise builder.graph.refuse(
             node, "weight shape", None if weight is None else weight.shape, rule
         )

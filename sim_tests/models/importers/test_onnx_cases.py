@@ -34,7 +34,7 @@ spec.loader.exec_module(build)
 BESIDE = {
     "transformer_block": "LayerNormalization x 2",
     "lstm": "LSTM x 1 (LSTM_1)",
-    "conv3d": "must be (N, C, H, W), (N, C, W) or (N, values)",
+    "conv3d": "kernel of three dimensions = (3, 3, 3): must not join planes",
 }
 #: Cases that are refused.
 STAY_OUT = {"custom_domain": "com.acme.Mystery x 1 (Mystery_2)"}
