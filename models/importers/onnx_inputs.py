@@ -90,7 +90,8 @@ def read_inputs(
         is_whole = outside and batch > 1
         if is_whole:
             batch, dims = 1, (batch, *dims)
-        shape, order = _image(path, value, dims, readers[value.name], outside=outside)
+        may_be_rows = outside and (is_whole or len(dims) == 2)
+        shape, order = _image(path, value, dims, readers[value.name], may_be_rows=may_be_rows)
         kind = value.type.tensor_type.elem_type
         if kind not in _TYPES:
             rule = f"must be one of {', '.join(_TYPES.values())}"
@@ -139,7 +140,7 @@ def _image(
     dims: tuple[int, ...],
     readers: Sequence[Node],
     *,
-    outside: bool,
+    may_be_rows: bool,
 ) -> tuple[TensorShape, NDArray[np.int64]]:
     """Shape of the image that the input holds, and the order of its values there.
 
@@ -147,8 +148,8 @@ def _image(
     So does one of rows, which products read, and what may run beside the array.
     """
     last = [0, len(dims), *range(1, len(dims))]
-    are_rows = len(dims) == 2 and all(
-        node.op == "MatMul" or (outside and node.op not in _CHANNELS_FIRST) for node in readers
+    are_rows = (len(dims) == 2 and all(node.op == "MatMul" for node in readers)) or (
+        may_be_rows and not any(node.op in _CHANNELS_FIRST for node in readers)
     )
     is_last = bool(readers) and all(
         are_rows or (node.op == "Transpose" and list(node.attributes.get("perm", ())) == last)

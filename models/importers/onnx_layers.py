@@ -23,6 +23,7 @@ from hwsim.models.importers.onnx_check import check
 from hwsim.models.importers.onnx_functions import COMPOSED, compose
 from hwsim.models.importers.onnx_graph import NOT_FOLDED, read, unsupported
 from hwsim.models.importers.onnx_outside import OutsideBuilder, settle
+from hwsim.models.importers.onnx_recurrent import take_out
 
 __all__ = ["load", "network_name"]
 
@@ -61,6 +62,7 @@ def load(
     if outside:
         unsupported(graph, {node.op for node in graph.nodes} - NOT_FOLDED, verbose=verbose)
         tensors = settle(graph)
+        take_out(graph, tensors)
         compose(graph)
         builder: Builder = OutsideBuilder(graph, _HANDLERS, tensors)
     else:

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 
 from hwsim.models.importers.onnx_node import Node
 
-__all__ = ["macs"]
+__all__ = ["FED", "RECURRENT", "macs"]
 
 Shape = tuple[int, ...]
 
 _PRODUCTS = frozenset({"MatMul", "MatMulInteger", "QLinearMatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "DeformConv"})
-_RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+#: Layers with a state.
+RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+#: Attribute of one whose input was multiplied by its weights elsewhere.
+FED = "fed"
 
 
 def macs(node: Node, shapes: Mapping[str, Shape]) -> int:
@@ -38,10 +41,10 @@ def macs(node: Node, shapes: Mapping[str, Shape]) -> int:
         return math.prod(read[0]) * math.prod(read[1][1:])
     if node.op == "Einsum":
         return _einsum(node.attributes["equation"].decode(), read)
-    if node.op in _RECURRENT:
+    if node.op in RECURRENT:
         # each step multiplies its input by the one matrix, and the state by the other
         steps = read[0][0] * read[0][1]
-        return steps * (math.prod(read[1]) + math.prod(read[2]))
+        return steps * (math.prod(read[2]) + (0 if FED in node.attributes else math.prod(read[1])))
     if node.op == "Attention":
         # each query meets all keys, and each row of weights all values
         return (math.prod(read[0]) + math.prod(gives)) * read[1][-2]

@@ -153,7 +153,9 @@ class OutsideBuilder(Builder):
         """Make a layer of a tensor, at the end or before another layer."""
         readers = self.graph.readers_of(tensor) if reader is None else [reader]
         full = self._tensors[tensor].shape
-        laid = layout(full, channels_first=any(each.op in _CONVOLUTIONS for each in readers))
+        # a tensor that nothing reads is the output, in the order of the file
+        is_first = not readers or any(each.op in _CONVOLUTIONS for each in readers)
+        laid = layout(full, channels_first=is_first)
         segment = self._slice(Segment(tensor, laid, (), {}), before)
         if not segment.reads:
             raise InputError(

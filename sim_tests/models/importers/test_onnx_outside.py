@@ -86,6 +86,8 @@ def exact(model: Model, output: str, folder, count: int = 3):
 
 def _in_order(found, act):
     """Logits in the order of the file: rows of an output have their channels last."""
+    if "its output in the order of the last layer" not in found.config.source:
+        return found.logits(act)
     last = found.config.shapes()[-1].ofmap
     rows = found.logits(act).reshape(last.channels, -1).T
     return rows.reshape(1, -1)
@@ -188,22 +190,24 @@ def test_a_view_that_products_cannot_read_is_put_in_order_beside(tmp_path):
 
 
 @pytest.mark.parametrize(("op", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
-def test_recurrent_layers(tmp_path, op, gates):
-    model = Model((1, 6), batch=5, opset=20)
-    stored = [model.random(1, gates * 4, each) for each in (6, 4)]
-    x = model.node(op, "x", *stored, hidden_size=4)
-    x = model.node("Reshape", x, model.ints(1, 20))
-    path = model.save(tmp_path, model.gemm(x, 3, 20))
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_products_of_a_recurrent_layers_input_are_a_layer(tmp_path, op, gates, direction):
+    model, ways = Model((1, 6), batch=5, opset=20), 1 + (direction == "bidirectional")
+    stored = [model.random(ways, gates * 4, each) for each in (6, 4)]
+    stored.append(model.random(ways, 2 * gates * 4))
+    x = model.node(op, "x", *stored, hidden_size=4, direction=direction)
+    x = model.node("Reshape", x, model.ints(1, 20 * ways))
+    path = model.save(tmp_path, model.gemm(x, 3, 20 * ways))
     found = load(path, outside=True)
     inputs = np.random.default_rng(2).normal(size=(5, 1, 6)).astype(np.float32)
     (expected,) = ReferenceEvaluator(str(path)).run(None, {"x": inputs})
-    ours = found.logits(inputs.reshape(1, *_sizes(found.config.input)))
+    # steps lie along the height
+    ours = found.logits(inputs.transpose(2, 0, 1)[None])
     np.testing.assert_allclose(ours.ravel(), expected.ravel(), atol=1e-5 * np.abs(expected).max())
-    assert sum(each.macs for each in outside_of(found.config)) == 5 * gates * 4 * (6 + 4)
-
-
-def _sizes(shape):
-    return shape.channels, shape.height, shape.width
+    products, *_ = found.config.shapes()
+    assert (products.layer.type, products.K, products.pixels) == ("conv", 6, 5)
+    assert products.macs == 5 * ways * gates * 4 * 6
+    assert sum(each.macs for each in outside_of(found.config)) == 5 * ways * gates * 4 * 4
 
 
 def test_products_by_einsum_are_counted(tmp_path):
@@ -226,6 +230,16 @@ def test_arrays_count_verify_and_store_their_part(tmp_path):
     assert len(result.layers) == 8
     sizes = hwsim.storage(path, "dense_8x8_ws", outside="float")
     assert sizes.to_dict()["outside"] == [each.to_dict() for each in beside]
+
+
+@pytest.mark.cosim
+def test_linear_layers_of_rows_are_those_of_the_rtl(tmp_path):
+    model, output = vision_transformer(1)
+    path = model.save(tmp_path, output)
+    result = hwsim.verify("dense_8x8_ws", path, outside="float", out=tmp_path / "rtl")
+    assert result.equal
+    assert len(result.comparisons) == 8
+    assert [each.operations for each in result.outside][-1] == ("LayerNormalization", "Gather")
 
 
 def test_a_machine_refuses_it_by_name(tmp_path):
