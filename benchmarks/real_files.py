@@ -5,7 +5,8 @@ Run: python benchmarks/real_files.py [FILE.onnx ...] [--torchvision resnet18 ...
 Without arguments the files are the nine ``light_*`` of the onnx package. ``--torchvision`` exports
 architectures of torchvision with random weights (needs torch and torchvision). Errors are those of
 the float network's outputs on one random input, relative to the largest, against onnxruntime, or
-ONNX's reference evaluator where that is not installed.
+ONNX's reference evaluator where that is not installed. MACs must be those of the file's nodes. What
+no layer computes runs beside the array; its share of the MACs is the column `in float`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ import numpy as np
 import onnx
 
 from hwsim.errors import InputError
+from hwsim.models.importers.float_model import FloatModel
 from hwsim.models.importers.onnx_graph import read
 from hwsim.models.importers.onnx_layers import load
-from hwsim.models.importers.onnx_reference import evaluator
+from hwsim.models.importers.onnx_macs import macs as macs_of
+from hwsim.workload.onnx_reference import evaluator
+from hwsim.workload.outside import outside_of
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 
@@ -36,11 +40,34 @@ def exported(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     size = 299 if name == "inception_v3" else 224
     network = torchvision.models.get_model(name, weights=None).eval()
+    for parameter in network.parameters():
+        # a head that begins with zeros would give nothing to compare
+        if parameter.ndim > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)
     path = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(network, (torch.randn(1, 3, size, size),), path, dynamo=False)
     return path
+
+
+def imported(path: Path) -> FloatModel:
+    """The network of a file, with operations beside the array where layers do not do."""
+    try:
+        return load(path)
+    except InputError:
+        return load(path, outside=True)
+
+
+def counted(path: Path) -> int:
+    """Multiply-accumulates of a file, node by node, from the shapes that ONNX infers."""
+    graph = read(path, outside=True)
+    inferred = onnx.shape_inference.infer_shapes(graph.model, data_prop=True).graph
+    shapes = {name: array.shape for name, array in graph.constants.items()}
+    for value in (*inferred.input, *inferred.value_info, *inferred.output):
+        dims = value.type.tensor_type.shape.dim
+        shapes.setdefault(value.name, tuple(dim.dim_value or 1 for dim in dims))
+    return sum(macs_of(node, shapes) for node in graph.nodes if not graph.is_constant(node))
 
 
 def outputs(path: Path, tensor: str, feed: dict[str, np.ndarray]) -> np.ndarray:
@@ -60,9 +87,9 @@ def row(path: Path) -> str:
     """One line of the table."""
     start = time.perf_counter()
     try:
-        model = load(path)
+        model = imported(path)
     except InputError as error:
-        return f"| {path.stem} | | | | refused: {str(error).removeprefix(f'{path}: ')} | |"
+        return f"| {path.stem} | | | | | refused: {str(error).removeprefix(f'{path}: ')} | |"
     seconds = time.perf_counter() - start
     # the output without what is left out at the end
     graph = read(path)
@@ -72,8 +99,13 @@ def row(path: Path) -> str:
     found = model.logits(image).ravel().astype(np.float64)
     error = np.abs(found - expected).max() / np.abs(expected).max()
     shapes = [shape for shape in model.config.shapes() if shape.has_weights]
-    macs = sum(shape.macs for shape in shapes)
-    cells = (len(model.config.layers), len(shapes), f"{macs:,}", f"{error:.1e}", f"{seconds:.0f}")
+    macs, beside = sum(shape.macs for shape in shapes), outside_of(model.config)
+    whole = macs + sum(layer.macs for layer in beside)
+    assert whole == counted(path), (path, whole, counted(path))
+    share = f"{sum(layer.share for layer in beside):.1%}" if beside else ""
+    cells = (
+        len(model.config.layers), len(shapes), f"{macs:,}", share, f"{error:.1e}", f"{seconds:.0f}",
+    )  # fmt: skip
     return f"| {path.stem} | {' | '.join(map(str, cells))} |"
 
 
@@ -83,8 +115,8 @@ def main() -> None:
     parser.add_argument("--torchvision", nargs="*", default=[], metavar="ARCHITECTURE")
     given = parser.parse_args()
     files = given.files or ([] if given.torchvision else sorted(LIGHT.glob("*.onnx")))
-    print("| file | layers | with weights | MACs | error | seconds |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print("| file | layers | with weights | MACs | in float | error | seconds |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for path in files:
         print(row(path), flush=True)
     for name in given.torchvision:

@@ -29,6 +29,7 @@ def prune(
     images: int | None = None,
     seed: int = 0,
     size: Sequence[int] | None = None,
+    outside: str | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     progress: Callable[[str], None] = lambda what: None,
@@ -50,7 +51,7 @@ def prune(
         magnitudes.
     dense
         More layers that stay whole, by name.
-    inputs, images, seed, size, mean, std, progress
+    inputs, images, seed, size, outside, mean, std, progress
         As of :func:`import_network`.
 
     Returns
@@ -73,6 +74,6 @@ def prune(
         nm = (whole("nm", nm[0], 1), whole("nm", nm[1], 1))
     share = None if keep is None else fractions("keep", [keep])[0]
     return import_network(
-        network, weights, inputs=inputs, images=images, seed=seed, size=size, mean=mean, std=std,
-        rule=Rule(nm, share), dense=dense, progress=progress,
+        network, weights, inputs=inputs, images=images, seed=seed, size=size, outside=outside,
+        mean=mean, std=std, rule=Rule(nm, share), dense=dense, progress=progress,
     )  # fmt: skip

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import Named
     from hwsim.config import ArchConfig, NetworkConfig
     from hwsim.inference.images import Images
     from hwsim.models.compress.layerwise import Rule
@@ -23,12 +24,9 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 __all__ = [
-    "Imported", "import_network", "read_arch", "read_checkpoint", "read_network", "resolved",
-    "workload",
+    "Imported", "import_network", "on_file", "read_arch", "read_checkpoint", "read_network",
+    "resolved", "workload",
 ]  # fmt: skip
-
-#: Suffixes of PyTorch's own files.
-_TORCH = {".bin", ".pt", ".pth"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,25 @@ class Imported:
 
     network: NetworkConfig
     checkpoint: Checkpoint
+
+    def write(self, folder: str | Path) -> tuple[Path, Path]:
+        """Write ``NAME.safetensors`` and ``NAME.yaml``, the network; return their paths.
+
+        Where the folder has weights of this name from elsewhere, these stay, and the new files have
+        eight digits of the sum behind their name.
+        """
+        from hwsim.checkpoints.checkpoint import Checkpoint
+        from hwsim.system.files import write_text_atomic
+
+        folder, name = Path(folder), self.network.name
+        known, sha256 = folder / f"{name}.safetensors", self.checkpoint.info["sha256"]
+        try:
+            is_other = is_file(known) and Checkpoint.read(known).info.get("sha256") != sha256
+        except InputError:
+            is_other = True
+        stem = folder / (f"{name}_{sha256[:8]}" if is_other else name)
+        config = write_text_atomic(stem.with_suffix(".yaml"), self.network.to_yaml())
+        return self.checkpoint.write(stem.with_suffix(".safetensors")), config
 
 
 @dataclass(frozen=True)
@@ -104,8 +121,8 @@ def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
     ----------
     network
         Name in ``configs/network``; path of a YAML file, of an ``.onnx`` file or of a SCALE-Sim
-        topology (``.csv``); a checkpoint, by name or path; or a network, which is returned as it
-        is.
+        topology (``.csv``); a checkpoint, by name or path, or the folder of an import; or a
+        network, which is returned as it is.
 
     Returns
     -------
@@ -125,8 +142,17 @@ def read_network(network: str | Path | NetworkConfig) -> NetworkConfig:
         from hwsim.models.importers import source
 
         return source.read(str(network), None).config
-    own = _checkpoint_of(network)
-    return NetworkConfig.read(network) if own is None else own.network
+    return _known(network).network
+
+
+def _known(network: str | Path | NetworkConfig) -> Named:
+    """Network on file, or one that is given as it is."""
+    from hwsim.checkpoints.find import Named, named_network
+    from hwsim.config import NetworkConfig
+
+    if isinstance(network, NetworkConfig):
+        return Named(network)
+    return named_network(named("network", network, (str, Path, NetworkConfig)))
 
 
 def read_checkpoint(
@@ -163,7 +189,7 @@ def read_checkpoint(
         missing.
     """
     from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.checkpoints.find import find_checkpoint
+    from hwsim.checkpoints.find import find_checkpoint, is_state_dict
 
     if isinstance(weights, Checkpoint):
         if network is not None:
@@ -172,7 +198,7 @@ def read_checkpoint(
     path = named("weights", weights, (str, Path, Checkpoint))
     if _is_onnx(path):
         return import_network(path, inputs=inputs, seed=seed, compare=False).checkpoint
-    if _is_state_dict(path):
+    if is_state_dict(path):
         if network is None:
             rule = "must be given: a state dict does not say its layers"
             raise InputError("arguments", "network", None, rule)
@@ -190,6 +216,7 @@ def import_network(
     seed: int = 0,
     size: Sequence[int] | None = None,
     until: str | None = None,
+    outside: str | None = None,
     ranges: str = "mse",
     percentile: float = 99.99,
     weight_scales: str = "channel",
@@ -222,6 +249,9 @@ def import_network(
     until
         Tensor of an ``.onnx`` file that is the output in place of the file's: what is computed of
         it is left out.
+    outside
+        ``"float"``: operations of an ``.onnx`` file that no layer computes run in floating point
+        beside the array, as ``float`` layers.
     ranges
         How the range of a tensor of activations follows from its values: ``"mse"``, the least
         squared error; ``"minmax"``, the largest magnitude; ``"percentile"``.
@@ -271,7 +301,7 @@ def import_network(
     given = (
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
     )
-    model = _float_model(network, file, given, until, verbose=verbose)
+    model = _float_model(network, file, given, until, outside=_is_beside(outside), verbose=verbose)
     settings = _settings(ranges, percentile, weight_scales, bias_correction)
     normalization = Normalization.given(mean, std, model.config)
     pixels: Images
@@ -308,6 +338,13 @@ def import_network(
     return Imported(model.config, checkpoint)
 
 
+def _is_beside(outside: str | None) -> bool:
+    """Whether operations that no layer computes run beside the array; the one word is ``float``."""
+    if outside not in (None, "float"):
+        raise InputError("arguments", "outside", outside, "must be float")
+    return outside is not None
+
+
 def _settings(
     ranges: str, percentile: float, weight_scales: str, bias_correction: bool
 ) -> Settings:
@@ -326,12 +363,13 @@ def _float_model(
     size: Sequence[int] | None,
     until: str | None,
     *,
+    outside: bool,
     verbose: bool,
 ) -> FloatModel:
     from hwsim.models.importers import source, state_dict, torchvision
 
     if isinstance(network, str | Path):
-        return source.read(str(network), weights, size, until, verbose=verbose)
+        return source.read(str(network), weights, size, until, outside=outside, verbose=verbose)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {network.name}"
         raise InputError("arguments", "weights", None, rule)
@@ -345,6 +383,7 @@ def workload(
     inputs: str | Path | NDArray[Any] | None,
     seed: int,
     progress: Callable[[str], None] = lambda what: None,
+    outside: str | None = None,
 ) -> Workload:
     """Resolve what :func:`simulate` is told: network, operands, and where they come from."""
     from hwsim.checkpoints.synthetic import label
@@ -352,7 +391,9 @@ def workload(
 
     images, seed = image_count(images), whole("seed", seed)
     pictures: Path | NDArray[Any] | None = image_source(inputs)
-    given = resolved(network, weights, inputs=pictures, seed=seed, progress=progress)
+    given = resolved(
+        network, weights, inputs=pictures, seed=seed, outside=outside, progress=progress
+    )
     net, checkpoint = given.network, given.checkpoint
     if checkpoint is None:
         if pictures is not None:
@@ -371,6 +412,7 @@ def resolved(
     *,
     inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
+    outside: str | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Resolved:
     """Resolve what a command is told: a network, and weights that it has or is given.
@@ -383,6 +425,8 @@ def resolved(
         As of :func:`read_checkpoint`; absent where the network has its own.
     inputs, seed
         Images that give the ranges of activations of pretrained weights.
+    outside
+        As of :func:`import_network`; absent where the network is no ``.onnx`` file.
     progress
         Called with what begins.
 
@@ -391,19 +435,20 @@ def resolved(
     InputError
         A file cannot be read, the weights do not fit the network, or it has its own.
     """
-    own: Resolved | None = None
-    if isinstance(network, str | Path):
-        if _is_onnx(network):
-            _have_own(network, weights)
-            found = import_network(
-                network, inputs=inputs, seed=seed, compare=False, progress=progress
-            )
-            return Resolved(found.network, found.checkpoint, str(network))
-        own = _checkpoint_of(network)
-    if own is not None:
+    if isinstance(network, str | Path) and _is_onnx(network):
+        _have_own(network, weights)
+        made = import_network(
+            network, inputs=inputs, seed=seed, outside=outside, compare=False, progress=progress
+        )
+        return Resolved(made.network, made.checkpoint, str(network))
+    if outside is not None:
+        rule = "must be absent: only an ONNX file has operations that may run outside"
+        raise InputError("arguments", "outside", outside, rule)
+    known = _known(network)
+    if known.checkpoint is not None:
         _have_own(str(network), weights)
-        return own
-    net = read_network(network)
+        return Resolved(known.network, known.checkpoint, Path(known.checkpoint.source).stem)
+    net = known.network
     if weights is None:
         return Resolved(net, None, "")
     progress(f"reading {_called(weights)}")
@@ -411,32 +456,33 @@ def resolved(
     return Resolved(net, checkpoint, _called(weights))
 
 
+def on_file(
+    networks: Sequence[str], progress: Callable[[str], None] = lambda what: None
+) -> list[str]:
+    """Names of networks that sweeps and studies read: an ``.onnx`` file becomes a checkpoint.
+
+    It is imported as by :func:`import_network`, into ``build/networks``: what ``hwsim import`` made
+    of the file with images of the user's stays as it is, and may be named in its place.
+
+    Raises
+    ------
+    InputError
+        A file cannot be imported.
+    """
+    found = []
+    for name in networks:
+        if _is_onnx(name):
+            made = import_network(name, compare=False, progress=progress)
+            path, _ = made.write(Path("build/networks") / made.network.name)
+            name = str(path)
+        found.append(name)
+    return found
+
+
 def _have_own(network: str | Path, weights: str | Path | Checkpoint | None) -> None:
     if weights is not None:
         rule = f"must be absent: the weights are those of {network}"
         raise InputError("arguments", "weights", _called(weights), rule)
-
-
-def _checkpoint_of(network: str | Path) -> Resolved | None:
-    """Checkpoint that is given in place of its network; ``None`` where a network is given.
-
-    A name of both is the network's.
-    """
-    from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.checkpoints.find import CHECKPOINTS, built, find_checkpoint, network_of
-    from hwsim.config.catalog import CONFIGS
-
-    path, name = Path(network), str(network)
-    if path.suffix.lower() == ".safetensors":
-        is_checkpoint = not _is_state_dict(path)
-    else:
-        files = (CHECKPOINTS / f"{name}.safetensors", built(name))
-        is_network = is_file(CONFIGS / "network" / f"{name}.yaml")
-        is_checkpoint = not is_network and any(is_file(file) for file in files)
-    if not is_checkpoint:
-        return None
-    checkpoint = Checkpoint.read(find_checkpoint(network))
-    return Resolved(network_of(checkpoint), checkpoint, path.stem)
 
 
 def _called(weights: str | Path | Checkpoint) -> str:
@@ -446,19 +492,3 @@ def _called(weights: str | Path | Checkpoint) -> str:
 
 def _is_onnx(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ".onnx"
-
-
-def _is_state_dict(path: str | Path) -> bool:
-    """Whether a file holds tensors by name, rather than a checkpoint of hwsim."""
-    path = Path(path)
-    if path.suffix.lower() in _TORCH:
-        return True
-    if path.suffix.lower() != ".safetensors" or not is_file(path):
-        return False
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "numpy") as file:
-            return (file.metadata() or {}).get("format") != "hwsim.checkpoint"
-    except (SafetensorError, OSError):
-        return False  # the reader of checkpoints says what is wrong with it

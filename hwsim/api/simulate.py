@@ -30,6 +30,7 @@ def simulate(
     inputs: str | Path | NDArray[Any] | None = None,
     seed: int = 0,
     technology: str | Path = "sg13g2",
+    outside: str | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> NetworkResult:
     """Count a network's cycles by cause on a design, layer by layer, cycle-exact.
@@ -55,6 +56,9 @@ def simulate(
         Seed of synthetic operands and random images.
     technology
         Process whose clock turns cycles into time: name or path.
+    outside
+        As of :func:`import_network`: ``"float"`` for an ``.onnx`` file with operations that no
+        layer computes. The result lists what does not run on the array.
     progress
         Called with what begins, and with each layer when it is simulated.
 
@@ -76,7 +80,7 @@ def simulate(
     design = read_arch(arch)
     mhz = Book(technology_of(technology)).known_mhz(design)
     images, seed = image_count(images), whole("seed", seed)
-    work = workload(network, weights, images, inputs, seed, progress)
+    work = workload(network, weights, images, inputs, seed, progress, outside)
     result = engine.simulate(
         design, work.network, work.layers, images=images, seed=seed,
         progress=lambda layer: progress(f"simulated {layer}"),

@@ -27,6 +27,7 @@ def storage(
     archs: str | Path | ArchConfig | Sequence[str | Path | ArchConfig] | None = None,
     *,
     seed: int = 0,
+    outside: str | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Storage:
     """Measure stored bits of a network's weights in every format that can hold them.
@@ -41,6 +42,8 @@ def storage(
         all that ship with 64 multipliers).
     seed
         Seed of synthetic weights.
+    outside
+        As of :func:`simulate`.
     progress
         Called with each layer before it is measured.
 
@@ -67,7 +70,7 @@ def storage(
         designs = [read_arch(arch) for arch in several("archs", archs, (str, Path, ArchConfig))]
     if not isinstance(weights, str | Path):
         return run(weights, designs, seed, progress)
-    given = resolved(weights, progress=progress)
+    given = resolved(weights, outside=outside, progress=progress)
     if given.checkpoint is None:
         return run(given.network, designs, seed, progress)
     return run(given.checkpoint, designs, seed, progress, given.network)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import whole
+from hwsim.api.read import on_file
 from hwsim.errors import InputError
 from hwsim.system.interrupts import keeping
 
@@ -62,7 +63,8 @@ def study(
         The study, or a file that it names, cannot be read or breaks a rule; or a tool is missing.
     """
     from hwsim.config.catalog import resolve
-    from hwsim.config.jobs.study import StudyConfig
+    from hwsim.config.jobs.study import CompareConfig, StudyConfig
+    from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
     from hwsim.studies.run import run
 
     if isinstance(config, StudyConfig):
@@ -73,6 +75,10 @@ def study(
     else:
         rule = "must be str, Path or StudyConfig"
         raise InputError("arguments", "config", config, rule)
+    kind = read.study
+    if isinstance(kind, CompareConfig | SyntheticStudyConfig):
+        (network,) = on_file([kind.network], progress)
+        read = read.model_copy(update={"study": kind.model_copy(update={"network": network})})
     folder = Path(out or Path("build/study") / read.name)
     command = f"hwsim study {read.name if isinstance(config, StudyConfig) else config}"
     shared = Path("build") if out is None else folder

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.api.arguments import several, whole
+from hwsim.api.read import on_file
 from hwsim.errors import InputError
 from hwsim.system.interrupts import keeping
 
@@ -89,6 +90,7 @@ def sweep(
     else:
         rule = "must be str, Path or SweepConfig"
         raise InputError("arguments", "config", config, rule)
+    plan = _on_file(plan, notify)
     folder = Path(out or Path("build/sweep") / plan.name)
     shared = Path("build") if out is None else folder
     if engine not in ("local", "dask"):
@@ -103,6 +105,17 @@ def sweep(
             plan, source, folder, points, jobs=whole("jobs", jobs), scheduler=scheduler,
             shard=_part(shard), merge=others, fresh=fresh, progress=progress, notify=notify,
         )  # fmt: skip
+
+
+def _on_file(plan: SweepConfig, notify: Callable[[str], None]) -> SweepConfig:
+    """A sweep whose networks are on file as it reads them, those of its runs, too."""
+    runs = {
+        name: run.model_copy(update={"network": on_file(run.network, notify)})
+        for name, run in plan.runs.items()
+        if run.network
+    }
+    networks = on_file(plan.network, notify)
+    return plan.model_copy(update={"network": networks, "runs": plan.runs | runs})
 
 
 def _part(shard: str) -> tuple[int, int]:

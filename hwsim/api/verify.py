@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwsim.verification.cases import Case
     from hwsim.verification.machine import MachineVerification
     from hwsim.verification.result import Verification
+    from hwsim.workload.outside import Outside
 
 __all__ = ["verify"]
 
@@ -35,6 +36,7 @@ def verify(
     simulator: str = "verilator",
     memory: str | Path | MemoryConfig | None = None,
     waves: bool = False,
+    outside: str | None = None,
     out: str | Path | None = None,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Verification | MachineVerification:
@@ -73,6 +75,8 @@ def verify(
         ``MemoryConfig`` (default: ``ideal``). Random cases draw theirs.
     waves
         Leave the waves of all signals (VCD) beside the build. Verilator only.
+    outside
+        As of :func:`simulate`; of an array alone.
     out
         Folder for the Verilog and the build, which is used again while nothing changes (default:
         ``build/verify/<design>``).
@@ -95,6 +99,7 @@ def verify(
     from hwsim.verification.cases import random_cases
     from hwsim.verification.result import Verification
     from hwsim.verification.run import verify as run
+    from hwsim.workload.outside import outside_of
 
     start = time.monotonic()
     design, layers = read_arch(arch), several("layers", layers, (str,))
@@ -114,8 +119,11 @@ def verify(
         rule = "must be absent: an array alone has no memory outside"
         raise InputError("arguments", "memory", str(memory), rule)
     cases, called = random_cases(design, count, seed), None
+    beside: list[Outside] = []
     if network is not None:
-        given = resolved(network, weights, seed=seed)
+        given = resolved(network, weights, seed=seed, outside=outside)
+        given.network.must_have_weights()
+        beside = outside_of(given.network)
         drawn, called = _layer_cases(design, given, layers, images, seed)
         cases += drawn
     elif layers or weights is not None:
@@ -127,7 +135,7 @@ def verify(
         comparisons = run(design, cases, folder, simulator, progress, waves=waves)
     return Verification(
         design, simulator, comparisons, folder / f"{design.name}.v",
-        round(time.monotonic() - start, 3), seed, called,
+        round(time.monotonic() - start, 3), seed, called, beside,
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ without weights scale what they sum, and in ``info`` how the file came about. A 
 scale that differs between output channels is a tensor instead, ``<layer>.multiplier`` int32,
 ``<layer>.shift`` int32 or ``<layer>.weight_scale`` float64, ``(M,)``. The function of an
 activation layer is ``<layer>.table`` int8, ``(256,)``: its results for -128 to 127, or ``(C, 256)``
-where channels differ. Nothing in the file is code; whatever does not fit is refused.
+where channels differ. The operations of a float layer are ``<layer>.graph`` uint8, a model of ONNX
+that is evaluated, with scales in ``graphs``. Nothing in the file is code; whatever does not fit is
+refused.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
+from hwsim.checkpoints import beside
+from hwsim.checkpoints.beside import GRAPH, FloatGraph
 from hwsim.config import NetworkConfig, NumberConfig
 from hwsim.config.numbers import WEIGHT_WIDTHS, WeightCode
 from hwsim.errors import InputError
@@ -35,7 +39,7 @@ __all__ = ["INPUT_SCALE", "Checkpoint", "LayerWeights", "Rescale"]
 
 _FORMAT, _VERSION = "hwsim.checkpoint", "1"
 _KEYS = {"format", "version", "network", "layers", "info"}
-_OPTIONAL = {"input_scale", "rescales"}
+_OPTIONAL = {"graphs", "input_scale", "rescales"}
 #: Real value of one step of the input where the file says nothing: a pixel of 1.0 is 127.
 INPUT_SCALE = 1 / 127
 #: Bytes. Headers of checkpoints take a few KB; a longer one belongs to another kind of file.
@@ -115,8 +119,8 @@ class Checkpoint:
     """Integer weights of a whole network.
 
     ``source`` is where they were read, for messages. Without ``rescales`` of the layers that sum,
-    multiply or join (:attr:`hwsim.config.LayerConfig.rescales`), and ``tables`` of the activation
-    layers, a network with such cannot be inferred.
+    multiply or join (:attr:`hwsim.config.LayerConfig.rescales`), ``tables`` of the activation
+    layers and ``graphs`` of the float layers, a network with such cannot be inferred.
     ``input_scale`` is the real value of one step of the input.
     """
 
@@ -127,6 +131,7 @@ class Checkpoint:
     rescales: dict[str, Rescale] = field(default_factory=dict)
     input_scale: float = INPUT_SCALE
     tables: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+    graphs: dict[str, FloatGraph] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | str, network: NetworkConfig | None = None) -> Self:
@@ -153,12 +158,13 @@ class Checkpoint:
         rescales = {name: _rescale(path, f"rescales.{name}", joins[name]) for name in joins}
         input_scale = _input_scale(path, metadata.get("input_scale", str(INPUT_SCALE)))
         tables = {
-            name.removesuffix(_TABLE): _table(path, name, tensor)
-            for name, tensor in tensors.items()
+            name.removesuffix(_TABLE): _table(path, name, tensors[name])
+            for name in header  # in the order of the file, which the reader does not keep
             if name.endswith(_TABLE)
         }
+        graphs = beside.read(path, _json(path, "graphs", metadata.get("graphs", "{}")), tensors)
         checkpoint = cls(
-            metadata["network"], layers, info, str(path), rescales, input_scale, tables
+            metadata["network"], layers, info, str(path), rescales, input_scale, tables, graphs
         )
         if network is not None:
             checkpoint.check(network)
@@ -188,6 +194,11 @@ class Checkpoint:
             if table.ndim == 2 and len(table) != channels[name]:
                 rule = f"must have {channels[name]} rows, one per channel, in {network.name}"
                 raise InputError(self.source, f"{name}{_TABLE}", table.shape, rule)
+        reads = {layer.name: len(layer.inputs) for layer in network.layers if layer.type == "float"}
+        for name, graph in self.graphs.items():
+            if reads.get(name) != len(graph.input_scales):
+                rule = f"must be a float layer of {network.name} with that many inputs"
+                raise InputError(self.source, f"graphs.{name}", len(graph.input_scales), rule)
         for name, rescale in self.rescales.items():
             key = f"rescales.{name}"
             if name not in inputs:
@@ -220,6 +231,9 @@ class Checkpoint:
         if self.rescales:
             joins = {name: asdict(rescale) for name, rescale in self.rescales.items()}
             metadata["rescales"] = json.dumps(joins)
+        if self.graphs:
+            scales_of = {name: graph.settings for name, graph in self.graphs.items()}
+            metadata["graphs"] = json.dumps(scales_of)
         if self.input_scale != INPUT_SCALE:
             metadata["input_scale"] = repr(self.input_scale)
         # wide words first, so that every tensor is aligned
@@ -227,6 +241,7 @@ class Checkpoint:
         tensors |= {f"{name}.bias": ("I32", layer.bias) for name, layer in self.layers.items()}
         tensors |= {f"{name}.weight": ("I8", layer.weight) for name, layer in self.layers.items()}
         tensors |= {f"{name}{_TABLE}": ("I8", table) for name, table in self.tables.items()}
+        tensors |= {f"{name}{GRAPH}": ("U8", graph.tensor) for name, graph in self.graphs.items()}
         return write_bytes_atomic(path, _serialize(tensors, metadata))
 
     @property
@@ -309,6 +324,7 @@ def _dtypes(path: Path, header: dict[str, Any], settings: dict[str, Any]) -> Non
         scales = {f"{name}.{part}": dtype for part, dtype in _PER_CHANNEL.items()}
         expected |= {tensor: dtype for tensor, dtype in scales.items() if tensor in header}
     expected |= {name: "I8" for name in header if name.endswith(_TABLE)}
+    expected |= {name: "U8" for name in header if name.endswith(GRAPH)}
     for name in (header.keys() - {"__metadata__"}) ^ expected.keys():
         rule = "must be given" if name in expected else "is the tensor of no layer"
         raise InputError(path, name, None, rule)

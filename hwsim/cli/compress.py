@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Mean, Seed, Std, Weights
+from hwsim.cli.options import Inputs, Json, Mean, Outside, Seed, Std, Weights
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -55,6 +55,7 @@ def compress(
     ] = None,
     mean: Mean = None,
     std: Std = None,
+    outside: Outside = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -87,8 +88,9 @@ def compress(
         from hwsim.cli.compress_network import compress_network
 
         compress_network(
-            config, nm, keep, dense or [], weights, inputs, images, mean, std, seed, out, json=json
-        )
+            config, nm, keep, dense or [], weights, inputs, images, mean, std, outside, seed, out,
+            json=json,
+        )  # fmt: skip
         return
     from hwsim import api
     from hwsim.cli.compress_watch import watching

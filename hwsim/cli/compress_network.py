@@ -21,6 +21,7 @@ def compress_network(
     images: int | None,
     mean: str | None,
     std: str | None,
+    outside: str | None,
     seed: int,
     out: Path | None,
     *,
@@ -38,7 +39,8 @@ def compress_network(
     with log().status("reading") as status:
         result = api.prune(
             networks[0], weights, nm=_pair(nm), keep=keep, dense=dense, inputs=inputs,
-            images=images, seed=seed, mean=numbers("--mean", mean), std=numbers("--std", std),
+            images=images, seed=seed, outside=outside,
+            mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
         )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Mean, Out, Seed, Std, Weights, numbers
+from hwsim.cli.options import Inputs, Json, Mean, Out, Outside, Seed, Std, Weights, numbers
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -59,6 +59,7 @@ def import_(
         str | None,
         typer.Option(help="Tensor of an .onnx file to end at: what is computed of it is left out."),
     ] = None,
+    outside: Outside = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Name every node that is not supported.")
     ] = False,
@@ -82,25 +83,25 @@ def import_(
     """
     from hwsim import api
     from hwsim.cli.output import console, emit_json, log
-    from hwsim.system.files import write_text_atomic
+    from hwsim.workload.outside import outside_of
 
     with log().status("reading") as status:
         result = api.import_network(
             network, weights, inputs=inputs, images=images, seed=seed,
-            size=None if size is None else _sizes(size), until=until, verbose=verbose,
+            size=None if size is None else _sizes(size), until=until, outside=outside,
+            verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
             bias_correction=bias_correction,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
         )  # fmt: skip
     net, checkpoint = result.network, result.checkpoint
-    stem = _stem(out or Path("build/import") / net.name, net.name, checkpoint.info["sha256"])
-    config = write_text_atomic(stem.with_suffix(".yaml"), net.to_yaml())
-    path = checkpoint.write(stem.with_suffix(".safetensors"))
+    path, config = result.write(out or Path("build/import") / net.name)
     warn(checkpoint)
     if json:
         files = {"file": str(path), "network_file": str(config)}
-        emit_json(files | {"network": net.name, "info": checkpoint.info})
+        beside = [layer.to_dict() for layer in outside_of(net)]
+        emit_json(files | {"network": net.name, "info": checkpoint.info, "outside": beside})
         return
     show(net, checkpoint)
     console().print(f"wrote {path} and {config.name}")
@@ -114,21 +115,6 @@ def _sizes(text: str) -> list[int]:
         rule = "must be sizes such as 3x224x224"
         raise InputError("command line", "--size", text, rule)
     return [int(size) for size in text.split("x")]
-
-
-def _stem(folder: Path, name: str, sha256: str) -> Path:
-    """Path to write to, without suffix: another import of the same name stays."""
-    from hwsim.checkpoints.checkpoint import Checkpoint
-    from hwsim.errors import InputError
-
-    known = folder / f"{name}.safetensors"
-    if not known.exists():
-        return folder / name
-    try:
-        is_same = Checkpoint.read(known).info.get("sha256") == sha256
-    except InputError:
-        is_same = False
-    return folder / (name if is_same else f"{name}_{sha256[:8]}")
 
 
 def warn(checkpoint: Checkpoint) -> None:
@@ -151,7 +137,8 @@ def warn(checkpoint: Checkpoint) -> None:
 
 def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     """Print the layers with weights, and how well the integers agree with the float network."""
-    from hwsim.cli.output import console, table
+    from hwsim.cli.output import console, show_outside, table
+    from hwsim.workload.outside import outside_of
 
     rows: list[list[Any]] = [
         [
@@ -168,6 +155,7 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     totals = [sum(row[column] for row in rows) for column in (4, 5)]
     columns = ["layer", "type", "M", "K", "weights", "MACs"]
     console().print(table(net.name, columns, [*rows, ["total", "", "", "", *totals]]))
+    show_outside(outside_of(net))
     info = checkpoint.info
     same, compared = info["same_top1"]
     console().print(

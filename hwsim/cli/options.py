@@ -9,7 +9,7 @@ import typer
 
 __all__ = [
     "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Mean", "Memory", "Network", "Out",
-    "Seed", "Std", "Store", "Tech", "Weights", "numbers",
+    "Outside", "Seed", "Std", "Store", "Tech", "Weights", "numbers",
 ]  # fmt: skip
 
 Arch = Annotated[
@@ -67,6 +67,13 @@ Memory = Annotated[
     typer.Option(
         help="Memory outside a machine: a name in configs/memory or a YAML file. The network runs "
         "from it."
+    ),
+]
+Outside = Annotated[
+    str | None,
+    typer.Option(
+        help="float: operations of an .onnx file that no layer computes (attention, LayerNorm, "
+        "LSTM) run in floating point beside the array, and are listed."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
     from rich.table import Table
 
-__all__ = ["console", "emit_json", "log", "progress_bar", "table"]
+    from hwsim.workload.outside import Outside
+
+__all__ = ["console", "emit_json", "log", "progress_bar", "show_outside", "table"]
 
 
 def console() -> Console:
@@ -42,6 +44,19 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         printed.add_row(*(cell(value) for value in row))
     return printed
+
+
+def show_outside(layers: Sequence[Outside]) -> None:
+    """Print the layers of a network that run outside the array; nothing where all run on it."""
+    if not layers:
+        return
+    rows: list[list[object]] = [
+        [layer.layer, layer.named, layer.macs, f"{layer.share:.2%}"] for layer in layers
+    ]
+    macs, share = sum(layer.macs for layer in layers), sum(layer.share for layer in layers)
+    columns = ["layer", "operations", "MACs per image", "of the network's"]
+    title = "outside the array, in floating point"
+    console().print(table(title, columns, [*rows, ["total", "", macs, f"{share:.2%}"]]))
 
 
 @contextmanager

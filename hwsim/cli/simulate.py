@@ -14,6 +14,7 @@ from hwsim.cli.options import (
     Memory,
     Network,
     Out,
+    Outside,
     Seed,
     Tech,
     Weights,
@@ -35,6 +36,7 @@ def simulate(
     seed: Seed = 0,
     tech: Tech = "sg13g2",
     memory: Memory = None,
+    outside: Outside = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -64,12 +66,15 @@ def simulate(
         rule = f"must be absent: the weights are those of {owner}"
         raise InputError("command line", "--checkpoint", checkpoint, rule)
     if memory is not None:
+        if outside is not None:
+            rule = "must be absent with --memory: no machine has a unit for what runs outside"
+            raise InputError("command line", "--outside", outside, rule)
         _from_memory(arch, network, checkpoint or weights, memory, images, inputs, seed, out, json)
         return
     with log().status("reading") as status:
         result = api.simulate(
             arch, network, checkpoint if checkpoint is not None else weights,
-            images=images, inputs=inputs, seed=seed, technology=tech,
+            images=images, inputs=inputs, seed=seed, technology=tech, outside=outside,
             progress=status.update,
         )  # fmt: skip
     folder = out or Path("build/simulate") / f"{result.arch.name}-{result.network}"
@@ -134,7 +139,7 @@ def _from_memory(
 
 
 def _show(result: NetworkResult) -> None:
-    from hwsim.cli.output import console, table
+    from hwsim.cli.output import console, show_outside, table
 
     group = next(iter(result.counts.causes), "")
     totals = {c: n for c, n in result.counts.causes.get(group, {}).items() if n}
@@ -148,6 +153,7 @@ def _show(result: NetworkResult) -> None:
     work = [result.macs, result.useful_macs, result.cycles, result.utilization]
     columns = ["layer", "MACs", "useful", "cycles", "utilization", *totals]
     console().print(table(result.title, columns, [*rows, ["total", *work, *totals.values()]]))
+    show_outside(result.outside)
     noted: dict[str, list[str]] = {}
     for each in result.layers:
         if each.note:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Json, Out, Seed
+from hwsim.cli.options import Json, Out, Outside, Seed
 
 if TYPE_CHECKING:
     from hwsim.cost.published_sizes import PublishedSizes
@@ -33,6 +33,7 @@ def storage(
         ),
     ] = None,
     seed: Seed = 0,
+    outside: Outside = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -50,10 +51,17 @@ def storage(
     if is_published(weights):
         _published(weights, out, json)
     else:
-        _measure(weights, arch, seed, out, json)
+        _measure(weights, arch, seed, outside, out, json)
 
 
-def _measure(weights: str, arch: list[str] | None, seed: int, out: Path | None, json: bool) -> None:
+def _measure(
+    weights: str,
+    arch: list[str] | None,
+    seed: int,
+    outside: str | None,
+    out: Path | None,
+    json: bool,
+) -> None:
     from hwsim import api
     from hwsim.cli.output import console, emit_json, log
     from hwsim.cost.storage_picture import bits_by_format
@@ -62,7 +70,7 @@ def _measure(weights: str, arch: list[str] | None, seed: int, out: Path | None, 
 
     with log().status("measuring") as status:
         result = api.storage(
-            weights, arch or None, seed=seed,
+            weights, arch or None, seed=seed, outside=outside,
             progress=lambda layer: status.update(f"measuring {layer}"),
         )  # fmt: skip
         folder = out or Path("build/storage") / result.name
@@ -78,7 +86,7 @@ def _measure(weights: str, arch: list[str] | None, seed: int, out: Path | None, 
 
 
 def _show(result: Storage) -> None:
-    from hwsim.cli.output import console, table
+    from hwsim.cli.output import console, show_outside, table
     from hwsim.cost.storage import KINDS
 
     plain = result.plain
@@ -93,6 +101,7 @@ def _show(result: Storage) -> None:
         ]
         for size in result.fitting
     ]
+    show_outside(result.outside)
     columns = ["format", "family", *KINDS, "total", "KB", "smaller"]
     title = (
         f"{result.title}: bits in total; KB of 1000 bytes; factor below plain, which stores zeros"

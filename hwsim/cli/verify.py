@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Arch, Checkpoint, Images, Json, Memory, Out, Seed
+from hwsim.cli.options import Arch, Checkpoint, Images, Json, Memory, Out, Outside, Seed
 
 if TYPE_CHECKING:
     from hwsim.verification.machine import MachineVerification
@@ -49,6 +49,7 @@ def verify(
             "machine.",
         ),
     ] = False,
+    outside: Outside = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -84,7 +85,8 @@ def verify(
         with progress_bar(*columns) as report:
             result = api.verify(
                 arch, network, checkpoint, random=random, layers=layer or [], images=images,
-                seed=seed, simulator=simulator, memory=memory, waves=waves, out=out,
+                seed=seed, simulator=simulator, memory=memory, waves=waves,
+                outside=outside, out=out,
                 progress=lambda stage, done, total: report(
                     words.get(stage, f"{stage} {total} cases"),
                     done,
@@ -115,7 +117,7 @@ def verify(
 
 def _show(result: Verification | MachineVerification) -> None:
     """Print all cases where they are few, else those that differ."""
-    from hwsim.cli.output import console, table
+    from hwsim.cli.output import console, show_outside, table
 
     rows = result.to_rows()
     shown = rows if len(rows) <= _SHOWN else [row for row in rows if not row["equal"]][:_SHOWN]
@@ -124,3 +126,4 @@ def _show(result: Verification | MachineVerification) -> None:
         titles = [column.replace("_", " ") for column in columns]
         body = [[row[column] for column in columns] for row in shown]
         console().print(table(result.title, titles, body))
+    show_outside(getattr(result, "outside", []))

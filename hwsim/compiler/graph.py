@@ -8,7 +8,7 @@ from hwsim.errors import InputError
 __all__ = ["Graph"]
 
 #: Types of layers that the vector unit of a machine does not compute.
-_NOT_RUN = ("activation", "lrn", "mul")
+_NOT_RUN = ("activation", "float", "lrn", "mul")
 
 
 class Graph:

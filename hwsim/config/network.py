@@ -54,7 +54,10 @@ _MOVES: dict[str, tuple[str, ...]] = {
 
 
 class LayerConfig(Config):
-    """One layer. ``conv`` and ``fc`` have weights; the others combine or shape activations."""
+    """One layer. ``conv`` and ``fc`` have weights; the others combine or shape activations.
+
+    A ``float`` layer stands for operations that run in floating point, beside the array.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
     type: Literal[
@@ -74,6 +77,7 @@ class LayerConfig(Config):
         "depth_to_space",
         "space_to_depth",
         "crop",
+        "float",
     ]
     #: Output channels (``conv``, ``fc``, ``slice``).
     M: Extent | None = None
@@ -108,6 +112,11 @@ class LayerConfig(Config):
     #: Shape of what the layer reads where that is an input of its own, for networks whose layers
     #: are independent (``conv``, ``fc``). Such networks run on synthetic operands.
     ifmap: TensorShape | None = None
+    #: Shape of what the layer gives, operations that it stands for, and their multiply-accumulates
+    #: for one image (``float``: what is computed in floating point, beside the array).
+    ofmap: TensorShape | None = None
+    operations: tuple[str, ...] = ()
+    macs: Annotated[int, Field(ge=0)] = 0
     #: Fraction of non-zeros, for synthetic weights and activations.
     weight_density: Density = 1.0
     act_density: Density = 1.0
@@ -117,7 +126,8 @@ class LayerConfig(Config):
     def _listed_inputs(cls, raw: object) -> object:
         if not isinstance(raw, dict):
             return raw
-        listed = {key for key in ("inputs", "alpha") if isinstance(raw.get(key), list)}
+        keys = ("inputs", "alpha", "operations")
+        listed = {key for key in keys if isinstance(raw.get(key), list)}
         return {**raw, **{key: tuple(raw[key]) for key in listed}}
 
     @model_validator(mode="after")
@@ -141,7 +151,7 @@ class LayerConfig(Config):
             raise ValueError("padding must be less than the window where it does not count")
         if self.first and self.type != "slice":
             raise ValueError(f"first must be absent for a {self.type} layer")
-        if self.type in ("fc", "lrn") or self.moves:
+        if self.type in ("fc", "lrn", "float") or self.moves:
             taken = _MOVES.get(self.type, ())
             defaults = {"G": 1, "stride": 1, "padding": 0, "dilation": 1}
             for key, value in defaults.items():
@@ -171,12 +181,20 @@ class LayerConfig(Config):
             )
         if self.ifmap is not None and (self.inputs or self.type not in ("conv", "fc")):
             raise ValueError("ifmap must be absent but for a conv or fc layer without inputs")
+        if self.type == "float":
+            if self.ofmap is None or not self.operations:
+                raise ValueError("ofmap and operations must be given for a float layer")
+            if self.relu:
+                raise ValueError("relu must be absent for a float layer")
+        elif self.ofmap is not None or self.operations or self.macs:
+            rule = f"ofmap, operations and macs must be absent for a {self.type} layer"
+            raise ValueError(rule)
         if self.joins and len(self.inputs) < 2:
             article = "an add" if self.type == "add" else f"a {self.type}"
             raise ValueError(f"inputs must name at least two layers for {article} layer")
         if self.type == "mul" and len(self.inputs) > 2:
             raise ValueError("inputs must name two layers for a mul layer")
-        if not self.joins and len(self.inputs) > 1:
+        if not (self.joins or self.type == "float") and len(self.inputs) > 1:
             raise ValueError(f"inputs must name at most one layer for a {self.type} layer")
         return self
 
@@ -347,6 +365,12 @@ class NetworkConfig(Config):
                 rule = "must be absent: independent layers run on synthetic operands alone"
                 raise InputError(source, f"layers.{layer.name}.ifmap", None, rule)
 
+    def must_have_weights(self) -> None:
+        """Refuse, with :class:`InputError`, a network of which nothing runs on an array."""
+        if not any(layer.type in ("conv", "fc") for layer in self.layers):
+            rule = "must have a layer with weights: nothing here runs on an array"
+            raise InputError(self.name, "layers", None, rule)
+
     def shapes(self) -> list[LayerShape]:
         """Resolve every layer's shape in order; raises ``ValueError`` where layers do not chain."""
         known: dict[str, TensorShape] = {"input": self.input}
@@ -394,6 +418,8 @@ def ofmap_of(layer: LayerConfig, sources: Sequence[TensorShape]) -> TensorShape:
         if isinstance(layer.alpha, tuple) and len(layer.alpha) != ifmap.channels:
             raise ValueError(f"alpha must be one number, or {ifmap.channels}: one per channel")
         return ifmap
+    if layer.ofmap is not None:
+        return layer.ofmap
     if layer.moves:
         return _moved(layer, ifmap)
     if layer.type == "concat":

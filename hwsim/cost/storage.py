@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.checkpoints.find import find_checkpoint, network_of
+from hwsim.checkpoints.find import named_network, network_of
 from hwsim.checkpoints.synthetic import is_synthetic, mark
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.catalog import CONFIGS
@@ -27,9 +27,9 @@ from hwsim.formats.base import Bits
 from hwsim.formats.dense import kept
 from hwsim.formats.generic import GENERIC, OWN_WIDTH
 from hwsim.report.result import Result
-from hwsim.system.reading import is_file
 from hwsim.workload import lowering
 from hwsim.workload.layer import Layer
+from hwsim.workload.outside import Outside, outside_of
 from hwsim.workload.random import random_weights
 
 __all__ = [
@@ -136,6 +136,8 @@ class Storage(Result):
     gathers: list[GatherSize]
     #: Whether the weights are random.
     is_synthetic: bool = False
+    #: Layers that run outside the array, in floating point; their constants are not counted.
+    outside: list[Outside] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -185,6 +187,7 @@ class Storage(Result):
             "formats": [size.to_dict() for size in self.formats],
             "families": self.families,
             "gathers": [asdict(size) for size in self.gathers],
+            "outside": [layer.to_dict() for layer in self.outside],
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -245,7 +248,9 @@ def run(
             if isinstance(d.array, DenseConfig) and d.array.dataflow == "ws"
         }
     )
-    for layer in _layers(weights, seed, network):
+    source, known = _resolved(weights, network)
+    known.must_have_weights()
+    for layer in _layers(source, known, seed):
         progress(layer.name)
         synthetic |= layer.is_synthetic
         own = layer.matrices(layer.numbers)
@@ -258,7 +263,7 @@ def run(
                 size.layers.append(LayerSize(layer.name, bits, searched))
             elif size.fits:
                 _measure_design(size, layer, size.design)
-    return Storage(_name(weights), layers, formats, gathers, synthetic)
+    return Storage(_name(weights), layers, formats, gathers, synthetic, outside_of(known))
 
 
 def smallest(weights: str | Checkpoint, network: str | None = None) -> tuple[str, Bits]:
@@ -268,7 +273,7 @@ def smallest(weights: str | Checkpoint, network: str | None = None) -> tuple[str
     ``network`` as in :func:`run`.
     """
     totals = dict.fromkeys(OWN_WIDTH, Bits())
-    for layer in _layers(weights, 0, network):
+    for layer in _layers(*_resolved(weights, network), seed=0):
         matrices = layer.matrices(layer.numbers)
         for name in list(totals):
             try:
@@ -342,32 +347,35 @@ def _name(weights: str | Checkpoint | NetworkConfig) -> str:
     return Path(weights if isinstance(weights, str) else weights.source).stem
 
 
-def _layers(
-    weights: str | Checkpoint | NetworkConfig, seed: int, network: str | NetworkConfig | None
-) -> Iterator[_Layer]:
+def _resolved(
+    weights: str | Checkpoint | NetworkConfig, network: str | NetworkConfig | None
+) -> tuple[Checkpoint | NetworkConfig, NetworkConfig]:
+    """Weights, or a network whose weights are synthetic; and the network."""
     if isinstance(weights, str):
-        is_network = weights.endswith((".yaml", ".yml")) or (
-            is_file(CONFIGS / "network" / f"{weights}.yaml")
-        )
-        weights = (
-            NetworkConfig.read(weights) if is_network else Checkpoint.read(find_checkpoint(weights))
-        )
+        named = named_network(weights)
+        weights = named.network if named.checkpoint is None else named.checkpoint
     if isinstance(weights, NetworkConfig):
-        for shape in weights.shapes():
-            if shape.has_weights:
-                draw = partial(random_weights, shape, seed=seed)
-                yield _Layer(shape, NumberConfig(), draw, is_synthetic=True)
-        return
-    checkpoint = weights
-    known = NetworkConfig.read(network) if isinstance(network, str) else network
-    known = network_of(checkpoint) if known is None else known
-    checkpoint.check(known)
-    for shape in known.shapes():
-        if shape.has_weights:
-            layer = checkpoint.layers[shape.layer.name]
-            lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))
-            own = partial(_same, lowered)
-            yield _Layer(shape, layer.numbers, own, is_synthetic=is_synthetic(checkpoint))
+        return weights, weights
+    known = named_network(network).network if isinstance(network, str) else network
+    known = network_of(weights) if known is None else known
+    weights.check(known)
+    return weights, known
+
+
+def _layers(
+    weights: Checkpoint | NetworkConfig, network: NetworkConfig, seed: int
+) -> Iterator[_Layer]:
+    for shape in network.shapes():
+        if not shape.has_weights:
+            continue
+        if isinstance(weights, NetworkConfig):
+            draw = partial(random_weights, shape, seed=seed)
+            yield _Layer(shape, NumberConfig(), draw, is_synthetic=True)
+            continue
+        layer = weights.layers[shape.layer.name]
+        lowered: Matrices = list(lowering.lower_weight(shape, layer.weight))
+        own = partial(_same, lowered)
+        yield _Layer(shape, layer.numbers, own, is_synthetic=is_synthetic(weights))
 
 
 def _same(matrices: Matrices, numbers: NumberConfig) -> Matrices:

@@ -18,6 +18,7 @@ from hwsim.formats import measure, nonzeros, project
 from hwsim.inference import golden
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
+from hwsim.workload.outside import outside_of
 from hwsim.workload.random import random_layer
 
 __all__ = ["arranged", "simulate", "simulate_layer", "synthetic_layers"]
@@ -46,8 +47,10 @@ def simulate(
     Raises
     ------
     InputError
-        A layer has no operands, holds another batch than ``images``, or does not fit the design.
+        No layer has weights; or one has no operands, holds another batch than ``images``, or does
+        not fit the design.
     """
+    network.must_have_weights()
     layers = []
     for shape in network.shapes():
         if not shape.has_weights:
@@ -62,7 +65,8 @@ def simulate(
             raise InputError(network.name, f"layers.{name}", None, "has no operands")
         layers.append(simulate_layer(arch, layer, note))
         progress(name)
-    return NetworkResult(arch, network.name, images, layers, images * network.border)
+    border, outside = images * network.border, outside_of(network)
+    return NetworkResult(arch, network.name, images, layers, border, outside=outside)
 
 
 def arranged(arch: ArchConfig, layer: Layer) -> tuple[Layer, str]:

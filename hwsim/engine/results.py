@@ -12,6 +12,7 @@ from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.formats.base import Bits
 from hwsim.report.result import Result
+from hwsim.workload.outside import Outside
 
 __all__ = ["LayerResult", "NetworkResult"]
 
@@ -130,6 +131,8 @@ class NetworkResult(Result):
     origin: dict[str, str] = field(default_factory=dict)
     #: Clock, where it is known.
     mhz: float | None = None
+    #: Layers that run outside the array, in floating point.
+    outside: list[Outside] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -196,6 +199,7 @@ class NetworkResult(Result):
             "events": self.counts.events,
             "bits": self.bits.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
+            "outside": [layer.to_dict() for layer in self.outside],
             **self.origin,
         }
 

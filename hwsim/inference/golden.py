@@ -6,7 +6,9 @@ the scale of its channel (:func:`hwsim.fixedpoint.requantize`), and ReLU and max
 that sum or join (``add``, ``concat``, average pools) scale each input to the scale of their output
 (:class:`hwsim.checkpoints.checkpoint.Rescale`), products (``mul``) the product of theirs; the
 function of an ``activation`` is a table of 256 activations, one for each that it may read.
-Max-pools and layers that only move activations give integers that they read. The logits are the
+Max-pools and layers that only move activations give integers that they read. A ``float`` layer is
+computed in floating point: its activations are real numbers in steps of its scale, which another
+such layer reads as they are, and any other rounded and saturated. The logits are the
 last layer's ``psum + bias``, or its activations where it has no weights.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, 
 from hwsim.config import LayerConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, requantize, wrap
+from hwsim.workload import float_graph
 from hwsim.workload.local_response import square_shift, square_sums
 from hwsim.workload.lowering import inside, lower_act, lower_weight, raise_ofmap, windows
 from hwsim.workload.rearrange import rearranged
@@ -47,6 +51,8 @@ __all__ = [
 NUMBERS = NumberConfig()
 
 Ints = NDArray[np.integer]
+#: Activations of a layer: integers, or real numbers in steps of a ``float`` layer's scale.
+Acts = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -124,29 +130,29 @@ def run(
     shapes = network.shapes()
     _check_images(network, images, numbers)
     act_width, psum_width = numbers.act_width, numbers.psum_width
-    acts: dict[str, Ints] = {"input": images.astype(_act_dtype(act_width), copy=False)}
+    acts: dict[str, Acts] = {"input": images.astype(_act_dtype(act_width), copy=False)}
     ifmaps: dict[str, Ints] = {}
     psums: dict[str, list[Ints]] = {}
-    previous, last = "input", acts["input"]
+    previous, last = "input", images
     for shape in shapes:
         layer = shape.layer
         sources = [acts[name] for name in layer.inputs or (previous,)]
         if shape.has_weights:
             weights = checkpoint.layers[layer.name]
-            ifmaps[layer.name] = sources[0]
-            psums[layer.name] = _psums(shape, weights, sources[0], psum_width)
+            ifmaps[layer.name] = act = _integers(sources[0], act_width)
+            psums[layer.name] = _psums(shape, weights, act, psum_width)
             psum = raise_ofmap(shape, psums[layer.name], len(images))
             last = add_bias(psum, weights.bias, psum_width)
             acts[layer.name] = requantized(layer, weights, last, act_width)
         else:
             acts[layer.name] = _pooled_or_joined(shape, checkpoint, sources, act_width)
-            last = acts[layer.name].astype(_psum_dtype(psum_width))
+            last = _integers(acts[layer.name], act_width).astype(_psum_dtype(psum_width))
         previous = layer.name
     return Trace(ifmaps, psums, last.reshape(len(images), shapes[-1].ofmap.size))
 
 
 def layer_sums(
-    shape: LayerShape, weights: LayerWeights, ifmap: Ints, numbers: NumberConfig = NUMBERS
+    shape: LayerShape, weights: LayerWeights, ifmap: Acts, numbers: NumberConfig = NUMBERS
 ) -> Ints:
     """Sums of one ``conv`` or ``fc`` layer, with its bias.
 
@@ -163,16 +169,17 @@ def layer_sums(
     -------
     (images, M, P, Q) int32, or int64 where ``psum_width`` is above 32
     """
-    matrices = _psums(shape, weights, ifmap, numbers.psum_width)
+    act = _integers(ifmap, numbers.act_width)
+    matrices = _psums(shape, weights, act, numbers.psum_width)
     return add_bias(raise_ofmap(shape, matrices, len(ifmap)), weights.bias, numbers.psum_width)
 
 
 def layer_act(
     shape: LayerShape,
     checkpoint: Checkpoint,
-    sources: Sequence[Ints],
+    sources: Sequence[Acts],
     numbers: NumberConfig = NUMBERS,
-) -> Ints:
+) -> Acts:
     """Activations of one layer.
 
     Parameters
@@ -186,12 +193,12 @@ def layer_act(
 
     Returns
     -------
-    (images, M, P, Q) int8, or int16 where ``act_width`` is above 8
+    (images, M, P, Q) int8, or int16 where ``act_width`` is above 8; float32 of a ``float`` layer
 
     Raises
     ------
     InputError
-        The checkpoint lacks the layer's scales or table.
+        The checkpoint lacks the layer's scales, table or graph.
     """
     layer = shape.layer
     if not shape.has_weights:
@@ -436,10 +443,41 @@ def _check_images(network: NetworkConfig, images: Ints, numbers: NumberConfig) -
     check_range("images", "act", images, numbers.act_width)
 
 
+def _integers(act: Acts, act_width: int) -> Ints:
+    """Activations as the array reads them: those of a ``float`` layer rounded and saturated."""
+    if act.dtype.kind != "f":
+        return act
+    half = 1 << (act_width - 1)
+    rounded: Ints = np.clip(np.rint(act), -half, half - 1).astype(_act_dtype(act_width))
+    return rounded
+
+
+def _in_float(shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[Acts]) -> Acts:
+    """Activations of a ``float`` layer, in steps of its scale."""
+    name = shape.layer.name
+    if name not in checkpoint.graphs:
+        rule = "must be given: the operations of a float layer"
+        raise InputError(checkpoint.source, f"{name}.graph", None, rule)
+    own = checkpoint.graphs[name]
+    real = [
+        act.astype(np.float32) * np.float32(scale)
+        for act, scale in zip(sources, own.input_scales, strict=True)
+    ]
+    found = float_graph.run(own.graph, real)
+    expected = (len(real[0]), shape.ofmap.channels, shape.ofmap.height, shape.ofmap.width)
+    if found.shape != expected:
+        rule = f"must give the shape {expected} of its layer"
+        raise InputError(checkpoint.source, f"{name}.graph", found.shape, rule)
+    return found / np.float32(own.scale)
+
+
 def _pooled_or_joined(
-    shape: LayerShape, checkpoint: Checkpoint, sources: Sequence[Ints], act_width: int
-) -> Ints:
+    shape: LayerShape, checkpoint: Checkpoint, given: Sequence[Acts], act_width: int
+) -> Acts:
     layer = shape.layer
+    if layer.type == "float":
+        return _in_float(shape, checkpoint, given)
+    sources = [_integers(act, act_width) for act in given]
     if layer.keeps_scale:
         is_pool = layer.type == "maxpool"
         kept = max_pool(shape, sources[0]) if is_pool else rearranged(layer, sources[0])

@@ -319,7 +319,7 @@ def load(
         A file is missing or bad, the designs differ in multipliers, two of them have one name, or
         a layer to verify is unknown.
     """
-    network = NetworkConfig.read(config.network)
+    network = shipped.named_network(config.network).network
     archs = {pair.arch: ArchConfig.read(pair.arch) for pair in config.pairs}
     _check_names(source, archs)
     multipliers = {name: arch.array.multipliers for name, arch in archs.items()}

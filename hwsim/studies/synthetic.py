@@ -10,6 +10,7 @@ from typing import Any
 
 from hwsim.checkpoints import synthetic
 from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import named_network
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig, SyntheticVariantConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
@@ -161,7 +162,7 @@ def run(
         A file is missing or bad, the designs differ in multipliers, a recipe is none of synthetic
         weights of this network, or its weights do not fit the design.
     """
-    network = NetworkConfig.read(config.network)
+    network = named_network(config.network).network
     archs = {v.arch: ArchConfig.read(v.arch) for v in config.variants}
     multipliers = {name: arch.array.multipliers for name, arch in archs.items()}
     if len(set(multipliers.values())) > 1:

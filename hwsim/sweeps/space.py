@@ -7,10 +7,11 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from hwsim.checkpoints.find import find_checkpoint
-from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
+from hwsim.checkpoints.find import find_checkpoint, named_network
+from hwsim.config import ArchConfig, MemoryConfig
 from hwsim.config.base import parse
 from hwsim.config.jobs.sweep import SpaceConfig, SweepConfig, fields_of
 from hwsim.errors import InputError
@@ -116,15 +117,22 @@ class _Part:
     def __init__(self, sweep: SweepConfig, name: str, space: SpaceConfig, source: str) -> None:
         self._sweep, self._name, self._space = sweep, name, space
         where = f"runs.{name}." if name else ""
+        bases = {each: named_network(each) for each in space.network}
         self._networks = {
-            each: NetworkConfig.read(each).model_dump(mode="json") for each in space.network
+            each: named.network.model_dump(mode="json") for each, named in bases.items()
+        }
+        #: Weights of networks that have their own, where the space names none.
+        self._own = {
+            each: Path(named.checkpoint.source)
+            for each, named in bases.items()
+            if named.checkpoint is not None
         }
         archs = {each: ArchConfig.read(each) for each in space.arch}
         trees = {each: arch.model_dump(mode="json") for each, arch in archs.items()}
         for key in space.grid:
             for field in fields_of(key):
-                bases = trees if field.startswith("arch.") else self._networks
-                for base, tree in bases.items():
+                roots = trees if field.startswith("arch.") else self._networks
+                for base, tree in roots.items():
                     if not has(tree, field):
                         rule = f"{base} has no field {field}"
                         raise InputError(source, f"{where}grid.{key}", None, rule)
@@ -190,11 +198,12 @@ class _Part:
             for field, value in (design.shape | values).items():
                 put(trees[field.partition(".")[0]], field, value)
             text = json.dumps(trees["network"])
+            path = self._own.get(network) if weights is None else find_checkpoint(weights)
             return Point.of(
                 parse(ArchConfig, trees["arch"], f"arch {design.name}"),
                 network_of(text),
                 fields,
-                checkpoint=None if weights is None else read(find_checkpoint(weights), text),
+                checkpoint=None if path is None else read(path, text),
                 memory=memory,
                 technology=sweep.technology,
                 images=images,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hwsim.config import ArchConfig
 from hwsim.report.result import Result
 from hwsim.verification.compare import Comparison
+from hwsim.workload.outside import Outside
 
 __all__ = ["Verification"]
 
@@ -29,6 +30,8 @@ class Verification(Result):
     seed: int = 0
     #: Weights of the layers among the cases, in words; ``None`` without layers.
     weights: str | None = None
+    #: Layers of the network that run outside the array, in floating point.
+    outside: list[Outside] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -81,6 +84,7 @@ class Verification(Result):
             "seconds": self.seconds,
             "verilog": str(self.verilog),
             "cases": [comparison.to_dict() for comparison in self.comparisons],
+            "outside": [layer.to_dict() for layer in self.outside],
         }
 
     def to_rows(self) -> list[dict[str, Any]]:

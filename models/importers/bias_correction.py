@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,14 @@ from hwsim.models.importers.float_model import FloatModel
 __all__ = ["corrected"]
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.integer]
+#: Integers, or what a float layer gives.
+Acts = NDArray[Any]
 
 
 def corrected(
     model: FloatModel,
     checkpoint: Checkpoint,
-    images: Sequence[tuple[Floats, Ints]],
+    images: Sequence[tuple[Floats, Acts]],
     scales: Mapping[str, float],
     progress: Callable[[str], None] = lambda what: None,
 ) -> Checkpoint:
@@ -85,7 +87,7 @@ def corrected(
 
 
 def _bias(
-    own: LayerWeights, sums: Sequence[Floats], totals: Sequence[Ints], scale: float
+    own: LayerWeights, sums: Sequence[Floats], totals: Sequence[Acts], scale: float
 ) -> NDArray[np.int32]:
     """Bias that makes up for the mean error of a layer's sums."""
     unit = scale * own.weight_scales

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.checkpoints.beside import FloatGraph
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint, LayerWeights, Rescale
 from hwsim.config import LayerConfig, LayerShape
 from hwsim.errors import InputError
@@ -131,6 +132,7 @@ def quantize(
     layers: dict[str, LayerWeights] = {}
     rescales: dict[str, Rescale] = {}
     tables: dict[str, NDArray[np.int8]] = {}
+    graphs: dict[str, FloatGraph] = {}
     previous = "input"
     for shape in shapes:
         layer = shape.layer
@@ -144,6 +146,9 @@ def quantize(
                 )
             elif layer.type == "activation":
                 tables[layer.name] = _table(layer, sources[0], scales[layer.name])
+            elif layer.type == "float":
+                own = model.graphs[layer.name]
+                graphs[layer.name] = FloatGraph(own, tuple(sources), scales[layer.name])
             elif layer.type == "mul":
                 rescales[layer.name] = _rescale([sources[0] * sources[1] / scales[layer.name]])
             elif layer.type == "lrn":
@@ -166,7 +171,7 @@ def quantize(
         info[CLEARED] = cleared
     checkpoint = Checkpoint(
         model.config.name, layers, info, source=model.source,
-        rescales=rescales, input_scale=scales["input"], tables=tables,
+        rescales=rescales, input_scale=scales["input"], tables=tables, graphs=graphs,
     )  # fmt: skip
     if not settings.correct_bias or model.grids:
         return checkpoint

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hwsim.config import LayerShape, NetworkConfig
 from hwsim.errors import InputError
 from hwsim.models.importers.grid import Grid
+from hwsim.workload import float_graph
 from hwsim.workload.activation import activate
 from hwsim.workload.local_response import factors, square_sums
 from hwsim.workload.lowering import (
@@ -94,6 +95,8 @@ class FloatModel:
     files: tuple[str, ...] = ()
     #: Values that a quantized file allows the activations of ``input`` and of layers.
     grids: Mapping[str, Grid] = field(default_factory=dict)
+    #: What the ``float`` layers compute, as of :func:`hwsim.workload.float_graph.run`.
+    graphs: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.config.must_chain(self.source)
@@ -180,6 +183,8 @@ class FloatModel:
             result = np.concatenate(sources, axis=1)
         elif layer.moves:
             result = rearranged(layer, act)
+        elif layer.type == "float":
+            result = float_graph.run(self.graphs[layer.name], sources)
         elif layer.type == "mul":
             result = sources[0] * sources[1]
         elif layer.type == "lrn":

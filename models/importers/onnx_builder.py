@@ -60,7 +60,7 @@ class Draft:
 
         A layer that keeps its input's scale has integers that cannot saturate at another value.
         """
-        if self.settings.get("relu"):
+        if self.settings.get("relu") or self.settings["type"] == "float":
             return False
         return largest is None or not self.keeps_scale
 
@@ -107,16 +107,16 @@ class Builder:
         """
         graph = self.graph
         for node in graph.nodes:
+            if set(filter(None, node.outputs)) <= graph.constants.keys():
+                continue
             if node.op == "Shape" and node.inputs[0] in self._values:
                 graph.constants[node.outputs[0]] = self._dimensions(node)
             elif graph.is_constant(node):
-                if not set(filter(None, node.outputs)) <= graph.constants.keys():
-                    graph.fold(node)
+                graph.fold(node)
             else:
-                found = self._handlers[node.op](self, node)
-                values = found if isinstance(found, list) else [found]
-                for tensor, value in zip(node.outputs, values, strict=False):
-                    self._add(tensor, value)
+                self.convert(node)
+        if graph.output not in self._values:
+            self.without_layer(graph.output)
         if graph.output not in self._values:
             raise InputError(graph.source, "graph", None, "must compute its output from its input")
         last = self._plain(graph.output)
@@ -146,7 +146,21 @@ class Builder:
         }
         floats = {name: draft.floats for name, draft in self.drafts.items() if draft.floats}
         config = parse(NetworkConfig, raw, graph.source)
-        return FloatModel(config, floats, str(graph.source), graph.files, grids)
+        return FloatModel(config, floats, str(graph.source), graph.files, grids, self.graphs())
+
+    def convert(self, node: Node) -> None:
+        """Convert a node that reads activations."""
+        found = self._handlers[node.op](self, node)
+        values = found if isinstance(found, list) else [found]
+        for tensor, value in zip(node.outputs, values, strict=False):
+            self._add(tensor, value)
+
+    def without_layer(self, output: str) -> None:
+        """Called where the graph's output is that of no layer."""
+
+    def graphs(self) -> dict[str, bytes]:
+        """What float layers compute, by name: none here."""
+        return {}
 
     @property
     def tensors(self) -> dict[str, tuple[str, Value]]:

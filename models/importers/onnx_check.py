@@ -14,10 +14,10 @@ from onnx import helper, numpy_helper
 from hwsim.errors import InputError
 from hwsim.models.importers.float_model import FloatModel
 from hwsim.models.importers.onnx_graph import Graph
-from hwsim.models.importers.onnx_reference import evaluator
 from hwsim.models.importers.onnx_value import Value
+from hwsim.workload.onnx_reference import evaluator
 
-__all__ = ["check"]
+__all__ = ["check", "drawn", "evaluated"]
 
 #: Largest difference, as a fraction of a tensor's largest value, by the bytes of its type: other
 #: orders of summing differ by 1e-6 in single precision, forgotten operations by much more.
@@ -26,7 +26,12 @@ _TOLERANCE = {2: 3e-2, 4: 1e-4, 8: 1e-4}
 _ROUNDED = 3e-2
 
 
-def check(model: FloatModel, graph: Graph, tensors: Mapping[str, tuple[str, Value]]) -> None:
+def check(
+    model: FloatModel,
+    graph: Graph,
+    tensors: Mapping[str, tuple[str, Value]],
+    known: Mapping[str, NDArray[Any]] | None = None,
+) -> None:
     """Compare a network with its file on one random input.
 
     Parameters
@@ -37,6 +42,8 @@ def check(model: FloatModel, graph: Graph, tensors: Mapping[str, tuple[str, Valu
         What it was made of.
     tensors
         By layer, a tensor of the graph that is its activations, and how it views them.
+    known
+        What the evaluator gives of the same input, where it has run.
 
     Raises
     ------
@@ -44,8 +51,8 @@ def check(model: FloatModel, graph: Graph, tensors: Mapping[str, tuple[str, Valu
         A tensor differs, the first in the order of the layers; or the evaluator cannot run the
         file.
     """
-    feed, images = _drawn(graph)
-    expected = _evaluated(graph, feed, [tensor for tensor, _ in tensors.values()])
+    feed, images = drawn(graph)
+    expected = known or evaluated(graph, feed, [tensor for tensor, _ in tensors.values()])
     with np.errstate(all="ignore"):
         _compare(model, graph.source, tensors, expected, images)
 
@@ -81,25 +88,25 @@ def _compare(
             raise InputError(source, where, None, rule)
 
 
-def _drawn(graph: Graph) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+def drawn(graph: Graph) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
     """Random inputs: as the file takes them, and as images ``(n, C, H, W)``."""
     rng, size, batch = np.random.default_rng(0), graph.input_shape, graph.batch
     images = np.zeros((batch, size.size), np.float32)
     feed = {}
     for source in graph.inputs:
-        dtype, values = helper.tensor_dtype_to_np_dtype(source.type), (batch, source.order.size)
+        dtype, sizes = helper.tensor_dtype_to_np_dtype(source.type), (batch, source.order.size)
         if dtype == np.uint8:
-            drawn = rng.integers(0, 256, values).astype(dtype)
-            real = drawn.astype(np.float32) / np.float32(255)
+            values = rng.integers(0, 256, sizes).astype(dtype)
+            real = values.astype(np.float32) / np.float32(255)
         else:
-            drawn = rng.standard_normal(values).astype(dtype)
-            real = drawn.astype(np.float32)
+            values = rng.standard_normal(sizes).astype(dtype)
+            real = values.astype(np.float32)
         images[:, source.order.reshape(-1)] = real
-        feed[source.name] = drawn.reshape(batch, *source.dims)
+        feed[source.name] = values.reshape(source.axes(batch))
     return feed, images.reshape(batch, size.channels, size.height, size.width)
 
 
-def _evaluated(
+def evaluated(
     graph: Graph, feed: Mapping[str, NDArray[Any]], tensors: list[str]
 ) -> dict[str, NDArray[np.floating]]:
     """Tensors that ONNX's evaluator computes, by name."""

@@ -25,12 +25,12 @@ from hwsim.errors import InputError
 from hwsim.models.importers.onnx_inputs import Source, read_inputs
 from hwsim.models.importers.onnx_node import Node
 
-__all__ = ["HEADS", "VIEWS", "Graph", "needed", "read", "unsupported"]
+__all__ = ["HEADS", "NOT_FOLDED", "VIEWS", "Graph", "needed", "read", "unsupported"]
 
 Array = NDArray[Any]
 
 #: Operations that are not computed from constants: random ones, and those with graphs inside.
-_NOT_FOLDED = frozenset(
+NOT_FOLDED = frozenset(
     {
         "Bernoulli", "If", "Loop", "Multinomial", "RandomNormal", "RandomNormalLike",
         "RandomUniform", "RandomUniformLike", "Scan",
@@ -46,6 +46,8 @@ VIEWS = frozenset(
 )  # fmt: skip
 #: Oldest versions that the evaluator has, of operations that mean the same in older ones.
 _SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+#: What a user may do about operations of ONNX that no layer computes.
+_BESIDE = " (--outside float runs them beside the array)"
 #: Longest message, nodes of an operation that it names, and the longest name there.
 _LONGEST, _NAMED, _NAME = 600, 3, 60
 
@@ -78,7 +80,7 @@ class Graph:
 
     def is_constant(self, node: Node) -> bool:
         """Whether a node can be computed from constants."""
-        return node.op not in _NOT_FOLDED and all(
+        return node.op not in NOT_FOLDED and all(
             name in self.constants for name in node.inputs if name
         )
 
@@ -159,7 +161,13 @@ class Graph:
         return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
 
 
-def read(path: Path | str, size: Sequence[int] | None = None, until: str | None = None) -> Graph:
+def read(
+    path: Path | str,
+    size: Sequence[int] | None = None,
+    until: str | None = None,
+    *,
+    outside: bool = False,
+) -> Graph:
     """Read and check a file.
 
     Parameters
@@ -170,6 +178,8 @@ def read(path: Path | str, size: Sequence[int] | None = None, until: str | None 
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
     until
         Tensor that is the output in place of the file's: what is computed of it is left out.
+    outside
+        As of :func:`hwsim.models.importers.onnx_inputs.read_inputs`.
 
     Raises
     ------
@@ -193,7 +203,7 @@ def read(path: Path | str, size: Sequence[int] | None = None, until: str | None 
     read = {name for node in nodes for name in node.inputs} | {output}
     inputs = [value for value in graph.input if value.name in read - constants.keys()]
     readers = {value.name: [n for n in nodes if value.name in n.inputs] for value in inputs}
-    batch, shape, sources = read_inputs(path, inputs, readers, size)
+    batch, shape, sources = read_inputs(path, inputs, readers, size, outside=outside)
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
     remark = f"opset {opset}, by {producer}" if producer else f"opset {opset}"
@@ -316,7 +326,7 @@ def unsupported(graph: Graph, handled: Collection[str], *, verbose: bool = False
     names_by_op: dict[str, list[str]] = {}
     for node in graph.nodes:
         inputs = set(filter(None, node.inputs))
-        if node.op == "Shape" or (node.op not in _NOT_FOLDED and constant >= inputs):
+        if node.op == "Shape" or (node.op not in NOT_FOLDED and constant >= inputs):
             constant.update(node.outputs)
         elif node.op not in handled:
             names_by_op.setdefault(node.op, []).append(node.name)
@@ -330,13 +340,14 @@ def unsupported(graph: Graph, handled: Collection[str], *, verbose: bool = False
         for op, names in by_count
     ]
     line, more = f"unsupported nodes: {'; '.join(kinds)}", ""
-    room = _LONGEST - len(f"{graph.source}: ")
+    room = _LONGEST - len(f"{graph.source}: ") - len(_BESIDE)
     shown = len(kinds)
     while not verbose and len(line) + len(more) > room and shown > 1:
         shown -= 1
         line = f"unsupported nodes: {'; '.join(kinds[:shown])}"
         more = f"; {len(kinds) - shown} more operations (--verbose lists all)"
-    raise InputError(graph.source, "", None, line + more)
+    known = not any("." in op or op in NOT_FOLDED for op, _ in by_count)
+    raise InputError(graph.source, "", None, line + more + (_BESIDE if known else ""))
 
 
 def _listed(op: str, names: Sequence[str], count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,11 @@ from hwsim.models.importers.onnx_node import Node
 __all__ = ["Source", "read_inputs"]
 
 #: Axes that an input may have, its batch among them.
-_RANKS = (2, 3, 4)
+_RANKS = (2, 3, 4, 5)
+#: Operations that read lines, with their channels first.
+_CHANNELS_FIRST = frozenset(
+    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "MaxPool"}
+)
 #: Types that an input may have, by ONNX's numbers: real numbers, or bytes that are pixels.
 _TYPES = {1: "float", 2: "uint8", 10: "float16", 11: "double"}
 
@@ -27,13 +32,19 @@ class Source:
     """An input of the file.
 
     ``type`` is ONNX's number of its type, ``dims`` its shape behind the batch axis, ``order`` the
-    index of each of its values in the image ``(C, H, W)``, of shape ``dims``.
+    index of each of its values in the image ``(C, H, W)``, of shape ``dims``. ``is_whole``: it has
+    no batch axis, and ``dims`` are all axes.
     """
 
     name: str
     type: int
     dims: tuple[int, ...]
     order: NDArray[np.int64]
+    is_whole: bool = False
+
+    def axes(self, batch: int) -> tuple[int, ...]:
+        """Shape in the file, of a batch."""
+        return self.dims if self.is_whole else (batch, *self.dims)
 
 
 def read_inputs(
@@ -41,6 +52,8 @@ def read_inputs(
     inputs: Sequence[onnx.ValueInfoProto],
     readers: Mapping[str, Sequence[Node]],
     size: Sequence[int] | None,
+    *,
+    outside: bool = False,
 ) -> tuple[int, TensorShape, tuple[Source, ...]]:
     """Read the inputs: the channels of several lie one behind the other in the image.
 
@@ -54,6 +67,9 @@ def read_inputs(
         Nodes that read each.
     size
         Axes of each behind the batch, where the file leaves some open.
+    outside
+        Operations may run beside the array: the batch is 1, and a first axis of another fixed size
+        is no batch; there may be any number of axes.
 
     Returns
     -------
@@ -70,13 +86,17 @@ def read_inputs(
         raise InputError(path, "graph", None, "must compute its output from its input")
     batches, shapes, sources, first = set(), [], [], 0
     for value in inputs:
-        batch, dims = _dims(path, value, size)
-        shape, order = _image(path, value, dims, readers[value.name])
+        batch, dims = _dims(path, value, size, outside=outside)
+        is_whole = outside and batch > 1
+        if is_whole:
+            batch, dims = 1, (batch, *dims)
+        may_be_rows = outside and (is_whole or len(dims) == 2)
+        shape, order = _image(path, value, dims, readers[value.name], may_be_rows=may_be_rows)
         kind = value.type.tensor_type.elem_type
         if kind not in _TYPES:
             rule = f"must be one of {', '.join(_TYPES.values())}"
             raise InputError(path, f"input {value.name}.type", kind, rule)
-        sources.append(Source(value.name, kind, dims, order + first))
+        sources.append(Source(value.name, kind, dims, order + first, is_whole))
         batches.add(batch)
         shapes.append(shape)
         first += shape.size
@@ -89,7 +109,7 @@ def read_inputs(
 
 
 def _dims(
-    path: Path, value: onnx.ValueInfoProto, size: Sequence[int] | None
+    path: Path, value: onnx.ValueInfoProto, size: Sequence[int] | None, *, outside: bool
 ) -> tuple[int, tuple[int, ...]]:
     """Return batch, which is 1 where it is not fixed, and the other axes of the input."""
     stored = [
@@ -105,10 +125,8 @@ def _dims(
             given = "x".join(map(str, size))
             raise InputError(path, key, stored, f"must fit --size {given}, behind the batch")
         dims = [stored[0] if stored else None, *size]
-    if len(dims) not in _RANKS:
-        rule = "must be (N, C, H, W), (N, C, W) or (N, values)"
-        if len(dims) > max(_RANKS):
-            rule += ": no layer here has three spatial dimensions"
+    if len(dims) not in _RANKS and not (outside and len(dims) > max(_RANKS)):
+        rule = "must be (N, C, H, W), (N, C, D, H, W), (N, C, W) or (N, values)"
         raise InputError(path, key, dims, rule)
     if not all(dims[1:]):
         rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
@@ -117,20 +135,30 @@ def _dims(
 
 
 def _image(
-    path: Path, value: onnx.ValueInfoProto, dims: tuple[int, ...], readers: Sequence[Node]
+    path: Path,
+    value: onnx.ValueInfoProto,
+    dims: tuple[int, ...],
+    readers: Sequence[Node],
+    *,
+    may_be_rows: bool,
 ) -> tuple[TensorShape, NDArray[np.int64]]:
     """Shape of the image that the input holds, and the order of its values there.
 
     An input that is only transposed to ``(N, C, H, W)`` or ``(N, C, W)`` holds its channels last.
-    So does one of rows, which products read.
+    So does one of rows, which products read, and what may run beside the array.
     """
     last = [0, len(dims), *range(1, len(dims))]
-    are_rows = len(dims) == 2 and all(node.op == "MatMul" for node in readers)
+    are_rows = (len(dims) == 2 and all(node.op == "MatMul" for node in readers)) or (
+        may_be_rows and not any(node.op in _CHANNELS_FIRST for node in readers)
+    )
     is_last = bool(readers) and all(
         are_rows or (node.op == "Transpose" and list(node.attributes.get("perm", ())) == last)
         for node in readers
     )
     sizes = (dims[-1], *dims[:-1]) if is_last else dims
+    if len(sizes) > len(TensorShape.model_fields):
+        # planes lie under each other
+        sizes = (sizes[0], math.prod(sizes[1:-1]), sizes[-1])
     axes = ("channels", "width") if len(dims) == 2 else ("channels", "height", "width")
     try:
         shape = TensorShape.model_validate(dict(zip(axes, sizes, strict=False)))
@@ -138,4 +166,4 @@ def _image(
         rule = "must be sizes that a layer may have"
         raise InputError(path, f"input {value.name}.shape", dims, rule) from error
     order = np.arange(shape.size).reshape(sizes)
-    return shape, np.moveaxis(order, 0, -1) if is_last else order
+    return shape, (np.moveaxis(order, 0, -1) if is_last else order).reshape(dims)

@@ -21,7 +21,9 @@ from hwsim.models.importers.float_model import FloatModel
 from hwsim.models.importers.onnx_builder import Builder, Handler
 from hwsim.models.importers.onnx_check import check
 from hwsim.models.importers.onnx_functions import COMPOSED, compose
-from hwsim.models.importers.onnx_graph import read, unsupported
+from hwsim.models.importers.onnx_graph import NOT_FOLDED, read, unsupported
+from hwsim.models.importers.onnx_outside import OutsideBuilder, settle
+from hwsim.models.importers.onnx_recurrent import take_out
 
 __all__ = ["load"]
 
@@ -31,6 +33,7 @@ def load(
     size: Sequence[int] | None = None,
     until: str | None = None,
     *,
+    outside: bool = False,
     verbose: bool = False,
 ) -> FloatModel:
     """Read an ONNX file as a network with its weights, which computes what the file computes.
@@ -43,6 +46,8 @@ def load(
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
     until
         Tensor that is the output in place of the file's: what is computed of it is left out.
+    outside
+        Leave operations that no layer computes in floating point, as ``float`` layers.
     verbose
         Name every unsupported node, however long the message.
 
@@ -53,12 +58,20 @@ def load(
         that the layers here do not have; or a tensor differs from that of ONNX's reference
         evaluator on a random input.
     """
-    graph = read(path, size, until)
-    compose(graph)
-    unsupported(graph, _HANDLERS, verbose=verbose)
-    builder = Builder(graph, _HANDLERS)
+    graph = read(path, size, until, outside=outside)
+    if outside:
+        unsupported(graph, {node.op for node in graph.nodes} - NOT_FOLDED, verbose=verbose)
+        tensors = settle(graph)
+        take_out(graph, tensors)
+        compose(graph)
+        builder: Builder = OutsideBuilder(graph, _HANDLERS, tensors)
+    else:
+        tensors = None
+        compose(graph)
+        unsupported(graph, _HANDLERS, verbose=verbose)
+        builder = Builder(graph, _HANDLERS)
     model = builder.build(name_of(path, "onnx"))
-    check(model, graph, builder.tensors)
+    check(model, graph, builder.tensors, tensors)
     return model
 
 

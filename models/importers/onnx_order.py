@@ -42,9 +42,12 @@ def steps(shape: TensorShape, order: Indices) -> list[Step] | None:
     indices = np.arange(shape.size).reshape(shape.channels, shape.height, shape.width)
     for candidate in (_spread, _gathered):
         found = candidate(shape, order)
-        # a guard for all that was not looked at: the steps must give the tensor
-        if found is not None and np.array_equal(_done(indices, found), order):
-            return found
+        try:
+            # a guard for all that was not looked at: the steps must give the tensor
+            if found is not None and np.array_equal(_done(indices, found), order):
+                return found
+        except ValueError:
+            continue  # a step that no layer has, such as a border wider than a layer's padding
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hwsim.models.importers.onnx_builder import Builder
@@ -37,8 +39,12 @@ def _pool(builder: Builder, node: Node, kind: str) -> Value:
 
 def global_pool(builder: Builder, node: Node) -> Value:
     """Convert a GlobalAveragePool."""
-    value = builder.image(node, is_plain=True)
-    return builder.layer(node, [value], {"type": "globalavgpool"})
+    value = builder.value(node)
+    if not value.is_volume:
+        value = builder.image(node, is_plain=True)
+    pooled = builder.layer(node, [value], {"type": "globalavgpool"})
+    # an axis of size 1 for each that is averaged
+    return replace(pooled, dims=(pooled.shape.channels, *[1] * (len(value.dims) - 1)))
 
 
 def local_response(builder: Builder, node: Node) -> Value:

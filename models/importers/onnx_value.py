@@ -91,12 +91,21 @@ class Value:
         return self.order is None and (self.dims == sizes or is_line)
 
     @property
+    def is_volume(self) -> bool:
+        """Whether the tensor is ``(N, C, D, H, W)``: planes that lie under each other."""
+        size = self.shape
+        is_stack = len(self.dims) == 4 and self.dims[1] * self.dims[2] == size.height
+        ends = (self.dims[0], self.dims[-1]) == (size.channels, size.width)
+        return self.order is None and is_stack and ends
+
+    @property
     def is_all(self) -> bool:
         """Whether the tensor has each of the activations once."""
         if self.order is None:
             return True
-        size = self.shape.size
-        return self.order.size == size and len(np.unique(self.order)) == size
+        is_met = np.zeros(self.shape.size, bool)
+        is_met[self.order.reshape(-1)] = True
+        return self.order.size == is_met.size and bool(is_met.all())
 
     @property
     def is_flat(self) -> bool:

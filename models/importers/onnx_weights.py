@@ -14,6 +14,7 @@ from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_order import chosen
 from hwsim.models.importers.onnx_quantized import steps_of
 from hwsim.models.importers.onnx_value import Affine, Value
+from hwsim.models.importers.onnx_volume import flat
 from hwsim.models.importers.onnx_window import window
 
 __all__ = ["bias_of", "conv", "gemm", "matmul"]
@@ -25,6 +26,12 @@ def conv(builder: Builder, node: Node) -> Value:
     """Convert a Conv."""
     groups = int(node.attributes.get("group", 1))
     value, weight = builder.raw(node), builder.floats(node, 1, "weight")
+    if weight is not None and weight.ndim == 5:
+        node, value, weight, planes = flat(builder, node, builder.value(node), weight)
+        result = _images(builder, node, value, weight, groups)
+        size = result.shape
+        dims = (size.channels, planes, size.height // planes, size.width)
+        return replace(result, dims=dims)
     channels = None
     if groups == 1 and len(value.dims) == 3 and value.is_all and not value.is_image:
         channels = chosen(value.shape, value.indices)
@@ -34,8 +41,15 @@ def conv(builder: Builder, node: Node) -> Value:
         # the order of channels is that of the weights
         value = replace(value, order=None)
         weight = weight[:, np.argsort(channels)]
+    return _images(builder, node, value, weight, groups)
+
+
+def _images(
+    builder: Builder, node: Node, value: Value, weight: Floats | None, groups: int
+) -> Value:
+    """Add a convolution of images or lines."""
     if weight is None or weight.ndim not in (3, 4):
-        rule = "must have the dimensions M, C / G, R, S, or M, C / G, S"
+        rule = "must have the dimensions M, C / G, R, S, or M, C / G, S, or M, C / G, 1, R, S"
         raise builder.graph.refuse(
             node, "weight shape", None if weight is None else weight.shape, rule
         )
@@ -84,6 +98,11 @@ def gemm(builder: Builder, node: Node) -> Value:
     if weight is not None and axis:
         weight = weight.T
     scales = (attributes.get("alpha", 1.0), attributes.get("beta", 1.0))
+    if weight is not None and len(builder.raw(node).dims) == 2:
+        # rows that have no batch axis
+        bias = bias_of(builder, node, len(weight)) * np.float32(scales[1])
+        steps = steps_of(builder, node, 1, axis, len(weight)) if scales[0] == 1 else None
+        return _rows(builder, node, weight.T * np.float32(scales[0]), bias, steps)
     return _fc(builder, node, weight, axis, *scales)
 
 
@@ -91,7 +110,9 @@ def matmul(builder: Builder, node: Node) -> Value:
     """Convert a MatMul with a constant weight: of values, or of each of several rows."""
     weight = builder.floats(node, 1, "weight")
     if len(builder.raw(node).dims) > 1:
-        return _rows(builder, node, weight)
+        columns = 0 if weight is None else weight.shape[-1]
+        steps = steps_of(builder, node, 1, 1, columns)
+        return _rows(builder, node, weight, np.zeros(columns, np.float32), steps)
     return _fc(builder, node, None if weight is None else weight.T, 1)
 
 
@@ -132,8 +153,14 @@ def _fc(
     return builder.layer(node, [value], {"type": "fc", "M": len(weight)}, floats)
 
 
-def _rows(builder: Builder, node: Node, weight: Floats | None) -> Value:
-    """Convert a product of each row ``(N, ..., K)``: a convolution of one pixel."""
+def _rows(
+    builder: Builder,
+    node: Node,
+    weight: Floats | None,
+    bias: Floats,
+    steps: NDArray[np.float64] | None,
+) -> Value:
+    """Convert a product of each row ``(N, ..., K)`` with ``(K, M)``: a convolution of one pixel."""
     value, graph = builder.value(node), builder.graph
     depth, pixels = value.dims[-1], value.shape.height * value.shape.width
     if weight is None or weight.ndim != 2 or len(weight) != depth:
@@ -153,8 +180,7 @@ def _rows(builder: Builder, node: Node, weight: Floats | None) -> Value:
         raise graph.refuse(node, f"input {node.inputs[0]}", value.dims, rule)
     filters = np.zeros((weight.shape[1], depth, 1, 1), np.float32)
     filters[:, channels, 0, 0] = weight.T
-    steps = steps_of(builder, node, 1, 1, len(filters))
-    floats = LayerFloats(filters, np.zeros(len(filters), np.float32), steps)
+    floats = LayerFloats(filters, bias, steps)
     result = builder.layer(node, [value], {"type": "conv", "M": len(filters), "R": 1}, floats)
     rows = np.arange(len(filters)) * pixels + places[:, None]
     return builder.view(node, result, rows.reshape(*value.dims[:-1], len(filters)))

@@ -38,6 +38,7 @@ def read(
     size: Sequence[int] | None = None,
     until: str | None = None,
     *,
+    outside: bool = False,
     verbose: bool = False,
 ) -> FloatModel:
     """Read a network with its weights.
@@ -52,6 +53,8 @@ def read(
         Axes of the input behind the batch, for an ONNX file that leaves some open.
     until
         Tensor of an ONNX file that is the output in place of the file's.
+    outside
+        Leave operations of an ONNX file that no layer computes in floating point.
     verbose
         Name every node of an ONNX file that is unsupported, however long the message.
 
@@ -69,13 +72,16 @@ def read(
         from hwsim.models.importers.onnx_layers import load
 
         with reading(network, "cannot be imported"):
-            return load(network, size, until, verbose=verbose)
+            return load(network, size, until, outside=outside, verbose=verbose)
     if size is not None:
         rule = "must be absent: only an ONNX file leaves sizes open"
         raise InputError("command line", "--size", "x".join(map(str, size)), rule)
     if until is not None:
         rule = "must be absent: only an ONNX file names its tensors"
         raise InputError("command line", "--until", until, rule)
+    if outside:
+        rule = "must be absent: only an ONNX file has operations that may run outside"
+        raise InputError("command line", "--outside", "float", rule)
     config = NetworkConfig.read(network)
     if weights is None:
         rule = f"must be given: a .pth or .safetensors file with the weights of {config.name}"

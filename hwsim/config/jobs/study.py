@@ -54,6 +54,7 @@ class CompareConfig(Config):
     """
 
     kind: Literal["compare"]
+    #: Network, by name or path; also the folder of an import, or an ``.onnx`` file.
     network: str
     #: Test images run as one batch.
     images: Images

@@ -92,13 +92,14 @@ class SpaceConfig(Config):
     and a value is either given to all of them or a list with one value for each.
     """
 
-    #: Base designs and networks, by name or path.
+    #: Base designs and networks, by name or path. A network may be a checkpoint or the folder of an
+    #: import, whose weights are then the point's, or an ``.onnx`` file.
     arch: Names = Field(default_factory=list)
     network: Names = Field(default_factory=list)
     #: Multipliers that each design is to have: it is then taken in every shape of so many that its
     #: family has (``splits`` of its array). Absent: as it is.
     multipliers: Counts | None = None
-    #: Checkpoints. Absent: synthetic weights at the densities of the network file.
+    #: Checkpoints. Absent: the network's own, else synthetic weights at the densities of its file.
     weights: Names | None = None
     #: Memories outside, which the design's machine runs the network from; ``null``: the array
     #: alone, whose streams never wait.

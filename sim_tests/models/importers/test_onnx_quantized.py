@@ -14,7 +14,7 @@ from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.models.importers.calibrate import quantize
 from hwsim.models.importers.onnx_layers import load
-from hwsim.models.importers.onnx_reference import evaluator
+from hwsim.workload.onnx_reference import evaluator
 
 
 class Quantized(Model):
