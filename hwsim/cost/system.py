@@ -202,7 +202,7 @@ class _Streams:
         self.list_lanes, self.list_reads = 1, np.zeros(len(layers))
         if self.gathers.any():
             self.list_lanes = array.list_lanes
-            reads = np.array([array.list_reads(layer.counts.events) for layer in layers], float)
+            reads = [float(array.list_reads(layer.counts.events)) for layer in layers]
             self.list_reads = np.where(self.gathers, reads, 0.0)
         shapes = [shape for shape in network.shapes() if shape.has_weights]
         bits = result.images * numbers.act_width

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.report.page import Report, cell, stream_csv, write_csv, write_json
+from hwsim.report.cells import cell
+from hwsim.report.page import Report, stream_csv, write_csv, write_json
 from hwsim.system.files import write_text_atomic
 
 
