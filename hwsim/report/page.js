@@ -52,6 +52,7 @@ function show(event) {
   const wide = document.createElement("div");
   wide.className = "wide";
   wide.append(table);
+  tip.hidden = true;
   shown.replaceChildren(title, wide);
   shown.hidden = false;
   shown.scrollIntoView({ block: "nearest" });

@@ -97,7 +97,7 @@ class Report:
         """Write ``report.md`` and ``report.html`` into ``folder``; return their paths."""
         page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             f"<title>{html.escape(self.title)}</title><style>{STYLE}</style></head><body>"
             + "\n".join(self._html)

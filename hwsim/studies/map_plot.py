@@ -29,7 +29,7 @@ def plot(cells: Sequence[Cell], technology: str) -> Heat:
         panels.append(_panel(f"{measure}, {images}, weights {state}", some))
     systolic, decoding = sides()
     low, high = f"{DECODING} ahead", f"{SYSTOLIC} ahead"
-    return Heat(panels, "bytes per cycle", "mm2", low, high, decoding, systolic, FULL)
+    return Heat(panels, "B/cycle", "mm2", low, high, decoding, systolic, FULL)
 
 
 def _panel(title: str, cells: Sequence[Cell]) -> HeatPanel:

@@ -84,9 +84,11 @@ class Heat:
             for name, cells in zip(panel.rows, panel.cells, strict=True)
         )
         corner = escape(f"{self.row} / {self.column}")
+        # one panel has the width of the page
+        lone = " lone" if len(self.panels) == 1 else ""
         return (
-            f'<table><caption>{escape(panel.title)}</caption><thead><tr><th class="axes">{corner}'
-            f"</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f'<div class="panel{lone}"><table><caption>{escape(panel.title)}</caption><thead><tr><th class="axes">{corner}'
+            f"</th>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
     def _cell(self, cell: HeatCell, details: Details) -> str:

@@ -213,8 +213,9 @@ def _powers(low: float, high: float) -> list[float]:
         ticks = [digit * 10.0**each for each in exponents for digit in digits]
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) <= TICKS:
-            return inside
-    return inside
+            break
+    # a range of less than such a step
+    return inside if len(inside) > 1 else _steps(low, high)
 
 
 def _steps(low: float, high: float) -> list[float]:
