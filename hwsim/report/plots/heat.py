@@ -86,10 +86,11 @@ class Heat:
         corner = escape(f"{self.row} / {self.column}")
         # one panel has the width of the page
         lone = " lone" if len(self.panels) == 1 else ""
-        return (
-            f'<div class="panel{lone}"><table><caption>{escape(panel.title)}</caption><thead><tr><th class="axes">{corner}'
-            f"</th>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        table = (
+            f'<table><caption>{escape(panel.title)}</caption><thead><tr><th class="axes">{corner}'
+            f"</th>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
+        return f'<div class="panel{lone}">{table}</div>'
 
     def _cell(self, cell: HeatCell, details: Details) -> str:
         back = self.colour(cell.factor)

@@ -214,8 +214,8 @@ def _powers(low: float, high: float) -> list[float]:
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) <= TICKS:
             break
-    # a range of less than such a step
-    return inside if len(inside) > 1 else _steps(low, high)
+    # of very many powers some; in a range of less than such a step even ones
+    return inside[:: ceil(len(inside) / TICKS)] if len(inside) > 1 else _steps(low, high)
 
 
 def _steps(low: float, high: float) -> list[float]:
