@@ -41,7 +41,8 @@ def write_published(check: Check, title: str, command: str, folder: Path) -> Pat
     report.text(
         f"Reproduce with `{command}`. Published: {check.config.source}. Random weights and "
         "activations at the stated densities. *Theoretical*: entries touched, padding zeros "
-        "included, spread evenly over the PEs. *Actual*: simulated with resident weights."
+        "included, spread evenly over the PEs. *Actual*: simulated with resident weights. Memories "
+        "are deep enough for each layer."
     )
     report.table(columns, rows)
     with staged(folder) as inside:

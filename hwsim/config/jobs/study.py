@@ -112,6 +112,8 @@ class PublishedLayer(Config):
     act_density: Density
     theoretical_us: Annotated[float, Field(gt=0)]
     actual_us: Annotated[float, Field(gt=0)]
+    #: Why its times are known to lie outside of the tolerance. Absent: they must not.
+    outside: Annotated[str, Field(min_length=1)] | None = None
 
 
 class PublishedConfig(Config):
@@ -124,7 +126,8 @@ class PublishedConfig(Config):
     #: Clock in MHz that the table's times are at.
     clock_mhz: Annotated[float, Field(gt=0, le=10000)]
     seed: Annotated[int, Field(ge=0)] = 0
-    #: Largest relative difference from either published time.
+    #: Largest relative difference from either published time, of layers that do not say why theirs
+    #: is larger.
     tolerance: Annotated[float, Field(gt=0, lt=1)]
     layers: Annotated[list[PublishedLayer], Field(min_length=1)]
     #: Depths of the activation queue to plot load-balance efficiency against.
