@@ -23,7 +23,7 @@ from common import ROOT, replaced
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
-from hwsim.config.jobs.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study import CompareConfig, PublishedConfig, StudyConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 from hwsim.cost import storage
 from hwsim.datasets.sources import DATASETS
@@ -208,6 +208,8 @@ def studies() -> Iterator[tuple[str, str]]:
             yield f"study {config.name} in short", _short(text, document)
             if "map" in document:
                 yield f"map {config.name}", _map(text)
+        if isinstance(config.study, PublishedConfig) and text:
+            yield f"study {config.name}", _checked(text)
         if isinstance(config.study, SyntheticStudyConfig) and text:
             yield f"study {config.name}", _tables(text)
 
@@ -272,6 +274,12 @@ def _tables(report: str) -> str:
     first = next(n for n, text in enumerate(paragraphs) if text.startswith("|"))
     end = next(n for n, text in enumerate(paragraphs) if text.startswith("!["))
     return "\n\n".join(paragraphs[first:end])
+
+
+def _checked(report: str) -> str:
+    """Answer and table of a published check's report."""
+    paragraphs = report.split("\n\n")
+    return "\n\n".join([paragraphs[1], *(text for text in paragraphs if text.startswith("|"))])
 
 
 def _map(report: str) -> str:

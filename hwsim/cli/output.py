@@ -36,7 +36,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Table whose first column is text and whose others are numbers, right-aligned."""
     from rich.table import Table
 
-    from hwsim.report.page import cell
+    from hwsim.report.cells import cell
 
     printed = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):

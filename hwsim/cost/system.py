@@ -5,6 +5,11 @@ wide as its beats, or from outside, whose bandwidth is limited. Both are the des
 (:data:`SUPPLIES`, ``maps``), are paid for in area, energy and traffic, and are the same for every
 family. Layers run one after the other; within a layer what is moved from outside and what is
 computed overlap, but for weights that an array loads before it computes.
+
+An array whose weights have no indices in their words gathers its activations by lists
+(:mod:`hwsim.formats.lists`). These come with the weights, lie in a memory of their own, and are
+read; each lane of a weight-stationary array reads maps at an address of its own, and takes no
+column of another lane.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +31,9 @@ from hwsim.cost.energy import DRAM, energy, idle
 from hwsim.cost.memories import Silicon, build
 from hwsim.cost.silicon import SUPPLY
 from hwsim.engine.results import LayerResult, NetworkResult
+from hwsim.formats.base import index_width
 
-__all__ = ["LOADING", "SUPPLIES", "System", "load_cycles", "systems", "time_of"]
+__all__ = ["LOADING", "SUPPLIES", "System", "banked", "load_cycles", "systems", "time_of"]
 
 #: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
 #: them once for the life of the network, not for every batch.
@@ -152,6 +159,7 @@ def systems(
     """
     design = result.arch if logic is None else logic
     *others, held = SUPPLIES
+    result = banked(result)
     counts = {tuple(others): result}
     if resident:
         counts[held,] = _held(result, resident)
@@ -187,6 +195,15 @@ class _Streams:
         self.passes = np.array([array.weight_passes(layer.shape[2]) for layer in layers], float)
         #: Weights, each once.
         self.once = self.weight / self.passes
+        #: Bits of gather lists, of an entry, and entries of a word; words that are read.
+        self.listed = np.array([layer.lists.bits for layer in layers], float)
+        self.gathers = np.array([layer.lists.columns > 0 for layer in layers])
+        self.entry = max((index_width(layer.shape[1]) for layer in layers), default=1)
+        self.list_lanes, self.list_reads = 1, np.zeros(len(layers))
+        if self.gathers.any():
+            self.list_lanes = array.list_lanes
+            reads = [float(array.list_reads(layer.counts.events)) for layer in layers]
+            self.list_reads = np.where(self.gathers, reads, 0.0)
         shapes = [shape for shape in network.shapes() if shape.has_weights]
         bits = result.images * numbers.act_width
         self.read = np.array([bits * shape.ifmap.size for shape in shapes], float)
@@ -234,10 +251,10 @@ class _Fed:
         else:
             outside[:] = 0.0
         self.front = front
-        self.weight_bits = outside
-        self.weight_buffer = held > 0
         self.memories: list[tuple[Memory, Silicon]] = []
         self.energy = 0.0
+        self.weight_bits = outside + self._add_lists(technology)
+        self.weight_buffer = held > 0
         if held:
             self._add(technology, "weight buffer", held, wide, reads, writes)
         self.map_bits = streams.act + streams.ofmap
@@ -248,19 +265,45 @@ class _Fed:
             self._add_maps(technology)
 
     def _add(
-        self, technology: str, name: str, bits: float, width: int, reads: Floats, writes: Floats
+        self,
+        technology: str,
+        name: str,
+        bits: float,
+        width: int,
+        reads: Floats,
+        writes: Floats,
+        lanes: int = 1,
     ) -> None:
-        """Add a memory of words of ``width`` bits, and its energy."""
-        memory = Memory(name, max(1, -int(-bits // width)), width, ports=1)
+        """Add a memory of words of ``width`` bits, and its energy.
+
+        ``lanes``: memories side by side, each of its part of a word, at an address of its own.
+        """
+        part = -(-width // lanes)
+        memory = Memory(name, max(1, -int(-bits // (part * lanes))), part, lanes, ports=1)
         silicon = build(memory, technology)
         self.memories.append((memory, silicon))
-        self.energy += float(reads.sum() * silicon.read + writes.sum() * silicon.write)
+        self.energy += lanes * float(reads.sum() * silicon.read + writes.sum() * silicon.write)
+
+    def _add_lists(self, technology: str) -> Floats:
+        """Add the memory of the gather lists, if there are any; return their bits from outside."""
+        streams, listed = self.streams, self.streams.listed
+        if not listed.any():
+            return listed
+        wide = streams.entry * streams.list_lanes
+        if self.supply == "resident":
+            bits, writes, outside = listed.sum(), np.zeros_like(listed), np.zeros_like(listed)
+        else:
+            # in halves: the next layer's come during this one
+            bits, writes, outside = 2 * listed.max(), listed / wide, listed
+        self._add(technology, "gather lists", bits, wide, streams.list_reads, writes)
+        return outside
 
     def _add_maps(self, technology: str) -> None:
         """Two memories that take turns: a layer reads its map from one, and writes the other."""
         streams = self.streams
         width = max(streams.width("act"), streams.width("ofmap"))
         turns = np.arange(len(streams.read)) % 2
+        lanes = streams.list_lanes
         for turn in (0, 1):
             reads, writes = turns == turn, turns != turn
             size = max(
@@ -268,7 +311,7 @@ class _Fed:
             )
             self._add(
                 technology, f"maps {turn}", size, width,
-                streams.beats["act"][reads], streams.beats["ofmap"][writes],
+                streams.beats["act"][reads], streams.beats["ofmap"][writes], lanes,
             )  # fmt: skip
 
 
@@ -287,6 +330,26 @@ def _system(result: NetworkResult, array: Area, picojoules: float, mhz: float, f
         + waits * float(cycles.sum()) / mhz,
         idle=idle(whole, mhz),
     )  # fmt: skip
+
+
+def banked(result: NetworkResult) -> NetworkResult:
+    """Count on lanes that have only columns of their own, in as many folds of K as these take.
+
+    Each fold more takes what each of the others does; a lane without a column multiplies by zero.
+    """
+    layers = []
+    for layer in result.layers:
+        if layer.lists.banked == layer.lists.folds:
+            layers.append(layer)
+            continue
+        times = layer.lists.banked / layer.lists.folds
+        counts = layer.counts
+        events = {name: ceil(number * times) for name, number in counts.events.items()}
+        once = {name: counts.events[name] for name in ("command_beats", "ofmap_beats")}
+        cycles = ceil(counts.cycles * times)
+        more = replace(counts, cycles=cycles, events=events | once)
+        layers.append(replace(layer, counts=more))
+    return replace(result, layers=layers)
 
 
 def _held(result: NetworkResult, resident: Mapping[str, int]) -> NetworkResult:

@@ -14,7 +14,7 @@ from hwsim.config import ArchConfig, LayerShape, NetworkConfig
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.errors import InputError
 from hwsim.fixedpoint import check_range, overflows
-from hwsim.formats import measure, nonzeros, project
+from hwsim.formats import lists, measure, nonzeros, project
 from hwsim.inference import golden
 from hwsim.workload.gemm import GEMM
 from hwsim.workload.layer import Layer
@@ -88,6 +88,7 @@ def simulate_layer(arch: ArchConfig, layer: Layer, note: str = "") -> LayerResul
     bits = reduce(
         add, (measure(arch, g.weight, (g.M, g.K), g.channels, layer.name) for g in products)
     )
+    beside = reduce(add, (lists(arch, g.weight, run.taps, layer.name) for g in products))
     counts = reduce(add, (model.count(arch, gemm) for gemm in products))
     return LayerResult(
         name=layer.name,
@@ -98,6 +99,7 @@ def simulate_layer(arch: ArchConfig, layer: Layer, note: str = "") -> LayerResul
         nonzeros=sum(_nonzeros(arch, gemm) for gemm in distinct) * times,
         counts=counts.scaled(times),
         bits=bits.scaled(times),
+        lists=beside.scaled(times),
         multipliers=arch.array.multipliers,
         overflows=sum(_overflows(arch, gemm) for gemm in distinct) * times,
         note=", ".join(filter(None, (note, change))),

@@ -11,6 +11,7 @@ from typing import Any
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.formats.base import Bits
+from hwsim.formats.lists import NONE, Lists
 from hwsim.report.result import Result
 from hwsim.workload.outside import Outside
 
@@ -39,6 +40,8 @@ class LayerResult:
     overflows: int = 0
     #: What was changed for the design's format, in words: passes, order of K, weights left out.
     note: str = ""
+    #: Gather lists that lie beside the weights.
+    lists: Lists = NONE
 
     @property
     def cycles(self) -> int:
@@ -68,6 +71,7 @@ class LayerResult:
             "causes": self.counts.causes,
             "events": self.counts.events,
             "bits": self.bits.to_dict(),
+            "lists": self.lists.to_dict(),
             "note": self.note,
         }
 
@@ -85,6 +89,7 @@ class LayerResult:
             note=raw["note"],
             counts=Counts(raw["cycles"], raw["causes"], raw["events"]),
             bits=Bits.from_dict(raw["bits"]),
+            lists=Lists.from_dict(raw["lists"]),
             multipliers=multipliers,
         )
 

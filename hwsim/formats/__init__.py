@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig, wing
 from hwsim.formats import codes
 from hwsim.formats.base import Bits
+from hwsim.formats.lists import NONE, Lists
 
-__all__ = ["Bits", "measure", "nonzeros", "project"]
+__all__ = ["Bits", "Lists", "lists", "measure", "nonzeros", "project"]
 
 
 def measure(
@@ -43,6 +44,30 @@ def measure(
     if weight is not None:
         codes.check(name, weight, arch.numbers)
     return cast(Bits, wing(arch.array.FORMAT).measure(arch, weight, shape, channels, name))
+
+
+def lists(
+    arch: ArchConfig,
+    weight: NDArray[np.integer] | None,
+    taps: int = 1,
+    name: str = "weights",
+) -> Lists:
+    """Gather lists that lie beside a weight matrix in the format that a design consumes.
+
+    There are none where the format has its indices in the words of the weight stream, and where
+    only the shape is known: nothing is left out.
+
+    Parameters
+    ----------
+    weight
+        ``(M, K)``.
+    taps
+        Of the kernels of a layer: its K is ordered (tap, channel).
+    """
+    module = wing(arch.array.FORMAT)
+    if weight is None or not hasattr(module, "lists"):
+        return NONE
+    return cast(Lists, module.lists(arch, weight, taps, name))
 
 
 def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:

@@ -19,9 +19,10 @@ from hwsim.config import ArchConfig, DenseConfig, NumberConfig
 from hwsim.errors import InputError
 from hwsim.formats import codes, dense_folds, weight_stream
 from hwsim.formats.base import Bits, gather_bits
+from hwsim.formats.lists import NONE, Lists, lists_of
 
 __all__ = [
-    "DenseMatrix", "bits", "decode", "encode", "kept", "measure", "nonzeros", "size",
+    "DenseMatrix", "bits", "decode", "encode", "kept", "lists", "measure", "nonzeros", "size",
     "stored_folds",
 ]  # fmt: skip
 
@@ -195,6 +196,33 @@ def measure(
     lists = Bits(indices=plain.indices)
     stored = left[0] * left[1] if weight is None else int(np.count_nonzero(weight))
     return lists + weight_stream.bits(weight_stream.Packing.of(arch), left, stored)
+
+
+def lists(
+    arch: ArchConfig, weight: NDArray[np.integer], taps: int = 1, name: str = "dense format"
+) -> Lists:
+    """Gather lists of a matrix for a design; none of one that has a scratchpad for them.
+
+    Where K has no taps the filters of the layer before may be in any order, and so the columns; not
+    where several folds share them.
+    """
+    array, (m, k) = arch.array_as(DenseConfig), weight.shape
+    if array.gather_depth is not None:
+        return NONE
+    if not array.fold_lists:
+        return lists_of(*kept(weight), (m, k), array.list_lanes, in_order=taps > 1)
+    folds = stored_folds(weight, array.cols, arch.numbers, name)
+    # the list of filters is one, of which each fold has its part
+    every = np.arange(m) if sum(len(fold.rows) for fold in folds) == m else None
+    in_order = taps > 1 or len(folds) > 1
+    parts = (
+        lists_of(
+            fold.rows if every is None else every, fold.cols, (m, k), array.list_lanes,
+            in_order=in_order,
+        )
+        for fold in folds
+    )  # fmt: skip
+    return sum(parts, NONE)
 
 
 def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:

@@ -21,6 +21,7 @@ from hwsim.formats.base import Bits, check_matrix, gather_bits
 from hwsim.formats.codes import decode as values_of
 from hwsim.formats.codes import encode as codes_of
 from hwsim.formats.codes import levels
+from hwsim.formats.lists import Lists, lists_of
 from hwsim.formats.operands import weight_codes
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "decode",
     "encode",
     "explicit_zeros",
+    "lists",
     "measure",
     "nonzeros",
     "occupancy",
@@ -192,6 +194,17 @@ def measure(
         return _bits(shape, whole, nonzeros(arch, shape), array, numbers)
     rows, cols, kept = occupancy(weight, array, numbers, name)
     return _bits(shape, (len(rows), len(cols)), int(kept.sum()), array, numbers)
+
+
+def lists(
+    arch: ArchConfig, weight: NDArray[np.integer], taps: int = 1, name: str = "nm format"
+) -> Lists:
+    """Gather lists of a matrix for a design: of the blocks of K, and the filters, that are left."""
+    array = arch.array_as(NMConfig)
+    rows, cols, _ = occupancy(weight, array, arch.numbers, name)
+    shape = len(weight), -(-weight.shape[1] // array.m)
+    # a block is of neighbours: no other order of K has the same blocks
+    return lists_of(rows, cols, shape, array.list_lanes, in_order=True)
 
 
 def project(weight: NDArray[np.integer], array: NMConfig) -> NDArray[np.integer]:

@@ -1,9 +1,14 @@
-"""Reports: the same text, tables and pictures as Markdown and as one self-contained HTML page."""
+"""Reports: the same text, tables and pictures as Markdown and as one self-contained HTML page.
+
+Pictures of the page are plots (:mod:`hwsim.report.plots`): they are drawn of HTML and SVG, their
+marks say what they are, and show their tables. In Markdown they are the PNG files beside it.
+"""
 
 from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import html
 import io
 import json
@@ -12,21 +17,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hwsim.report.cells import cell
+from hwsim.report.plots.detail import Details, Plot
 from hwsim.system.files import staged, write_text_atomic
 
-__all__ = ["Report", "cell", "stream_csv", "table_lines", "write_csv", "write_json"]
+__all__ = ["Report", "stream_csv", "table_lines", "write_csv", "write_json"]
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums;font-size:13px}
-td,th{border:1px solid #ccc;padding:.25rem .6rem;text-align:right}
-td:first-child,th:first-child{text-align:left}th{background:#f3f3f3}
-tr:nth-child(even) td{background:#fafafa}img{max-width:100%}code{background:#f3f3f3;padding:0 .2em}
-"""
-
-
-#: Nothing of a page runs, and nothing is loaded: pictures are inside.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+#: Style of a page, and the one script that it may have.
+STYLE, SCRIPT = (
+    (Path(__file__).parent / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
+)
+#: Nothing is loaded, and nothing runs but that script, which the browser knows by its digest.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; script-src 'sha256-"
+    f"{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+)
 #: Where a piece of HTML would begin.
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 #: Where a spreadsheet would take text for a formula.
@@ -46,6 +52,7 @@ class Report:
 
     def __init__(self, title: str) -> None:
         self.title = title
+        self._details = Details()
         self._markdown = [f"# {_line(title)}"]
         self._html = [f"<h1>{html.escape(title)}</h1>"]
 
@@ -73,30 +80,42 @@ class Report:
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(v)}</td>" for v in row) + "</tr>" for row in shown
         )
-        self._html.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-
-    def picture(self, path: Path, caption: str) -> None:
-        """Add a PNG that lies beside the report; the HTML page carries it inside."""
-        self._markdown.append(f"![{_line(caption)}]({path.name})")
-        data = base64.b64encode(path.read_bytes()).decode()
-        text = html.escape(caption, quote=True)
         self._html.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{text}</figcaption></figure>"
+            f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+            "</div>"
+        )
+
+    def plot(self, plot: Plot, path: Path, caption: str) -> None:
+        """Add a plot; in Markdown it is the PNG at ``path``, which lies beside the report."""
+        self._markdown.append(f"![{_line(caption)}]({path.name})")
+        self._html.append(
+            f"<figure><figcaption>{html.escape(caption)}</figcaption>{plot.html(self._details)}"
+            '<div class="shown" aria-live="polite" hidden></div></figure>'
         )
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write ``report.md`` and ``report.html`` into ``folder``; return their paths."""
         page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             f"<title>{html.escape(self.title)}</title><style>{STYLE}</style></head><body>"
             + "\n".join(self._html)
+            + self._script()
             + "</body></html>\n"
         )
         return (
             write_text_atomic(folder / "report.md", "\n\n".join(self._markdown) + "\n"),
             write_text_atomic(folder / "report.html", page),
+        )
+
+    def _script(self) -> str:
+        """What marks say and show, and the script; nothing where there is no plot."""
+        if not len(self._details):
+            return ""
+        return (
+            f'<script type="application/json" id="details">{self._details.json()}</script>'
+            f"<script>{SCRIPT}</script>"
         )
 
 
@@ -160,16 +179,3 @@ def _plain(text: str) -> str:
         else _TAG.sub("&lt;", each)
         for each in pieces
     )
-
-
-def cell(value: object) -> str:
-    """One value as text: integers in groups of three, fractions with three digits."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return str(value)

@@ -35,7 +35,7 @@ class Result(ABC):
 
 def html_table(title: str, rows: Sequence[dict[str, Any]]) -> str:
     """Write rows as an HTML table, at most 60 of them; columns are the union of their keys."""
-    from hwsim.report.page import cell
+    from hwsim.report.cells import cell
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)

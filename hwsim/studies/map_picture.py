@@ -15,7 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from hwsim.report.style import colours, panels, save
 from hwsim.studies.verdict_map import DECODING, MEASURES, SYSTOLIC, Cell
 
-__all__ = ["draw"]
+__all__ = ["FULL", "draw", "label", "sides"]
 
 #: Factor at which a colour is full.
 FULL = 8.0
@@ -57,9 +57,15 @@ def draw(cells: Sequence[Cell], technology: str, folder: Path) -> Path:
     return save(figure, folder / f"map_{Path(technology).stem}.png")
 
 
+def sides() -> tuple[str, str]:
+    """Colours of the systolic and of the index-decoding side."""
+    systolic, decoding = colours(2)
+    return systolic, decoding
+
+
 def _shades() -> LinearSegmentedColormap:
     """Colour of one side, white for a tie, colour of the other."""
-    systolic, decoding, *_ = colours(2)
+    systolic, decoding = sides()
     return LinearSegmentedColormap.from_list("sides", [decoding, "white", systolic])
 
 
@@ -71,7 +77,7 @@ def _panel(axes: Axes, cells: Sequence[Cell]) -> None:
         row, column = bandwidths.index(cell.bandwidth), areas.index(cell.mm2)
         if cell.factor is not None:
             values[row, column] = np.clip(log2(cell.factor), -log2(FULL), log2(FULL))
-        axes.text(column, row, _label(cell), ha="center", va="center", fontsize=8)
+        axes.text(column, row, label(cell), ha="center", va="center", fontsize=8)
     axes.imshow(
         values, cmap=_shades(), vmin=-log2(FULL), vmax=log2(FULL), aspect="auto", origin="lower"
     )
@@ -81,7 +87,8 @@ def _panel(axes: Axes, cells: Sequence[Cell]) -> None:
     axes.grid(visible=False)
 
 
-def _label(cell: Cell) -> str:
+def label(cell: Cell) -> str:
+    """Text of a cell."""
     if cell.factor is None:
         return cell.verdict.replace("only ", "only\n")
     star = "*" if cell.depends_on_seed else ""

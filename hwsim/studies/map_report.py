@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -26,29 +27,30 @@ ROWS = ("time, one image", "time, most images", "energy", "traffic", "storage")
 
 
 def summary_table(cells: Sequence[Cell]) -> Table:
-    """Columns and rows of the verdict in short: five measures over all budgets of a technology."""
-    columns = ["measure", "budgets", f"{SYSTOLIC} ahead", f"{DECODING} ahead", "ties",
-               "one side alone", "median", "least", "most"]  # fmt: skip
+    """Columns and rows of the verdict in short: five measures over the budgets of a technology."""
     technologies = list(dict.fromkeys(cell.technology for cell in cells))
-    rows: list[list[object]] = []
+    columns = ["measure"]
     for technology in technologies:
-        own = [cell for cell in cells if cell.technology == technology]
-        for name in ROWS:
-            some = _of_row(own, name)
-            factors = sorted(cell.factor for cell in some if cell.factor is not None)
-            label = f"{name}, {technology}" if len(technologies) > 1 else name
-            told = [cell.verdict for cell in some]
-            alone = sum(verdict.startswith("only") for verdict in told)
-            shown: list[object] = [None] * 3
-            if factors:
-                shown = [lead(factor) for factor in (median(factors), factors[0], factors[-1])]
-            rows.append(
-                [
-                    label, len(some), told.count(SYSTOLIC), told.count(DECODING),
-                    told.count("a tie"), alone, *shown,
-                ]
-            )  # fmt: skip
+        columns += [f"{technology}: {each}" for each in ("budgets", "median", "least", "most")]
+    rows: list[list[object]] = []
+    for name in ROWS:
+        row: list[object] = [name]
+        for technology in technologies:
+            own = [cell for cell in cells if cell.technology == technology]
+            row += _in_short(_of_row(own, name))
+        rows.append(row)
     return columns, rows
+
+
+def _in_short(cells: Sequence[Cell]) -> list[str | None]:
+    """Who is ahead in how many budgets; the median, the least and the most of the factors."""
+    verdicts = Counter(cell.verdict for cell in cells)
+    ahead = [f"{side} {verdicts.pop(side, 0)}" for side in (SYSTOLIC, DECODING)]
+    ahead += [f"{verdict or 'neither'} {number}" for verdict, number in verdicts.items()]
+    factors = sorted(cell.factor for cell in cells if cell.factor is not None)
+    if not factors:
+        return [", ".join(ahead), None, None, None]
+    return [", ".join(ahead), *map(lead, (median(factors), factors[0], factors[-1]))]
 
 
 def _of_row(cells: Sequence[Cell], name: str) -> list[Cell]:

@@ -12,7 +12,10 @@ from hwsim.report.style import colours, figure, save
 from hwsim.studies.compare import Comparison
 from hwsim.studies.published import Check
 
-__all__ = ["bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "speedup_by_layer"]
+__all__ = [
+    "bits_by_kind", "cycles_by_cause", "efficiency_by_depth", "mean_causes", "speedup_by_layer",
+    "speedups",
+]  # fmt: skip
 
 
 def cycles_by_cause(comparison: Comparison, folder: Path) -> Path:
@@ -22,7 +25,7 @@ def cycles_by_cause(comparison: Comparison, folder: Path) -> Path:
     """
     fig, ax = figure((9.0, 1.6 + 0.32 * len(comparison.best)))
     names = [v.name for v in comparison.best]
-    spent = [_mean_causes(v.result.counts) for v in comparison.best]
+    spent = [mean_causes(v.result.counts) for v in comparison.best]
     causes = list(dict.fromkeys(cause for shares in spent for cause in shares))
     left = np.zeros(len(names))
     for cause, colour in zip(causes, colours(len(causes)), strict=True):
@@ -36,7 +39,7 @@ def cycles_by_cause(comparison: Comparison, folder: Path) -> Path:
     return save(fig, folder / "cycles_by_cause.png")
 
 
-def _mean_causes(counts: Counts) -> dict[str, float]:
+def mean_causes(counts: Counts) -> dict[str, float]:
     """Cycles by cause of the innermost group, its mean member; small causes are added up."""
     totals = list(counts.causes.values())[-1]
     members = sum(totals.values()) / max(1, counts.cycles)
@@ -66,24 +69,12 @@ def bits_by_kind(comparison: Comparison, folder: Path) -> Path:
 def speedup_by_layer(comparison: Comparison, folder: Path) -> Path:
     """Map of speedups over the baseline: one row for each family's best, one column per layer."""
     fig, ax = figure((9.0, 1.2 + 0.28 * len(comparison.best)))
-    baseline = [layer.cycles for layer in comparison.baseline.result.layers]
-    labels = [layer.name for layer in comparison.baseline.result.layers] + ["total"]
-    speedups = np.array(
-        [
-            [
-                *(
-                    b / max(1, layer.cycles)
-                    for b, layer in zip(baseline, v.result.layers, strict=True)
-                ),
-                comparison.speedup(v),
-            ]
-            for v in comparison.best
-        ]
-    )
-    logs = np.log2(speedups)
+    labels, rows = speedups(comparison)
+    values = np.array(rows)
+    logs = np.log2(values)
     bound = max(1.0, float(np.abs(logs).max()))
     ax.imshow(logs, aspect="auto", cmap="RdBu", vmin=-bound, vmax=bound)
-    for (row, column), speedup in np.ndenumerate(speedups):
+    for (row, column), speedup in np.ndenumerate(values):
         dark = abs(logs[row, column]) > 0.6 * bound
         text = f"{speedup:.2f}"
         ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
@@ -93,6 +84,22 @@ def speedup_by_layer(comparison: Comparison, folder: Path) -> Path:
     ax.grid(visible=False)
     ax.set_title(f"speedup over {comparison.baseline.name}")
     return save(fig, folder / "speedup_by_layer.png")
+
+
+def speedups(comparison: Comparison) -> tuple[list[str], list[list[float]]]:
+    """Names of the layers, and of each family's best its speedup over the baseline there."""
+    baseline = comparison.baseline.result.layers
+    found = [
+        [
+            *(
+                before.cycles / max(1, layer.cycles)
+                for before, layer in zip(baseline, variant.result.layers, strict=True)
+            ),
+            comparison.speedup(variant),
+        ]
+        for variant in comparison.best
+    ]
+    return [*(layer.name for layer in baseline), "total"], found
 
 
 def efficiency_by_depth(check: Check, folder: Path) -> Path:

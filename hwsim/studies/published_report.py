@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import pictures as plots
+from hwsim.studies import pictures
 from hwsim.studies.published import Check
+from hwsim.studies.published_plot import efficiency_by_depth
 from hwsim.system.files import staged
 
 __all__ = ["published_table", "write_published"]
@@ -40,13 +41,15 @@ def write_published(check: Check, title: str, command: str, folder: Path) -> Pat
     report.text(
         f"Reproduce with `{command}`. Published: {check.config.source}. Random weights and "
         "activations at the stated densities. *Theoretical*: entries touched, padding zeros "
-        "included, spread evenly over the PEs. *Actual*: simulated with resident weights."
+        "included, spread evenly over the PEs. *Actual*: simulated with resident weights. Memories "
+        "are deep enough for each layer."
     )
     report.table(columns, rows)
     with staged(folder) as inside:
         document = check.to_dict() | {"title": title, "command": command}
         write_json(inside / "results.json", document)
         write_csv(inside / "results.csv", check.to_rows())
-        report.picture(plots.efficiency_by_depth(check, inside), "Load-balance efficiency")
+        picture = pictures.efficiency_by_depth(check, inside)
+        report.plot(efficiency_by_depth(check), picture, "Load-balance efficiency")
         page = report.write(inside)[1]
     return folder / page.name

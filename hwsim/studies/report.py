@@ -8,12 +8,12 @@ from typing import Any
 
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import curves, map_picture, map_report, verdict
-from hwsim.studies import pictures as plots
+from hwsim.studies import curves, map_picture, map_plot, map_report, pictures, verdict
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.compare import Comparison, Variant
 from hwsim.studies.effects import Effects
 from hwsim.studies.effects_report import write_effects
+from hwsim.studies.plots import ComparisonPlots
 from hwsim.studies.verdict import BOUNDS, Verdict
 from hwsim.studies.verdict_map import Cell, cells
 from hwsim.system.files import staged
@@ -258,15 +258,27 @@ def _curves(report: Report, comparison: Comparison, folder: Path) -> None:
         "times fewer weights are left. The dotted line is for non-structured weights in the "
         "smallest format that there is."
     )
-    report.picture(curves.accuracy_by_bits(comparison, folder), "Accuracy against stored bits")
-    report.picture(curves.accuracy_by_cycles(comparison, folder), "Accuracy against cycles")
+    drawn = ComparisonPlots(comparison)
+    report.plot(
+        drawn.accuracy_by_bits(), curves.accuracy_by_bits(comparison, folder),
+        "Accuracy against stored bits",
+    )  # fmt: skip
+    report.plot(
+        drawn.accuracy_by_cycles(), curves.accuracy_by_cycles(comparison, folder),
+        "Accuracy against cycles",
+    )  # fmt: skip
     report.heading("Where cycles and bits go")
     report.text("Of the chosen models the variant of fewest cycles in each family.")
-    report.picture(plots.cycles_by_cause(comparison, folder), "Cycles by cause")
-    report.picture(plots.bits_by_kind(comparison, folder), "Stored bits by kind")
-    report.picture(
-        plots.speedup_by_layer(comparison, folder), "Speedup over the baseline, by layer"
+    report.plot(
+        drawn.cycles_by_cause(), pictures.cycles_by_cause(comparison, folder), "Cycles by cause"
     )
+    report.plot(
+        drawn.bits_by_kind(), pictures.bits_by_kind(comparison, folder), "Stored bits by kind"
+    )
+    report.plot(
+        drawn.speedup_by_layer(), pictures.speedup_by_layer(comparison, folder),
+        "Speedup over the baseline, by layer",
+    )  # fmt: skip
 
 
 def _map(report: Report, found: Sequence[Candidates], judged: Sequence[Cell], folder: Path) -> None:
@@ -275,7 +287,8 @@ def _map(report: Report, found: Sequence[Candidates], judged: Sequence[Cell], fo
     for candidates in found:
         technology = candidates.technology
         path = map_picture.draw(judged, technology, folder)
-        report.picture(path, f"Who is ahead, by which factor, in {technology}")
+        caption = f"Who is ahead, by which factor, in {technology}"
+        report.plot(map_plot.plot(judged, technology), path, caption)
     report.table(*map_report.summary_table(judged))
     lines = [*map_report.held_fixed(found), *map_report.spread(judged)]
     if any(each.is_equal != each.is_within for candidates in found for each in candidates.every):

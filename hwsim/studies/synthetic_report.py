@@ -7,7 +7,7 @@ from pathlib import Path
 from hwsim.checkpoints.synthetic import mark
 from hwsim.cost.storage import KINDS
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import synthetic_pictures as plots
+from hwsim.studies import synthetic_pictures, synthetic_plots
 from hwsim.studies.synthetic import SyntheticStudy
 
 __all__ = ["cycles_table", "silicon_table", "storage_table", "write"]
@@ -95,8 +95,14 @@ def write(study: SyntheticStudy, title: str, command: str, folder: Path) -> Path
             "a buffer of 64 KiB and of fetching weights, input and output from LPDDR4 once."
         )
         report.table(*silicon_table(study))
-    report.picture(plots.cycles_by_density(study, folder), mark("Cycles"))
-    report.picture(plots.stored_by_kind(study, folder), mark("Stored bits by kind"))
+    report.plot(
+        synthetic_plots.cycles_by_density(study),
+        synthetic_pictures.cycles_by_density(study, folder), mark("Cycles"),
+    )  # fmt: skip
+    report.plot(
+        synthetic_plots.stored_by_kind(study),
+        synthetic_pictures.stored_by_kind(study, folder), mark("Stored bits by kind"),
+    )  # fmt: skip
     report.heading("Where the densities come from")
     for v in study.variants:
         report.text(f"**{v.name}** (`{v.config.recipe or 'no recipe'}`): {v.note}")

@@ -191,6 +191,15 @@ class ArrayConfig(Config):
         """
         return {}
 
+    @property
+    def list_lanes(self) -> int:
+        """Entries of a word of a gather list, where lists lie beside the weights."""
+        return 1
+
+    def list_reads(self, events: Mapping[str, int]) -> int:
+        """Words of gather lists that are read; none where the weight stream has the indices."""
+        return 0
+
     def weight_passes(self, pixels: int) -> int:
         """How often the weights of a layer are streamed for so many pixels: held ones once."""
         return 1

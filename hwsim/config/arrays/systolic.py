@@ -193,6 +193,17 @@ class SystolicConfig(ArrayConfig):
             "ofmap": events["ofmap_beats"] * self.cols * numbers.psum_width,
         }
 
+    @property
+    def list_lanes(self) -> int:
+        """Entries of a word of a gather list: a beat has one k of each row (``ws``), or one."""
+        return self.rows if self.dataflow == "ws" else 1
+
+    def list_reads(self, events: Mapping[str, int]) -> int:
+        """Words of gather lists that are read: one for each fold of K (``ws``), or each beat."""
+        if self.dataflow == "ws":
+            return events["weight_loads"] // self.rows
+        return events["act_beats"]
+
     def weight_passes(self, pixels: int) -> int:
         """Once for each tile of pixels (``ws``), or fold of them (``os``)."""
         return -(-pixels // (self.acc_depth or self.cols))

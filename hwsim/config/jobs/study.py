@@ -115,6 +115,8 @@ class PublishedLayer(Config):
     act_density: Density
     theoretical_us: Positive
     actual_us: Positive
+    #: Why its times are known to lie outside of the tolerance. Absent: they must not.
+    outside: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _can_be_drawn(self) -> Self:
@@ -133,7 +135,8 @@ class PublishedConfig(Config):
     #: Clock in MHz that the table's times are at.
     clock_mhz: Annotated[float, Field(gt=0, le=10000)]
     seed: Seed = 0
-    #: Largest relative difference from either published time.
+    #: Largest relative difference from either published time, of layers that do not say why theirs
+    #: is larger.
     tolerance: Annotated[float, Field(gt=0, lt=1)]
     layers: Annotated[list[PublishedLayer], Field(min_length=1)]
     #: Depths of the activation queue to plot load-balance efficiency against.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from hwsim.arrays.systolic.compile import count_shape
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.cost.book import Book
-from hwsim.cost.system import COLD, SUPPLIES, System, load_cycles, systems, time_of
+from hwsim.cost.system import COLD, SUPPLIES, System, banked, load_cycles, systems, time_of
 from hwsim.engine.network import simulate
+from hwsim.formats.lists import NONE
 from hwsim.inference.operands import checkpoint_operands
 
 LENET = NetworkConfig.read("lenet5")
@@ -42,6 +45,17 @@ def fed(name) -> dict[tuple[str, bool], System]:
     return {(system.supply, system.holds_maps): system for system in found}
 
 
+@cache
+def laned(name):
+    """The same with the folds that lanes of their own columns take."""
+    return banked(counted(name))
+
+
+def listed(name):
+    """Bytes of the gather lists."""
+    return sum(layer.lists.bits for layer in counted(name).layers) / 8
+
+
 def test_time_is_that_of_an_account_layer_by_layer():
     seed = 5
     print("seed", seed)
@@ -66,7 +80,7 @@ def test_time_is_that_of_an_account_layer_by_layer():
 def test_without_a_limit_it_takes_what_the_array_takes(name):
     result, mhz = counted(name), BOOK.clock(ArchConfig.read(name)).mhz
     for (supply, _), system in fed(name).items():
-        cycles = result.cycles - (load_cycles(result) if supply == "held" else 0)
+        cycles = laned(name).cycles - (load_cycles(result) if supply == "held" else 0)
         assert system.microseconds(np.inf) == pytest.approx(cycles / mhz)
     decodes = result.arch.array.decodes_indices
     # index-decoding arrays take no weight twice, and no other holds weights
@@ -87,7 +101,7 @@ def test_more_bandwidth_never_costs_time_or_energy(name):
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_traffic_is_what_each_supply_says(name):
-    result = counted(name)
+    result = laned(name)
     array, numbers = result.arch.array, result.arch.numbers
     moved = array.traffic(numbers, result.counts.events)
     border = 2 * (784 + 10)
@@ -97,12 +111,11 @@ def test_traffic_is_what_each_supply_says(name):
         if supply not in COLD:
             assert system.weight_bytes.sum() == 0
         elif supply == "streamed":
-            assert system.weight_bytes.sum() == moved["weight"] / 8
+            assert system.weight_bytes.sum() == moved["weight"] / 8 + listed(name)
         else:
-            # each weight once, no less than what is stored but for indices that stay at home
-            assert system.weight_bytes.sum() <= moved["weight"] / 8
-            stored = result.bits.values / 8
-            assert system.weight_bytes.sum() >= stored
+            # each weight once, no less than what is stored, and each list
+            assert system.weight_bytes.sum() <= moved["weight"] / 8 + listed(name)
+            assert system.weight_bytes.sum() >= result.bits.values / 8 + listed(name)
 
 
 @pytest.mark.parametrize("name", ["dense_8x8_ws", "dense_8x8_os", "nm_1x4_8x8_ws"])
@@ -121,7 +134,10 @@ def test_weights_of_a_layer_are_streamed_in_whole_passes(name):
 def test_what_is_held_on_the_chip_takes_area(name):
     found, array = fed(name), counted(name).arch
     bare = BOOK.area(array).total / 1e6
-    assert found["streamed", False].mm2 == pytest.approx(bare)
+    if listed(name):
+        assert found["streamed", False].mm2 > bare
+    else:
+        assert found["streamed", False].mm2 == pytest.approx(bare)
     assert found["streamed", True].mm2 > bare
     assert found["resident", False].mm2 > bare
     for system in found.values():
@@ -147,3 +163,37 @@ def test_an_array_that_waits_pays_for_its_clock_and_its_leakage():
     paid = system.microjoules(10.0) - system.microjoules(np.inf)
     assert paid == pytest.approx(system.idle * (slow - fast) / 1e6)
     assert paid > 0
+
+
+def test_lists_are_paid_for():
+    """Lists of any column: a memory of them, a read for each fold, maps in a bank for each lane."""
+    result = counted("dense_8x8_ws")
+    without = replace(result, layers=[replace(layer, lists=NONE) for layer in result.layers])
+    plain = {(system.supply, system.holds_maps): system for system in systems(BOOK, LENET, without)}
+    assert listed("dense_8x8_ws") > 0
+    for key, system in fed("dense_8x8_ws").items():
+        free = plain[key]
+        assert system.mm2 > free.mm2
+        assert system.active > free.active
+        assert system.cycles.sum() > free.cycles.sum()
+        if system.is_cold:
+            assert system.weight_bytes.sum() > free.weight_bytes.sum()
+    # lanes share no memory: banks of their words take more than one memory of the same bits
+    found = fed("dense_8x8_ws")
+    maps = found["streamed", True].mm2 - found["streamed", False].mm2
+    assert maps > plain["streamed", True].mm2 - plain["streamed", False].mm2
+
+
+def test_a_fold_more_takes_what_each_other_does():
+    """The account's folds of lanes against an exact count of as many columns."""
+    arch, result, more = (
+        ArchConfig.read("dense_8x8_ws"),
+        counted("dense_8x8_ws"),
+        laned("dense_8x8_ws"),
+    )
+    for before, after in zip(result.layers, more.layers, strict=True):
+        m, k = before.lists.filters or before.shape[0], 8 * before.lists.banked
+        exact = count_shape(arch, m, k, before.shape[2])
+        assert after.cycles == pytest.approx(exact.cycles, rel=0.02)
+        for event in ("weight_loads", "psum_writes", "act_beats", "ofmap_beats"):
+            assert after.counts.events[event] == pytest.approx(exact.events[event], rel=0.03)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import re
@@ -9,7 +11,10 @@ from html.parser import HTMLParser
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.report.page import Report, cell, stream_csv, write_csv, write_json
+from hwsim.report.cells import cell
+from hwsim.report.page import Report, stream_csv, write_csv, write_json
+from hwsim.report.plots.bars import Bar, Bars
+from hwsim.report.plots.detail import Detail
 from hwsim.system.files import write_text_atomic
 
 
@@ -18,9 +23,9 @@ def test_report_has_the_same_parts_in_both_forms(tmp_path):
     report.heading("Results & more")
     report.text("Some **bold** text.")
     report.table(["name", "cycles"], [["a|b", 12345], ["c", 0.5]])
-    picture = tmp_path / "p.png"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    report.picture(picture, "A picture")
+    detail = Detail("all", ["a </script>"], ["a"], [[1]])
+    bars = Bars([Bar("bar", {"part": 1.0}, detail)], "cycles", {"part": "#123456"})
+    report.plot(bars, tmp_path / "p.png", "A picture")
     markdown, page = report.write(tmp_path)
     text, html = markdown.read_text(), page.read_text()
     assert "# A &lt;title>" in text
@@ -29,7 +34,19 @@ def test_report_has_the_same_parts_in_both_forms(tmp_path):
     assert "<td>a|b</td><td>12,345</td>" in html
     assert "<strong>bold</strong>" in html
     assert "![A picture](p.png)" in text
-    assert "data:image/png;base64,iVBORw0KGgo=" in html
+    assert "<figcaption>A picture</figcaption>" in html
+    assert html.count('data-detail="0"') == 1
+    # the script is the one that the policy names, and what marks say ends no script
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in html
+    assert html.count("</script>") == 2
+
+
+def test_a_page_without_plots_has_no_script(tmp_path):
+    report = Report("Tables alone")
+    report.table(["a"], [[1]])
+    assert "<script" not in report.write(tmp_path)[1].read_text()
 
 
 @pytest.mark.parametrize(
@@ -86,8 +103,8 @@ def test_texts_of_inputs_are_no_html(tmp_path, text):
     found = Found()
     found.feed(page.read_text())
     allowed = {
-        "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "code", "a", "table",
-        "thead", "tbody", "tr", "th", "td",
+        "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "code", "a", "div",
+        "table", "thead", "tbody", "tr", "th", "td",
     }  # fmt: skip
     assert set(found.tags) <= allowed
     assert not any(name.startswith("on") for name in found.attributes)

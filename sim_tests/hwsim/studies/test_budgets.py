@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from itertools import product
 
 import numpy as np
@@ -169,9 +170,19 @@ def test_files_and_page_have_every_cell(comparison, found, tmp_path):
     assert answer(judged) in text
     columns, rows = summary_table(judged)
     assert len(rows) == 5
-    for row in rows:
-        counted = dict(zip(columns, row, strict=True))
-        assert counted["budgets"] == sum(row[2:6])
+    for name, ahead, *factors in rows:
+        own = [cell for cell in judged if cell.measure == name.partition(",")[0]]
+        budgets_of = len(own) if name in ("energy", "traffic", "storage") else len(own) / 2
+        assert sum(map(int, re.findall(r"\d+", ahead))) == budgets_of
+        assert len(factors) == len(columns) - 2 == 3
+    # a cell says the designs that were chosen, and shows the best of each kind
+    html = page.read_text()
+    said = json.loads(re.findall(r'id="details">(.*?)</script>', html)[0])["details"]
+    for cell in judged:
+        own = [each for each in said if each["title"].startswith(f"{cell.measure}, sg13g2: ")]
+        chosen = [choice.candidate.name for choice in cell.best.values()]
+        assert any(all(name in each["says"] for name in chosen) for each in own)
+    assert html.count('<button type="button" data-detail=') >= len(judged)
 
 
 def test_a_budget_that_no_design_fits_has_no_verdict(found):

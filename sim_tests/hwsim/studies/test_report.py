@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import pytest
 from harness.study_cases import Case, study
@@ -50,7 +51,19 @@ def test_tables_and_pictures_agree(comparison, written):
     assert {path.name for path in written.iterdir()} == names
     text = (written / "report.md").read_text()
     assert all(f"{name}.png" in text for name in pictures)
-    assert (written / "report.html").read_text().count("data:image/png;base64") == len(pictures)
+    page = (written / "report.html").read_text()
+    assert page.count("<figure>") == len(pictures)
+    # every variant's mark is there, and says which design it is
+    said = json.loads(re.findall(r'id="details">(.*?)</script>', page)[0])["details"]
+    # but those far below the axis, as in the pictures
+    drawn = [each for each in comparison.variants if each.model.name != "broken"]
+    assert {each["title"] for each in said} == {each.name for each in drawn}
+    for variant in drawn:
+        (own,) = (each for each in said if each["title"] == variant.name)
+        assert own["says"].startswith(f"{variant.model.name} on {variant.arch.name}\n")
+        assert [f"cycles for {comparison.config.images} images", f"{variant.result.cycles:,}"] in (
+            own["rows"]
+        )
     document = json.loads((written / "results.json").read_text())
     assert len(document["variants"]) == len(comparison.variants)
     assert set(document["chosen"]) == {model.name for model in comparison.chosen.values()}

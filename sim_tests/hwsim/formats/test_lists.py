@@ -1,0 +1,82 @@
+"""Gather lists beside the weights: what they name, and the folds that lanes of their own cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.config import ArchConfig
+from hwsim.formats import lists
+from hwsim.formats.lists import NONE, Lists, lists_of
+
+WS, OS, NM = (ArchConfig.read(name) for name in ("dense_8x8_ws", "dense_8x8_os", "nm_2x4_4x8_ws"))
+
+
+def pruned(m, k, rows, cols):
+    """Weights of 1 in some rows and columns."""
+    weight = np.zeros((m, k), np.int8)
+    weight[np.ix_(rows, cols)] = 1
+    return weight
+
+
+def test_a_list_names_what_is_left_of_k_and_the_filters():
+    # 16 of 20 columns and 3 of 5 filters: addresses of 5 bits, and of 3
+    found = lists(WS, pruned(5, 20, [0, 2, 4], range(16)))
+    assert found == Lists(columns=16, filters=3, bits=16 * 5 + 3 * 3, folds=2, banked=2)
+    assert lists(WS, pruned(5, 20, range(5), range(20))) == Lists(folds=3, banked=3)
+
+
+def test_lanes_of_a_convolution_take_their_own_columns():
+    # all eight columns in lane 3
+    weight = pruned(4, 64, range(4), range(3, 64, 8))
+    assert (lists(WS, weight, taps=9).folds, lists(WS, weight, taps=9).banked) == (1, 8)
+    # without taps the layer before may put them in any lane
+    assert lists(WS, weight).banked == 1
+    # an output-stationary array takes one k of several pixels: it has no lanes of K
+    assert lists(OS, weight, taps=9).banked == lists(OS, weight, taps=9).folds == 8
+
+
+def test_folds_of_filters_have_lists_of_their_own():
+    weight = np.zeros((16, 32), np.int8)
+    weight[:8, :4] = weight[8:, 16:24] = 1
+    plain = lists(WS, weight)
+    assert (plain.columns, plain.filters) == (12, 0)
+    own = lists(ArchConfig.read("dense_8x8_ws_folds"), weight)
+    assert (own.columns, own.filters, own.bits) == (12, 0, 12 * 5)
+    # three quarters of the first fold's lanes are without a column
+    assert (own.folds, own.banked) == (2, 2)
+
+
+def test_blocks_of_neighbours_stay_where_they_are():
+    weight = np.zeros((8, 64), np.int8)
+    weight[:, 0:16:16] = weight[:, 16:32:16] = 1  # blocks 0 and 4: both of lane 0 of four
+    found = lists(NM, weight)
+    assert (found.columns, found.bits) == (2, 2 * 4)
+    assert (found.folds, found.banked) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("csc_8x8", pruned(5, 20, [1], [2])), ("dense_8x8_ws", None),
+     ("dense_8x8_ws_gather", pruned(5, 20, [1], [2]))],
+)  # fmt: skip
+def test_who_has_no_list(name, weights):
+    assert lists(ArchConfig.read(name), weights) == NONE
+
+
+@given(st.integers(0, 1 << 30), st.integers(1, 9))
+def test_lanes_never_take_fewer_folds(seed, lanes):
+    rng = np.random.default_rng(seed)
+    k = int(rng.integers(1, 60))
+    cols = np.flatnonzero(rng.random(k) < 0.5)
+    rows = np.arange(3)
+    own, free = (lists_of(rows, cols, (3, k), lanes, in_order=each) for each in (True, False))
+    assert own.banked >= own.folds == free.folds == free.banked
+    assert own.banked <= -(-k // lanes)
+
+
+def test_lists_add_up():
+    one = Lists(1, 2, 3, 4, 5)
+    assert one + one == one.scaled(2) == Lists.from_dict(one.scaled(2).to_dict())
