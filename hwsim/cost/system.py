@@ -22,7 +22,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.config import ArchConfig, DecodingConfig, NetworkConfig
 from hwsim.contract.events import stream_event
 from hwsim.contract.memories import Memory
 from hwsim.cost.area import Area
@@ -33,21 +33,25 @@ from hwsim.cost.silicon import SUPPLY
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.formats.base import index_width
 
-__all__ = ["LOADING", "SUPPLIES", "System", "banked", "load_cycles", "systems", "time_of"]
+__all__ = ["AHEAD", "LOADING", "SUPPLIES", "System", "banked", "load_cycles", "systems", "time_of"]
 
 #: Cycles that are spent on filling weight memories; a design that keeps its weights resident pays
 #: them once for the life of the network, not for every batch.
 LOADING = ("load", "weight")
 
-#: Where the weights of a run come from -> in words. The first three begin with none on the chip.
+#: Where the weights of a run come from -> in words. All but the last two begin with none on the
+#: chip.
 SUPPLIES = {
     "streamed": "from outside, as often as the array takes them",
     "kept": "from outside once: those that are taken more often are kept on the chip",
     "prefetched": "from outside once, those of the next layer while one is computed",
+    "doubled": "from outside once, into halves of the memories of PEs that read the other ones",
     "resident": "from a memory on the chip that holds all of them",
     "held": "from the memories of the PEs, which hold all of them",
 }
-COLD = ("streamed", "kept", "prefetched")
+COLD = ("streamed", "kept", "prefetched", "doubled")
+#: Those whose next weights come while a layer is computed.
+AHEAD = ("prefetched", "doubled")
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +77,8 @@ class System:
     #: Cycles of each layer, and those of them before which its weights must have come.
     cycles: Floats
     front: Floats
+    #: Cycles in which its weights go into the half of the PEs' memories that is not read.
+    fill: Floats
     #: Bytes from outside of each layer: weights, and activations with results.
     weight_bytes: Floats
     map_bytes: Floats
@@ -95,8 +101,8 @@ class System:
         return float(
             time_of(
                 self.front / self.mhz, (self.cycles - self.front) / self.mhz,
-                self.weight_bytes / bandwidth, self.map_bytes / bandwidth,
-                self.supply == "prefetched",
+                np.maximum(self.weight_bytes / bandwidth, self.fill / self.mhz),
+                self.map_bytes / bandwidth, self.supply in AHEAD,
             )
         )  # fmt: skip
 
@@ -158,21 +164,27 @@ def systems(
         A part of the design cannot be measured.
     """
     design = result.arch if logic is None else logic
-    *others, held = SUPPLIES
     result = banked(result)
-    counts = {tuple(others): result}
-    if resident:
-        counts[held,] = _held(result, resident)
+    loads = np.array([load_cycles(layer) for layer in result.layers], float)
+    counts: dict[tuple[str, ...], NetworkResult] = {
+        ("streamed", "kept", "prefetched", "resident"): result
+    }
+    if isinstance(result.arch.array, DecodingConfig):
+        if result.arch.array.takes_halves:
+            counts["doubled",] = _loaded_beside(result, {"double_buffered": True})
+        if resident:
+            counts["held",] = _loaded_beside(result, resident, gone=True)
     found = []
     for supplies, counted in counts.items():
         array = book.area(design.bare, counted.arch.array.memories(counted.arch.numbers))
         spent = energy(counted, array, book.activity(design), book.clock(design).mhz, SUPPLY)
         streams = _Streams(network, counted)
+        fill = loads if "doubled" in supplies else np.zeros_like(loads)
         for supply, holds_maps in product(supplies, (True, False)):
             fed = _Fed(book.technology, streams, supply, holds_maps)
             # else nothing is taken twice, or there is nothing to fetch ahead
             if supply not in ("kept", "prefetched") or fed.weight_buffer:
-                found.append(_system(counted, array, spent.array, spent.mhz, fed))
+                found.append(_system(counted, array, spent.array, spent.mhz, fed, fill))
     return found
 
 
@@ -248,7 +260,7 @@ class _Fed:
         elif supply == "resident":
             held, reads = float(once.sum()), streams.beats["weight"]
             outside[:] = 0.0
-        else:
+        elif supply == "held":
             outside[:] = 0.0
         self.front = front
         self.memories: list[tuple[Memory, Silicon]] = []
@@ -315,7 +327,14 @@ class _Fed:
             )  # fmt: skip
 
 
-def _system(result: NetworkResult, array: Area, picojoules: float, mhz: float, fed: _Fed) -> System:
+def _system(
+    result: NetworkResult,
+    array: Area,
+    picojoules: float,
+    mhz: float,
+    fed: _Fed,
+    fill: Floats,
+) -> System:
     """Put an array and what feeds it together."""
     whole = replace(array, memories=[*array.memories, *fed.memories])
     cycles = np.array([layer.cycles for layer in result.layers], float)
@@ -324,7 +343,7 @@ def _system(result: NetworkResult, array: Area, picojoules: float, mhz: float, f
     return System(
         arch=result.arch, images=result.images, supply=fed.supply, holds_maps=fed.holds_maps,
         mm2=whole.total / 1e6, memories_mm2=whole.memory / 1e6, mhz=mhz,
-        bits=result.bits.total, cycles=cycles, front=cycles * fed.front,
+        bits=result.bits.total, cycles=cycles, front=cycles * fed.front, fill=fill,
         weight_bytes=fed.weight_bits / 8, map_bytes=fed.map_bits / 8,
         active=picojoules + fed.energy + float(outside.sum()) * DRAM[SUPPLY.dram]
         + waits * float(cycles.sum()) / mhz,
@@ -352,19 +371,24 @@ def banked(result: NetworkResult) -> NetworkResult:
     return replace(result, layers=layers)
 
 
-def _held(result: NetworkResult, resident: Mapping[str, int]) -> NetworkResult:
-    """The count without what loads weights, on PEs whose memories hold those of all layers."""
-    array = result.arch.array.model_copy(update=dict(resident))
+def _loaded_beside(
+    result: NetworkResult, changes: Mapping[str, int], *, gone: bool = False
+) -> NetworkResult:
+    """The count without the cycles that load weights, on an array with other memories.
+
+    With ``gone`` without what writes them, too: the memories hold the weights of all layers.
+    """
+    array = result.arch.array.model_copy(update=dict(changes))
     # what is written between runs and read during them holds weights
     writes = {m.writes for m in array.memories(result.arch.numbers) if m.ports == 1 and m.writes}
-    gone = dict.fromkeys((*writes, stream_event("weight")), 0)
+    none = dict.fromkeys((*writes, stream_event("weight")), 0) if gone else {}
     layers = []
     for layer in result.layers:
         cycles = layer.cycles - load_cycles(layer)
         control = layer.counts.causes["control"] | dict.fromkeys(LOADING, 0)
         counts = replace(
             layer.counts, cycles=cycles, causes=layer.counts.causes | {"control": control},
-            events=layer.counts.events | gone,
+            events=layer.counts.events | none,
         )  # fmt: skip
         layers.append(replace(layer, counts=counts))
     return replace(result, arch=result.arch.model_copy(update={"array": array}), layers=layers)

@@ -16,7 +16,7 @@ from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.config.jobs.study import CompareConfig
 from hwsim.config.jobs.sweep import BoundConfig, SpaceConfig, SweepConfig
 from hwsim.cost.book import Book
-from hwsim.cost.system import System, systems, time_of
+from hwsim.cost.system import AHEAD, System, systems, time_of
 from hwsim.errors import InputError
 from hwsim.studies.compare import Comparison, Model, model_of, read_checkpoint
 from hwsim.sweeps.bounds import Bounds
@@ -112,14 +112,16 @@ class Candidates:
     invalid: int
 
     @cached_property
-    def _layers(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Of every candidate and layer: us before weights must have come and after, bytes."""
+    def _layers(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Of every candidate and layer: us until weights must have come, after, to fill; bytes."""
         systems = [candidate.system for candidate in self.every]
         mhz = np.array([[system.mhz] for system in systems])
         front = np.stack([system.front for system in systems]) / mhz
         whole = np.stack([system.cycles for system in systems]) / mhz
+        fill = np.stack([system.fill for system in systems]) / mhz
         weights = np.stack([system.weight_bytes for system in systems])
-        return front, whole - front, weights, np.stack([system.map_bytes for system in systems])
+        maps = np.stack([system.map_bytes for system in systems])
+        return front, whole - front, fill, weights, maps
 
     def costs(self, bandwidth: float | None) -> dict[str, Floats]:
         """Cost per image of every candidate, by measure; ``storage`` is that of the model."""
@@ -127,11 +129,11 @@ class Candidates:
         systems = [candidate.system for candidate in self.every]
         copies = np.array([candidate.copies for candidate in self.every], float)
         images = np.array([system.images for system in systems], float)
-        front, rest, weights, maps = self._layers
-        ahead = np.array([system.supply == "prefetched" for system in systems])
+        front, rest, fill, weights, maps = self._layers
+        ahead = np.array([system.supply in AHEAD for system in systems])
         # of copies that run side by side each has its share of the bandwidth
         share = (rate / copies)[:, None]
-        time = time_of(front, rest, weights / share, maps / share, ahead)
+        time = time_of(front, rest, np.maximum(weights / share, fill), maps / share, ahead)
         active = np.array([system.active for system in systems])
         waits = np.array([system.idle for system in systems]) * (time - (front + rest).sum(axis=1))
         return {

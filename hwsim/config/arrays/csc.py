@@ -104,13 +104,18 @@ class CSCConfig(DecodingConfig):
             raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
         if self.carries and self.codebook_bits is not None:
             raise ValueError("carries must be off with codebook_bits: parts of K have no own table")
-        if self.double_buffered and self.codebook_bits is not None:
+        if self.double_buffered and not self.takes_halves:
             raise ValueError("double_buffered must be off with codebook_bits: no machine has both")
         if self.lanes % self.drain_lanes:
             raise ValueError(
                 f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"
             )
         return self
+
+    @property
+    def takes_halves(self) -> bool:
+        """Not with a codebook, which has no half of its own."""
+        return self.codebook_bits is None
 
     @property
     def multipliers(self) -> int:

@@ -104,6 +104,11 @@ class DecodingConfig(ArrayConfig):
         return self.carries
 
     @property
+    def takes_halves(self) -> bool:
+        """Whether its memories may be double-buffered."""
+        return True
+
+    @property
     def holds_halves(self) -> bool:
         """Whether they are double-buffered."""
         return self.double_buffered

@@ -11,6 +11,7 @@ import pytest
 from hwsim.arrays.systolic.compile import count_shape
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.cost.book import Book
+from hwsim.cost.memories import build
 from hwsim.cost.system import COLD, SUPPLIES, System, banked, load_cycles, systems, time_of
 from hwsim.engine.network import simulate
 from hwsim.formats.lists import NONE
@@ -81,11 +82,15 @@ def test_without_a_limit_it_takes_what_the_array_takes(name):
     result, mhz = counted(name), BOOK.clock(ArchConfig.read(name)).mhz
     for (supply, _), system in fed(name).items():
         cycles = laned(name).cycles - (load_cycles(result) if supply == "held" else 0)
+        if supply == "doubled":
+            runs = [layer.cycles - load_cycles(layer) for layer in result.layers]
+            fills = [load_cycles(layer) for layer in result.layers]
+            cycles = fills[0] + sum(map(max, runs, [*fills[1:], 0]))
         assert system.microseconds(np.inf) == pytest.approx(cycles / mhz)
     decodes = result.arch.array.decodes_indices
-    # index-decoding arrays take no weight twice, and no other holds weights
-    missing = "kept" if decodes else "held"
-    assert {supply for supply, _ in fed(name)} == set(SUPPLIES) - {missing}
+    # index-decoding arrays take no weight twice, and no other has memories of weights
+    missing = {"kept"} if decodes else {"held", "doubled"}
+    assert {supply for supply, _ in fed(name)} == set(SUPPLIES) - missing
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -155,6 +160,21 @@ def test_pes_that_hold_all_weights_load_none(name):
     assert held.front.sum() == 0
     # loading comes first: what is moved then is not hidden
     assert streamed.front.sum() == load_cycles(result)
+
+
+@pytest.mark.parametrize("name", RESIDENT)
+def test_halves_of_pes_are_filled_beside_the_run(name):
+    found, result = fed(name), counted(name)
+    doubled, streamed = found["doubled", True], found["streamed", True]
+    assert doubled.microseconds(np.inf) < streamed.microseconds(np.inf)
+    assert doubled.weight_bytes.sum() == streamed.weight_bytes.sum()
+    # no buffer, but each memory of weights twice; their words are written as before
+    array, numbers = result.arch.array, result.arch.numbers
+    weights = [memory for memory in array.memories(numbers) if memory.ports == 1]
+    parts = sum(build(memory, "sg13g2").area * memory.count for memory in weights) / 1e6
+    assert doubled.mm2 - streamed.mm2 == pytest.approx(parts)
+    assert doubled.fill.sum() == load_cycles(result)
+    assert doubled.front.sum() == streamed.fill.sum() == 0
 
 
 def test_an_array_that_waits_pays_for_its_clock_and_its_leakage():
