@@ -129,7 +129,9 @@ def keys_of(arch: ArchConfig) -> list[tuple[Part, str]]:
         own = ", own" if part.is_own else ""
         found.append((part, f"{digests[changes]} {part.path or 'top'}{own}"))
     if arch.memory is not None:
-        found += [(part, f"{arch.digest} {part.path}") for part in AROUND]
+        absent = "machine.weights" if arch.array.holds_halves else None
+        around = [part for part in AROUND if part.path != absent]
+        found += [(part, f"{arch.digest} {part.path}") for part in around]
     return found
 
 

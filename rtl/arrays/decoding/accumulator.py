@@ -125,8 +125,9 @@ class Accumulator(wiring.Component):
             m.d.comb += write.data.as_value().eq(Mux(adds[index], total, 0))
             fetched.append(read.data.as_value())
             row = data.View(beats, read.data.as_value())
-            # one beat is no choice: a shift of a wide row by nothing stops Verilator
-            psum.append(row[drain.beat if banks.beats > 1 else 0].as_value())
+            # one beat of several lanes is no choice: a shift of a wide row by nothing stops Verilator
+            is_whole = banks.beats == 1 and banks.lanes > 1
+            psum.append(row[0 if is_whole else drain.beat].as_value())
             reads.append(read.en)
             writes.append(write.en)
 
