@@ -7,8 +7,8 @@ from pathlib import Path
 
 __all__ = ["InputError"]
 
-#: Characters of a message that are the source, and the rule, at most.
-_SOURCE, _RULE = 400, 900
+#: Characters of a message that are the source, the key, and the rule, at most.
+_SOURCE, _KEY, _RULE = 400, 200, 800
 
 
 class InputError(Exception):
@@ -32,6 +32,7 @@ class InputError(Exception):
     def __init__(self, source: Path | str, key: str, value: object, rule: str) -> None:
         self.source, self.key, self.value, self.rule = str(source), key, value, rule
         shown = "" if value is None else f" = {_short(value)}"
+        key = _plain(key, _KEY)
         where = f"{key}{shown}: " if key else (f"{_short(value)}: " if value is not None else "")
         super().__init__(f"{_plain(str(source), _SOURCE)}: {where}{_plain(rule, _RULE)}")
 

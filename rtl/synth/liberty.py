@@ -14,6 +14,7 @@ import numpy as np
 from hwsim.config.base import parse
 from hwsim.config.tech import ArcConfig, CellConfig, CornerConfig, FlipFlopConfig
 from hwsim.errors import InputError
+from hwsim.system.reading import reading
 
 __all__ = ["liberty_text", "read_corner"]
 
@@ -43,6 +44,12 @@ def read_corner(path: Path) -> CornerConfig:
     InputError
         The file cannot be read or parsed, a cell has no area, or there is no usable cell.
     """
+    # what the parser gives raises errors of its own where a file says something twice
+    with reading(path, "must be a Liberty file whose cells can be measured"):
+        return _corner(path)
+
+
+def _corner(path: Path) -> CornerConfig:
     library = _parse(path)
     cells: dict[str, CellConfig] = {}
     flip_flops: list[FlipFlopConfig] = []
@@ -63,7 +70,7 @@ def read_corner(path: Path) -> CornerConfig:
                 cells[name] = cell
         except _NoArea as error:
             raise InputError(path, f"cell {name}", None, "must have an area") from error
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except Exception as error:
             raise InputError(path, f"cell {name}", None, f"cannot be measured: {error}") from error
     functions = {cell.function.replace(" ", "") for cell in cells.values()}
     if len(functions) < 3 or not flip_flops:

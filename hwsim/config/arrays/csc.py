@@ -104,6 +104,12 @@ class CSCConfig(DecodingConfig):
             raise ValueError(f"load_pes must divide pes ({self.pes}), not {self.load_pes}")
         if self.carries and self.codebook_bits is not None:
             raise ValueError("carries must be off with codebook_bits: parts of K have no own table")
+        if self.carries and self.window > self.col_depth:
+            # K is cut into whole windows, whose columns the pointer memories must hold
+            raise ValueError(
+                f"window must be at most col_depth ({self.col_depth}) with carries, "
+                f"not {self.window}"
+            )
         if self.lanes % self.drain_lanes:
             raise ValueError(
                 f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"
