@@ -7,8 +7,8 @@ from pathlib import Path
 
 __all__ = ["InputError"]
 
-#: Characters of a message that are the source, the key, and the rule, at most.
-_SOURCE, _KEY, _RULE = 400, 200, 800
+#: Characters of a message that are the source and the key, at most.
+_SOURCE, _KEY = 400, 200
 
 
 class InputError(Exception):
@@ -34,7 +34,7 @@ class InputError(Exception):
         shown = "" if value is None else f" = {_short(value)}"
         key = _plain(key, _KEY)
         where = f"{key}{shown}: " if key else (f"{_short(value)}: " if value is not None else "")
-        super().__init__(f"{_plain(str(source), _SOURCE)}: {where}{_plain(rule, _RULE)}")
+        super().__init__(f"{_plain(str(source), _SOURCE)}: {where}{_plain(rule)}")
 
 
 class _Brief(reprlib.Repr):
@@ -54,7 +54,9 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _plain(text: str, most: int) -> str:
+def _plain(text: str, most: int | None = None) -> str:
     """Text on one line, of printable characters; its middle is left out where it is long."""
     line = "".join(each if each.isprintable() else " " if each == "\n" else "?" for each in text)
-    return line if len(line) <= most else f"{line[: most // 2]}...{line[-most // 2 :]}"
+    if most is None or len(line) <= most:
+        return line
+    return f"{line[: most // 2]}...{line[-most // 2 :]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -157,7 +158,7 @@ def _change(rng: np.random.Generator, tree: Any) -> None:
             case 0:
                 node.pop(key, None)
             case 1:
-                node[_pick(rng, ["", "name", "zz", key])] = _pick(rng, VALUES)
+                node[_pick(rng, ["", "name", "zz", key])] = _value(rng)
             case _:
                 node[key] = _other(rng, node.get(key))
     elif node:
@@ -166,7 +167,7 @@ def _change(rng: np.random.Generator, tree: Any) -> None:
             case 0:
                 del node[at]
             case 1:
-                node.insert(at, node[at])
+                node.insert(at, copy.deepcopy(node[at]))
             case _:
                 node[at] = _other(rng, node[at])
 
@@ -174,14 +175,18 @@ def _change(rng: np.random.Generator, tree: Any) -> None:
 def _other(rng: np.random.Generator, value: Any) -> Any:
     """Another value: one of the same type near by as often as anything."""
     if isinstance(value, bool) or value is None or rng.random() < 0.5:
-        return _pick(rng, VALUES)
+        return _value(rng)
     if isinstance(value, int):
         return value + int(rng.integers(-3, 4)) if abs(value) < 1 << 60 else 0
     if isinstance(value, float):
         return value * float(rng.choice([-1, 0, 2, 1e6, 1e-6]))
     if isinstance(value, str):
         return value[: int(rng.integers(len(value) + 1))] + _pick(rng, ["", "0", "_", "é"])
-    return _pick(rng, VALUES)
+    return _value(rng)
+
+
+def _value(rng: np.random.Generator) -> Any:
+    return copy.deepcopy(_pick(rng, VALUES))
 
 
 def _change_message(rng: np.random.Generator, message: Any) -> None:

@@ -75,7 +75,7 @@ def _srams() -> list[bytes]:
 
     srams = [TechConfig.read(name).sram for name in ("45nm", "sg13g2")]
     return [
-        yaml.safe_dump(sram.model_dump(mode="json", exclude_none=True)).encode()
+        yaml.safe_dump(sram.model_dump(exclude_none=True)).encode()
         for sram in srams
         if sram is not None
     ]
@@ -154,7 +154,7 @@ def _models() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         for kind in range(4):
             model = Model(seed=kind)
-            x = model.conv("x", 4, 3, padding=1, kernel=3, pads=[1] * 4) if kind else "x"
+            x = model.conv("x", 4, 3, pads=[1] * 4) if kind else "x"
             x = model.conv(x, 4, 4 if kind else 3, 1, bias=False)
             x = model.node("Relu", model.batch_norm(x, 4))
             if kind == 1:

@@ -231,7 +231,7 @@ def test_damaged_files_are_one_line(tmp_path):
     """Bytes exchanged, removed and doubled."""
     rng = np.random.default_rng(7)
     model = Model()
-    x = model.node("Relu", model.conv("x", 4, 3, padding=1))
+    x = model.node("Relu", model.conv("x", 4, 3, pads=[1] * 4))
     path = model.save(tmp_path, model.node("MaxPool", x, kernel_shape=[2, 2]))
     whole = path.read_bytes()
     messages = []
@@ -257,7 +257,7 @@ def test_damaged_files_are_one_line(tmp_path):
 
 def test_a_data_type_and_an_attribute_of_no_kind(tmp_path):
     model = Model()
-    path = model.save(tmp_path, model.conv("x", 4, 3, padding=1))
+    path = model.save(tmp_path, model.conv("x", 4, 3, pads=[1] * 4))
     proto = onnx.load(path)
     proto.graph.initializer[0].data_type = 99
     onnx.save(proto, path)
