@@ -108,7 +108,8 @@ def _torch(path: Path) -> Tensors:
 
     try:
         # unchecked indices of a damaged sparse tensor end the process when it is made dense
-        with warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants():
+        checked = torch.sparse.check_sparse_tensor_invariants()  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings(), checked:
             # of layouts of sparse tensors that are in beta
             warnings.simplefilter("ignore")
             loaded = torch.load(path, map_location="cpu", weights_only=True)
