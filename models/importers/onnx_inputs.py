@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ __all__ = ["Source", "read_inputs"]
 
 #: Axes that an input may have, its batch among them.
 _RANKS = (2, 3, 4)
+#: Values of an input, at most: 4096 x 4096.
+LARGEST = 1 << 24
 #: Types that an input may have, by ONNX's numbers: real numbers, or bytes that are pixels.
 _TYPES = {1: "float", 2: "uint8", 10: "float16", 11: "double"}
 
@@ -63,14 +66,17 @@ def read_inputs(
     Raises
     ------
     InputError
-        There is none; a size is not known; one has another type; or several differ in batch,
-        height or width.
+        There is none; a size is not known, or too large; one has another type; or several differ
+        in batch, height or width.
     """
     if not inputs:
         raise InputError(path, "graph", None, "must compute its output from its input")
     batches, shapes, sources, first = set(), [], [], 0
     for value in inputs:
         batch, dims = _dims(path, value, size)
+        if math.prod(dims) > LARGEST:
+            rule = f"must have at most {LARGEST:,} values: the file is run as it is read"
+            raise InputError(path, f"input {value.name}.shape", dims, rule)
         shape, order = _image(path, value, dims, readers[value.name])
         kind = value.type.tensor_type.elem_type
         if kind not in _TYPES:

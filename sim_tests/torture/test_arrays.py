@@ -33,7 +33,7 @@ def test_designs_are_drawn_from_all_that_the_rules_allow(family):
         assert fixed or len(values) > 1, name
         assert field.annotation is not bool or fixed or values == {False, True}, name
     for name in ("act_width", "weight_width", "weight_code", "psum_width"):
-        assert len({getattr(design.numbers, name) for design in designs}) > 2, name
+        assert len({getattr(design.numbers, name) for design in designs}) > 1, name
 
 
 @pytest.mark.cosim
