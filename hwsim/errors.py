@@ -7,6 +7,9 @@ from pathlib import Path
 
 __all__ = ["InputError"]
 
+#: Characters of a message that are the source and the key, at most.
+_SOURCE, _KEY = 400, 200
+
 
 class InputError(Exception):
     """Bad input; the command line prints it as one line and exits 2.
@@ -21,13 +24,17 @@ class InputError(Exception):
         The offending value, shown shortened to 60 characters; ``None`` shows none.
     rule
         The rule it breaks, as a phrase: ``must be at least 1``.
+
+    The message is one line of printable characters: what a file has put into a name or a rule
+    cannot write to the terminal.
     """
 
     def __init__(self, source: Path | str, key: str, value: object, rule: str) -> None:
         self.source, self.key, self.value, self.rule = str(source), key, value, rule
         shown = "" if value is None else f" = {_short(value)}"
+        key = _plain(key, _KEY)
         where = f"{key}{shown}: " if key else (f"{_short(value)}: " if value is not None else "")
-        super().__init__(f"{source}: {where}{rule}".replace("\n", " "))
+        super().__init__(f"{_plain(str(source), _SOURCE)}: {where}{_plain(rule)}")
 
 
 class _Brief(reprlib.Repr):
@@ -45,3 +52,11 @@ def _short(value: object) -> str:
     except ValueError:  # Python refuses to print an integer of thousands of digits
         text = f"<{type(value).__name__} too long to show>"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _plain(text: str, most: int | None = None) -> str:
+    """Text on one line, of printable characters; its middle is left out where it is long."""
+    line = "".join(each if each.isprintable() else " " if each == "\n" else "?" for each in text)
+    if most is None or len(line) <= most:
+        return line
+    return f"{line[: most // 2]}...{line[-most // 2 :]}"

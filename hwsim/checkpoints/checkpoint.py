@@ -33,6 +33,7 @@ from hwsim.config.numbers import WEIGHT_WIDTHS, WeightCode
 from hwsim.errors import InputError
 from hwsim.formats import codes
 from hwsim.system.files import write_bytes_atomic
+from hwsim.system.reading import said
 from hwsim.workload.lowering import weight_shape
 
 __all__ = ["INPUT_SCALE", "Checkpoint", "LayerWeights", "Rescale"]
@@ -152,7 +153,9 @@ class Checkpoint:
         try:
             tensors = load_tensors(data)
         except (SafetensorError, ValueError, OverflowError) as error:
-            raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
+            raise InputError(
+                path, "", None, f"must be a safetensors file: {said(error)}"
+            ) from error
         layers = {name: _layer(path, name, settings[name], tensors) for name in settings}
         joins = _json(path, "rescales", metadata.get("rescales", "{}"))
         rescales = {name: _rescale(path, f"rescales.{name}", joins[name]) for name in joins}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
-from hwsim.config.catalog import CONFIGS
+from hwsim.config.catalog import CONFIGS, choices
 from hwsim.errors import InputError
 from hwsim.system.reading import is_file
 
@@ -111,7 +111,7 @@ def find_checkpoint(name: str | Path) -> Path:
         return path
     if is_file(built(str(name))):
         return built(str(name))
-    known = ", ".join(sorted(p.stem for p in CHECKPOINTS.glob("*.safetensors")))
+    known = choices(str(name), (p.stem for p in CHECKPOINTS.glob("*.safetensors")))
     rule = f"must be a file or one of: {known}; or what hwsim compress has made here"
     raise InputError("models/checkpoints", "name", str(name), rule)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hwsim.checkpoints.find import CHECKPOINTS
 from hwsim.errors import InputError
+from hwsim.system.reading import reading
 
 __all__ = ["RECORD", "HeldOut", "digest", "heldout_of", "read"]
 
@@ -52,7 +53,8 @@ def read(path: Path) -> dict[str, HeldOut]:
         The file is no such record.
     """
     found = {}
-    with path.open(newline="") as file:
+    rule = "must be a CSV file"
+    with reading(path, rule), path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             try:
                 wrong = frozenset(int(each) for each in row["wrong"].split())

@@ -55,7 +55,7 @@ def read_yaml(path: Path | str) -> Any:
         if problem is None:
             raise
         at = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(path, "", None, f"must be YAML: {problem}{at}") from error.__cause__
+        raise InputError(path, "", None, f"must be YAML: {problem[:300]}{at}") from error.__cause__
 
 
 def parse(cls: type[C], raw: Any, source: Path | str) -> C:

@@ -71,8 +71,8 @@ def _layer(path: Path, number: int, row: list[str], columns: tuple[str, ...]) ->
     sizes: dict[str, int] = {}
     for key in columns:
         cell = values.get(key, "")
-        if not re.fullmatch("[1-9][0-9]*", cell):
-            rule = "must be a whole number above 0"
+        if not re.fullmatch("[1-9][0-9]{0,8}", cell):
+            rule = "must be a whole number above 0, of nine digits at most"
             raise InputError(path, f"line {number}, {key}", cell, rule)
         sizes[key] = int(cell)
     layer: dict[str, Any] = {"name": name, "type": "conv"}
@@ -85,7 +85,7 @@ def _layer(path: Path, number: int, row: list[str], columns: tuple[str, ...]) ->
         ifmap = {"channels": sizes["channels"], "height": sizes["ifmap height"],
                  "width": sizes["ifmap width"]}  # fmt: skip
     kept = next((cell for cell in row[1 + len(columns) :] if cell), "1:1")
-    found = re.fullmatch("([1-9][0-9]*):([1-9][0-9]*)", kept)
+    found = re.fullmatch("([1-9][0-9]{0,8}):([1-9][0-9]{0,8})", kept)
     if found is None or int(found[1]) > int(found[2]):
         raise InputError(path, f"line {number}, sparsity", kept, "must be n:m, n of m weights kept")
     if found[1] != found[2]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hwsim.config import NetworkConfig
 from hwsim.errors import InputError
+from hwsim.system.reading import reading
 
 __all__ = ["SUFFIXES", "files", "read"]
 
@@ -52,7 +53,7 @@ def read(folder: Path, network: NetworkConfig, most: int | None = None) -> NDArr
     InputError
         There is none, one cannot be read, or the input has another number of channels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     size = network.input
     if size.channels not in _MODES:
@@ -60,11 +61,8 @@ def read(folder: Path, network: NetworkConfig, most: int | None = None) -> NDArr
         raise InputError(folder, "input channels", size.channels, rule)
     pixels = []
     for path in files(folder)[:most]:
-        try:
-            with Image.open(path) as picture:
-                plain = ImageOps.exif_transpose(picture).convert(_MODES[size.channels])
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise InputError(path, "", None, f"cannot be read: {error}") from error
+        with reading(path, "must be a picture"), Image.open(path) as picture:
+            plain = ImageOps.exif_transpose(picture).convert(_MODES[size.channels])
         fitted = ImageOps.fit(plain, (size.width, size.height), Image.Resampling.BICUBIC)
         pixels.append(np.asarray(fitted, np.uint8).reshape(size.height, size.width, -1))
     return np.stack(pixels).transpose(0, 3, 1, 2)

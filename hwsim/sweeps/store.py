@@ -222,5 +222,5 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _told_to_the_user(path: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, ValueError, zlib.error) as error:
+    except (sqlite3.Error, ValueError, TypeError, zlib.error) as error:
         raise InputError(path, "", None, f"cannot be used as a sweep store: {error}") from error

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 
-__all__ = ["is_file", "reading"]
+__all__ = ["is_file", "reading", "said"]
+
+#: Characters of what a library says that a message has.
+_SAID = 300
 
 
 @contextmanager
@@ -41,10 +44,17 @@ def reading(source: Path | str, rule: str) -> Iterator[None]:
     except RecursionError as error:
         raise InputError(source, "", None, f"{rule}: it is nested too deeply") from error
     except Exception as error:
-        said = str(error).strip().partition("\n")[0]
-        # a KeyError's text is its key alone
-        known = said if isinstance(error, ValueError) and said else f"{type(error).__name__} {said}"
-        raise InputError(source, "", None, f"{rule}: {known.strip()[:300]}") from error
+        raise InputError(source, "", None, f"{rule}: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """What an exception of a library says: the begin of its first line.
+
+    With the name of its type, unless that is a ``ValueError``: a ``KeyError`` says its key alone.
+    """
+    text = str(error).strip().partition("\n")[0]
+    known = text if isinstance(error, ValueError) and text else f"{type(error).__name__} {text}"
+    return known.strip()[:_SAID]
 
 
 def is_file(path: Path) -> bool:

@@ -7,6 +7,7 @@ the same result, bit for bit.
 
 from __future__ import annotations
 
+import copy
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -82,19 +83,26 @@ class State:
         write_bytes_atomic(path, block.getvalue())
 
     def restore(self, path: Path, recipe: str) -> bool:
-        """Read the state from a file; return ``False`` where it is missing or of another recipe."""
+        """Read the state from a file; return ``False`` where it is missing or of another recipe.
+
+        So is one that is damaged: the state then stays as it is.
+        """
         try:
             contents = torch.load(path, weights_only=True)
-        except Exception:  # torch.load raises almost anything for a damaged file
-            return False
-        if not isinstance(contents, dict) or contents.get("recipe") != recipe:
+            if not isinstance(contents, dict) or contents.get("recipe") != recipe:
+                return False
+            split = None if contents["split"] is None else Split(**contents["split"])
+            log = [Epoch(**epoch) for epoch in contents["log"]]
+            plain = {key: contents[key] for key in _PLAIN}
+            torch.Generator().set_state(contents["generator"])
+            copy.deepcopy(self.network).load_state_dict(contents["network"])
+        except Exception:  # torch raises almost anything for a damaged file
             return False
         self.network.load_state_dict(contents["network"])
         self.generator.set_state(contents["generator"])
-        self.split = None if contents["split"] is None else Split(**contents["split"])
-        self.log = [Epoch(**epoch) for epoch in contents["log"]]
-        for key in _PLAIN:
-            setattr(self, key, contents[key])
+        self.split, self.log = split, log
+        for key, value in plain.items():
+            setattr(self, key, value)
         return True
 
 

@@ -26,6 +26,9 @@ from hwsim.workload.rearrange import rearranged
 
 __all__ = ["FloatModel", "LayerFloats"]
 
+#: Values of a layer's matrix of activations, ``K x pixels`` of a group, at most: half a gigabyte.
+LOWERED = 1 << 27
+
 Floats = NDArray[np.float32]
 
 
@@ -84,7 +87,7 @@ class FloatModel:
     Raises
     ------
     InputError
-        A weight or bias is not finite.
+        A weight or bias is not finite, or a layer is too large to be run.
     """
 
     config: NetworkConfig
@@ -103,6 +106,10 @@ class FloatModel:
         for shape in self.config.shapes():
             if not shape.has_weights:
                 continue
+            lowered = shape.K * shape.pixels
+            if lowered > LOWERED:
+                rule = f"must have at most {LOWERED:,} values when it is lowered, not {lowered:,}"
+                raise InputError(self.source, shape.layer.name, None, rule)
             layer = self.layers[shape.layer.name]
             assert layer.weight.shape == weight_shape(shape), shape.layer.name
             for what, values in (("weight", layer.weight), ("bias", layer.bias)):

@@ -131,7 +131,7 @@ def evaluated(
             warnings.simplefilter("ignore")
             found = evaluator(whole, graph.opset).run(None, dict(feed))
     except Exception as error:  # the evaluator raises whatever NumPy does
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:300]
         rule = f"cannot be run by ONNX's reference evaluator: {reason}"
         raise InputError(graph.source, "graph", None, rule) from error
     return dict(zip(tensors, found, strict=True))

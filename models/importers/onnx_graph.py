@@ -156,7 +156,7 @@ class Graph:
                 opset = max(self.opset, _SINCE.get(node.op, 0))
                 found = ReferenceEvaluator(graph, opsets={"": opset}).run(None, dict(inputs))
         except Exception as error:  # the evaluator raises whatever NumPy does
-            reason = str(error).partition("\n")[0]
+            reason = str(error).partition("\n")[0][:300]
             raise self.refuse(node, "", None, f"cannot be computed: {reason}") from error
         return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
 
@@ -240,7 +240,7 @@ def _model(path: Path) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, ValueError, checker.ValidationError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:300]
         raise InputError(path, "", None, f"must be a valid ONNX file: {reason}") from error
     return model, tuple(sorted(files))
 

@@ -23,6 +23,8 @@ _RANKS = (2, 3, 4, 5)
 _CHANNELS_FIRST = frozenset(
     {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "MaxPool"}
 )
+#: Values of an input, at most: 4096 x 4096.
+LARGEST = 1 << 24
 #: Types that an input may have, by ONNX's numbers: real numbers, or bytes that are pixels.
 _TYPES = {1: "float", 2: "uint8", 10: "float16", 11: "double"}
 
@@ -79,14 +81,17 @@ def read_inputs(
     Raises
     ------
     InputError
-        There is none; a size is not known; one has another type; or several differ in batch,
-        height or width.
+        There is none; a size is not known, or too large; one has another type; or several differ
+        in batch, height or width.
     """
     if not inputs:
         raise InputError(path, "graph", None, "must compute its output from its input")
     batches, shapes, sources, first = set(), [], [], 0
     for value in inputs:
         batch, dims = _dims(path, value, size, outside=outside)
+        if math.prod(dims) > LARGEST:
+            rule = f"must have at most {LARGEST:,} values: the file is run as it is read"
+            raise InputError(path, f"input {value.name}.shape", dims, rule)
         is_whole = outside and batch > 1
         if is_whole:
             batch, dims = 1, (batch, *dims)

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, deserialize
 
 from hwsim.errors import InputError
 from hwsim.system import extras
+from hwsim.system.reading import reading, said
 
 __all__ = ["Tensors", "read"]
 
@@ -82,7 +83,7 @@ def _safetensors(path: Path) -> Tensors:
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
     except (SafetensorError, ValueError, OverflowError) as error:
-        raise InputError(path, "", None, f"must be a safetensors file: {error}") from error
+        raise InputError(path, "", None, f"must be a safetensors file: {said(error)}") from error
     tensors = {}
     for name, tensor in entries:
         dtype, shape, data = tensor["dtype"], tensor["shape"], tensor["data"]
@@ -106,7 +107,9 @@ def _torch(path: Path) -> Tensors:
     import torch
 
     try:
-        with warnings.catch_warnings():
+        # unchecked indices of a damaged sparse tensor end the process when it is made dense
+        checked = torch.sparse.check_sparse_tensor_invariants()  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings(), checked:
             # of layouts of sparse tensors that are in beta
             warnings.simplefilter("ignore")
             loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -119,7 +122,7 @@ def _torch(path: Path) -> Tensors:
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror}") from error
     except Exception as error:  # torch raises almost anything for a damaged file
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:300]
         raise InputError(path, "", None, f"must be a state dict of PyTorch: {reason}") from error
     found = {}
     for name, tensor in _unwrapped(path, loaded).items():
@@ -127,9 +130,11 @@ def _torch(path: Path) -> Tensors:
             continue
         if tensor.is_meta:
             raise InputError(path, name, None, "must have values: it is a tensor of shape alone")
-        # sparse tensors of all layouts
-        dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
-        found[name] = dense.to(torch.float32).numpy()
+        with reading(path, f"must hold {name} as a tensor that fits the memory"):
+            # sparse tensors of all layouts
+            is_sparse = tensor.layout != torch.strided
+            dense = tensor.detach().to_dense() if is_sparse else tensor.detach()
+            found[name] = dense.to(torch.float32).numpy()
     return found
 
 

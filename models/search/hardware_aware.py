@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from pydantic import TypeAdapter
+
 from hwsim.errors import InputError
 from hwsim.system.files import write_text_atomic
 
@@ -84,8 +86,8 @@ class Record:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["question"] == question:
-                self.points = [Point(**point) for point in document["points"]]
-        except (OSError, ValueError, KeyError, TypeError):
+                self.points = TypeAdapter(list[Point]).validate_python(document["points"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             self.points = []
 
     def find(self, kept: Mapping[str, int], restored: frozenset[str]) -> Point | None:

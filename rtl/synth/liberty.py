@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.config.base import parse
 from hwsim.config.tech import ArcConfig, CellConfig, CornerConfig, FlipFlopConfig
 from hwsim.errors import InputError
+from hwsim.system.reading import reading
 
 __all__ = ["liberty_text", "read_corner"]
 
@@ -25,6 +27,8 @@ TYPICAL_LOAD_FF = 10.0
 #: Corners of the tables that are written: a plane is exact on any.
 SLEWS_NS = (0.01, 0.1, 0.3, 1.0)
 LOADS_FF = (0.0, 10.0, 30.0, 100.0, 300.0)
+#: Characters of what the parser says that an error has.
+_SAID = 300
 #: Inputs of the largest cell that is kept.
 MAX_PINS = 6
 
@@ -40,6 +44,12 @@ def read_corner(path: Path) -> CornerConfig:
     InputError
         The file cannot be read or parsed, a cell has no area, or there is no usable cell.
     """
+    # what the parser gives raises errors of its own where a file says something twice
+    with reading(path, "must be a Liberty file whose cells can be measured"):
+        return _corner(path)
+
+
+def _corner(path: Path) -> CornerConfig:
     library = _parse(path)
     cells: dict[str, CellConfig] = {}
     flip_flops: list[FlipFlopConfig] = []
@@ -60,7 +70,7 @@ def read_corner(path: Path) -> CornerConfig:
                 cells[name] = cell
         except _NoArea as error:
             raise InputError(path, f"cell {name}", None, "must have an area") from error
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except Exception as error:
             raise InputError(path, f"cell {name}", None, f"cannot be measured: {error}") from error
     functions = {cell.function.replace(" ", "") for cell in cells.values()}
     if len(functions) < 3 or not flip_flops:
@@ -69,12 +79,17 @@ def read_corner(path: Path) -> CornerConfig:
     # ABC, which puts buffers before large loads, ends without a word where there is none
     if not any(cell.function.strip("() ") in cell.pins for cell in cells.values()):
         raise InputError(path, "", None, "must have a buffer among its cells")
-    return CornerConfig(
-        voltage=_number(library["nom_voltage"], 1.0),
-        temperature=_number(library["nom_temperature"], 25.0),
-        cells=cells,
-        flip_flop=min(flip_flops, key=lambda each: (each.area, each.name)),
-    )
+    corner: dict[str, Any] = {
+        "cells": cells,
+        "flip_flop": min(flip_flops, key=lambda each: (each.area, each.name)),
+    }
+    for key, default in (("voltage", 1.0), ("temperature", 25.0)):
+        text = library[f"nom_{key}"]
+        try:
+            corner[key] = _number(text, default)
+        except ValueError as error:
+            raise InputError(path, f"nom_{key}", _text(text), "must be a number") from error
+    return parse(CornerConfig, corner, path)
 
 
 def liberty_text(corner: CornerConfig) -> str:
@@ -144,7 +159,7 @@ def _parse(path: Path) -> Any:
         raise InputError(path, "", None, f"cannot be read: {error}") from error
     except Exception as error:  # whatever the parser's grammar throws
         first = str(error).strip().splitlines()
-        rule = f"must be a Liberty file: {first[0] if first else type(error).__name__}"
+        rule = f"must be a Liberty file: {first[0][:_SAID] if first else type(error).__name__}"
         raise InputError(path, "", None, rule) from error
 
 
@@ -305,6 +320,8 @@ def _plane(table: Any, units: _Units) -> list[float]:
     keep = (slew <= max(FIT_SLEW_NS, slews[1])) & (load <= max(FIT_LOAD_FF, loads[1]))
     y = values[keep] * units.ns
     terms = np.stack([np.ones(len(y)), load[keep], slew[keep], load[keep] * slew[keep]], axis=1)
+    if not (np.isfinite(terms).all() and np.isfinite(y).all()):
+        raise ValueError("a table must hold finite numbers")
     weight = 1 / np.maximum(y, 0.02)
     found = np.linalg.lstsq(terms * weight[:, None], y * weight, rcond=None)[0]
     return [round(float(c), 7) for c in found]

@@ -7,13 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from torture import arrays
+from hwsim.system import interrupts
+from torture import arrays, fuzz, kills
 
 #: What each part is told: how many of its units the issue of reliability asks for.
-WANTED = {"arrays": 10_000}
-PARTS = {"arrays": arrays}
+WANTED = {"fuzz": 100_000, "kills": 200, "arrays": 10_000}
+PARTS = {"fuzz": fuzz, "kills": kills, "arrays": arrays}
 #: Batches, each run in a process of its own by its part.
-BATCHES = {"array": arrays.main}
+BATCHES = {"inputs": fuzz.main, "array": arrays.main}
 
 
 def main() -> int:
@@ -21,6 +22,7 @@ def main() -> int:
     if len(sys.argv) > 1 and sys.argv[1] in BATCHES:
         BATCHES[sys.argv[1]](*sys.argv[2:])
         return 0
+    interrupts.raise_signals()  # a batch that is under way ends too
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
     parser.add_argument("--state", type=Path, default=Path("build/torture"))

@@ -20,9 +20,9 @@ from torture.record import Record
 __all__ = ["CASES", "batch", "figures", "work"]
 
 #: Cases of a design: more designs find more than more cases.
-CASES = 200
-#: Seconds for a design: most of them build its simulation.
-PATIENCE = 1800
+CASES = 400
+#: Seconds for a design, most of which build its simulation, and bytes.
+PATIENCE, MEMORY = 1800, 8 << 30
 
 
 def batch(family: str, seed: int, cases: int = CASES) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def work(folder: Path, wanted: int, report: Callable[[str], None]) -> int:
                 continue
             key = f"{family} {seed}"
             if key not in record.done:
-                ended = watch.run(["array", family, str(seed)], PATIENCE)
+                ended = watch.run(["array", family, str(seed)], PATIENCE, MEMORY)
                 entry = ended.result or {"failed": ended.bound or ended.output}
                 record.add(key, entry | {"seconds": ended.seconds, "peak": ended.peak})
             entry = record.done[key]

@@ -32,9 +32,11 @@ def draw(family: str, seed: int) -> ArchConfig:
     is drawn again. The same seed gives the same design.
     """
     rng = np.random.default_rng([seed, *family.encode()])
+    # options exclude each other: designs of few are as likely as those of many
+    left_out = (0.2, 0.4, 0.7)[int(rng.integers(3))]
     for _ in range(TRIES):
-        array = _fields(rng, FAMILIES[family].model_fields, family)
-        numbers = _fields(rng, NumberConfig.model_fields, family)
+        array = _fields(rng, FAMILIES[family].model_fields, family, left_out)
+        numbers = _fields(rng, NumberConfig.model_fields, family, left_out)
         raw = {"name": f"{family}_{seed}", "numbers": numbers, "array": array}
         try:
             design = parse(ArchConfig, raw, f"{family} {seed}")
@@ -45,12 +47,15 @@ def draw(family: str, seed: int) -> ArchConfig:
     raise AssertionError(f"no design of {family} in {TRIES} draws from seed {seed}")
 
 
-def _fields(rng: np.random.Generator, fields: dict[str, FieldInfo], family: str) -> dict[str, Any]:
+def _fields(
+    rng: np.random.Generator, fields: dict[str, FieldInfo], family: str, left_out: float
+) -> dict[str, Any]:
+    """Value of each field, of which those that have a default are left out as often."""
     drawn = {}
     for name, field in fields.items():
         if name == "family":
             drawn[name] = family
-        elif not field.is_required() and rng.random() < 0.3:
+        elif not field.is_required() and rng.random() < left_out:
             continue
         else:
             value = _value(rng, field.annotation, field.metadata)

@@ -65,7 +65,8 @@ def run(arguments: Sequence[str], seconds: float, memory: int = MEMORY) -> Ended
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
     assert process.stdout is not None
-    output = process.stdout.read()
+    with process.stdout:
+        output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     ended.set()
     watcher.join()

@@ -106,6 +106,12 @@ class CSCConfig(DecodingConfig):
             raise ValueError("carries must be off with codebook_bits: parts of K have no own table")
         if self.double_buffered and not self.takes_halves:
             raise ValueError("double_buffered must be off with codebook_bits: no machine has both")
+        if self.carries and self.window > self.col_depth:
+            # K is cut into whole windows, whose columns the pointer memories must hold
+            raise ValueError(
+                f"window must be at most col_depth ({self.col_depth}) with carries, "
+                f"not {self.window}"
+            )
         if self.lanes % self.drain_lanes:
             raise ValueError(
                 f"drain_lanes must divide lanes ({self.lanes}), not {self.drain_lanes}"

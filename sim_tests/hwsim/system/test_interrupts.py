@@ -20,28 +20,43 @@ def _default_handler():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_was_noted_is_raised_at_the_end(number):
-    reached = False
-    with pytest.raises(Interrupted) as caught, deferred() as is_interrupted:
-        os.kill(os.getpid(), number)
-        assert is_interrupted()
-        reached = True
-    assert reached
+    seen = []
+
+    def work():
+        with deferred() as is_interrupted:
+            os.kill(os.getpid(), number)
+            seen.append(is_interrupted())
+
+    with pytest.raises(Interrupted) as caught:
+        work()
+    assert seen == [True]
     assert caught.value.number == number
 
 
 def test_another_error_comes_first():
-    with pytest.raises(ValueError, match="bad"), deferred():
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise ValueError("bad")
+    def work():
+        with deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad"):
+        work()
 
 
 def test_the_first_is_noted_and_the_second_raises():
-    with pytest.raises(Interrupted), deferred() as is_interrupted:
-        assert not is_interrupted()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert is_interrupted()
-        with pytest.raises(KeyboardInterrupt):
+    seen = []
+
+    def work():
+        with deferred() as is_interrupted:
+            seen.append(is_interrupted())
             os.kill(os.getpid(), signal.SIGINT)
+            seen.append(is_interrupted())
+            os.kill(os.getpid(), signal.SIGINT)
+            seen.append("not raised")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert seen == [False, True]
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -60,12 +75,15 @@ def test_another_thread_leaves_signals_alone():
 
 
 def test_what_is_kept_is_found_behind_other_errors():
-    with pytest.raises(SystemExit) as caught:
+    def work():
         try:
             with keeping("points are in a"), keeping("epochs are in b"):
                 raise Interrupted(signal.SIGTERM)
         except KeyboardInterrupt as error:
             raise SystemExit(130) from error
+
+    with pytest.raises(SystemExit) as caught:
+        work()
     assert interruption(caught.value) == (15, ["epochs are in b", "points are in a"])
     assert interruption(KeyboardInterrupt()) == (2, [])
     assert interruption(SystemExit(1)) is None

@@ -227,11 +227,22 @@ def test_what_our_layers_lack_is_refused(tmp_path, case):
     refused(model, build(model), tmp_path, line)
 
 
+def test_what_would_not_fit_the_memory_is_refused(tmp_path):
+    """The file is run as it is read, on one image."""
+    model = Model((3, 1 << 20, 8))
+    line = "input x.shape = (3, 1048576, 8): must have at most 16,777,216 values"
+    refused(model, model.conv("x", 4, 3), tmp_path, line)
+    model = Model((3, 1 << 12, 1 << 10))
+    x = model.conv("x", 4, 3, 5, pads=[2] * 4, name="wide")
+    line = "wide: must have at most 134,217,728 values when it is lowered, not 314,572,800"
+    refused(model, x, tmp_path, line)
+
+
 def test_damaged_files_are_one_line(tmp_path):
     """Bytes exchanged, removed and doubled."""
     rng = np.random.default_rng(7)
     model = Model()
-    x = model.node("Relu", model.conv("x", 4, 3, padding=1))
+    x = model.node("Relu", model.conv("x", 4, 3, pads=[1] * 4))
     path = model.save(tmp_path, model.node("MaxPool", x, kernel_shape=[2, 2]))
     whole = path.read_bytes()
     messages = []
@@ -257,7 +268,7 @@ def test_damaged_files_are_one_line(tmp_path):
 
 def test_a_data_type_and_an_attribute_of_no_kind(tmp_path):
     model = Model()
-    path = model.save(tmp_path, model.conv("x", 4, 3, padding=1))
+    path = model.save(tmp_path, model.conv("x", 4, 3, pads=[1] * 4))
     proto = onnx.load(path)
     proto.graph.initializer[0].data_type = 99
     onnx.save(proto, path)

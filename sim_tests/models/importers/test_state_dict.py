@@ -189,3 +189,28 @@ def test_a_weight_that_lacks_its_mask_is_refused(torch, tmp_path):
     line = r"g\.weight_mask: must be given, of shape \(4, 4\), beside g\.weight_orig"
     with pytest.raises(InputError, match=line):
         state_dict.read(tmp_path / "net.pth")
+
+
+def test_a_damaged_sparse_tensor_is_refused(torch, tmp_path):
+    """Indices beyond the shape: made dense unchecked, they would end the process."""
+    whole = torch.eye(8).to_sparse()
+    path = tmp_path / "sparse.pth"
+    torch.save({"fc1.weight": whole}, path)
+    np.testing.assert_array_equal(state_dict.read(path)["fc1.weight"], np.eye(8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        beyond = torch.sparse_coo_tensor(
+            whole.indices() + (1 << 40), whole.values(), (8, 8), check_invariants=False
+        )
+    torch.save({"fc1.weight": beyond}, path)
+    with pytest.raises(InputError, match="must be a state dict of PyTorch"):
+        state_dict.read(path)
+
+
+def test_a_tensor_too_large_for_the_memory_is_refused(torch, tmp_path):
+    indices, values = torch.tensor([[0], [0]]), torch.tensor([1.0])
+    huge = torch.sparse_coo_tensor(indices, values, (1 << 31, 1 << 31))
+    path = tmp_path / "huge.pth"
+    torch.save({"fc1.weight": huge}, path)
+    with pytest.raises(InputError, match=r"must hold fc1\.weight as a tensor that fits the memory"):
+        state_dict.read(path)
