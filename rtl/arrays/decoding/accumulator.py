@@ -125,7 +125,7 @@ class Accumulator(wiring.Component):
             m.d.comb += write.data.as_value().eq(Mux(adds[index], total, 0))
             fetched.append(read.data.as_value())
             row = data.View(beats, read.data.as_value())
-            # one beat of several lanes is no choice: a shift of a wide row by nothing stops Verilator
+            # one beat of several lanes is no choice: shifting wide rows by nothing stops Verilator
             is_whole = banks.beats == 1 and banks.lanes > 1
             psum.append(row[0 if is_whole else drain.beat].as_value())
             reads.append(read.en)
