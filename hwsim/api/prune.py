@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ def prune(
     *,
     nm: tuple[int, int] | None = None,
     keep: float | None = None,
+    layer_nm: Mapping[str, int] | None = None,
     dense: str | Sequence[str] = (),
     inputs: str | Path | NDArray[Any] | None = None,
     images: int | None = None,
@@ -47,8 +48,11 @@ def prune(
     nm
         ``(n, m)``: n of every m weights along K stay.
     keep
-        Fraction of all weights that stay, in place of ``nm``; each layer's share follows from its
-        magnitudes.
+        Fraction of all weights that stay, wherever they are; each layer's share follows from its
+        magnitudes. With ``nm`` each layer has an n of its own, at most the given one, so that this
+        fraction stays at most.
+    layer_nm
+        n of layers that have another one than ``nm``, by name; n = m leaves a layer whole.
     dense
         More layers that stay whole, by name.
     inputs, images, seed, size, outside, mean, std, progress
@@ -63,7 +67,7 @@ def prune(
     Raises
     ------
     InputError
-        Neither or both of ``nm`` and ``keep`` are given, ``dense`` names no layer, or as of
+        Neither ``nm`` nor ``keep`` is given, ``dense`` or ``layer_nm`` names no layer, or as of
         :func:`import_network`.
     """
     from hwsim.models.compress.layerwise import Rule
@@ -73,7 +77,8 @@ def prune(
             raise InputError("arguments", "nm", nm, "must be two numbers: n of every m")
         nm = (whole("nm", nm[0], 1), whole("nm", nm[1], 1))
     share = None if keep is None else fractions("keep", [keep])[0]
+    own = {str(name): whole(f"layer_nm.{name}", n, 1) for name, n in (layer_nm or {}).items()}
     return import_network(
         network, weights, inputs=inputs, images=images, seed=seed, size=size, outside=outside,
-        mean=mean, std=std, rule=Rule(nm, share), dense=dense, progress=progress,
+        mean=mean, std=std, rule=Rule(nm, share, own), dense=dense, progress=progress,
     )  # fmt: skip
