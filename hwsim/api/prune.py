@@ -1,4 +1,4 @@
-"""Trained networks pruned without training."""
+"""Trained networks pruned, without training or with it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def prune(
     dense: str | Sequence[str] = (),
     inputs: str | Path | NDArray[Any] | None = None,
     images: int | None = None,
+    epochs: int = 0,
+    learning_rate: float = 2e-4,
     seed: int = 0,
     size: Sequence[int] | None = None,
     outside: str | None = None,
@@ -35,11 +37,12 @@ def prune(
     std: Sequence[float] | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Imported:
-    """Prune a trained network without training, and quantize it to 8 bits.
+    """Prune a trained network and quantize it to 8 bits.
 
     With ``inputs`` each layer is reconstructed on images, which need no labels: the weights that
     stay make up for those that are removed (SparseGPT). Without, weights go by magnitude. The first
-    layer with weights and depthwise layers stay whole.
+    layer with weights and depthwise layers stay whole. With ``epochs`` the network is then trained
+    on labelled images, its removed weights held at 0.
 
     Parameters
     ----------
@@ -55,6 +58,12 @@ def prune(
         n of layers that have another one than ``nm``, by name; n = m leaves a layer whole.
     dense
         More layers that stay whole, by name.
+    epochs
+        Epochs of training, a twelfth of the images held out. Needs the extra ``compress``, and
+        ``inputs`` with labels: a folder with a folder of photographs per class, or a ``.npz`` with
+        arrays ``images`` and ``labels``.
+    learning_rate
+        Its peak; AdamW, falling to 0 by a half cosine.
     inputs, images, seed, size, outside, mean, std, progress
         As of :func:`import_network`.
 
@@ -62,7 +71,8 @@ def prune(
     -------
     Imported
         Network and checkpoint, whose ``info`` says what was pruned, how, and how well the integers
-        agree with the network before it was pruned.
+        agree with the network before it was pruned; after training also the fraction of the images
+        held out that the network classifies correctly before, pruned, trained, and in integers.
 
     Raises
     ------
@@ -78,7 +88,20 @@ def prune(
         nm = (whole("nm", nm[0], 1), whole("nm", nm[1], 1))
     share = None if keep is None else fractions("keep", [keep])[0]
     own = {str(name): whole(f"layer_nm.{name}", n, 1) for name, n in (layer_nm or {}).items()}
+    training = None
+    if whole("epochs", epochs):
+        from hwsim.config.base import parse
+        from hwsim.config.jobs.compress import TrainConfig
+        from hwsim.system.extras import require
+
+        require("compress")
+        raw = {
+            "epochs": epochs, "learning_rate": learning_rate, "batch": 32, "shift": 0,
+            "precision": "float32",
+        }  # fmt: skip
+        training = parse(TrainConfig, raw, "arguments")
     return import_network(
         network, weights, inputs=inputs, images=images, seed=seed, size=size, outside=outside,
-        mean=mean, std=std, rule=Rule(nm, share, own), dense=dense, progress=progress,
+        mean=mean, std=std, rule=Rule(nm, share, own), training=training, dense=dense,
+        progress=progress,
     )  # fmt: skip

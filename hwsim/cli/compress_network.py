@@ -1,4 +1,4 @@
-"""``hwsim compress NETWORK --nm 2:4``: a trained network, pruned without training."""
+"""``hwsim compress NETWORK --nm 2:4``: a trained network, pruned."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def compress_network(
     keep: float | None,
     layer_nm: list[str],
     dense: list[str],
+    epochs: int,
+    learning_rate: float,
     weights: Path | None,
     inputs: Path | None,
     images: int | None,
@@ -40,7 +42,7 @@ def compress_network(
     with log().status("reading") as status:
         result = api.prune(
             networks[0], weights, nm=_pair(nm), keep=keep, layer_nm=_own(layer_nm, nm),
-            dense=dense, inputs=inputs,
+            dense=dense, epochs=epochs, learning_rate=learning_rate, inputs=inputs,
             images=images, seed=seed, outside=outside,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
@@ -62,6 +64,13 @@ def compress_network(
     body = [*rows, ["total", total, checkpoint.density]]
     console().print(table(f"{name}, by {pruned['method']}", ["layer", "weights", "kept"], body))
     show(net, checkpoint)
+    if epochs:
+        info = checkpoint.info
+        steps = [f"{info[f'accuracy_{key}']:.1%} {key}" for key in ("before", "pruned", "trained")]
+        console().print(
+            f"of {info['test_images']} images held out, right: {', '.join(steps)}, "
+            f"{info['accuracy']:.1%} in integers"
+        )
     console().print(f"wrote {path} and {config.name}")
 
 
