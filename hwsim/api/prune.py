@@ -28,6 +28,7 @@ def prune(
     dense: str | Sequence[str] = (),
     inputs: str | Path | NDArray[Any] | None = None,
     images: int | None = None,
+    labelled: bool = False,
     epochs: int = 0,
     learning_rate: float = 2e-4,
     seed: int = 0,
@@ -58,10 +59,12 @@ def prune(
         n of layers that have another one than ``nm``, by name; n = m leaves a layer whole.
     dense
         More layers that stay whole, by name.
+    labelled
+        ``inputs`` have labels: a folder with a folder of photographs per class, or a ``.npz`` with
+        arrays ``images`` and ``labels``. A twelfth of them is held out, and ``info`` records which
+        fraction of these the integers classify correctly (``accuracy``).
     epochs
-        Epochs of training, a twelfth of the images held out. Needs the extra ``compress``, and
-        ``inputs`` with labels: a folder with a folder of photographs per class, or a ``.npz`` with
-        arrays ``images`` and ``labels``.
+        Epochs of training, which needs the extra ``compress`` and labels.
     learning_rate
         Its peak; AdamW, falling to 0 by a half cosine.
     inputs, images, seed, size, outside, mean, std, progress
@@ -102,6 +105,7 @@ def prune(
         training = parse(TrainConfig, raw, "arguments")
     return import_network(
         network, weights, inputs=inputs, images=images, seed=seed, size=size, outside=outside,
-        mean=mean, std=std, rule=Rule(nm, share, own), training=training, dense=dense,
+        mean=mean, std=std, rule=Rule(nm, share, own), training=training,
+        labelled=labelled, dense=dense,
         progress=progress,
     )  # fmt: skip

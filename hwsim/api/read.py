@@ -233,6 +233,7 @@ def import_network(
     rule: Rule | None = None,
     dense: str | Sequence[str] = (),
     training: TrainConfig | None = None,
+    labelled: bool = False,
     compare: bool = True,
     verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
@@ -277,6 +278,9 @@ def import_network(
         As of :func:`prune`: what stays of each layer, and layers that stay whole.
     training
         Schedule on which a pruned network is trained; ``inputs`` then have labels.
+    labelled
+        ``inputs`` have labels, as of :func:`prune`: ``info`` records the fraction of a twelfth of
+        them, held out, that the integers classify correctly.
     compare
         Also infer a few images in float, others than those of the ranges where there are others,
         and record in ``info`` how well the logits agree.
@@ -317,7 +321,7 @@ def import_network(
     normalization = Normalization.given(mean, std, model.config)
     pixels: Images
     data: Labelled | None = None
-    if training is not None:
+    if labelled or training is not None:
         data = _labelled(inputs, model.config, normalization, seed)
         pixels = data.images[: count + source.COMPARED]
         calibration = f"images of {Path(str(inputs)).name}"
@@ -331,16 +335,18 @@ def import_network(
         most = count + source.COMPARED
         pixels = pictures.read(inputs, model.config, normalization, most)
         calibration = f"images of {Path(inputs).name}"
-    original, remarks = model, {}
+    original = model
+    remarks: dict[str, Any] = {"kind": "dense"}
     if rule is not None:
         from hwsim.models.compress import layerwise
 
         shown = None if inputs is None else pixels[:count]
-        if data is not None:
+        if training is not None and data is not None:
             shown = data.split()[0].images[: max(count, _RECONSTRUCTED)]
         kept = [str(each) for each in several("dense", dense, (str,))]
         model = layerwise.prune(original, rule, shown, kept, progress)
         remarks = layerwise.described(original, rule, shown, kept)
+        remarks["kind"] = "nonstructured" if rule.nm is None else "nm"
         if data is not None and training is not None:
             model, more = _trained(original, model, remarks, data, training, seed, progress)
             remarks |= more
@@ -360,7 +366,8 @@ def import_network(
         held = data.split()[1]
         progress("measuring accuracy")
         right = golden.accuracy(model.config, checkpoint, held.images, held.labels)
-        checkpoint.info.update(accuracy=right, test_images=len(held.labels))
+        called = f"{Path(str(inputs)).name} ({len(data.labels)} images)"
+        checkpoint.info.update(accuracy=right, test_images=len(held.labels), labelled=called)
     return Imported(model.config, checkpoint)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Mean, Outside, Seed, Std, Weights
+from hwsim.cli.options import Inputs, Json, Labelled, Mean, Outside, Seed, Std, Weights
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -67,6 +67,7 @@ def compress(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of --epochs.")] = 2e-4,
     weights: Weights = None,
     inputs: Inputs = None,
+    labelled: Labelled = False,
     images: Annotated[
         int | None,
         typer.Option(min=1, max=1000, help="Images of --inputs that are used (default: 8)."),
@@ -109,7 +110,7 @@ def compress(
 
         compress_network(
             config, nm, keep, layer_nm or [], dense or [], epochs, learning_rate, weights, inputs,
-            images, mean, std, outside, seed, out, json=json,
+            labelled, images, mean, std, outside, seed, out, json=json,
         )  # fmt: skip
         return
     from hwsim import api

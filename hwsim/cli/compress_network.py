@@ -21,6 +21,7 @@ def compress_network(
     learning_rate: float,
     weights: Path | None,
     inputs: Path | None,
+    labelled: bool,
     images: int | None,
     mean: str | None,
     std: str | None,
@@ -43,6 +44,7 @@ def compress_network(
         result = api.prune(
             networks[0], weights, nm=_pair(nm), keep=keep, layer_nm=_own(layer_nm, nm),
             dense=dense, epochs=epochs, learning_rate=learning_rate, inputs=inputs,
+            labelled=labelled,
             images=images, seed=seed, outside=outside,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
@@ -64,13 +66,6 @@ def compress_network(
     body = [*rows, ["total", total, checkpoint.density]]
     console().print(table(f"{name}, by {pruned['method']}", ["layer", "weights", "kept"], body))
     show(net, checkpoint)
-    if epochs:
-        info = checkpoint.info
-        steps = [f"{info[f'accuracy_{key}']:.1%} {key}" for key in ("before", "pruned", "trained")]
-        console().print(
-            f"of {info['test_images']} images held out, right: {', '.join(steps)}, "
-            f"{info['accuracy']:.1%} in integers"
-        )
     console().print(f"wrote {path} and {config.name}")
 
 

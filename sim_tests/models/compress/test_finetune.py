@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,7 +17,9 @@ from PIL import Image
 
 import hwsim
 from hwsim.config import NetworkConfig
+from hwsim.config.base import parse
 from hwsim.config.jobs.compress import TrainConfig
+from hwsim.config.jobs.study import StudyConfig
 from hwsim.errors import InputError
 from hwsim.inference import labelled
 from hwsim.models.compress.finetune import retrain
@@ -84,6 +89,34 @@ def test_training_makes_up_for_what_was_pruned(file, tmp_path):
     rest = [each.weight for name, each in layers.items() if name != "stem"]
     kept = sum(int(np.count_nonzero(each)) for each in rest) / sum(each.size for each in rest)
     assert kept <= 0.081
+
+
+def test_a_study_compares_imports_at_equal_accuracy(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images, labels = drawn(480, 2)
+    np.savez("set.npz", images=images, labels=labels)
+    hwsim.import_network(file, inputs="set.npz", labelled=True).write("dense")
+    made = {}
+    for name, rule in (("nm", {"nm": (2, 4)}), ("single", {"keep": 0.3})):
+        found = hwsim.prune(file, **rule, inputs="set.npz", epochs=2, learning_rate=1e-3)
+        assert found.checkpoint.info["kind"] == {"nm": "nm", "single": "nonstructured"}[name]
+        made[name] = found.checkpoint.write(f"{name}.safetensors")
+    runs = [
+        {"checkpoints": ["dense/net.safetensors"], "archs": ["dense_8x8_ws"]},
+        {"checkpoints": ["nm.safetensors"], "archs": ["nm_2x4_4x8_ws"]},
+        {"checkpoints": ["single.safetensors"], "archs": ["csc_8x8"]},
+    ]
+    raw = {
+        "kind": "compare", "network": "dense", "images": 1, "technology": None, "runs": runs,
+        "baseline": {"checkpoint": "dense/net.safetensors", "arch": "dense_8x8_ws"},
+        "accuracy_bound": 10.0, "verify": {"archs": ["dense_8x8_ws"], "layers": ["deep"]},
+    }  # fmt: skip
+    plan = parse(StudyConfig, {"name": "mine", "title": "Mine", "study": raw}, "mine")
+    assert hwsim.study(plan, "out", rtl=False).passed
+    results = json.loads(Path("out/results.json").read_text())
+    counted = {each["arch"]: each["cycles"] for each in results["variants"]}
+    expected = hwsim.simulate("nm_2x4_4x8_ws", "dense/net.yaml", "nm.safetensors").cycles
+    assert counted["nm_2x4_4x8_ws"] == expected
 
 
 def test_the_same_seed_gives_the_same_weights(file, tmp_path):
