@@ -1,8 +1,8 @@
-"""Trained networks pruned without training."""
+"""Trained networks pruned, without training or with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,13 @@ def prune(
     *,
     nm: tuple[int, int] | None = None,
     keep: float | None = None,
+    layer_nm: Mapping[str, int] | None = None,
     dense: str | Sequence[str] = (),
     inputs: str | Path | NDArray[Any] | None = None,
     images: int | None = None,
+    labelled: bool = False,
+    epochs: int = 0,
+    learning_rate: float = 2e-4,
     seed: int = 0,
     size: Sequence[int] | None = None,
     outside: str | None = None,
@@ -34,11 +38,12 @@ def prune(
     std: Sequence[float] | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Imported:
-    """Prune a trained network without training, and quantize it to 8 bits.
+    """Prune a trained network and quantize it to 8 bits.
 
     With ``inputs`` each layer is reconstructed on images, which need no labels: the weights that
     stay make up for those that are removed (SparseGPT). Without, weights go by magnitude. The first
-    layer with weights and depthwise layers stay whole.
+    layer with weights and depthwise layers stay whole. With ``epochs`` the network is then trained
+    on labelled images, its removed weights held at 0.
 
     Parameters
     ----------
@@ -47,10 +52,21 @@ def prune(
     nm
         ``(n, m)``: n of every m weights along K stay.
     keep
-        Fraction of all weights that stay, in place of ``nm``; each layer's share follows from its
-        magnitudes.
+        Fraction of all weights that stay, wherever they are; each layer's share follows from its
+        magnitudes. With ``nm`` each layer has an n of its own, at most the given one, so that this
+        fraction stays at most.
+    layer_nm
+        n of layers that have another one than ``nm``, by name; n = m leaves a layer whole.
     dense
         More layers that stay whole, by name.
+    labelled
+        ``inputs`` have labels: a folder with a folder of photographs per class, or a ``.npz`` with
+        arrays ``images`` and ``labels``. A twelfth of them is held out, and ``info`` records which
+        fraction of these the integers classify correctly (``accuracy``).
+    epochs
+        Epochs of training, which needs the extra ``compress`` and labels.
+    learning_rate
+        Its peak; AdamW, falling to 0 by a half cosine.
     inputs, images, seed, size, outside, mean, std, progress
         As of :func:`import_network`.
 
@@ -58,12 +74,13 @@ def prune(
     -------
     Imported
         Network and checkpoint, whose ``info`` says what was pruned, how, and how well the integers
-        agree with the network before it was pruned.
+        agree with the network before it was pruned; after training also the fraction of the images
+        held out that the network classifies correctly before, pruned, trained, and in integers.
 
     Raises
     ------
     InputError
-        Neither or both of ``nm`` and ``keep`` are given, ``dense`` names no layer, or as of
+        Neither ``nm`` nor ``keep`` is given, ``dense`` or ``layer_nm`` names no layer, or as of
         :func:`import_network`.
     """
     from hwsim.models.compress.layerwise import Rule
@@ -73,7 +90,22 @@ def prune(
             raise InputError("arguments", "nm", nm, "must be two numbers: n of every m")
         nm = (whole("nm", nm[0], 1), whole("nm", nm[1], 1))
     share = None if keep is None else fractions("keep", [keep])[0]
+    own = {str(name): whole(f"layer_nm.{name}", n, 1) for name, n in (layer_nm or {}).items()}
+    training = None
+    if whole("epochs", epochs):
+        from hwsim.config.base import parse
+        from hwsim.config.jobs.compress import TrainConfig
+        from hwsim.system.extras import require
+
+        require("compress")
+        raw = {
+            "epochs": epochs, "learning_rate": learning_rate, "batch": 32, "shift": 0,
+            "precision": "float32",
+        }  # fmt: skip
+        training = parse(TrainConfig, raw, "arguments")
     return import_network(
         network, weights, inputs=inputs, images=images, seed=seed, size=size, outside=outside,
-        mean=mean, std=std, rule=Rule(nm, share), dense=dense, progress=progress,
+        mean=mean, std=std, rule=Rule(nm, share, own), training=training,
+        labelled=labelled, dense=dense,
+        progress=progress,
     )  # fmt: skip

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
     from hwsim.checkpoints.find import Named
     from hwsim.config import ArchConfig, NetworkConfig
+    from hwsim.config.jobs.compress import TrainConfig
     from hwsim.inference.images import Images
+    from hwsim.inference.labelled import Labelled
+    from hwsim.inference.normalization import Normalization
     from hwsim.models.compress.layerwise import Rule
     from hwsim.models.importers.calibrate import Settings
     from hwsim.models.importers.float_model import FloatModel
@@ -27,6 +30,10 @@ __all__ = [
     "Imported", "import_network", "on_file", "read_arch", "read_checkpoint", "read_network",
     "resolved", "workload",
 ]  # fmt: skip
+
+#: Images with labels on which a network is reconstructed before it is trained: of a few, least
+#: squares leave less than training can make up for.
+_RECONSTRUCTED = 256
 
 
 @dataclass(frozen=True)
@@ -225,6 +232,8 @@ def import_network(
     std: Sequence[float] | None = None,
     rule: Rule | None = None,
     dense: str | Sequence[str] = (),
+    training: TrainConfig | None = None,
+    labelled: bool = False,
     compare: bool = True,
     verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
@@ -267,6 +276,11 @@ def import_network(
         it is used. Without, pixels stand for 0 to 1.
     rule, dense
         As of :func:`prune`: what stays of each layer, and layers that stay whole.
+    training
+        Schedule on which a pruned network is trained; ``inputs`` then have labels.
+    labelled
+        ``inputs`` have labels, as of :func:`prune`: ``info`` records the fraction of a twelfth of
+        them, held out, that the integers classify correctly.
     compare
         Also infer a few images in float, others than those of the ranges where there are others,
         and record in ``info`` how well the logits agree.
@@ -288,6 +302,7 @@ def import_network(
     import numpy as np
 
     from hwsim.config import NetworkConfig
+    from hwsim.inference import golden
     from hwsim.inference import images as pictures
     from hwsim.inference.normalization import Normalization
     from hwsim.inference.operands import RANDOM
@@ -305,7 +320,12 @@ def import_network(
     settings = _settings(ranges, percentile, weight_scales, bias_correction)
     normalization = Normalization.given(mean, std, model.config)
     pixels: Images
-    if inputs is None:
+    data: Labelled | None = None
+    if labelled or training is not None:
+        data = _labelled(inputs, model.config, normalization, seed)
+        pixels = data.images[: count + source.COMPARED]
+        calibration = f"images of {Path(str(inputs)).name}"
+    elif inputs is None:
         pixels = pictures.random(model.config, count + source.COMPARED, seed)
         calibration = RANDOM
     elif isinstance(inputs, np.ndarray):
@@ -315,14 +335,21 @@ def import_network(
         most = count + source.COMPARED
         pixels = pictures.read(inputs, model.config, normalization, most)
         calibration = f"images of {Path(inputs).name}"
-    original, remarks = model, {}
+    original = model
+    remarks: dict[str, Any] = {"kind": "dense"}
     if rule is not None:
         from hwsim.models.compress import layerwise
 
         shown = None if inputs is None else pixels[:count]
+        if training is not None and data is not None:
+            shown = data.split()[0].images[: max(count, _RECONSTRUCTED)]
         kept = [str(each) for each in several("dense", dense, (str,))]
         model = layerwise.prune(original, rule, shown, kept, progress)
         remarks = layerwise.described(original, rule, shown, kept)
+        remarks["kind"] = "nonstructured" if rule.nm is None else "nm"
+        if data is not None and training is not None:
+            model, more = _trained(original, model, remarks, data, training, seed, progress)
+            remarks |= more
     checkpoint = source.checkpoint_of(
         model,
         pixels[:count],
@@ -335,7 +362,54 @@ def import_network(
         remarks=remarks,
         progress=progress,
     )
+    if data is not None:
+        held = data.split()[1]
+        progress("measuring accuracy")
+        right = golden.accuracy(model.config, checkpoint, held.images, held.labels)
+        called = f"{Path(str(inputs)).name} ({len(data.labels)} images)"
+        checkpoint.info.update(accuracy=right, test_images=len(held.labels), labelled=called)
     return Imported(model.config, checkpoint)
+
+
+def _labelled(
+    inputs: str | Path | NDArray[Any] | None,
+    network: NetworkConfig,
+    normalization: Normalization | None,
+    seed: int,
+) -> Labelled:
+    """Images with labels in a random order: folders of classes lie one behind the other."""
+    from hwsim.inference import labelled
+
+    if not isinstance(inputs, str | Path):
+        rule = "must be a folder of class folders, or a .npz with images and labels, to train"
+        raise InputError("arguments", "inputs", None, rule)
+    return labelled.read(inputs, network, normalization).shuffled(seed)
+
+
+def _trained(
+    original: FloatModel,
+    pruned: FloatModel,
+    remarks: dict[str, Any],
+    data: Labelled,
+    training: TrainConfig,
+    seed: int,
+    progress: Callable[[str], None],
+) -> tuple[FloatModel, dict[str, Any]]:
+    """A pruned network behind training, and what the checkpoint records of that."""
+    from hwsim.models.compress.finetune import retrain
+    from hwsim.models.importers.calibrate import real
+
+    train, held = data.split()
+    whole = remarks["pruned"]["whole"]
+    names = [name for name in pruned.layers if name not in whole]
+    model = retrain(pruned, names, train.images, train.labels, training, seed, progress)
+    rights = {}
+    for key, each in (("before", original), ("pruned", pruned), ("trained", model)):
+        classes = [int(each.logits(real(image[None])).argmax()) for image in held.images]
+        hits = sum(a == b for a, b in zip(classes, held.labels.tolist(), strict=True))
+        rights[f"accuracy_{key}"] = hits / len(classes)
+    described = training.model_dump(mode="json") | {"images": len(train.labels), "seed": seed}
+    return model, {"training": described, **rights}
 
 
 def _is_beside(outside: str | None) -> bool:

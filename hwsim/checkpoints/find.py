@@ -117,9 +117,13 @@ def find_checkpoint(name: str | Path) -> Path:
 
 
 def dataset_of(checkpoint: Checkpoint) -> str | None:
-    """Data set that a checkpoint was trained on, as its recipe says; ``None`` without a recipe."""
+    """Data set of a checkpoint's accuracies; ``None`` where it says none.
+
+    That of its recipe, or in words the labelled images of an import.
+    """
     recipe = checkpoint.info.get("recipe")
-    dataset = recipe.get("dataset") if isinstance(recipe, dict) else None
+    labelled = checkpoint.info.get("labelled")
+    dataset = recipe.get("dataset") if isinstance(recipe, dict) else labelled
     return dataset if isinstance(dataset, str) else None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Mean, Outside, Seed, Std, Weights
+from hwsim.cli.options import Inputs, Json, Labelled, Mean, Outside, Seed, Std, Weights
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,13 +42,32 @@ def compress(
         typer.Option(help="Prune a trained NETWORK without training: n of every m weights, 2:4."),
     ] = None,
     keep: Annotated[
-        float | None, typer.Option(help="The same: the fraction of all weights that stays.")
+        float | None,
+        typer.Option(
+            help="The same: the fraction of all weights that stays; with --nm each layer has an n "
+            "of its own."
+        ),
+    ] = None,
+    layer_nm: Annotated[
+        list[str] | None,
+        typer.Option(help="With --nm: n:m of one layer, NAME=1:4, repeatable."),
     ] = None,
     dense: Annotated[
         list[str] | None, typer.Option(help="Layer of NETWORK that stays whole, repeatable.")
     ] = None,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1000,
+            help="Train NETWORK after it was pruned: --inputs is then a folder of class folders, "
+            "or a .npz with images and labels.",
+        ),
+    ] = 0,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of --epochs.")] = 2e-4,
     weights: Weights = None,
     inputs: Inputs = None,
+    labelled: Labelled = False,
     images: Annotated[
         int | None,
         typer.Option(min=1, max=1000, help="Images of --inputs that are used (default: 8)."),
@@ -75,7 +94,9 @@ def compress(
     follow, which is pruned without training, quantized as by hwsim import, and written with its
     YAML: by magnitude, or with --inputs so that the weights that stay make up for the others on
     these images, which need no labels (least squares, layer by layer). The first layer with
-    weights, depthwise ones and those of --dense stay whole.
+    weights, depthwise ones and those of --dense stay whole. With --nm 2:4 --keep 0.35 some layers
+    keep 1 of every 4 weights, those that lose least. With --epochs the pruned network is trained on
+    labelled images, and its accuracy on those held out is shown.
 
     Writes NAME.safetensors and NAME.csv, the log of the training; and, whatever the folder, a
     picture of the log in build/compress/NAME.
@@ -88,8 +109,8 @@ def compress(
         from hwsim.cli.compress_network import compress_network
 
         compress_network(
-            config, nm, keep, dense or [], weights, inputs, images, mean, std, outside, seed, out,
-            json=json,
+            config, nm, keep, layer_nm or [], dense or [], epochs, learning_rate, weights, inputs,
+            labelled, images, mean, std, outside, seed, out, json=json,
         )  # fmt: skip
         return
     from hwsim import api

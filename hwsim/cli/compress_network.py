@@ -1,4 +1,4 @@
-"""``hwsim compress NETWORK --nm 2:4``: a trained network, pruned without training."""
+"""``hwsim compress NETWORK --nm 2:4``: a trained network, pruned."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ def compress_network(
     networks: list[str],
     nm: str | None,
     keep: float | None,
+    layer_nm: list[str],
     dense: list[str],
+    epochs: int,
+    learning_rate: float,
     weights: Path | None,
     inputs: Path | None,
+    labelled: bool,
     images: int | None,
     mean: str | None,
     std: str | None,
@@ -38,7 +42,9 @@ def compress_network(
         raise InputError("command line", "RECIPE", " ".join(networks), rule)
     with log().status("reading") as status:
         result = api.prune(
-            networks[0], weights, nm=_pair(nm), keep=keep, dense=dense, inputs=inputs,
+            networks[0], weights, nm=_pair(nm), keep=keep, layer_nm=_own(layer_nm, nm),
+            dense=dense, epochs=epochs, learning_rate=learning_rate, inputs=inputs,
+            labelled=labelled,
             images=images, seed=seed, outside=outside,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
@@ -61,6 +67,19 @@ def compress_network(
     console().print(table(f"{name}, by {pruned['method']}", ["layer", "weights", "kept"], body))
     show(net, checkpoint)
     console().print(f"wrote {path} and {config.name}")
+
+
+def _own(given: list[str], nm: str | None) -> dict[str, int]:
+    """Numbers n of ``NAME=n:m``, whose m must be that of all."""
+    found = {}
+    for text in given:
+        name, _, pair = text.rpartition("=")
+        own, every = _pair(pair) or (0, 0), _pair(nm) or (0, 0)
+        if not name or own[1] != every[1]:
+            rule = f"must be NAME=n:m with the m of --nm {nm}"
+            raise InputError("command line", "--layer-nm", text, rule)
+        found[name] = own[0]
+    return found
 
 
 def _pair(text: str | None) -> tuple[int, int] | None:

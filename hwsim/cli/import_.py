@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Mean, Out, Outside, Seed, Std, Weights, numbers
+from hwsim.cli.options import (
+    Inputs,
+    Json,
+    Labelled,
+    Mean,
+    Out,
+    Outside,
+    Seed,
+    Std,
+    Weights,
+    numbers,
+)
 
 if TYPE_CHECKING:
     from hwsim.checkpoints.checkpoint import Checkpoint
@@ -24,6 +35,7 @@ def import_(
     ],
     weights: Weights = None,
     inputs: Inputs = None,
+    labelled: Labelled = False,
     images: Annotated[
         int | None,
         typer.Option(
@@ -87,7 +99,7 @@ def import_(
 
     with log().status("reading") as status:
         result = api.import_network(
-            network, weights, inputs=inputs, images=images, seed=seed,
+            network, weights, inputs=inputs, labelled=labelled, images=images, seed=seed,
             size=None if size is None else _sizes(size), until=until, outside=outside,
             verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
@@ -164,6 +176,14 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
         f"{info['correlation']:.4f} with float, the same class {same} times; "
         f"{info['saturated_inputs']:.2%} of the inputs saturate{_worst(info['saturated_layers'])}"
     )
+    if "accuracy" in info:
+        before = [
+            f"{info[f'accuracy_{key}']:.1%} {key}"
+            for key in ("before", "pruned", "trained")
+            if f"accuracy_{key}" in info
+        ]
+        steps = ", ".join([*before, f"{info['accuracy']:.1%} in integers"])
+        console().print(f"of {info['test_images']} images held out, right: {steps}")
 
 
 def _worst(shares: dict[str, float]) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Mean", "Memory", "Network", "Out",
-    "Outside", "Seed", "Std", "Store", "Tech", "Weights", "numbers",
+    "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Labelled", "Mean", "Memory",
+    "Network", "Out", "Outside", "Seed", "Std", "Store", "Tech", "Weights", "numbers",
 ]  # fmt: skip
 
 Arch = Annotated[
@@ -41,6 +41,14 @@ Inputs = Annotated[
     typer.Option(
         help="Images: a folder of PNG or JPEG files; or .npy or .npz, (n, C, H, W), uint8 pixels "
         "or normalised floats (default: random ones)."
+    ),
+]
+Labelled = Annotated[
+    bool,
+    typer.Option(
+        "--labelled",
+        help="--inputs have classes: a folder of class folders, or a .npz with images and labels. "
+        "A twelfth is held out, and the accuracy of the integers on it is recorded.",
     ),
 ]
 Mean = Annotated[

@@ -116,7 +116,7 @@ class LayerConfig(Config):
     #: for one image (``float``: what is computed in floating point, beside the array).
     ofmap: TensorShape | None = None
     operations: tuple[str, ...] = ()
-    macs: Annotated[int, Field(ge=0)] = 0
+    macs: Annotated[int, Field(ge=0, le=1 << 50)] = 0
     #: Fraction of non-zeros, for synthetic weights and activations.
     weight_density: Density = 1.0
     act_density: Density = 1.0

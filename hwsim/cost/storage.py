@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint
-from hwsim.checkpoints.find import named_network, network_of
+from hwsim.checkpoints.find import find_checkpoint, named_network, network_of
 from hwsim.checkpoints.synthetic import is_synthetic, mark
 from hwsim.config import ArchConfig, DenseConfig, LayerShape, NetworkConfig, NumberConfig
 from hwsim.config.catalog import CONFIGS
@@ -351,7 +351,10 @@ def _resolved(
     weights: str | Checkpoint | NetworkConfig, network: str | NetworkConfig | None
 ) -> tuple[Checkpoint | NetworkConfig, NetworkConfig]:
     """Weights, or a network whose weights are synthetic; and the network."""
-    if isinstance(weights, str):
+    if isinstance(weights, str) and network is not None:
+        # the network need not lie beside the file
+        weights = Checkpoint.read(find_checkpoint(weights))
+    elif isinstance(weights, str):
         named = named_network(weights)
         weights = named.network if named.checkpoint is None else named.checkpoint
     if isinstance(weights, NetworkConfig):

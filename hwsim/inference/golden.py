@@ -255,7 +255,7 @@ def accuracy(
     network: NetworkConfig,
     checkpoint: Checkpoint,
     images: NDArray[np.uint8] | NDArray[np.floating],
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.integer],
     numbers: NumberConfig = NUMBERS,
 ) -> float:
     """Compute the fraction of the images whose largest logit, the first of equals, is the label's.

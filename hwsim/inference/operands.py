@@ -243,7 +243,8 @@ def network_images(
             raise InputError(inputs, "images", count, f"must be at most {len(pixels)}: the file's")
         return pixels, f"images of {inputs}"
     if network.input == _SHIPPED:
-        name = (None if checkpoint is None else dataset_of(checkpoint)) or "mnist"
+        given = None if checkpoint is None else dataset_of(checkpoint)
+        name = given if given in DATASETS else "mnist"
         pixels = images.checked(shipped_images(count, name)[0], network, name, normalization)
         return pixels, f"{DATASETS[name].title} test images"
     return images.random(network, count, seed), f"{RANDOM}, seed {seed}"

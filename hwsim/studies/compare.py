@@ -23,6 +23,7 @@ from hwsim.cost.book import Book
 from hwsim.cost.fit import SLACK
 from hwsim.cost.silicon import SiliconCost, cost_of
 from hwsim.cost.system import load_cycles
+from hwsim.datasets.sources import DATASETS
 from hwsim.engine.results import NetworkResult
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits
@@ -168,6 +169,13 @@ class Comparison:
     config: CompareConfig
     dataset: str
     variants: list[Variant]
+
+    @property
+    def batch(self) -> str:
+        """The images that are counted, in words."""
+        if self.dataset in DATASETS:
+            return f"{self.config.images} real test images of {self.dataset}"
+        return f"{self.config.images} random images"
 
     @cached_property
     def baseline(self) -> Variant:
@@ -376,7 +384,7 @@ def run(
     datasets = {name: shipped.dataset_of(each) for name, each in checkpoints.items()}
     dataset = datasets[config.baseline.checkpoint]
     if dataset is None:
-        rule = "must have a recipe that names its data set"
+        rule = "must name its data set: by a recipe, or imported with labelled images"
         raise InputError(source, "study.baseline.checkpoint", config.baseline.checkpoint, rule)
     for name, other in datasets.items():
         if other != dataset:
@@ -384,8 +392,9 @@ def run(
             raise InputError(source, "study.runs", name, rule)
     for pair in config.pairs:
         _same_width(source, pair, checkpoints[pair.checkpoint], archs[pair.arch])
-    # refuses more than ship, those of the proof too: it comes last
-    shipped_images(max(config.images, config.verify.images), dataset)
+    if dataset in DATASETS:
+        # refuses more than ship, those of the proof too: it comes last
+        shipped_images(max(config.images, config.verify.images), dataset)
     book = None if config.technology is None else Book(config.technology, progress)
     models: dict[str, Model] = {}
     variants = []

@@ -306,7 +306,7 @@ def _terms(comparison: Comparison) -> str:
     return (
         "Accuracies are those of integer inference, as the checkpoints record them: "
         f"*equal* are {comparison.rule}; {decided}. Cycles are for "
-        f"{comparison.config.images} real test images of {comparison.dataset} in one batch; every "
+        f"{comparison.batch} in one batch; every "
         f"design has {comparison.baseline.arch.array.multipliers} multipliers. *Loading* is what "
         "filling resident "
         "weight memories costs; a systolic array streams its weights in every fold instead, which "

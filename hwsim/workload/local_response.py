@@ -6,7 +6,7 @@ behind, as in ONNX. In integers the sum of squares chooses one of :data:`STEPS` 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from hwsim.config.network import LRN_STEPS as STEPS
 __all__ = ["STEPS", "factors", "square_shift", "square_sums"]
 
 T = TypeVar("T", np.int64, np.float64)
+#: Real numbers that operators take.
+Real = TypeVar("Real", bound=Any)
 
 
 def square_sums(layer: LayerConfig, act: NDArray[T]) -> NDArray[T]:
@@ -32,10 +34,13 @@ def square_sums(layer: LayerConfig, act: NDArray[T]) -> NDArray[T]:
     return found
 
 
-def factors(layer: LayerConfig, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What values are multiplied with: ``(bias + alpha / R * sums) ** -beta``."""
+def factors(layer: LayerConfig, sums: Real) -> Real:
+    """What values are multiplied with: ``(bias + alpha / R * sums) ** -beta``.
+
+    ``sums`` may be an array of any library whose operators these are.
+    """
     alpha, beta, bias = _parameters(layer)
-    found: NDArray[np.float64] = (bias + alpha / (layer.R or 1) * sums) ** -beta
+    found: Real = (bias + alpha / (layer.R or 1) * sums) ** -beta
     return found
 
 

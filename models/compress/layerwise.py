@@ -9,8 +9,8 @@ layer reads what the pruned layers before it give.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from scipy import linalg
 
 from hwsim.config import LayerShape
 from hwsim.errors import InputError
+from hwsim.models.compress.nm_layers import chosen_n
 from hwsim.models.importers.calibrate import Images, real
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.workload.lowering import lower_act, lower_weight, raise_weight
 
-__all__ = ["Rule", "chosen", "described", "prune"]
+__all__ = ["Rule", "Target", "chosen", "described", "prune"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -39,28 +40,64 @@ _DAMPING = 0.01
 class Rule:
     """What stays: ``n`` of every ``m`` weights along K, or a fraction ``keep`` of all weights.
 
+    With both, each layer has an n of its own, at most the given one, so that ``keep`` stays
+    (:func:`hwsim.models.compress.nm_layers.chosen_n`). ``layers`` has the n of layers that are not
+    chosen so; n = m leaves a layer whole.
+
     Raises
     ------
     InputError
-        Neither or both are given, or a number is out of range.
+        Neither is given, or a number is out of range.
     """
 
     nm: tuple[int, int] | None = None
     keep: float | None = None
+    layers: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.nm is None) == (self.keep is None):
+        if self.nm is None and self.keep is None:
             raise InputError("arguments", "nm, keep", None, "must give one of both")
+        if self.layers and self.nm is None:
+            rule = "must be absent without nm, whose m they have"
+            raise InputError("arguments", "layer_nm", dict(self.layers), rule)
         if self.nm is not None and not 1 <= self.nm[0] <= self.nm[1] <= 64:
             raise InputError("arguments", "nm", self.nm, "must be n:m with 1 <= n <= m <= 64")
         if self.keep is not None and not 0 < self.keep <= 1:
             raise InputError("arguments", "keep", self.keep, "must be above 0 and at most 1")
+        for name, n in self.layers.items():
+            if self.nm is not None and not 1 <= n <= self.nm[1]:
+                rule = f"must be 1..{self.nm[1]}, n of every {self.nm[1]}"
+                raise InputError("arguments", f"layer_nm.{name}", n, rule)
 
     def __str__(self) -> str:
-        """As in names of files: ``nm_2x4``, ``keep_30``."""
-        if self.nm is not None:
-            return "nm_{}x{}".format(*self.nm)
-        return f"keep_{100 * (self.keep or 0):g}".replace(".", "_")
+        """As in names of files: ``nm_2x4``, ``keep_30``, ``nm_2x4_keep_30``."""
+        parts = [] if self.nm is None else ["nm_{}x{}".format(*self.nm)]
+        parts += [] if self.keep is None else [f"keep_{100 * self.keep:g}".replace(".", "_")]
+        parts += ["layers"] if self.layers else []
+        return "_".join(parts)
+
+    def of(self, model: FloatModel, names: Sequence[str]) -> dict[str, Target]:
+        """What stays of each of some layers."""
+        if self.nm is None:
+            return {name: Target(share) for name, share in _shares(model, names, self).items()}
+        n, m = self.nm
+        if self.keep is None:
+            each = {name: self.layers.get(name, n) for name in names}
+        else:
+            shapes = {shape.layer.name: shape for shape in model.config.shapes()}
+            matrices = {
+                name: list(lower_weight(shapes[name], model.layers[name].weight)) for name in names
+            }
+            each = chosen_n(matrices, self.layers, n, m, self.keep)
+        return {name: Target(own / m, (own, m)) for name, own in each.items()}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What stays of one layer: a share of its weights, or n of every m."""
+
+    share: float
+    nm: tuple[int, int] | None = None
 
 
 def chosen(model: FloatModel, dense: Sequence[str] = ()) -> list[LayerShape]:
@@ -114,8 +151,7 @@ def prune(
     InputError
         As of :func:`chosen`.
     """
-    pruned = [shape.layer.name for shape in chosen(model, dense)]
-    shares = _shares(model, pruned, rule)
+    targets = _targets(model, rule, dense)
     found = replace(model, layers=dict(model.layers), grids={})
     shapes = found.config.shapes()
     before = ["input", *(shape.layer.name for shape in shapes)]
@@ -126,9 +162,9 @@ def prune(
         name = shape.layer.name
         # of each image, what the layer reads
         sources = list(zip(*(acts[each] for each in names), strict=True)) if acts else []
-        if name in pruned:
+        if name in targets:
             progress(f"pruning {name}")
-            found.layers[name] = _pruned(shape, found.layers[name], rule, shares[name], sources)
+            found.layers[name] = _pruned(shape, found.layers[name], targets[name], sources)
         if not acts:
             continue
         acts[name] = [found.act(shape, each) for each in sources]
@@ -142,20 +178,31 @@ def described(
     model: FloatModel, rule: Rule, images: Images | None, dense: Sequence[str] = ()
 ) -> dict[str, Any]:
     """What a checkpoint's ``info`` records of :func:`prune`."""
-    pruned = {shape.layer.name for shape in chosen(model, dense)}
-    whole = [name for name in model.layers if name not in pruned]
+    targets = _targets(model, rule, dense)
+    whole = [name for name in model.layers if name not in targets]
     method = "magnitude" if images is None else f"least squares on {len(images)} images"
-    return {"pruned": {"rule": str(rule), "method": method, "whole": whole}}
+    found: dict[str, Any] = {"rule": str(rule), "method": method, "whole": whole}
+    if len({target.nm for target in targets.values()}) > 1:
+        found["nm"] = {name: list(target.nm or ()) for name, target in targets.items()}
+    return {"pruned": found}
+
+
+def _targets(model: FloatModel, rule: Rule, dense: Sequence[str]) -> dict[str, Target]:
+    """What stays of each layer that is pruned."""
+    names = [shape.layer.name for shape in chosen(model, dense)]
+    for name in rule.layers:
+        if name not in names:
+            listed = f"must be a layer that is pruned: {', '.join(names)}"
+            raise InputError("arguments", "layer_nm", name, listed)
+    return rule.of(model, names)
 
 
 def _shares(model: FloatModel, names: Sequence[str], rule: Rule) -> dict[str, float]:
-    """Fraction of the weights that stays of each layer.
+    """Fraction of the weights that stays of each layer, where any weight may go.
 
     A weight's score is its square over the squares of all in its layer that are not smaller: what
     the layer would lose with it, of what it has left.
     """
-    if rule.nm is not None:
-        return dict.fromkeys(names, rule.nm[0] / rule.nm[1])
     scores = {}
     for name in names:
         squares = np.sort(model.layers[name].weight.astype(np.float64).ravel() ** 2)
@@ -172,8 +219,7 @@ def _shares(model: FloatModel, names: Sequence[str], rule: Rule) -> dict[str, fl
 def _pruned(
     shape: LayerShape,
     own: LayerFloats,
-    rule: Rule,
-    share: float,
+    target: Target,
     sources: Sequence[Sequence[Floats]],
 ) -> LayerFloats:
     """One layer, group by group; by magnitude where there are no inputs, or too many for them."""
@@ -184,24 +230,24 @@ def _pruned(
             for total, columns in zip(products, lower_act(shape, act), strict=True):
                 total += columns.astype(np.float64) @ columns.T
         matrices = [
-            _reconstructed(weight, total, rule, share)
+            _reconstructed(weight, total, target)
             for weight, total in zip(matrices, products, strict=True)
         ]
     else:
-        matrices = [weight * _kept(weight**2, rule, share) for weight in matrices]
+        matrices = [weight * _kept(weight**2, target) for weight in matrices]
     return replace(own, weight=raise_weight(shape, matrices).astype(np.float32), steps=None)
 
 
-def _kept(scores: Doubles, rule: Rule, share: float) -> NDArray[np.bool_]:
+def _kept(scores: Doubles, target: Target) -> NDArray[np.bool_]:
     """Weights that stay, by their scores ``(M, K)``."""
     rows, columns = scores.shape
-    if rule.nm is None:
-        count = max(1, round(share * scores.size))
+    if target.nm is None:
+        count = max(1, round(target.share * scores.size))
         order = np.argsort(-scores, axis=None, kind="stable")[:count]
         kept = np.zeros(scores.size, bool)
         kept[order] = True
         return kept.reshape(scores.shape)
-    n, m = rule.nm
+    n, m = target.nm
     padded = np.pad(scores, ((0, 0), (0, -columns % m)), constant_values=-1)
     blocks = padded.reshape(rows, -1, m)
     rank = np.argsort(np.argsort(-blocks, axis=2, kind="stable"), axis=2, kind="stable")
@@ -209,20 +255,20 @@ def _kept(scores: Doubles, rule: Rule, share: float) -> NDArray[np.bool_]:
     return found
 
 
-def _reconstructed(weight: Doubles, products: Doubles, rule: Rule, share: float) -> Doubles:
+def _reconstructed(weight: Doubles, products: Doubles, target: Target) -> Doubles:
     """Weights ``(M, K)`` of least squared error of the sums, from products of inputs ``(K, K)``."""
     weight, columns = weight.copy(), len(products)
     damped = products + np.eye(columns) * (_DAMPING * np.diag(products).mean() + 1e-12)
     inverted = linalg.inv(damped, check_finite=False)
     # what a column's error does to those behind it, row by row
     inverse = linalg.cholesky(inverted, check_finite=False)
-    every = _kept(weight**2 / np.diag(inverted), rule, share) if rule.nm is None else None
-    step = _COLUMNS if rule.nm is None else rule.nm[1]
+    every = _kept(weight**2 / np.diag(inverted), target) if target.nm is None else None
+    step = _COLUMNS if target.nm is None else target.nm[1]
     for first in range(0, columns, step):
         block = slice(first, first + step)
         scores = (weight[:, block] / np.diag(inverse)[block]) ** 2
         # of blocks those are chosen when their turn comes, with what was moved to them
-        kept = _kept(scores, rule, share) if every is None else every[:, block]
+        kept = _kept(scores, target) if every is None else every[:, block]
         errors = np.zeros_like(scores)
         for index in range(scores.shape[1]):
             column = first + index

@@ -29,6 +29,8 @@ __all__ = [
     "kept",
     "logits",
     "nonzeros",
+    "schedule",
+    "shift_randomly",
     "train_epoch",
 ]
 
@@ -140,7 +142,7 @@ def train_epoch(
     trainer.worker.train()
     order = torch.randperm(len(train), generator=generator)
     for step, chosen in enumerate(torch.split(order, config.batch), epoch * steps):
-        rate = config.learning_rate * _schedule(config, step, epochs * steps)
+        rate = config.learning_rate * schedule(config, step, epochs * steps)
         top_rate = max(top_rate, rate)
         images = shift_randomly(train.images[chosen], config.shift, generator)
         teacher = None if train.teacher is None else train.teacher.of(chosen)
@@ -250,7 +252,8 @@ def _precision(config: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=is_wanted, cache_enabled=False)
 
 
-def _schedule(config: TrainConfig, step: int, steps: int) -> float:
+def schedule(config: TrainConfig, step: int, steps: int) -> float:
+    """Factor on the peak learning rate in one of so many steps."""
     warm = max(1, steps // 20)
     if step < warm:
         return (step + 1) / warm

@@ -171,7 +171,7 @@ def test_an_unfit_checkpoint_is_one_line(tmp_path, case, line):
 
 def test_a_baseline_without_a_recipe_is_one_line(tmp_path):
     config, path = study(tmp_path, [Case("dense", dataset=None)])
-    with pytest.raises(InputError, match="must have a recipe that names its data set"):
+    with pytest.raises(InputError, match="must name its data set: by a recipe"):
         compare.run(config, str(path))
 
 

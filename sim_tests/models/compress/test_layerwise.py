@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwsim.config import NetworkConfig
+from hwsim.config import ArchConfig, NetworkConfig
+from hwsim.engine.network import simulate
 from hwsim.errors import InputError
 from hwsim.inference import images as inputs
+from hwsim.inference.operands import operands_of
 from hwsim.models.compress.layerwise import Rule, chosen, described, prune
+from hwsim.models.importers.calibrate import quantize
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.workload.lowering import lower_weight, weight_shape
 
@@ -67,6 +70,40 @@ def test_every_block_keeps_n_of_m(nm, calibrated):
     assert all(np.count_nonzero(own.weight) == own.weight.size for own in model.layers.values())
 
 
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_layers_may_have_an_n_of_their_own(calibrated):
+    model = drawn(0)
+    images = inputs.random(model.config, 3) if calibrated else None
+    found = prune(model, Rule((2, 4), layers={"a": 1, "fc": 4}), images)
+    for name, n in {"a": 1, "b": 2, "c": 2, "fc": 4}.items():
+        assert max(fullest(matrix, 4) for matrix in rows(found, name)) == n
+    info = described(model, Rule((2, 4), layers={"a": 1, "fc": 4}), images)["pruned"]
+    assert info["nm"] == {"a": [1, 4], "b": [2, 4], "c": [2, 4], "fc": [4, 4]}
+
+
+@pytest.mark.parametrize("keep", [0.4, 0.3, 0.25])
+def test_each_layers_n_follows_from_what_it_loses(keep):
+    model = drawn(3)
+    # most of the energy of b is in one weight of each block: it loses next to nothing
+    model.layers["b"].weight[:, np.arange(16) % 4 > 0] *= 0.01
+    rule = Rule((2, 4), keep, {"c": 1})
+    found = prune(model, rule)
+    kept = {name: fullest(rows(found, name)[0], 4) for name in ("a", "b", "c", "fc")}
+    sizes = {name: model.layers[name].weight.size for name in kept}
+    assert kept["c"] == 1
+    share = sum(sizes[name] * n for name, n in kept.items()) / 4 / sum(sizes.values())
+    assert share <= keep
+    assert kept["b"] == 1
+    # the other layers only where it takes more than b
+    assert (kept["a"], kept["fc"]) == ((1, 1) if keep == 0.25 else (kept["a"], kept["fc"]))
+    assert keep < 0.4 or kept["a"] == 2
+
+
+def test_more_stays_than_one_of_every_m():
+    with pytest.raises(InputError, match=r"keep = 0.2: must be at least 0.25: with n = 1"):
+        prune(drawn(0), Rule((2, 4), 0.2))
+
+
 @pytest.mark.parametrize("keep", [0.5, 0.2])
 @pytest.mark.parametrize("calibrated", [False, True])
 def test_a_fraction_of_all_weights_stays(keep, calibrated):
@@ -120,6 +157,21 @@ def test_one_layer_is_the_least_squares_solution_under_its_mask():
     assert np.abs(plain.logits(images) - right).max() > 0.3 * np.abs(right).max()
 
 
+def test_an_array_runs_layers_of_several_n():
+    model = drawn(4)
+    pruned = prune(model, Rule((2, 4), layers={"a": 1, "fc": 4}))
+    images = inputs.random(model.config, 2)
+    checkpoint = quantize(pruned, images, {})
+    layers = operands_of(pruned.config, checkpoint, 1)[0]
+    result = simulate(ArchConfig.read("nm_2x4_4x8_ws"), pruned.config, layers)
+    notes = {layer.name: layer.note for layer in result.layers}
+    assert notes["a"] == notes["b"] == notes["c"] == ""
+    assert notes["fc"] == "2 passes"
+    # a block of 1:4 stores two values, as one of 2:4
+    nonzeros = {layer.name: layer.nonzeros for layer in result.layers}
+    assert nonzeros["a"] == model.layers["a"].weight.size // 4
+
+
 def test_layers_that_stay_whole_are_recorded():
     model = drawn(2)
     assert [shape.layer.name for shape in chosen(model, ["b"])] == ["a", "c", "fc"]
@@ -134,7 +186,8 @@ def test_layers_that_stay_whole_are_recorded():
     ("arguments", "line"),
     [
         ({}, "nm, keep: must give one of both"),
-        ({"nm": (2, 4), "keep": 0.5}, "must give one of both"),
+        ({"keep": 0.5, "layers": {"a": 1}}, "layer_nm = {'a': 1}: must be absent without nm"),
+        ({"nm": (2, 4), "layers": {"a": 5}}, r"layer_nm.a = 5: must be 1..4, n of every 4"),
         ({"nm": (5, 4)}, r"nm = \(5, 4\): must be n:m with 1 <= n <= m <= 64"),
         ({"keep": 0.0}, "keep = 0.0: must be above 0"),
     ],
