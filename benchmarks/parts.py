@@ -4,7 +4,7 @@
 ``configs/machine``, and of those that the sweeps in ``configs/sweep`` measure and the studies in
 ``configs/study`` search under equal budgets, synthesizes with Yosys what ``build/synth/cache``
 lacks, and writes ``configs/parts/sg13g2.yaml`` anew: it is current when the command changes
-nothing.
+nothing. ``--missing`` measures what the record lacks alone, and leaves what it has.
 
 Two others hold the record to something, and write tables of ``docs/silicon.md``: ``--check``
 synthesizes a dozen designs whole, and compares composed areas with theirs, memories apart
@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from common import ROOT, publish
 
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.config.jobs.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study import PublishedConfig, StudyConfig
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.parts import (
     ClockConfig,
@@ -76,14 +77,18 @@ def searched() -> list[ArchConfig]:
         found |= {point.arch.digest: point.arch for point in points if point.arch is not None}
     for path in sorted((CONFIGS / "study").glob("*.yaml")):
         study = StudyConfig.read(path).study
-        if isinstance(study, CompareConfig):
-            found |= {arch.digest: arch for arch in budgets.designs(study)}
+        if not isinstance(study, PublishedConfig):
+            found |= {arch.digest: arch for arch in budgets.designs(study.network, study.choices)}
     return list(found.values())
 
 
-def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:
-    """Measure the parts of designs."""
-    parts: dict[str, MeasuredPart] = {}
+def record(
+    archs: list[ArchConfig],
+    target: str = TECHNOLOGY,
+    known: Mapping[str, MeasuredPart] | None = None,
+) -> PartsConfig:
+    """Measure the parts of designs that are not ``known``; these are in it, too."""
+    parts = dict(known or {})
     technology = process(TECHNOLOGY)
     for arch in archs:
         for part, key in keys_of(arch):
@@ -94,10 +99,12 @@ def record(archs: list[ArchConfig], target: str = TECHNOLOGY) -> PartsConfig:
     return PartsConfig(name=TECHNOLOGY, parts=parts)
 
 
-def clocks(archs: list[ArchConfig]) -> dict[str, ClockConfig]:
-    """Slowest paths of a small design of each kind, at every corner."""
+def clocks(
+    archs: list[ArchConfig], known: Mapping[str, ClockConfig] | None = None
+) -> dict[str, ClockConfig]:
+    """Slowest paths of a small design of each kind, at every corner, those ``known`` among them."""
     technology = process(TECHNOLOGY)
-    found: dict[str, ClockConfig] = {}
+    found = dict(known or {})
     for arch in archs:
         probe = clock_probe(arch)
         if f"{probe.digest} {next(iter(technology.corners))}" in found:
@@ -173,6 +180,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true")
     options.add_argument("--liberty", type=Path)
+    options.add_argument("--missing", action="store_true", help="measure what is not on record")
     options.add_argument("designs", nargs="*", help="renew these alone (default: all)")
     chosen = options.parse_args()
     kept = PartsConfig.read(PAGE)
@@ -182,7 +190,9 @@ def main() -> int:
         publish("liberty", against(chosen.liberty, kept))
     if not chosen.check and chosen.liberty is None:
         archs = [ArchConfig.read(name) for name in chosen.designs] or designs()
-        parts, found = record(archs).parts, clocks(archs)
+        known = kept if chosen.missing else PartsConfig(name=TECHNOLOGY)
+        parts = record(archs, known=known.parts).parts
+        found = clocks(archs, known.clocks)
         if chosen.designs:
             parts, found = kept.parts | parts, kept.clocks | found
         renewed = kept.model_copy(update={"parts": parts, "clocks": found})

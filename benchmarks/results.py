@@ -45,6 +45,9 @@ PICTURES = {
     "fashion_map_45nm.svg": "fashion/map_45nm.svg",
     "vgg6_fashion_map_sg13g2.svg": "vgg6_fashion/map_sg13g2.svg",
     "vgg6_fashion_map_45nm.svg": "vgg6_fashion/map_45nm.svg",
+    "published_alexnet_map_45nm.svg": "published_alexnet/map_45nm.svg",
+    "published_resnet50_map_45nm.svg": "published_resnet50/map_45nm.svg",
+    "published_vgg16_map_45nm.svg": "published_vgg16/map_45nm.svg",
 }
 
 #: Their formats are tried beside those without an array.
@@ -212,6 +215,8 @@ def studies() -> Iterator[tuple[str, str]]:
             yield f"study {config.name}", _checked(text)
         if isinstance(config.study, SyntheticStudyConfig) and text:
             yield f"study {config.name}", _tables(text)
+            if BUDGETS in text:
+                yield f"map {config.name}", _map(text)
 
 
 def main() -> int:
@@ -270,7 +275,7 @@ def _opening(report: str) -> tuple[list[str], list[str]]:
 
 def _tables(report: str) -> str:
     """Tables of a synthetic study's report, and the sentences between them."""
-    paragraphs = report.split("\n\n")
+    paragraphs = report.partition("Reproduce with")[2].split("\n\n")
     first = next(n for n, text in enumerate(paragraphs) if text.startswith("|"))
     end = next(n for n, text in enumerate(paragraphs) if text.startswith("!["))
     return "\n\n".join(paragraphs[first:end])

@@ -77,7 +77,7 @@ def hwsim(environment: Path, folder: Path, *arguments: str) -> str:
 
 def test_every_data_file_is_in_the_wheel(environment):
     (site,) = environment.glob("lib/python*/site-packages")
-    counts = dict.fromkeys((".yaml", ".safetensors", ".csv", ".npz", ".typed"), 0)
+    counts = dict.fromkeys((".css", ".csv", ".js", ".npz", ".safetensors", ".typed", ".yaml"), 0)
     for path in (path for wing in (*WINGS, "hwsim") for path in (ROOT / wing).rglob("*")):
         if path.suffix in counts:
             inside = path.relative_to(

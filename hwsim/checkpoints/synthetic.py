@@ -128,11 +128,16 @@ def find_made(config: SyntheticConfig, out: Path) -> Checkpoint | None:
 
 
 def find_or_make(
-    config: SyntheticConfig, progress: Callable[[str], None] = lambda layer: None
+    config: SyntheticConfig,
+    progress: Callable[[str], None] = lambda layer: None,
+    command: str | None = None,
 ) -> Checkpoint:
-    """Checkpoint of a recipe where ``hwsim compress`` writes it, drawn if it is not there."""
+    """Checkpoint of a recipe where ``hwsim compress`` writes it, drawn if it is not there.
+
+    ``command`` is what draws a recipe that is in no file.
+    """
     out = built(config.name).parent
-    command = f"hwsim compress {config.name}"
+    command = command or f"hwsim compress {config.name}"
     return find_made(config, out) or make(config, out, command=command, progress=progress)
 
 

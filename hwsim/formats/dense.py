@@ -206,10 +206,10 @@ def lists(
     Where K has no taps the filters of the layer before may be in any order, and so the columns; not
     where several folds share them.
     """
-    array, (m, k) = arch.array_as(DenseConfig), weight.shape
-    if array.gather_depth is not None:
+    array, (m, k) = arch.array, weight.shape
+    if isinstance(array, DenseConfig) and array.gather_depth is not None:
         return NONE
-    if not array.fold_lists:
+    if not (isinstance(array, DenseConfig) and array.fold_lists):
         return lists_of(*kept(weight), (m, k), array.list_lanes, in_order=taps > 1)
     folds = stored_folds(weight, array.cols, arch.numbers, name)
     # the list of filters is one, of which each fold has its part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from hwsim.config import ArchConfig
 from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
-from hwsim.config.jobs.study import CompareConfig
 from hwsim.config.jobs.sweep import BoundConfig, SpaceConfig, SweepConfig
 from hwsim.cost.book import Book
 from hwsim.cost.system import AHEAD, System, systems, time_of
 from hwsim.errors import InputError
-from hwsim.studies.compare import Comparison, Model, model_of, read_checkpoint
+from hwsim.studies.choices import Choices
+from hwsim.studies.compare import Model
 from hwsim.sweeps.bounds import Bounds
 from hwsim.sweeps.engines.local import local
 from hwsim.sweeps.evaluate import RESIDENT, evaluate
@@ -145,7 +145,7 @@ class Candidates:
 
 
 def search(
-    comparison: Comparison,
+    choices: Choices,
     source: str,
     store: Path,
     jobs: int = 1,
@@ -172,21 +172,17 @@ def search(
     InputError
         A file is missing or bad; or no side has a model of equal accuracy.
     """
-    budgets = comparison.config.budgets
-    assert budgets is not None
-    models = _models(comparison, budgets)
-    spaces = _spaces(comparison, budgets, models)
+    budgets, spaces = choices.budgets, _spaces(choices)
     if not spaces:
         rule = "must have a model that is as accurate as the baseline"
         raise InputError(source, "study.budgets.runs", None, rule)
-    technologies = budgets.technologies or [comparison.config.technology or ""]
     found = []
     with Store.open(store) as known:
-        for technology in technologies:
+        for technology in choices.technologies:
             book = Book(technology, progress)
             areas = dict(_area(book, area) for area in budgets.areas)
             sweep = SweepConfig(
-                name="budgets", network=[comparison.config.network],
+                name="budgets", network=[choices.network],
                 images=budgets.groups or budgets.batches,
                 slack=budgets.slacks, technology=technology,
                 fit=True, runs=spaces, objectives={"time_us": "min", "energy_uj": "min"},
@@ -204,7 +200,7 @@ def search(
             with local(evaluate, jobs or os.cpu_count() or 1) as engine:
                 looked = finder.run(sampler, engine)
             progress(f"budgets in {technology}: what feeds them")
-            found.append(_candidates(comparison, book, areas, models, space, known, looked))
+            found.append(_candidates(choices, book, areas, space, known, looked))
     return found
 
 
@@ -214,24 +210,16 @@ def _copies(budgets: BudgetsConfig, system: System) -> list[int]:
     return [n for n in range(1, max(rounds, default=0) + 1) if any(r % n == 0 for r in rounds)]
 
 
-def _models(comparison: Comparison, budgets: BudgetsConfig) -> dict[str, Model]:
-    """Models of the study's file, by their names there."""
-    known = {model.source: model for model in comparison.models}
-    for run in budgets.runs or ():
-        for name in run.checkpoints:
-            if name not in known:
-                checkpoint = read_checkpoint(name, comparison.network)
-                known[name] = model_of(name, checkpoint, comparison.config.network)
-    return known
-
-
-def _spaces(
-    comparison: Comparison, budgets: BudgetsConfig, models: dict[str, Model]
-) -> dict[str, SpaceConfig]:
+def _spaces(choices: Choices) -> dict[str, SpaceConfig]:
     """Space of each run that has a model of equal accuracy by either rule."""
     spaces = {}
-    for number, run in enumerate(_runs(comparison.config, budgets)):
-        weights = [name for name in run.checkpoints if _is_choice(comparison, models[name])]
+    for number, run in enumerate(choices.runs):
+        models = {name: choices.models[name] for name in run.checkpoints}
+        weights = [
+            model.source
+            for model in models.values()
+            if choices.is_equal(model) or choices.is_within(model)
+        ]
         if weights:
             spaces[f"run{number}"] = SpaceConfig(
                 arch=run.archs, weights=weights, multipliers=run.multipliers
@@ -239,32 +227,19 @@ def _spaces(
     return spaces
 
 
-def designs(config: CompareConfig) -> list[ArchConfig]:
+def designs(network: str, runs: Sequence[ChoicesConfig]) -> list[ArchConfig]:
     """Every design that the sides of a study may choose, whatever the models."""
-    if config.budgets is None:
+    if not runs:
         return []
     spaces = {
         f"run{number}": SpaceConfig(arch=run.archs, multipliers=run.multipliers)
-        for number, run in enumerate(_runs(config, config.budgets))
+        for number, run in enumerate(runs)
     }
     sweep = SweepConfig(
-        name="designs", network=[config.network], runs=spaces,
-        objectives={"cycles": "min", "bits": "min"},
-    )  # fmt: skip
+        name="designs", network=[network], runs=spaces, objectives={"cycles": "min", "bits": "min"}
+    )
     points = Space(sweep, "study")
     return [point.arch for point in points if point.arch is not None]
-
-
-def _runs(config: CompareConfig, budgets: BudgetsConfig) -> list[ChoicesConfig]:
-    """Models and designs to choose from."""
-    return budgets.runs or [
-        ChoicesConfig(**run.model_dump(), multipliers=budgets.multipliers) for run in config.runs
-    ]
-
-
-def _is_choice(comparison: Comparison, model: Model) -> bool:
-    """Whether a model is of equal accuracy by either rule."""
-    return comparison.is_equal(model) or comparison.is_within(model)
 
 
 def _area(book: Book, area: float | str) -> tuple[str, float]:
@@ -275,10 +250,9 @@ def _area(book: Book, area: float | str) -> tuple[str, float]:
 
 
 def _candidates(
-    comparison: Comparison,
+    choices: Choices,
     book: Book,
     areas: dict[str, float],
-    models: dict[str, Model],
     space: Space,
     store: Store,
     looked: Looked,
@@ -292,20 +266,18 @@ def _candidates(
         assert row is not None
         statuses[row.status] += 1
         if row.status == "done" and row.result["area_mm2"] <= most:
-            every += list(_fed(comparison, space[number], row.result, models, book, store, most))
-    budgets = comparison.config.budgets
-    assert budgets is not None
+            every += list(_fed(choices, space[number], row.result, book, store, most))
+    models = list(choices.models.values())
     return Candidates(
-        budgets, book.technology, areas, every, list(models.values()), len(looked), looked.ran,
+        choices.budgets, book.technology, areas, every, models, len(looked), looked.ran,
         statuses["bounded"], statuses["invalid"],
     )  # fmt: skip
 
 
 def _fed(
-    comparison: Comparison,
+    choices: Choices,
     point: Point,
     measured: dict[str, float],
-    models: dict[str, Model],
     book: Book,
     store: Store,
     most: float,
@@ -313,8 +285,6 @@ def _fed(
     """A point with all that may feed it, where that is no larger than ``most``."""
     assert point.arch is not None
     assert point.network is not None
-    budgets = comparison.config.budgets
-    assert budgets is not None
     resident = {
         name.removeprefix(RESIDENT): int(depth)
         for name, depth in measured.items()
@@ -322,13 +292,13 @@ def _fed(
     }
     result = result_of(point, store)
     fields = point.fields
-    model = models[fields["weights"]]
+    (model,) = (m for m in choices.models.values() if m.source == fields["weights"])
     for system in systems(book, point.network, result, logic=point.arch, resident=resident):
-        for copies in _copies(budgets, system):
+        for copies in _copies(choices.budgets, system):
             if copies * system.mm2 > most:
                 break
             yield Candidate(
                 model, fields["arch"], fields.get("shape", ""),
                 fields.get("slack", point.slack), system,
-                copies, comparison.is_equal(model), comparison.is_within(model),
+                copies, choices.is_equal(model), choices.is_within(model),
             )  # fmt: skip

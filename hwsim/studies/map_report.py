@@ -191,8 +191,10 @@ def held_fixed(found: Sequence[Candidates]) -> list[str]:
         "weights come from (streamed, kept, prefetched, resident, or held in the PEs of an "
         "index-decoding array), and whether maps stay inside.",
         "Alike on both sides: maps are those of the unpruned network in 8 bits; a buffer is as "
-        "wide as the beats that it feeds; engines, transposers and the postprocess are not in the "
-        "area; the memory outside takes 8 pJ per bit, and has no latency.",
+        "wide as the beats that it feeds; lists of what pruning left out are moved, stored and "
+        "read, and lanes of weight-stationary arrays have maps in banks of their own; engines, "
+        "transposers and the postprocess are not in the area; the memory outside takes 8 pJ per "
+        "bit, and has no latency.",
     ]
     for each in found:
         said.append(

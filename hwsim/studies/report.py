@@ -8,7 +8,7 @@ from typing import Any
 
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import curves, map_picture, map_plot, map_report, pictures, verdict
+from hwsim.studies import curves, map_section, pictures, verdict
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.compare import Comparison, Variant
 from hwsim.studies.effects import Effects
@@ -156,8 +156,7 @@ def write_comparison(
         write_json(inside / "results.json", document)
         write_csv(inside / "results.csv", layer_rows(comparison))
         if judged:
-            write_csv(inside / "map.csv", [cell.to_dict() for cell in judged])
-            write_csv(inside / "designs.csv", [row for cell in judged for row in cell.choices()])
+            map_section.write_files(judged, inside)
         report = _report(comparison, title, command, proofs, inside, found, judged, effects)
         page = report.write(inside)[1]
     return folder / page.name
@@ -190,7 +189,7 @@ def _report(
 ) -> Report:
     report = Report(title)
     if judged:
-        _map(report, found, judged, folder)
+        map_section.write_verdict(report, found, judged, folder)
     report.text(f"**{verdict.answer(comparison)}**")
     rulings = verdict.verdicts(comparison)
     if rulings:
@@ -203,13 +202,7 @@ def _report(
     report.heading("Proof in RTL")
     _proof(report, proofs)
     if judged:
-        report.heading("Every budget")
-        report.text(
-            "Who is ahead, by which factor. A star: it depends on the seed. `map.csv` and "
-            "`designs.csv` have what was chosen by every measure, with its cost."
-        )
-        for candidates in found:
-            report.table(*map_report.map_table(judged, candidates.technology))
+        map_section.write_every(report, found, judged)
     report.heading("Every point")
     report.table(*cycles_table(comparison, comparison.variants))
     report.table(*storage_table(comparison, comparison.variants))
@@ -226,10 +219,7 @@ def _report(
 def _chosen(report: Report, comparison: Comparison, judged: Sequence[Cell]) -> None:
     """Designs and models chosen: for each budget, and at equal multipliers."""
     if judged:
-        report.heading("Designs and models chosen, by time")
-        report.table(*map_report.chosen_table(judged, "time"))
-        report.text("The best of each kind of weights on each array:")
-        report.table(*map_report.kinds_table(judged, "time"))
+        map_section.write_chosen(report, judged)
     report.heading("At equal accuracy")
     report.text(
         "The tables show, for each kind of sparsity and width of weights, the smallest model of "
@@ -279,21 +269,6 @@ def _curves(report: Report, comparison: Comparison, folder: Path) -> None:
         drawn.speedup_by_layer(), pictures.speedup_by_layer(comparison, folder),
         "Speedup over the baseline, by layer",
     )  # fmt: skip
-
-
-def _map(report: Report, found: Sequence[Candidates], judged: Sequence[Cell], folder: Path) -> None:
-    """The verdict under equal budgets: pictures, five rows, and what was held fixed."""
-    report.text(f"**{map_report.answer(judged)}**")
-    for candidates in found:
-        technology = candidates.technology
-        path = map_picture.draw(judged, technology, folder)
-        caption = f"Who is ahead, by which factor, in {technology}"
-        report.plot(map_plot.plot(judged, technology), path, caption)
-    report.table(*map_report.summary_table(judged))
-    lines = [*map_report.held_fixed(found), *map_report.spread(judged)]
-    if any(each.is_equal != each.is_within for candidates in found for each in candidates.every):
-        lines.append(map_report.by_the_bound(judged, cells(found, within=True)))
-    report.text("\n".join(f"- {line}" for line in lines))
 
 
 def _terms(comparison: Comparison) -> str:

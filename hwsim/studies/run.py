@@ -22,8 +22,10 @@ from hwsim.studies import (
     synthetic_report,
 )
 from hwsim.studies import report as compare_report
+from hwsim.studies.choices import choices_of
 from hwsim.studies.effects import Effects
 from hwsim.studies.published_report import published_table, write_published
+from hwsim.studies.synthetic_choices import synthetic_choices
 from hwsim.studies.verdict import answer, verdicts
 from hwsim.studies.verdict_map import Cell, cells
 from hwsim.system import extras
@@ -163,16 +165,21 @@ class SyntheticStudy(Study):
     """Synthetic weights of published densities on designs of equal multipliers."""
 
     counted: synthetic.SyntheticStudy
+    #: The verdict at each budget; none where the study has no budgets.
+    cells: list[Cell] = field(default_factory=list)
 
     def answer(self) -> str:
-        """Fewest cycles, and the smallest weights."""
-        return self.counted.answer()
+        """Who is ahead under equal budgets, if there are any; fewest cycles, smallest weights."""
+        said = self.counted.answer()
+        return f"{map_report.answer(self.cells)} {said}" if self.cells else said
 
     def tables(self) -> list[Table]:
         """Cycles and storage of every variant."""
         stored = f"Stored weights of {mark(self.counted.config.network)}"
         costs = synthetic_report.silicon_table(self.counted)
+        summary = map_report.summary_table(self.cells)
         return [
+            *([("Under equal budgets of area and bandwidth", *summary)] if self.cells else []),
             (mark(self.title), *synthetic_report.cycles_table(self.counted)),
             (stored, *synthetic_report.storage_table(self.counted)),
             *(
@@ -230,17 +237,20 @@ def run(
         check = published.run(config.study, lambda name: progress(f"simulating {name}"))
         page = write_published(check, config.title, command, folder)
         return PublishedStudy(config, page, check)
+    known = store or folder / "points.sqlite"
+    found: list[budgets.Candidates] = []
     if not isinstance(config.study, CompareConfig):
         counted = synthetic.run(config.study, source, progress)
-        page = synthetic_report.write(counted, config.title, command, folder)
-        return SyntheticStudy(config, page, counted)
+        if config.study.budgets is not None:
+            drawn = synthetic_choices(config.study, source, progress)
+            found = budgets.search(drawn, source, known, jobs, progress)
+        page = synthetic_report.write(counted, config.title, command, folder, found)
+        return SyntheticStudy(config, page, counted, cells(found))
     if rtl:
         extras.require("rtl")
     comparison = compare.run(config.study, source, progress, store)
-    found = []
     if config.study.budgets is not None:
-        known = store or folder / "points.sqlite"
-        found = budgets.search(comparison, source, known, jobs, progress)
+        found = budgets.search(choices_of(comparison), source, known, jobs, progress)
     progress("separating the effects")
     separated = effects.measure(comparison, store)
     proofs = []

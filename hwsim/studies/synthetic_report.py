@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hwsim.checkpoints.synthetic import mark
 from hwsim.cost.storage import KINDS
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import synthetic_pictures, synthetic_plots
+from hwsim.studies import map_section, synthetic_pictures, synthetic_plots
+from hwsim.studies.budgets import Candidates
 from hwsim.studies.synthetic import SyntheticStudy
+from hwsim.studies.verdict_map import cells
+from hwsim.system.files import staged
 
 __all__ = ["cycles_table", "silicon_table", "storage_table", "write"]
 
@@ -65,18 +69,43 @@ def storage_table(study: SyntheticStudy) -> Table:
     return columns, rows
 
 
-def write(study: SyntheticStudy, title: str, command: str, folder: Path) -> Path:
-    """Write the report, results.csv, results.json and pictures; return the HTML report's path.
+def write(
+    study: SyntheticStudy,
+    title: str,
+    command: str,
+    folder: Path,
+    found: Sequence[Candidates] = (),
+) -> Path:
+    """Write all files of a study, or none; return the path of the page.
 
     Parameters
     ----------
     command
         The command that reproduces the report.
+    found
+        What both sides may choose from under equal budgets, where the study has some.
     """
-    title = mark(title)
-    write_json(folder / "results.json", study.to_dict() | {"title": title, "command": command})
-    write_csv(folder / "results.csv", study.to_rows())
-    report = Report(title)
+    title, judged = mark(title), cells(found)
+    document = study.to_dict() | {"title": title, "command": command}
+    if judged:
+        document["map"] = [cell.to_dict() for cell in judged]
+    with staged(folder) as inside:
+        write_json(inside / "results.json", document)
+        write_csv(inside / "results.csv", study.to_rows())
+        report = Report(title)
+        if judged:
+            map_section.write_files(judged, inside)
+            map_section.write_verdict(report, found, judged, inside)
+        _write_study(report, study, command, inside)
+        if judged:
+            map_section.write_chosen(report, judged)
+            map_section.write_every(report, found, judged)
+        page = report.write(inside)[1]
+    return folder / page.name
+
+
+def _write_study(report: Report, study: SyntheticStudy, command: str, folder: Path) -> None:
+    """Add the variants at equal multipliers."""
     report.text(f"**{study.answer()}**")
     report.text(
         f"Reproduce with `{command}`. The weights are random, of published densities and bits or "
@@ -106,4 +135,3 @@ def write(study: SyntheticStudy, title: str, command: str, folder: Path) -> Path
     report.heading("Where the densities come from")
     for v in study.variants:
         report.text(f"**{v.name}** (`{v.config.recipe or 'no recipe'}`): {v.note}")
-    return report.write(folder)[1]

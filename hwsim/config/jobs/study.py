@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from hwsim.config.base import Config, load
 from hwsim.config.catalog import resolve
-from hwsim.config.jobs.budgets import BudgetsConfig
+from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.config.jobs.runs import RunsConfig
 from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 from hwsim.config.limits import Extent, Images, Name, Positive, Seed
@@ -73,6 +73,16 @@ class CompareConfig(Config):
     #: Area and bandwidth at which each side gets its best design and model. Absent: no such search.
     budgets: BudgetsConfig | None = None
     verify: VerifyConfig
+
+    @property
+    def choices(self) -> list[ChoicesConfig]:
+        """Models and designs that both sides choose from under equal budgets, if there are any."""
+        if self.budgets is None:
+            return []
+        return self.budgets.runs or [
+            ChoicesConfig(**run.model_dump(), multipliers=self.budgets.multipliers)
+            for run in self.runs
+        ]
 
     @property
     def pairs(self) -> list[PairConfig]:

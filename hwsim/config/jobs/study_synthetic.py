@@ -7,9 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hwsim.config.base import Config
+from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.config.limits import Images, Seed
 
-__all__ = ["SyntheticStudyConfig", "SyntheticVariantConfig"]
+__all__ = ["DENSE", "SyntheticStudyConfig", "SyntheticVariantConfig"]
+
+#: In place of a recipe: the network with all its weights.
+DENSE = "dense"
 
 
 class SyntheticVariantConfig(Config):
@@ -46,6 +50,22 @@ class SyntheticStudyConfig(Config):
     #: Variant that speedups are relative to.
     baseline: str
     variants: Annotated[list[SyntheticVariantConfig], Field(min_length=1)]
+    #: Area and bandwidth at which each side gets its best design and recipe; the checkpoints of its
+    #: ``runs`` are recipes, or :data:`DENSE`. Absent: no such search.
+    budgets: BudgetsConfig | None = None
+
+    @property
+    def choices(self) -> list[ChoicesConfig]:
+        """Recipes and designs that both sides choose from under equal budgets, if there are any."""
+        return [] if self.budgets is None else self.budgets.runs or []
+
+    @model_validator(mode="after")
+    def _budgets_say_who_chooses(self) -> Self:
+        if self.budgets is not None and not self.budgets.runs:
+            raise ValueError("budgets.runs must be given: recipes and designs to choose from")
+        if self.budgets is not None and not (self.technology or self.budgets.technologies):
+            raise ValueError("budgets.technologies must be given without a technology")
+        return self
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

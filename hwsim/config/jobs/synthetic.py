@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -54,6 +54,8 @@ class PublishedDensities(Config):
     profile: Annotated[Densities, Field(default_factory=dict)]
     #: Densities that replace the row's.
     layers: Annotated[Densities, Field(default_factory=dict)]
+    #: Bits of every layer, in place of the row's.
+    weight_bits: Annotated[int, Field(ge=1, le=8)] | None = None
     #: Of kind nm: at most ``n`` non-zeros in every ``m``, of every layer.
     nm: NMPruneConfig | None = None
     #: Of kind pattern: ways of keeping 4 of the 9 taps of a 3x3 kernel, in each layer.
@@ -116,10 +118,29 @@ class SyntheticConfig(Config):
         if self.synthetic.profile:
             densities = self._spread(row, shapes)
         densities |= self._matched("layers", self.synthetic.layers, list(shapes))
+        changed: dict[str, Any] = {}
+        if self.synthetic.weight_bits is not None:
+            changed["weight_bits"] = self.synthetic.weight_bits
         return [
-            (shape, kept[name].model_copy(update={"kept": densities[name]}))
+            (shape, kept[name].model_copy(update={"kept": densities[name], **changed}))
             for name, shape in shapes.items()
         ]
+
+    def in_bits(self, bits: int) -> Self:
+        """Recipe of the same densities in weights of so many bits."""
+        synthetic = self.synthetic.model_copy(update={"weight_bits": bits})
+        return self.model_copy(update={"name": f"{self.name}_w{bits}", "synthetic": synthetic})
+
+    def whole(self, bits: int) -> Self:
+        """Recipe of all weights of the network, in so many bits."""
+        given: dict[str, Any] = {
+            "layers": {"*": 1.0}, "profile": {}, "nm": None, "patterns": None,
+            "note": "All weights.", "weight_bits": bits,
+        }  # fmt: skip
+        name = f"{NetworkConfig.read(self.network).name}_whole_w{bits}"
+        synthetic = self.synthetic.model_copy(update=given)
+        update = {"name": name, "kind": "nonstructured", "synthetic": synthetic}
+        return self.model_copy(update=update)
 
     def _spread(self, row: StorageRow, shapes: dict[str, LayerShape]) -> dict[str, float]:
         """Densities of the profile, scaled to the sum that the row gives."""

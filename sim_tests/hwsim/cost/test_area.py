@@ -8,7 +8,7 @@ import hwsim
 from hwsim import InputError
 from hwsim.config import ArchConfig
 from hwsim.config.catalog import CONFIGS
-from hwsim.config.jobs.study import CompareConfig, StudyConfig
+from hwsim.config.jobs.study import PublishedConfig, StudyConfig
 from hwsim.config.jobs.sweep import SweepConfig
 from hwsim.config.parts import PartsConfig, clock_probe, keys_of, probe_of
 from hwsim.contract.parts import Part, linear, places
@@ -79,8 +79,8 @@ def searched():
         found |= {point.arch.digest: point.arch for point in points if point.arch is not None}
     for path in sorted((CONFIGS / "study").glob("*.yaml")):
         study = StudyConfig.read(path).study
-        if isinstance(study, CompareConfig):
-            found |= {arch.digest: arch for arch in budgets.designs(study)}
+        if not isinstance(study, PublishedConfig):
+            found |= {arch.digest: arch for arch in budgets.designs(study.network, study.choices)}
     assert found
     return list(found.values())
 

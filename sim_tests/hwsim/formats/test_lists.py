@@ -57,6 +57,12 @@ def test_blocks_of_neighbours_stay_where_they_are():
     assert (found.folds, found.banked) == (1, 2)
 
 
+def test_other_families_of_plain_weights_have_lists_too():
+    """Blocks of activations that an encoder makes denser: weights are as they are in dense."""
+    found = lists(ArchConfig.read("dbb_2x4_4x8"), pruned(5, 20, [0, 2, 4], range(16)))
+    assert (found.columns, found.filters) == (16, 3)
+
+
 @pytest.mark.parametrize(
     ("name", "weights"),
     [("csc_8x8", pruned(5, 20, [1], [2])), ("dense_8x8_ws", None),

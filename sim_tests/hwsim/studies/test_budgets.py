@@ -13,6 +13,7 @@ from harness.study_cases import Case, study
 
 from hwsim.errors import InputError
 from hwsim.studies import budgets, compare, report
+from hwsim.studies.choices import choices_of
 from hwsim.studies.map_report import answer, spread, summary_table
 from hwsim.studies.verdict_map import MEASURES, cells, lead
 
@@ -66,7 +67,7 @@ def comparison(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(comparison, tmp_path_factory):
     store = tmp_path_factory.mktemp("store") / "points.sqlite"
-    (candidates,) = budgets.search(comparison, "study", store)
+    (candidates,) = budgets.search(choices_of(comparison), "study", store)
     return candidates, store
 
 
@@ -141,7 +142,7 @@ def test_seeds_that_disagree_are_told(found):
 def test_a_point_is_counted_once(comparison, found, monkeypatch):
     candidates, store = found
     assert candidates.ran > 0
-    (again,) = budgets.search(comparison, "study", store)
+    (again,) = budgets.search(choices_of(comparison), "study", store)
     assert again.ran == 0
     assert again.looked == candidates.looked
     assert [each.system.mm2 for each in again.every] == [e.system.mm2 for e in candidates.every]
@@ -203,7 +204,7 @@ def test_without_a_model_of_equal_accuracy_nothing_is_searched(tmp_path):
     config, path = study(tmp_path, cases, budgets=asked)
     comparison = compare.run(config, str(path))
     with pytest.raises(InputError, match=r"study\.budgets\.runs: .*as accurate as the baseline"):
-        budgets.search(comparison, str(path), tmp_path / "points.sqlite")
+        budgets.search(choices_of(comparison), str(path), tmp_path / "points.sqlite")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,10 @@ from hwsim.config.jobs.study import StudyConfig
 from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.inference.operands import on_random_acts
+from hwsim.studies import budgets, synthetic_report
 from hwsim.studies.synthetic import run
+from hwsim.studies.synthetic_choices import synthetic_choices
+from hwsim.studies.verdict_map import cells
 
 NETWORK = {
     "name": "small",
@@ -165,3 +168,60 @@ def test_bad_studies_are_one_line(files, changes, message):
     with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
         run(study(**changes), "study.yaml")
     assert message in str(caught.value)
+
+
+BUDGETS = {
+    "areas": [2, 20], "bandwidths": [1, None], "batches": [1], "technologies": ["45nm"],
+    "runs": [
+        {"checkpoints": ["dense", "structured.yaml"], "archs": ["dense_8x8_ws", "dense_8x8_os"]},
+        {"checkpoints": ["nonstructured.yaml"], "archs": ["csc_4x16_index7", "bitmask_64_greedy"]},
+    ],
+}  # fmt: skip
+
+
+def test_sides_choose_under_equal_budgets(files):
+    config = study(budgets=BUDGETS)
+    choices = synthetic_choices(config, "study.yaml")
+    kinds = {name: (model.kind, model.weight_width) for name, model in choices.models.items()}
+    assert kinds == {
+        "dense": ("dense", 8), "structured.yaml": ("structured", 8),
+        "nonstructured.yaml": ("nonstructured", 8),
+    }  # fmt: skip
+    # all weights, and those of the recipes, in the width of the designs
+    assert choices.models["dense"].nonzeros == 16 * 72 + 16 * 72 + 10 * 1024
+    assert choices.models["nonstructured.yaml"].nonzeros == pytest.approx(3000, abs=2)
+    found = budgets.search(choices, "study.yaml", files / "points.sqlite")
+    judged = cells(found)
+    assert len(judged) == 2 * 2 * 2 * 4
+    assert {cell.technology for cell in judged} == {"45nm"}
+    for cell in judged:
+        assert set(cell.kinds) <= {
+            ("dense", "systolic"), ("structured", "systolic"), ("nonstructured", "index-decoding")
+        }  # fmt: skip
+        assert set(cell.best) == {"systolic", "index-decoding"}
+    page = synthetic_report.write(run(config), "A study", "hwsim study x", files / "out", found)
+    text = page.with_suffix(".md").read_text()
+    assert text.index("map_45nm.png") < text.index("fewest cycles") < text.index("Every budget")
+    with (files / "out" / "map.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(judged)
+    assert json.loads((files / "out" / "results.json").read_text())["map"][0]["batch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (None, "runs must be given: recipes and designs"),
+        (
+            [{"checkpoints": ["nm.yaml"], "archs": ["dense_8x8_ws", "dense_8x8_ws_w4"]}],
+            "must be designs of one weight width",
+        ),
+        ([{"checkpoints": ["dense"], "archs": ["dense_8x8_ws"]}], "must name a recipe"),
+        ([{"checkpoints": ["absent"], "archs": ["dense_8x8_ws"]}], "absent"),
+    ],
+)
+def test_budgets_that_cannot_be_searched_are_refused(files, runs, said):
+    asked = {key: value for key, value in BUDGETS.items() if key != "runs"}
+    if runs is not None:
+        asked["runs"] = runs
+    with pytest.raises(InputError, match=said):
+        synthetic_choices(study(budgets=asked), "study.yaml")
