@@ -2,7 +2,8 @@
 
 ``python benchmarks/system.py`` takes machines with their weights, one image of LeNet-5, at three
 bandwidths without latency to speak of, and writes the table of ``docs/budgets.md``: cycles of the
-whole machine, and those of the account, whose weights are streamed and whose maps are inside.
+whole machine, and those of the account, whose maps are inside and whose weights are streamed, or go
+into halves of the memories of the PEs.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ PAIRS = (
     ("machine_dense_8x8_ws_gather", "lenet5_structured_40x"),
     ("machine_csc_8x8", "lenet5_nonstructured_12x"),
     ("machine_csc_8x8", "lenet5_gradual_85x"),
+    ("machine_csc_8x8_double", "lenet5_nonstructured_12x"),
+    ("machine_csc_8x8_double", "lenet5_gradual_85x"),
     ("machine_bitmask_64", "lenet5_gradual_85x"),
+    ("machine_bitmask_64_double", "lenet5_gradual_85x"),
 )
 #: Bytes per cycle; the latency is the least that all these buses take.
 BANDWIDTHS, LATENCY = (2, 4, 8), 4
@@ -39,11 +43,17 @@ def row(machine: str, weights: str, network: NetworkConfig, book: Book) -> dict[
     """Cycles of a machine, and of the account, at every bandwidth."""
     arch = ArchConfig.read(machine)
     checkpoint = Checkpoint.read(find_checkpoint(weights), network)
-    result = simulate(arch.bare, network, checkpoint_operands(network, weights, 1))
+    bare, supply = arch.bare, "streamed"
+    if arch.array.holds_halves:
+        supply = "doubled"
+        bare = arch.bare.model_copy(
+            update={"array": arch.array.model_copy(update={"double_buffered": False})}
+        )
+    result = simulate(bare, network, checkpoint_operands(network, weights, 1))
     (fed,) = (
         system
         for system in systems(book, network, result)
-        if system.supply == "streamed" and system.holds_maps
+        if system.supply == supply and system.holds_maps
     )
     found: dict[str, object] = {
         "machine": machine,

@@ -188,8 +188,8 @@ def held_fixed(found: Sequence[Candidates]) -> list[str]:
         "one clock for all, while each array computes at its own.",
         "Each side chooses the model, the design and its shape, how far memories are shrunk, how "
         "many images are run together, on how many copies of the design side by side, where "
-        "weights come from (streamed, kept, prefetched, resident, or held in the PEs of an "
-        "index-decoding array), and whether maps stay inside.",
+        "weights come from (streamed, kept, prefetched, resident, or doubled or held in the PEs of "
+        "an index-decoding array), and whether maps stay inside.",
         "Alike on both sides: maps are those of the unpruned network in 8 bits; a buffer is as "
         "wide as the beats that it feeds; lists of what pruning left out are moved, stored and "
         "read, and lanes of weight-stationary arrays have maps in banks of their own; engines, "
