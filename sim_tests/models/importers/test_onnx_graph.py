@@ -75,12 +75,11 @@ def test_an_input_of_unknown_size_is_refused(tmp_path, shape):
     refused(model, model.node("Relu", "x"), tmp_path, line)
 
 
-@pytest.mark.parametrize("shape", [(), (3, 9, 8, 7)])
+@pytest.mark.parametrize("shape", [(), (3, 9, 8, 7, 2)])
 def test_an_input_of_other_axes_is_refused(tmp_path, shape):
     model = Model(shape)
-    refused(
-        model, model.node("Relu", "x"), tmp_path, "must be (N, C, H, W), (N, C, W) or (N, values)"
-    )
+    line = "must be (N, C, H, W), (N, C, D, H, W), (N, C, W) or (N, values)"
+    refused(model, model.node("Relu", "x"), tmp_path, line)
 
 
 def test_sizes_that_a_file_leaves_open_are_given(tmp_path):

@@ -137,3 +137,99 @@ def test_a_module_that_pytorch_exports(tmp_path, name, opset):
     images = x.numpy() if len(shape) == 3 else x.numpy()[:, :, None]
     scale = np.abs(expected).max()
     np.testing.assert_allclose(load(path).logits(images) / scale, expected / scale, atol=1e-5)
+
+
+class Of(nn.Module):
+    """A function of some modules and the input."""
+
+    def __init__(self, function, *modules):
+        super().__init__()
+        self.function, self.modules_ = function, nn.ModuleList(modules)
+
+    def forward(self, x):
+        return self.function(self.modules_, x)
+
+
+def attend(m, x):
+    """Attention with two heads, by PyTorch's own function."""
+    parts = [each.unflatten(-1, (2, 4)).transpose(1, 2) for each in m[0](x).chunk(3, -1)]
+    mixed = functional.scaled_dot_product_attention(*parts)
+    return m[1](mixed.transpose(1, 2).flatten(2)).mean(1)
+
+
+def attend_linearly(m, x):
+    """Linear attention: products by Einsum."""
+    q, k, v = m[0](x).chunk(3, -1)
+    kept = torch.einsum("nld,nlm->ndm", functional.elu(k) + 1, v)
+    return m[1](torch.einsum("nld,ndm->nlm", functional.elu(q) + 1, kept)).mean(1)
+
+
+def beside():
+    """Shape of the input, a module, and the layers with weights that the import must have."""
+    block = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, activation="gelu")
+    stack = nn.TransformerEncoder(block, 2, enable_nested_tensor=False)
+    return {
+        "encoder": ((5, 16), Of(lambda m, x: m[0](x).mean(1), stack), 2 * 4),
+        "attention": ((6, 8), Of(attend, nn.Linear(8, 24), nn.Linear(8, 8)), 2),
+        "einsum": ((6, 8), Of(attend_linearly, nn.Linear(8, 24), nn.Linear(8, 8)), 2),
+        "lstm": (
+            (7, 8),
+            Of(
+                lambda m, x: m[1](m[0](x)[0][:, -1]),
+                nn.LSTM(8, 6, 2, bidirectional=True, batch_first=True), nn.Linear(12, 4),
+            ),
+            3,
+        ),
+        "recognizer": (
+            (1, 8, 12),
+            Of(
+                lambda m, x: m[2](m[1](m[0](x).flatten(1, 2).transpose(1, 2))[0][:, 0]),
+                nn.Conv2d(1, 4, 3, (2, 1), 1), nn.GRU(16, 6, batch_first=True), nn.Linear(6, 9),
+            ),
+            3,
+        ),
+        "norms": (
+            (3, 10, 10),
+            nn.Sequential(
+                nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3),
+                nn.InstanceNorm2d(8), nn.SiLU(), nn.Upsample(scale_factor=2, mode="bilinear"),
+                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5),
+            ),
+            3,
+        ),
+        "normalized": (
+            (8,),
+            Of(
+                lambda m, x: functional.linear(
+                    functional.normalize(m[0](x)), functional.normalize(m[1].weight)
+                ),
+                nn.Linear(8, 6), nn.Linear(6, 5),
+            ),
+            2,
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", beside())
+def test_a_module_with_operations_beside_the_array(tmp_path, name):
+    torch.manual_seed(0)
+    shape, module, weights = beside()[name]
+    module, x = module.eval(), torch.randn(1, *shape)
+    path = tmp_path / f"{name}.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (x,), str(path), dynamo=False)
+    with torch.no_grad():
+        expected = module(x).numpy().reshape(1, -1)
+    found = load(path, outside=True)
+    images = x.numpy()
+    if len(shape) == 2:
+        # rows have their channels last
+        images = images.transpose(0, 2, 1)[:, :, None]
+    images = images.reshape(1, *(getattr(found.config.input, axis) for axis in AXES))
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found.logits(images) / scale, expected / scale, atol=1e-5)
+    assert sum(shape.has_weights for shape in found.config.shapes()) == weights
+
+
+AXES = ("channels", "height", "width")
