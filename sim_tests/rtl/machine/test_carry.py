@@ -20,7 +20,7 @@ from hwsim.verification.networks import random_checkpoint, random_work
 MACHINES = [name for name, (_, own, *_) in CRAMPED.items() if own.get("carries")]
 #: Kinds of blocks that a machine does not cut, as depthwise layers take its diagonal; and whose
 #: joins its wide words refuse.
-UNCUT, REFUSED = {"ws", "os", "nm"}, {"nm_os", "pattern", "sparten"}
+UNCUT, REFUSED = {"ws", "os", "nm"}, {"nm_os", "pattern", "sparten", "sparten_double"}
 BLOCKS_OF_MACHINES = [
     (name, kind)
     for name in MACHINES
