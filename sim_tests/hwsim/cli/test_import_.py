@@ -367,7 +367,7 @@ def test_what_runs_outside_is_listed(hwsim, tmp_path):
     assert "outside the array, in floating point" in out
     memory = ("--memory", "ideal")
     for arguments, line in (
-        (("simulate", "dense_8x8_ws", "net.onnx", "--outside", "both"), "outside = 'both': must be"),
+        (("storage", "net.onnx", "--outside", "both"), "outside = 'both': must be float"),
         (("simulate", "machine_dense_8x8_ws", "build/import/net", *memory), "runs on no machine"),
         (("simulate", "machine_dense_8x8_ws", "net.onnx", "--outside", "float", *memory),
          "--outside = 'float': must be absent with --memory"),
