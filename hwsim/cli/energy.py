@@ -39,7 +39,7 @@ def energy(
     Example: hwsim energy csc_16x4 lenet5 --checkpoint lenet5_nonstructured_12x --images 16
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.cli.output import console, emit_json, log, show_outside, table
     from hwsim.cost.energy_picture import energy_by_layer
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
@@ -60,6 +60,7 @@ def energy(
         emit_json(result.to_dict())
         return
     console().print(table(result.title, list(rows[0]), [list(row.values()) for row in rows]))
+    show_outside(result.result.outside)
     per_image = result.result.images * 1e6
     console().print(
         f"{result.array / per_image:.3f} uJ per image in the array, {result.total / per_image:.3f} "

@@ -35,7 +35,7 @@ def fit(
     Example: hwsim fit bitmask_64 lenet5 --checkpoint lenet5_nonstructured_85x --images 16
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.cli.output import console, emit_json, log, show_outside, table
     from hwsim.report.page import write_json
     from hwsim.system.files import staged, write_text_atomic
 
@@ -53,4 +53,5 @@ def fit(
         return
     rows = result.to_rows()
     console().print(table(result.title, list(rows[0]), [list(row.values()) for row in rows]))
+    show_outside(result.after.outside)
     console().print(f"wrote {folder / result.arch.name}.yaml and results.json")

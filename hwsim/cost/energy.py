@@ -109,6 +109,7 @@ class Energy(Result):
                 {"layer": layer.name, "parts_pj": parts}
                 for layer, parts in zip(self.result.layers, self.layers, strict=True)
             ],
+            "outside": [layer.to_dict() for layer in self.result.outside],
         }
 
     def to_rows(self) -> list[dict[str, Any]]:

@@ -54,6 +54,7 @@ class Fit(Result):
             "slack": self.slack,
             "technology": self.technology,
             "figures": self.to_rows(),
+            "outside": [layer.to_dict() for layer in self.after.outside],
         }
 
     def to_rows(self) -> list[dict[str, Any]]:

@@ -344,6 +344,48 @@ def test_a_whole_narrow_resnet18_runs_in_integers(hwsim, tmp_path):
     assert len(json.loads(out)["layers"]) == 21
 
 
+def test_what_runs_outside_is_listed(hwsim, tmp_path):
+    drawn = Model((5, 8), opset=20)
+    weight = drawn.store(drawn.rng.normal(size=(8, 6)))
+    x = drawn.node("MatMul", drawn.node("Softmax", "x", axis=-1), weight)
+    drawn.save(tmp_path, drawn.node("MatMul", x, drawn.node("Transpose", x, perm=[0, 2, 1])))
+    code, out = hwsim("import", "net.onnx")
+    assert code == 2
+    assert "unsupported nodes: Softmax x 1 (softmax0) (--outside float runs them beside" in out
+    code, out = hwsim("import", "net.onnx", "--outside", "float")
+    assert code == 0
+    assert "outside the array, in floating point" in out
+    assert "38.46%" in out
+    code, out = hwsim("simulate", "dense_8x8_ws", "build/import/net", "--json")
+    assert code == 0
+    outside = json.loads(out)["outside"]
+    assert [each["operations"] for each in outside] == [["Softmax"], ["Transpose", "MatMul"]]
+    assert [each["macs"] for each in outside] == [0, 5 * 5 * 6]
+    assert outside[1]["share"] == pytest.approx(150 / (150 + 5 * 8 * 6))
+    code, out = hwsim("storage", "net.onnx", "--outside", "float", "--arch", "dense_8x8_ws")
+    assert code == 0
+    assert "outside the array, in floating point" in out
+    memory = ("--memory", "ideal")
+    for arguments, line in (
+        (("storage", "net.onnx", "--outside", "both"), "outside = 'both': must be float"),
+        (("simulate", "machine_dense_8x8_ws", "build/import/net", *memory), "runs on no machine"),
+        (("simulate", "machine_dense_8x8_ws", "net.onnx", "--outside", "float", *memory),
+         "--outside = 'float': must be absent with --memory"),
+        (("storage", "lenet5", "--outside", "float"), "outside = 'float': must be absent"),
+    ):  # fmt: skip
+        code, out = hwsim(*arguments)
+        assert (code, line in out) == (2, True), out
+
+
+def test_labelled_images_give_an_accuracy(hwsim, model, tmp_path):
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (24, 3, 12, 12), dtype=np.uint8)
+    np.savez(tmp_path / "set.npz", images=pixels, labels=rng.integers(0, 2, 24))
+    code, out = hwsim("import", "small.onnx", "--inputs", "set.npz", "--labelled")
+    assert code == 0
+    assert "of 2 images held out, right: " in out
+
+
 def test_a_trained_network_is_pruned_in_one_line(hwsim, model, tmp_path):
     rng = np.random.default_rng(3)
     np.save(tmp_path / "photos.npy", rng.integers(0, 256, (12, 3, 12, 12), dtype=np.uint8))
@@ -366,7 +408,10 @@ def test_a_trained_network_is_pruned_in_one_line(hwsim, model, tmp_path):
     for arguments, line in (
         (("small.onnx", "x.onnx", "--nm", "2:4"), "must be one network with --nm or --keep"),
         (("small.onnx", "--nm", "2x4"), "--nm = '2x4': must be n:m such as 2:4"),
-        (("small.onnx", "--nm", "2:4", "--keep", "0.5"), "nm, keep: must give one of both"),
+        (("small.onnx", "--nm", "2:4", "--keep", "0.2"), "keep = 0.2: must be at least 0.25"),
+        (("small.onnx", "--nm", "2:4", "--layer-nm", "x=1:4"), "layer_nm = 'x': must be a layer"),
+        (("small.onnx", "--nm", "2:4", "--layer-nm", "x=1:8"), "with the m of --nm 2:4"),
+        (("small.onnx", "--nm", "2:4", "--epochs", "1"), "inputs: must be a folder of class"),
         (("small.onnx", "--nm", "2:4", "--dense", "x"), "dense = 'x': must be a layer"),
     ):
         code, out = hwsim("compress", *arguments)
