@@ -77,8 +77,10 @@ class System:
     #: Cycles of each layer, and those of them before which its weights must have come.
     cycles: Floats
     front: Floats
-    #: Cycles in which its weights go into the half of the PEs' memories that is not read.
+    #: Cycles in which its weights go into the half of the PEs' memories that is not read, and tiles
+    #: that it consists of where a half holds one; 0 and 1 elsewhere.
     fill: Floats
+    tiles: Floats
     #: Bytes from outside of each layer: weights, and activations with results.
     weight_bytes: Floats
     map_bytes: Floats
@@ -102,7 +104,7 @@ class System:
             time_of(
                 self.front / self.mhz, (self.cycles - self.front) / self.mhz,
                 np.maximum(self.weight_bytes / bandwidth, self.fill / self.mhz),
-                self.map_bytes / bandwidth, self.supply in AHEAD,
+                self.map_bytes / bandwidth, self.supply in AHEAD, self.tiles,
             )
         )  # fmt: skip
 
@@ -113,7 +115,12 @@ class System:
 
 
 def time_of(
-    front: Floats, rest: Floats, weights: Floats, maps: Floats, ahead: NDArray[np.bool_] | bool
+    front: Floats,
+    rest: Floats,
+    weights: Floats,
+    maps: Floats,
+    ahead: NDArray[np.bool_] | bool,
+    tiles: Floats | float = 1.0,
 ) -> Floats:
     """Time of runs, in the unit of its parts, whose last axis is the layers.
 
@@ -124,11 +131,15 @@ def time_of(
     weights, maps
         Moving weights, and all else, from and to the memory outside.
     ahead
-        Whether a layer's weights come while the one before is computed.
+        Whether the weights of a tile come while the one before is computed.
+    tiles
+        Tiles of each layer, alike: of a layer whose weights all come ahead it is one.
     """
-    # those of the first layer come before all else
-    later = np.concatenate([weights[..., 1:], np.zeros_like(weights[..., :1])], axis=-1)
-    fetched = weights[..., 0] + np.maximum(front + rest, later + maps).sum(axis=-1)
+    run, load, moved = (front + rest) / tiles, weights / tiles, maps / tiles
+    # those of the first tile come before all else; of a layer's last tile the next layer's follow
+    later = np.concatenate([load[..., 1:], np.zeros_like(load[..., :1])], axis=-1)
+    within = (tiles - 1) * np.maximum(run, load + moved)
+    fetched = load[..., 0] + (within + np.maximum(run, later + moved)).sum(axis=-1)
     computed = np.maximum(front, weights) + rest
     found: Floats = np.where(ahead, fetched, np.maximum(computed, weights + maps).sum(axis=-1))
     return found
@@ -166,6 +177,8 @@ def systems(
     design = result.arch if logic is None else logic
     result = banked(result)
     loads = np.array([load_cycles(layer) for layer in result.layers], float)
+    commands = [layer.counts.events.get(stream_event("command"), 1) for layer in result.layers]
+    tiles = np.maximum(1.0, np.array(commands, float))
     counts: dict[tuple[str, ...], NetworkResult] = {
         ("streamed", "kept", "prefetched", "resident"): result
     }
@@ -179,12 +192,14 @@ def systems(
         array = book.area(design.bare, counted.arch.array.memories(counted.arch.numbers))
         spent = energy(counted, array, book.activity(design), book.clock(design).mhz, SUPPLY)
         streams = _Streams(network, counted)
-        fill = loads if "doubled" in supplies else np.zeros_like(loads)
+        is_doubled = "doubled" in supplies
+        fill = loads if is_doubled else np.zeros_like(loads)
+        parts = tiles if is_doubled else np.ones_like(tiles)
         for supply, holds_maps in product(supplies, (True, False)):
             fed = _Fed(book.technology, streams, supply, holds_maps)
             # else nothing is taken twice, or there is nothing to fetch ahead
             if supply not in ("kept", "prefetched") or fed.weight_buffer:
-                found.append(_system(counted, array, spent.array, spent.mhz, fed, fill))
+                found.append(_system(counted, array, spent.array, spent.mhz, fed, fill, parts))
     return found
 
 
@@ -334,6 +349,7 @@ def _system(
     mhz: float,
     fed: _Fed,
     fill: Floats,
+    tiles: Floats,
 ) -> System:
     """Put an array and what feeds it together."""
     whole = replace(array, memories=[*array.memories, *fed.memories])
@@ -344,6 +360,7 @@ def _system(
         arch=result.arch, images=result.images, supply=fed.supply, holds_maps=fed.holds_maps,
         mm2=whole.total / 1e6, memories_mm2=whole.memory / 1e6, mhz=mhz,
         bits=result.bits.total, cycles=cycles, front=cycles * fed.front, fill=fill,
+        tiles=tiles,
         weight_bytes=fed.weight_bits / 8, map_bytes=fed.map_bits / 8,
         active=picojoules + fed.energy + float(outside.sum()) * DRAM[SUPPLY.dram]
         + waits * float(cycles.sum()) / mhz,

@@ -112,16 +112,20 @@ class Candidates:
     invalid: int
 
     @cached_property
-    def _layers(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Of every candidate and layer: us until weights must have come, after, to fill; bytes."""
+    def _layers(self) -> tuple[Floats, ...]:
+        """Of every candidate and layer: us until weights must have come, after, to fill; tiles.
+
+        Then bytes of weights, and of maps.
+        """
         systems = [candidate.system for candidate in self.every]
         mhz = np.array([[system.mhz] for system in systems])
         front = np.stack([system.front for system in systems]) / mhz
         whole = np.stack([system.cycles for system in systems]) / mhz
         fill = np.stack([system.fill for system in systems]) / mhz
+        tiles = np.stack([system.tiles for system in systems])
         weights = np.stack([system.weight_bytes for system in systems])
         maps = np.stack([system.map_bytes for system in systems])
-        return front, whole - front, fill, weights, maps
+        return front, whole - front, fill, tiles, weights, maps
 
     def costs(self, bandwidth: float | None) -> dict[str, Floats]:
         """Cost per image of every candidate, by measure; ``storage`` is that of the model."""
@@ -129,11 +133,12 @@ class Candidates:
         systems = [candidate.system for candidate in self.every]
         copies = np.array([candidate.copies for candidate in self.every], float)
         images = np.array([system.images for system in systems], float)
-        front, rest, fill, weights, maps = self._layers
+        front, rest, fill, tiles, weights, maps = self._layers
         ahead = np.array([system.supply in AHEAD for system in systems])
         # of copies that run side by side each has its share of the bandwidth
         share = (rate / copies)[:, None]
-        time = time_of(front, rest, np.maximum(weights / share, fill), maps / share, ahead)
+        weights_us = np.maximum(weights / share, fill)
+        time = time_of(front, rest, weights_us, maps / share, ahead, tiles)
         active = np.array([system.active for system in systems])
         waits = np.array([system.idle for system in systems]) * (time - (front + rest).sum(axis=1))
         return {

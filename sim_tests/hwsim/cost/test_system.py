@@ -60,21 +60,26 @@ def listed(name):
 def test_time_is_that_of_an_account_layer_by_layer():
     seed = 5
     print("seed", seed)
-    front, rest, weights, maps = np.random.default_rng(seed).uniform(0, 9, (4, 6, 4))
+    rng = np.random.default_rng(seed)
+    front, rest, weights, maps = rng.uniform(0, 9, (4, 6, 4))
+    tiles = rng.integers(1, 4, (6, 4)).astype(float)
     ahead = np.arange(6) % 2 == 1
     expected = []
     for run in range(6):
-        total = weights[run, 0] if ahead[run] else 0.0
+        total = weights[run, 0] / tiles[run, 0] if ahead[run] else 0.0
         for layer in range(4):
             computed = front[run, layer] + rest[run, layer]
             if ahead[run]:
-                coming = weights[run, layer + 1] if layer < 3 else 0.0
-                total += max(computed, coming + maps[run, layer])
+                count = int(tiles[run, layer])
+                loads = [weights[run, layer] / count] * count
+                loads += [weights[run, layer + 1] / tiles[run, layer + 1]] if layer < 3 else [0.0]
+                for coming in loads[1:]:
+                    total += max(computed / count, coming + maps[run, layer] / count)
             else:
                 waited = max(front[run, layer], weights[run, layer]) + rest[run, layer]
                 total += max(waited, weights[run, layer] + maps[run, layer])
         expected.append(total)
-    assert time_of(front, rest, weights, maps, ahead) == pytest.approx(expected)
+    assert time_of(front, rest, weights, maps, ahead, tiles) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -83,8 +88,12 @@ def test_without_a_limit_it_takes_what_the_array_takes(name):
     for (supply, _), system in fed(name).items():
         cycles = laned(name).cycles - (load_cycles(result) if supply == "held" else 0)
         if supply == "doubled":
-            runs = [layer.cycles - load_cycles(layer) for layer in result.layers]
-            fills = [load_cycles(layer) for layer in result.layers]
+            runs: list[float] = []
+            fills: list[float] = []
+            for layer in result.layers:
+                tiles = layer.counts.events["command_beats"]
+                runs += [(layer.cycles - load_cycles(layer)) / tiles] * tiles
+                fills += [load_cycles(layer) / tiles] * tiles
             cycles = fills[0] + sum(map(max, runs, [*fills[1:], 0]))
         assert system.microseconds(np.inf) == pytest.approx(cycles / mhz)
     decodes = result.arch.array.decodes_indices
@@ -174,6 +183,8 @@ def test_halves_of_pes_are_filled_beside_the_run(name):
     parts = sum(build(memory, "sg13g2").area * memory.count for memory in weights) / 1e6
     assert doubled.mm2 - streamed.mm2 == pytest.approx(parts)
     assert doubled.fill.sum() == load_cycles(result)
+    assert doubled.tiles.sum() == result.counts.events["command_beats"]
+    assert (streamed.tiles == 1).all()
     assert doubled.front.sum() == streamed.fill.sum() == 0
 
 
