@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -112,7 +113,7 @@ def _row(path: Path, line: int, raw: dict[str, Any]) -> dict[str, Any]:
     if None in raw or None in raw.values():
         raise InputError(path, f"line {line}", None, "must have as many values as the first line")
     row: dict[str, Any] = {"stage": raw.pop("stage"), "epoch": raw.pop("epoch")}
-    if not (row["epoch"].isdecimal() and row["epoch"].isascii()):
+    if not re.fullmatch("[0-9]{1,9}", row["epoch"]):
         raise InputError(path, f"line {line}, epoch", row["epoch"], "must be an integer")
     row["epoch"] = int(row["epoch"])
     for name, text in raw.items():
