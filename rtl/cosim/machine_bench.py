@@ -23,6 +23,7 @@ from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.checker import RULES, Checker
 from hwsim.rtl.cosim.memory import MemoryModel
+from hwsim.rtl.cosim.places import building, is_plain
 from hwsim.rtl.cosim.run import WAVES, SimulationError
 from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated
@@ -187,35 +188,41 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = 
         ):
             stamp.update(part.encode())
         objects = folder / "obj"
-        program, mark = objects / "bench", folder / "stamp"
+        program, mark = objects / "bench", objects / "stamp"
         if program.is_file() and mark.is_file() and mark.read_text() == stamp.hexdigest():
             return Bench(arch, program, size, waves)
-        shutil.rmtree(objects, ignore_errors=True)
-        objects.mkdir()
         rtlil = without_zeros(elaborated(MachineBench(arch, size), "bench"))
         text = verilog_of(rtlil, "bench")
-        source = write_text_atomic(folder / "bench.v", text)
-        control = write_text_atomic(folder / "bench.vlt", _VISIBLE)
-        main = write_text_atomic(folder / "main.cpp", _MAIN.read_text())
-        write_text_atomic(folder / "machine.c", driver)
-        write_text_atomic(folder / f"{arch.name}.h", header)
-        command = [
-            str(toolchain.find("verilator").path), "--cc", "--exe", "--build", "-j", "1",
-            "--top-module", "bench", "-Mdir", str(objects), "-o", "bench",
-            *(["--trace"] if waves else []), *toolchain.BUILD_ARGS["verilator"],
-            str(control), str(source), str(main),
-        ]  # fmt: skip
-        if not waves:  # a traced design needs a runtime of its own
-            runtime.reuse(objects)
-        result = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False
-        )
-        if result.returncode:
-            end = (result.stdout + result.stderr)[-3000:]
-            raise SimulationError(f"build failed: {end}")
-        if not waves:
-            runtime.keep(objects)
-        write_text_atomic(mark, stamp.hexdigest())
+        files = {
+            "bench.v": text, "bench.vlt": _VISIBLE, "main.cpp": _MAIN.read_text(),
+            "machine.c": driver, f"{arch.name}.h": header,
+        }  # fmt: skip
+        for name, content in files.items():
+            write_text_atomic(folder / name, content)
+        with building(objects) as fresh:
+            sources = folder
+            if not is_plain(folder):
+                sources = fresh / "sources"
+                for name, content in files.items():
+                    write_text_atomic(sources / name, content)
+            command = [
+                "verilator",
+                "--cc", "--exe", "--build", "-j", "1",
+                "--top-module", "bench", "-Mdir", str(fresh), "-o", "bench",
+                *(["--trace"] if waves else []), *toolchain.BUILD_ARGS["verilator"],
+                *(str(sources / name) for name in ("bench.vlt", "bench.v", "main.cpp")),
+            ]  # fmt: skip
+            if not waves:  # a traced design needs a runtime of its own
+                runtime.reuse(fresh)
+            result = subprocess.run(
+                command, capture_output=True, text=True, env=os.environ, cwd=sources, check=False
+            )
+            if result.returncode:
+                end = (result.stdout + result.stderr)[-3000:]
+                raise SimulationError(f"build failed: {end}")
+            if not waves:
+                runtime.keep(fresh)
+            write_text_atomic(fresh / mark.name, stamp.hexdigest())
     return Bench(arch, program, size, waves)
 
 

