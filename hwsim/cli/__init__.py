@@ -106,6 +106,14 @@ def main() -> None:
             raise
         # the rest of the buffer cannot be written either; the interpreter must not try at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        where = error.filename or "standard output"
+        where = error.filename or _written_to(error)
         print(f"error: {where}: cannot be written: {error.strerror}", file=sys.stderr)
         sys.exit(2)
+
+
+def _written_to(error: OSError) -> str:
+    """What could not be written, where the system names no file: output comes from few modules."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    is_output = module in ("rich", "click", "typer", "json") or frame.f_code is main.__code__
+    return "standard output" if is_output else "a temporary file"

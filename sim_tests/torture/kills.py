@@ -24,7 +24,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.system.descendants import descendants
 from torture.record import Record
 
-__all__ = ["JOBS", "figures", "round_", "work"]
+__all__ = ["JOBS", "figures", "round_", "unwhole", "work"]
 
 #: Seconds in which a command must end that is not killed, and a program whose parent was killed.
 PATIENCE, LEAVING = 900, 30
@@ -86,7 +86,7 @@ def round_(job: str, seed: int, reference: dict[str, Any] | None = None) -> dict
                 process.kill()
             process.wait()
             kills += 1
-            wrong += _unwhole(folder / "out")
+            wrong += unwhole(folder / "out")
             kept = _points(folder / "out" / "points.sqlite")
             wrong += [f"{key} is lost" for key in points if key not in kept]
             wrong += [f"{key} was run {row[1]} times" for key, row in kept.items() if row[1] != 1]
@@ -155,7 +155,7 @@ def _timeless(tree: Any) -> Any:
     return [_timeless(each) for each in tree] if isinstance(tree, list) else tree
 
 
-def _unwhole(folder: Path) -> list[str]:
+def unwhole(folder: Path) -> list[str]:
     """Files of a folder of results that are not whole."""
     if not folder.is_dir():
         return []
