@@ -73,7 +73,7 @@ def round_(job: str, seed: int, reference: dict[str, Any] | None = None) -> dict
     try:
         command = JOBS[job](folder)
         for _ in range(KILLS):
-            process = _start(command, folder)
+            process = _start(command, folder, subprocess.DEVNULL)
             try:
                 process.wait(float(rng.uniform(0.02, 1)) * reference["seconds"])
                 break
@@ -122,9 +122,11 @@ def reference_of(job: str) -> dict[str, Any]:
         return {"results": results_of(folder / "out"), "seconds": seconds}
 
 
-def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+def _start(
+    command: list[str], folder: Path, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, cwd=folder, env=environment(), stdout=stdout, stderr=subprocess.STDOUT,
         text=True, errors="replace", start_new_session=True,
     )  # fmt: skip
 
