@@ -6,13 +6,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export AMARANTH_USE_YOSYS := builtin
 export MPLBACKEND := Agg
 
-.PHONY: help venv demo test test-fast lint types docs lock clean
+.PHONY: help venv demo test test-fast torture lint types docs lock clean
 
 help:
 	@echo "make venv   environment in .venv, installed from requirements.lock"
 	@echo "make demo   the main job: hwsim study configs/study/lenet5.yaml, and a machine in RTL"
 	@echo "make test   every test, on all cores"
 	@echo "make test-fast  tests that take seconds: no Verilog simulator, no training; under 3 minutes"
+	@echo "make torture  damaged inputs, kills and random configurations in RTL, for hours; goes on where it was stopped"
 	@echo "make lint   ruff: rules and format"
 	@echo "make types  mypy, strict"
 	@echo "make docs   the documentation as HTML in build/docs"
@@ -41,6 +42,10 @@ test: $(VENV)/.installed-dev
 # Without what needs a Verilog simulator (cosim) or much time (SLOW in sim_tests/conftest.py).
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not cosim and not slow"
+
+# Its state is in build/torture: what is done is not done again (docs/reliability.md).
+torture: $(VENV)/.installed-dev
+	PYTHONPATH=.:sim_tests $(BIN)/python -m torture
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
