@@ -100,3 +100,17 @@ def drive(request, tmp_path):
         return run_jobs(arch, jobs, pauses or {}, **options)
 
     return run
+
+
+@pytest.fixture
+def chromium(tmp_path):
+    """A browser for pages; without one the test is skipped, except in CI, where it fails."""
+    from harness import browser
+
+    if browser.executable() is None:
+        reason = "a browser is missing: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with browser.Browser(tmp_path / "profile") as started:
+        yield started

@@ -186,6 +186,46 @@ def test_files_and_page_have_every_cell(comparison, found, tmp_path):
     assert html.count('<button type="button" data-detail=') >= len(judged)
 
 
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_says_who_was_chosen(found, comparison, tmp_path, chromium, width):
+    """In a browser: each cell of the map, by its designs; the curves; nothing beside the window."""
+    candidates, _ = found
+    judged = cells([candidates])
+    page = report.write_comparison(comparison, "Tiny", "hwsim study", [], tmp_path, [candidates])
+    chromium.open(page, width)
+    assert chromium.value("document.documentElement.scrollWidth") <= width
+    marks = chromium.value(
+        "[...document.querySelector('.heat').querySelectorAll('button')].map(b => b.textContent)"
+    )
+    # panels by measure, batch and state, in each the widest bandwidth on top
+    panels = {}
+    for cell in judged:
+        panels.setdefault((cell.measure, cell.batch, cell.state), []).append(cell)
+    order = [
+        cell
+        for measure in MEASURES
+        for panel in [each for key, each in panels.items() if key[0] == measure]
+        for rate in (None, 0.5)
+        for cell in panel
+        if cell.bandwidth == rate
+    ]
+    assert len(marks) == len(order)
+    for number in range(0, len(order), 7):
+        cell = order[number]
+        chromium.move(".heat button", number)
+        said = chromium.value("document.getElementById('tip').textContent")
+        assert said.startswith(f"{cell.measure}, sg13g2: {cell.mm2:.3g} mm2, ")
+        for side, choice in cell.best.items():
+            assert f"{side}: {choice.candidate.name}, {choice.cost:,.2f} " in said
+    chromium.click(".heat button", number)
+    rows = chromium.value("document.querySelectorAll('.shown')[0].querySelectorAll('tr').length")
+    assert rows == 1 + len(cell.kinds)
+    chromium.move("svg [data-detail]")
+    said = chromium.value("document.getElementById('tip').textContent")
+    assert said.split("\n")[0] in {variant.name for variant in comparison.variants}
+    assert chromium.problems == []
+
+
 def test_a_budget_that_no_design_fits_has_no_verdict(found):
     candidates, _ = found
     for cell in cells([candidates]):
