@@ -53,6 +53,8 @@ def test_tables_and_pictures_agree(comparison, written):
     assert all(f"{name}.png" in text for name in pictures)
     page = (written / "report.html").read_text()
     assert page.count("<figure>") == len(pictures)
+    # what a variant takes of a page: one of two hundred stays below half a megabyte
+    assert len(page) < 30_000 + 2_500 * len(comparison.variants)
     # every variant's mark is there, and says which design it is
     said = json.loads(re.findall(r'id="details">(.*?)</script>', page)[0])["details"]
     # but those far below the axis, as in the pictures
