@@ -44,9 +44,20 @@ def design_rtlil(
 
 
 def elaborated(component: wiring.Component, name: str, platform: str | None = None) -> str:
-    """RTLIL of a component, each kind of module once; the top module is called ``name``."""
-    with _uncollected():
-        return share_modules(rtlil.convert(component, name=name, platform=platform, emit_src=False))
+    """RTLIL of a component, each kind of module once; the top module is called ``name``.
+
+    Raises
+    ------
+    InputError
+        The design is too large for Amaranth, which follows expressions by recursion.
+    """
+    try:
+        with _uncollected():
+            text = rtlil.convert(component, name=name, platform=platform, emit_src=False)
+            return share_modules(text)
+    except (RecursionError, MemoryError) as error:
+        rule = "is too large to be generated: Amaranth does not get through its expressions"
+        raise InputError(name, "array", None, rule) from error
 
 
 def rtl_digest(text: str, name: str) -> str:

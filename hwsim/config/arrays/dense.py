@@ -48,6 +48,9 @@ class DenseConfig(SystolicConfig):
     #: Bits of a command's count of the weight rows of one pass.
     ROWS_WIDTH: ClassVar[int] = 32
 
+    #: Words of half an activation bank, at most: of each pixel of a tile, its K indices.
+    BANK_WORDS: ClassVar[int] = 1 << 19
+
     family: Literal["dense"]
     #: Depth of each of the ``rows`` activation banks, in K indices. Unset: the host streams
     #: activations already gathered.
@@ -77,6 +80,11 @@ class DenseConfig(SystolicConfig):
             power_of_two(self.gather_depth, "gather_depth")
             if self.dataflow != "ws":
                 raise ValueError("gather_depth must be absent for dataflow os: rows hold filters")
+            if self.gather_depth * (self.acc_depth or 1) > self.BANK_WORDS:
+                raise ValueError(
+                    f"gather_depth x acc_depth must be at most {self.BANK_WORDS:,}, "
+                    f"not {self.gather_depth * (self.acc_depth or 1):,}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -125,3 +125,24 @@ def test_the_largest_weight_is_within():
 def test_names_of_files_are_names(path: str, name: str):
     assert name_of(Path(path), "kind") == name
     NetworkConfig(name=name, input={"channels": 1}, layers=[{"name": "f", "type": "fc", "M": 1}])
+
+
+@pytest.mark.parametrize(
+    ("array", "rule"),
+    [
+        (
+            {"family": "dense", "dataflow": "ws", "rows": 1, "cols": 8, "acc_depth": 4096,
+             "gather_depth": 1024},
+            "gather_depth x acc_depth must be at most 524,288, not 4,194,304",
+        ),
+        (
+            {"family": "csc", "pes": 16, "entry_depth": 4, "acc_depth": 128, "carries": True,
+             "window": 16, "col_depth": 4},
+            r"window must be at most col_depth \(4\) with carries, not 16",
+        ),
+    ],
+)  # fmt: skip
+def test_what_random_designs_found(array: dict[str, Any], rule: str):
+    """A memory that took gigabytes to be generated; a word wider than the memory of its columns."""
+    with pytest.raises(InputError, match=rule):
+        parse(ArchConfig, {"name": "found", "array": array}, "found")

@@ -170,3 +170,17 @@ def test_bad_input_is_one_line(options, message, tmp_path):
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
     assert not (tmp_path / "dense_8x8_ws.v").exists()
+
+
+@pytest.mark.cosim
+@pytest.mark.slow
+def test_lanes_that_all_leave_in_one_beat(need, tmp_path):
+    """A row is wider than a word of the simulator, and none of it is chosen by a beat."""
+    need("verilator")
+    array = {
+        "family": "csc", "pes": 1, "lanes": 7, "drain_lanes": 7, "window": 4, "col_depth": 64,
+        "entry_depth": 64, "acc_depth": 4,
+    }  # fmt: skip
+    design = ArchConfig.model_validate({"name": "all_lanes", "array": array})
+    results = verify(design, random_cases(design, 12, seed=3), tmp_path)
+    assert [result.difference for result in results if not result.equal] == []

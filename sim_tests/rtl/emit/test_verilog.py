@@ -232,3 +232,16 @@ end
     assert "enum_base_type" in text
     assert "wire width 4 output 3 \\sum" in text
     assert "wire width 8 input 4 \\pair" in text
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_a_design_beyond_amaranth_is_one_line(monkeypatch, tmp_path, error):
+    """As 256 x 256 PEs are, after minutes."""
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("hwsim.rtl.emit.rtlil.rtlil.convert", fail)
+    with pytest.raises(InputError, match="dense_8x8_ws: array: is too large to be generated"):
+        generate(ArchConfig.read("dense_8x8_ws"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
