@@ -4,13 +4,14 @@
 runs one image of MNIST in Verilator at nine memories, holds logits to the golden model and all
 counters to the fast form, and writes ``benchmarks/results/machines.csv`` and the table of
 ``docs/machine.md``; ``--network vgg6`` does the same on Fashion-MNIST. A build takes most of a
-minute per machine; ``--no-rtl`` leaves the proof out. With ``--images`` other than 1, or with
-machines named, no table is written.
+minute per machine; ``--no-rtl`` leaves the proof out. Where machines are named, their rows are
+renewed and others stay. With ``--images`` other than 1 no table is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def row(
     }
 
 
+def kept(file: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows of an earlier run, but for the machines of ``rows``."""
+    new = {row["machine"] for row in rows}
+    with (ROOT / "benchmarks" / "results" / file).open(newline="") as earlier:
+        found: list[dict[str, object]] = list(csv.DictReader(earlier))
+    for row in found:
+        row |= {key: int(str(value)) for key, value in row.items() if str(value).isdigit()}
+    return [row for row in found if row["machine"] not in new]
+
+
 def main() -> int:
     """Write and print the rows; 1 where the RTL differs."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -123,12 +134,17 @@ def main() -> int:
         arch = ArchConfig.read(name)
         rows.append(row(arch, network, weights, images=chosen.images, rtl=not chosen.no_rtl))
         print(rows[-1], flush=True)
-    if chosen.images == 1 and not chosen.machines:
+    if chosen.images == 1:
         tag = "machines" if chosen.network == "lenet5" else f"machines {chosen.network}"
-        write_csv(f"{tag.replace(' ', '_')}.csv", rows)
+        file = f"{tag.replace(' ', '_')}.csv"
+        table = sorted(
+            [*(kept(file, rows) if chosen.machines else ()), *rows],
+            key=lambda each: str(each["machine"]),
+        )
+        write_csv(file, table)
         cells = [
             [f"`{each['machine']}`", f"`{each['weights']}`", *list(each.values())[2:]]
-            for each in rows
+            for each in table
         ]
         write_block(tag, table_lines(list(rows[0]), cells), PAGE)
     equal = {str(each["equal in RTL"]) for each in rows}
