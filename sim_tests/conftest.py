@@ -1,6 +1,7 @@
 """Fixtures shared by every test."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ SLOW = (
     "test_toy_family.py",
     "test_wheel.py",
 )
+
+
+def pytest_configure():
+    """Take interrupts where a shell that runs the tests beside itself has them ignored.
+
+    Commands that are started would ignore them, too.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -9,7 +9,7 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.config import NetworkConfig
 from hwsim.config.catalog import CONFIGS, choices
 from hwsim.errors import InputError
-from hwsim.system.reading import is_file
+from hwsim.system.reading import is_file, is_folder
 
 __all__ = [
     "CHECKPOINTS",
@@ -58,7 +58,7 @@ def named_network(name: str | Path) -> Named:
         is_checkpoint = False
     elif any(is_file(f) for f in (CHECKPOINTS / f"{name}.safetensors", built(str(name)))):
         is_checkpoint = True
-    elif path.is_dir():
+    elif is_folder(path):
         files = sorted(path.glob("*.safetensors"))
         if len(files) != 1:
             rule = f"must hold one checkpoint, as hwsim import writes it, not {len(files)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 
-__all__ = ["is_file", "reading", "said"]
+__all__ = ["is_file", "is_folder", "reading", "said"]
 
 #: Characters of what a library says that a message has.
 _SAID = 300
@@ -61,5 +61,13 @@ def is_file(path: Path) -> bool:
     """Whether there is such a file; a name that no file can have is none."""
     try:
         return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that no folder can have is none."""
+    try:
+        return path.is_dir()
     except OSError:
         return False
