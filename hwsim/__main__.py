@@ -21,9 +21,15 @@ def main() -> None:
         from hwsim import cli
 
         cli.main()
-    except (KeyboardInterrupt, SystemExit) as error:
-        stopped = interrupts.interruption(error)
+        interrupts.ignore_signals()
+    except BaseException as error:
+        is_ours = isinstance(error, (KeyboardInterrupt, SystemExit))
+        stopped = interrupts.interruption(error) if is_ours else None
+        number = interrupts.came()
+        if stopped is None and number is not None and isinstance(error, Exception):
+            stopped = number, []
         if stopped is None:
+            interrupts.ignore_signals()
             raise
         number, kept = stopped
         print(f"stopped: {'; '.join(kept or [_written()])}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,22 @@ from types import FrameType
 
 from hwsim.system.descendants import end_descendants
 
-__all__ = ["Interrupted", "deferred", "interruption", "keeping", "raise_signals"]
+__all__ = [
+    "Interrupted",
+    "came",
+    "deferred",
+    "ignore_signals",
+    "interruption",
+    "keeping",
+    "raise_signals",
+]
 
 #: Signals that ask a command to stop.
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+#: Those that came: a library may turn what was raised into an error of its own.
+_came: list[int] = []
+#: Seconds after which a signal is sent again whose exception was dropped.
+_AGAIN_S = 0.02
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,6 +48,7 @@ def raise_signals() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         for each in _STOPPING:
             signal.signal(each, leave)
+        _came.append(number)
         end_descendants()
         raise Interrupted(number)
 
@@ -42,9 +56,35 @@ def raise_signals() -> None:
         end_descendants()
         os._exit(128 + number)
 
+    def arm() -> None:
+        for number in _STOPPING:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, stop)
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        """What was raised while an object was freed is dropped by Python: raise it once more."""
+        if not isinstance(lost.exc_value, Interrupted):
+            sys.__unraisablehook__(lost)
+            return
+        arm()
+        threading.Timer(_AGAIN_S, os.kill, (os.getpid(), lost.exc_value.number)).start()
+
+    arm()
+    sys.unraisablehook = again
+
+
+def came() -> int | None:
+    """Signal that asked the process to stop, if one did, whatever became of its exception."""
+    return _came[0] if _came else None
+
+
+def ignore_signals() -> None:
+    """Let a command that has ended leave: what it was asked for is done.
+
+    Python gives signals their default while it leaves, which would end the process without a word.
+    """
     for number in _STOPPING:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, stop)
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
