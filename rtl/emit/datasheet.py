@@ -27,6 +27,11 @@ def datasheet(arch: ArchConfig, ports: Sequence[Port], facts: Mapping[str, str])
         "weights": 2 * memory.weight_depth * shape.weight_word,
         "scales": 2 * memory.scale_depth * shape.scale_word,
     }
+    weights = f"2 halves of {memory.weight_depth} words of {shape.weight_word} bits"
+    if not shape.has_weights:
+        # those of the PEs are memories of the array
+        del kilobytes["weights"]
+        weights = f"in the PEs, 2 halves: a block of at most {memory.weight_depth} words fills one"
     sizes = [
         ("array", _array(arch)),
         (
@@ -38,7 +43,7 @@ def datasheet(arch: ArchConfig, ports: Sequence[Port], facts: Mapping[str, str])
             "act banks",
             f"{memory.act_banks} of {memory.act_depth} words of {shape.word_lanes} activations",
         ),
-        ("weights", f"2 halves of {memory.weight_depth} words of {shape.weight_word} bits"),
+        ("weights", weights),
         ("scales", f"2 halves of {memory.scale_depth} words of {shape.scale_word} bits"),
         ("on chip", ", ".join(f"{key} {bits / 8192:.1f} KiB" for key, bits in kilobytes.items())),
         (

@@ -31,18 +31,24 @@ _ARROWS = (
     ("M 405 126 V 140 H 555 V 160", "", 0, 0),
     ("M 375 216 V 270", "words", 381, 245),
     ("M 450 298 H 480", "", 0, 0),
-    ("M 555 216 V 270", "weights", 508, 245),
     ("M 630 216 V 240 H 745 V 270", "scales", 690, 235),
     ("M 630 298 H 670", "sums", 634, 290),
     ("M 745 326 V 380 H 255 V 188 H 300", "results", 420, 372),
     ("M 450 188 H 465 V 98 H 670", "words", 560, 92),
 )
+#: Weights, from a memory of their own; or from the load engine into those of the PEs.
+_FROM_MEMORY = ("M 555 216 V 270", "weights", 508, 245)
+_FROM_LOAD = ("M 450 112 H 473 V 250 H 555 V 270", "weights", 490, 245)
 
 
 def diagram(arch: ArchConfig) -> str:
     """Draw the machine: its blocks, the size of each, and what flows between them."""
     memory, shape, bus = arch.memory, MachineShape.of(arch), arch.bus
     assert memory is not None
+    held, halves = "scales", f"2 x {memory.scale_depth} x {shape.scale_word}"
+    if shape.has_weights:
+        held = f"weights, {held}"
+        halves = f"2 x {memory.weight_depth} x {shape.weight_word}, {halves}"
     boxes = (
         _Box("registers", "32 bits", 40, 70),
         _Box("load", f"{bus.data_width} bits, {bus.outstanding} bursts of {bus.burst}", 300, 70),
@@ -52,12 +58,7 @@ def diagram(arch: ArchConfig) -> str:
             "act banks",
             f"{memory.act_banks} x {memory.act_depth} x {shape.act_bits} bits", 300, 160,
         ),
-        _Box(
-            "weights, scales",
-            f"2 x {memory.weight_depth} x {shape.weight_word}, "
-            f"2 x {memory.scale_depth} x {shape.scale_word}",
-            480, 160, 170,
-        ),
+        _Box(held, halves, 480, 160, 170),
         _Box("feeder", f"{shape.act_lanes} activations per cycle", 300, 270),
         _Box("array, vector unit", f"{arch.array.family}, {arch.array.multipliers} multipliers",
              480, 270),
@@ -72,7 +73,7 @@ def diagram(arch: ArchConfig) -> str:
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         f'<text x="20" y="24" font-size="14">{escape(arch.name)}</text>',
     ]
-    for path, text, x, y in _ARROWS:
+    for path, text, x, y in (*_ARROWS, _FROM_MEMORY if shape.has_weights else _FROM_LOAD):
         lines.append(f'<path d="{path}" fill="none" stroke="black" marker-end="url(#end)"/>')
         if text:
             lines.append(f'<text x="{x}" y="{y}" font-size="11" fill="#444">{text}</text>')

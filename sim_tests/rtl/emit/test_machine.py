@@ -15,6 +15,8 @@ from hwsim import generate
 from hwsim.config import ArchConfig
 from hwsim.config.onchip import machine_memories
 from hwsim.contract.registers import REGISTERS, offsets
+from hwsim.rtl.emit.datasheet import datasheet
+from hwsim.rtl.emit.diagram import diagram
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.top import MachineTop
@@ -135,6 +137,19 @@ def test_the_data_sheet_says_registers_ports_and_sizes(folder):
     drawn = ElementTree.parse(folder / "small_machine_ws.svg").getroot()
     said = {node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")}
     assert {"small_machine_ws", "3 x 1024 x 32 bits", "dense, 16 multipliers"} <= said
+
+
+@pytest.mark.parametrize("kind", ["csc", "csc_double", "sparten_double"])
+def test_the_data_sheet_has_the_memories_that_there_are(kind):
+    """Weights of the PEs are in no memory of the machine, nor in its picture."""
+    arch = small_machine(kind)
+    has_weights = any(memory.name == "weights" for memory in machine_memories(arch))
+    sheet, picture = datasheet(arch, [], {}), diagram(arch)
+    assert has_weights == ("double" not in kind)
+    assert (", weights " in sheet) == has_weights
+    assert ("| weights | in the PEs, 2 halves" in sheet) != has_weights
+    assert (">weights, scales<" in picture) == has_weights
+    assert ElementTree.fromstring(picture).tag.endswith("svg")
 
 
 def test_figures_of_silicon_are_on_the_data_sheet(tmp_path):
