@@ -23,11 +23,7 @@ def main() -> None:
         cli.main()
         interrupts.ignore_signals()
     except BaseException as error:
-        is_ours = isinstance(error, (KeyboardInterrupt, SystemExit))
-        stopped = interrupts.interruption(error) if is_ours else None
-        number = interrupts.came()
-        if stopped is None and number is not None and isinstance(error, Exception):
-            stopped = number, []
+        stopped = interrupts.interruption(error)
         if stopped is None:
             interrupts.ignore_signals()
             raise

@@ -14,7 +14,6 @@ from hwsim.system.descendants import end_descendants
 
 __all__ = [
     "Interrupted",
-    "came",
     "deferred",
     "ignore_signals",
     "interruption",
@@ -24,7 +23,7 @@ __all__ = [
 
 #: Signals that ask a command to stop.
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
-#: Those that came: a library may turn what was raised into an error of its own.
+#: Those for which :class:`Interrupted` was raised, whatever became of it.
 _came: list[int] = []
 #: Seconds after which a signal is sent again whose exception was dropped.
 _AGAIN_S = 0.02
@@ -71,11 +70,6 @@ def raise_signals() -> None:
 
     arm()
     sys.unraisablehook = again
-
-
-def came() -> int | None:
-    """Signal that asked the process to stop, if one did, whatever became of its exception."""
-    return _came[0] if _came else None
 
 
 def ignore_signals() -> None:
@@ -136,12 +130,14 @@ def keeping(what: str) -> Iterator[None]:
 def interruption(error: BaseException) -> tuple[int, list[str]] | None:
     """Signal that an exception, or one behind it, came from, and what is kept in words.
 
-    ``None`` where no signal was its cause.
+    An error after a signal comes from it, too: a library may have raised it in place of
+    :class:`Interrupted`. ``None`` where no signal was the cause, and where the command ended well.
     """
     behind: BaseException | None = error
     while behind is not None and not isinstance(behind, KeyboardInterrupt):
         behind = behind.__cause__ or behind.__context__
     if behind is None:
-        return None
+        ended_well = isinstance(error, SystemExit) and not error.code
+        return (_came[0], []) if _came and not ended_well else None
     number = behind.number if isinstance(behind, Interrupted) else int(signal.SIGINT)
     return number, list(getattr(behind, "__notes__", []))
