@@ -4,7 +4,9 @@ Ctrl-C and SIGTERM are one line too, which says what is kept, and exit codes 130
 taken before anything else is imported, which is most of what a short command does.
 """
 
+import os
 import sys
+from contextlib import suppress
 
 from hwsim.system import files, interrupts
 
@@ -29,7 +31,12 @@ def main() -> None:
             raise
         number, kept = stopped
         print(f"stopped: {'; '.join(kept or [_written()])}", file=sys.stderr)
-        sys.exit(128 + number)
+        for stream in (sys.stdout, sys.stderr):
+            # a pipe that nobody reads any more has nothing to lose
+            with suppress(OSError, ValueError):
+                stream.flush()
+        # a library whose import was cut off may not survive that Python takes itself apart
+        os._exit(128 + number)
 
 
 def _written() -> str:
