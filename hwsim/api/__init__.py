@@ -10,10 +10,11 @@ from hwsim.api.compress import Compressed, compress
 from hwsim.api.energy import energy
 from hwsim.api.fit import fit
 from hwsim.api.generate import Verilog, generate
+from hwsim.api.import_network import Imported, import_network
 from hwsim.api.machine import run_machine
 from hwsim.api.place import Placement, place
 from hwsim.api.prune import prune
-from hwsim.api.read import Imported, import_network, read_arch, read_checkpoint, read_network
+from hwsim.api.read import read_arch, read_checkpoint, read_network
 from hwsim.api.simulate import simulate
 from hwsim.api.storage import published_sizes, storage
 from hwsim.api.study import study

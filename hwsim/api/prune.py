@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import fractions, whole
-from hwsim.api.read import Imported, import_network
+from hwsim.api.import_network import Imported, import_network
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
