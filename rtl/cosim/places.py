@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 
-__all__ = ["building", "is_plain", "plain_root", "reachable"]
+__all__ = ["building", "is_plain", "mirrored", "plain_root", "reachable"]
 
 #: Characters that need no quotes in a shell, a makefile or a ``#line``.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]*")
@@ -43,8 +43,6 @@ def plain_root() -> Path:
 def reachable(path: Path) -> Path:
     """The same folder by a plain path: itself, or a link to it that stays.
 
-    Links lie in a folder of the user's own: nobody else can change where they lead.
-
     Raises
     ------
     InputError
@@ -52,17 +50,57 @@ def reachable(path: Path) -> Path:
     """
     if is_plain(path):
         return path
+    link = _own() / _named(os.fsencode(path))
+    if not link.is_symlink():
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(path, target_is_directory=True)
+    return link
+
+
+def mirrored(package: Path, script: Path) -> Path:
+    """A package of programs by a plain path: itself, or a folder of links to what is in it.
+
+    There ``script`` is a file of its own: a script that asks where it really lies finds the
+    programs beside it by a plain path, too.
+
+    Raises
+    ------
+    InputError
+        There is no place for it.
+    """
+    if is_plain(package) and is_plain(package.resolve()):
+        return package
+    found = _own() / _named(os.fsencode(package) + b" " + script.read_bytes())
+    if not found.is_dir():
+        fresh = _new(_own(), _own())
+        inner = fresh / script.parent.relative_to(package)
+        inner.mkdir(parents=True)
+        for source, folder in ((package, fresh), (script.parent, inner)):
+            for each in source.iterdir():
+                if each not in (script, script.parent):
+                    (folder / each.name).symlink_to(each)
+        shutil.copy(script, inner)
+        try:
+            fresh.rename(found)
+        except OSError:
+            # another process was faster
+            shutil.rmtree(fresh)
+    return found
+
+
+def _own() -> Path:
+    """Folder of the user's own for links: nobody else can change where they lead."""
     folder = plain_root() / f"hwsim-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
         raise InputError(folder, "", None, "must be a folder of yours that only you can write")
-    link = folder / hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    if not link.is_symlink():
-        with contextlib.suppress(FileExistsError):
-            link.symlink_to(path, target_is_directory=True)
-    return link
+    return folder
+
+
+def _named(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @contextlib.contextmanager

