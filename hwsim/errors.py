@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from pathlib import Path
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "SimulationError"]
 
 #: Characters of a message that are the source and the key, at most.
 _SOURCE, _KEY = 400, 200
@@ -35,6 +35,13 @@ class InputError(Exception):
         key = _plain(key, _KEY)
         where = f"{key}{shown}: " if key else (f"{_short(value)}: " if value is not None else "")
         super().__init__(f"{_plain(str(source), _SOURCE)}: {where}{_plain(rule)}")
+
+
+class SimulationError(RuntimeError):
+    """A build or a simulation failed by itself, as opposed to giving a wrong answer.
+
+    The command line prints it without a traceback, and exits 1.
+    """
 
 
 class _Brief(reprlib.Repr):

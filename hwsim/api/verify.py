@@ -93,7 +93,7 @@ def verify(
     ------
     InputError
         An argument cannot be read, a case does not fit the design, or a tool is missing.
-    hwsim.rtl.cosim.run.SimulationError
+    hwsim.errors.SimulationError
         The build or the Verilog simulation failed by itself.
     """
     from hwsim.verification.cases import random_cases

@@ -28,7 +28,7 @@ from hwsim.cli.sweep import sweep
 from hwsim.cli.synth import synth
 from hwsim.cli.tech import tech
 from hwsim.cli.verify import verify
-from hwsim.errors import InputError
+from hwsim.errors import InputError, SimulationError
 
 __all__ = ["app", "main"]
 
@@ -84,7 +84,10 @@ app.callback(help=_paragraphs(_root.__doc__))(_root)
 
 
 def main() -> None:
-    """Run the command line; bad input becomes one line on stderr and exit code 2."""
+    """Run the command line; bad input becomes one line on stderr and exit code 2.
+
+    What a build or a simulation that failed says goes to stderr, too; the exit code is 1.
+    """
     if sys.stdout is None:  # closed by the caller: `hwsim ... >&-`
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
@@ -97,6 +100,9 @@ def main() -> None:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except SimulationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         # the reader of the output has ended (`hwsim ... | head`); the run itself is not at fault
         sys.stderr.close()

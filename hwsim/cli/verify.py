@@ -77,26 +77,22 @@ def verify(
     from hwsim.system import extras
 
     extras.require("rtl")
-    from hwsim.rtl.cosim.run import WAVES, SimulationError
+    from hwsim.rtl.cosim.run import WAVES
 
     words = {"generate": "generate Verilog", "build": f"build with {simulator}"}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    try:
-        with progress_bar(*columns) as report:
-            result = api.verify(
-                arch, network, checkpoint, random=random, layers=layer or [], images=images,
-                seed=seed, simulator=simulator, memory=memory, waves=waves,
-                outside=outside, out=out,
-                progress=lambda stage, done, total: report(
-                    words.get(stage, f"{stage} {total} cases"),
-                    done,
-                    total if stage == "simulate" else None,
-                ),
-            )  # fmt: skip
-            report("compared", len(result.comparisons), len(result.comparisons))
-    except SimulationError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    with progress_bar(*columns) as report:
+        result = api.verify(
+            arch, network, checkpoint, random=random, layers=layer or [], images=images,
+            seed=seed, simulator=simulator, memory=memory, waves=waves,
+            outside=outside, out=out,
+            progress=lambda stage, done, total: report(
+                words.get(stage, f"{stage} {total} cases"),
+                done,
+                total if stage == "simulate" else None,
+            ),
+        )  # fmt: skip
+        report("compared", len(result.comparisons), len(result.comparisons))
     path = write_json(result.verilog.parent / "results.json", result.to_dict())
     if json:
         emit_json(result.to_dict())

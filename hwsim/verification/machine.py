@@ -231,7 +231,7 @@ def verify_machine(
     ------
     InputError
         A tool is missing.
-    hwsim.rtl.cosim.run.SimulationError
+    hwsim.errors.SimulationError
         The build or the simulation failed by itself, or a rule of AXI4 was broken.
     """
     extras.require("rtl")

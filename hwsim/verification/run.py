@@ -44,7 +44,7 @@ def verify(
     ------
     InputError
         A case does not fit the design, or a tool is missing.
-    hwsim.rtl.cosim.run.SimulationError
+    hwsim.errors.SimulationError
         The build or the Verilog simulation failed by itself.
     """
     extras.require("rtl")

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig
 from hwsim.config.memory import MemoryConfig
 from hwsim.contract.registers import COUNTERS, ERRORS, REGIONS, offsets
+from hwsim.errors import SimulationError
 from hwsim.rtl.bus.axi import lite_port
 from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.checker import RULES, Checker
 from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.places import building, is_plain
-from hwsim.rtl.cosim.run import WAVES, SimulationError
+from hwsim.rtl.cosim.run import WAVES
 from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.verilog import verilog_of

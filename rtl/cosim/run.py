@@ -18,7 +18,7 @@ from hwsim.arrays.base import Job, Pauses, Run
 from hwsim.arrays.counts import Counts
 from hwsim.config import ArchConfig
 from hwsim.contract.events import STREAM_EVENTS, STREAMS, stream_event
-from hwsim.errors import InputError
+from hwsim.errors import InputError, SimulationError
 from hwsim.rtl.cosim import runtime, toolchain
 from hwsim.rtl.cosim.pack import pack, to_npz, unpack
 from hwsim.rtl.cosim.places import building, is_plain
@@ -32,7 +32,6 @@ __all__ = [
     "WAVES",
     "Build",
     "RTLRun",
-    "SimulationError",
     "build",
     "play_job",
     "simulate_rtl",
@@ -50,10 +49,6 @@ _RUN = "run."
 _LOCK = ".build"
 #: Lines of a log that an error shows.
 TAIL = 15
-
-
-class SimulationError(RuntimeError):
-    """A build or a simulation failed by itself, as opposed to giving a wrong answer."""
 
 
 @dataclass(frozen=True)

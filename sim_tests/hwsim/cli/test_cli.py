@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hwsim import cli
-from hwsim.errors import InputError
+from hwsim import api, cli
+from hwsim.errors import InputError, SimulationError
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
@@ -206,3 +206,23 @@ study:
     assert "NOT known why" in said
     document = json.loads((tmp_path / "build/study/strict/results.json").read_text())
     assert not document["passed"]
+
+
+@pytest.mark.parametrize("command", ["study", "verify", "energy"])
+def test_a_simulation_that_fails_is_no_traceback(tmp_path, monkeypatch, capsys, command):
+    """Whichever command builds: exit 1, where 2 would be bad input."""
+
+    def fails(*arguments, **options):
+        raise SimulationError("build failed: no space; build.log ends:\n  line")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(api, command, fails)
+    given = {"study": ["lenet5"], "verify": ["dense_8x8_ws"], "energy": ["dense_8x8_ws", "lenet5"]}
+    monkeypatch.setattr(sys, "argv", ["hwsim", command, *given[command]])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-2:] == ["error: build failed: no space; build.log ends:", "  line"]
+    assert "Traceback" not in err

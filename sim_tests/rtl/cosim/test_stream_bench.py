@@ -5,8 +5,9 @@ import pytest
 from harness import serial
 
 from hwsim.arrays.base import Run
+from hwsim.errors import SimulationError
 from hwsim.rtl.cosim import run as cosim
-from hwsim.rtl.cosim.run import SimulationError, simulate_rtl
+from hwsim.rtl.cosim.run import simulate_rtl
 from hwsim.verification.cases import Case, random_cases
 from hwsim.verification.run import verify
 from hwsim.workload.gemm import GEMM
