@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from pathlib import Path
+from typing import Any
 
 __all__ = ["InputError", "SimulationError"]
 
@@ -36,12 +37,22 @@ class InputError(Exception):
         where = f"{key}{shown}: " if key else (f"{_short(value)}: " if value is not None else "")
         super().__init__(f"{_plain(str(source), _SOURCE)}: {where}{_plain(rule)}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes with its message; its value may be unable to."""
+        return _received, (str(self), self.source, self.key, self.rule)
+
 
 class SimulationError(RuntimeError):
     """A build or a simulation failed by itself, as opposed to giving a wrong answer.
 
     The command line prints it without a traceback, and exits 1.
     """
+
+
+def _received(message: str, source: str, key: str, rule: str) -> InputError:
+    error = InputError(source, key, None, rule)
+    error.args = (message,)
+    return error
 
 
 class _Brief(reprlib.Repr):

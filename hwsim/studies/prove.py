@@ -61,7 +61,7 @@ def run(
     if jobs < 2:
         return [proof for plan in plans for proof in _prove(plan, comparison, progress)]
     found: dict[str, list[dict[str, Any]]] = {}
-    with pool(jobs) as workers:
+    with pool(jobs, "study") as workers:
         futures = {workers.submit(_prove, plan, comparison): plan for plan in plans}
         progress(f"{len(plans)} designs, {jobs} at once")
         for future in as_completed(futures):

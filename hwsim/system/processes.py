@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
+from hwsim.errors import InputError
 from hwsim.system.descendants import end_descendants
 
 __all__ = ["WORKERS", "Worker", "end_with_parent", "pool"]
@@ -41,14 +43,27 @@ WORKERS = _WorkerContext()
 
 
 @contextmanager
-def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+def pool(jobs: int, command: str) -> Iterator[ProcessPoolExecutor]:
     """``jobs`` workers; after an error what has not begun is dropped.
 
     Where the parent is interrupted, its workers are ended.
+
+    Parameters
+    ----------
+    command
+        Whose workers they are, for its error.
+
+    Raises
+    ------
+    InputError
+        A worker ended by itself.
     """
     with ProcessPoolExecutor(jobs, mp_context=WORKERS) as workers:
         try:
             yield workers
+        except BrokenProcessPool as error:
+            rule = "a process ended by itself (out of memory?); the same command goes on from here"
+            raise InputError(command, "jobs", None, rule) from error
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 end_descendants()

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from hwsim.system import interrupts
-from torture import arrays, fuzz, kills
+from torture import arrays, disks, fuzz, kills
 
-#: What each part is told: how many of its units the issue of reliability asks for.
-WANTED = {"fuzz": 100_000, "kills": 200, "arrays": 10_000}
-PARTS = {"fuzz": fuzz, "kills": kills, "arrays": arrays}
+#: What each part is told: how many of its units there are to be.
+WANTED = {"fuzz": 100_000, "kills": 200, "disks": 400, "arrays": 10_000}
+PARTS = {"fuzz": fuzz, "kills": kills, "disks": disks, "arrays": arrays}
 #: Batches, each run in a process of its own by its part.
 BATCHES = {"inputs": fuzz.main, "array": arrays.main}
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from hwsim.errors import InputError
 from hwsim.sweeps.engines.base import Engine, Evaluate, measure
 from hwsim.sweeps.point import Point
 from hwsim.sweeps.store import Row
@@ -31,7 +29,7 @@ def local(evaluate: Evaluate, jobs: int) -> Iterator[Engine]:
 
         yield here
         return
-    with pool(jobs) as workers:
+    with pool(jobs, "sweep") as workers:
 
         def there(points: Iterable[Point], keep: Callable[[Row], None]) -> None:
             _drive(workers, points, evaluate, 2 * jobs, keep)
@@ -48,19 +46,15 @@ def _drive(
 ) -> None:
     waiting = iter(points)
     running: set[Future[Row]] = set()
-    try:
-        with deferred() as is_interrupted:
-            while True:
-                while len(running) < window and not is_interrupted():
-                    point = next(waiting, None)
-                    if point is None:
-                        break
-                    running.add(workers.submit(measure, point, evaluate))
-                if not running:
+    with deferred() as is_interrupted:
+        while True:
+            while len(running) < window and not is_interrupted():
+                point = next(waiting, None)
+                if point is None:
                     break
-                completed, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in completed:
-                    keep(future.result())
-    except BrokenProcessPool as error:
-        rule = "a process ended by itself (out of memory?); the same command goes on from here"
-        raise InputError("sweep", "jobs", None, rule) from error
+                running.add(workers.submit(measure, point, evaluate))
+            if not running:
+                break
+            completed, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in completed:
+                keep(future.result())

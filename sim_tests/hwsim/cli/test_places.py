@@ -5,22 +5,20 @@ Where a small file system cannot be mounted, a limit on the size of files takes 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import importlib.util
 import os
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from harness.commands import COMMANDS, ROOT, SWEEP, environment, program
+from harness.disks import refused
 from harness.small_designs import SMALL
+from torture import disks
 from torture.kills import unwhole
 
 #: Folder of many odd characters.
@@ -29,6 +27,8 @@ ODD = "we ird 'q\" $x;#%`& é☃"
 PR_CAPBSET_DROP, POWERS = 24, (0, 1, 2, 3)
 IS_ROOT = os.geteuid() == 0
 PATIENCE_S = 300
+#: Commands whose full disks are left to ``make torture``.
+LONG = ("simulate a machine", "generate a machine", "study of models", "doctor")
 
 
 def run(command: list[str], folder: Path, **options) -> subprocess.CompletedProcess[str]:
@@ -44,56 +44,12 @@ def hwsim(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "hwsim", *arguments]
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[dict[str, object]]:
-    """A file system of ``size`` bytes at a folder, or options that limit the files of a process."""
-    folder.mkdir()
-    mounted = IS_ROOT and not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
-        capture_output=True, check=False,
-    ).returncode  # fmt: skip
-    try:
-        limits = (size, resource.RLIM_INFINITY)
-
-        def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-        yield {} if mounted else {"preexec_fn": limit}
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a command that gave up, "" of one that had enough room."""
-    assert "Traceback" not in done.stderr, done.stderr
-    if done.returncode == 0:
-        return ""
-    # a recipe that fails while it trains is exit 1
-    assert done.returncode in (1, 2), done.stderr
-    lines = [line for line in done.stderr.splitlines() if "error: " in line]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
-
-
-@pytest.mark.parametrize("name", [n for n in COMMANDS if "machine" not in n and "models" not in n])
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n not in LONG])
 def test_a_full_disk(tmp_path, name):
     """Of a size that is drawn, so that each step of a command meets its end sooner or later."""
-    rng = np.random.default_rng([7, *name.encode()])
-    size = int(2 ** rng.uniform(13, 21))
-    print(f"{name}: {size} bytes")
-    command = program(name, tmp_path)
-    for made in tmp_path.iterdir():  # inputs lie elsewhere
-        command = [str(made) if part == made.name else part for part in command]
-    disk = tmp_path / "disk"
-    home = {"HOME": str(disk), "TMPDIR": str(disk), "XDG_CACHE_HOME": str(disk / "cache")}
-    with small_disk(disk, size) as options:
-        done = run(command, disk, env=environment(PYTHONDONTWRITEBYTECODE="1", **home), **options)
-        line = refused(done)
-        assert line == "" or any(
-            said in line for said in ("No space left", "disk is full", "File too large", "disk I/O")
-        )
-        assert unwhole(disk / "out") == []
+    found = disks.case(name, 7, disks.reference_of(name, tmp_path))
+    print(found)
+    assert found["wrong"] == []
 
 
 @pytest.mark.parametrize("name", ["simulate", "generate", "sweep", "storage", "compress", "study"])

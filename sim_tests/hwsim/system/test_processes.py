@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from hwsim.errors import InputError
+from hwsim.system.processes import pool
 
 PATIENCE_S = 60
 
@@ -69,3 +73,24 @@ def test_a_worker_survives_ctrl_c_and_ends_with_its_parent(tmp_path, way):
         parent.kill()
         parent.wait(PATIENCE_S)
     wait_until(lambda: not is_running(worker))
+
+
+def refuse() -> None:
+    raise InputError("mine.yaml", "array.rows", len, "must be at least 1")
+
+
+def test_an_error_of_a_worker_arrives_as_it_was_raised():
+    """Its value may be one that does not travel."""
+    value = lambda: None  # noqa: E731
+    error = InputError("mine.yaml", "array.rows", value, "must be at least 1")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    with pool(1, "study") as workers:
+        future = workers.submit(refuse)
+        with pytest.raises(InputError, match=r"^mine\.yaml: array\.rows = .*: must be at least 1$"):
+            future.result()
+
+
+def test_a_worker_that_dies_is_an_error_of_its_command():
+    died = r"study: jobs: a process ended by itself \(out of memory\?\)"
+    with pytest.raises(InputError, match=died), pool(1, "study") as workers:
+        workers.submit(os._exit, 9).result()
