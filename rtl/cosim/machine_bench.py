@@ -27,7 +27,7 @@ from hwsim.rtl.cosim.memory import MemoryModel
 from hwsim.rtl.cosim.places import building, is_plain
 from hwsim.rtl.cosim.run import WAVES
 from hwsim.rtl.emit.header import driver_text, header_text
-from hwsim.rtl.emit.rtlil import elaborated
+from hwsim.rtl.emit.rtlil import check_size, elaborated
 from hwsim.rtl.emit.verilog import verilog_of
 from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.machine import Machine
@@ -172,6 +172,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = 
     SimulationError
         The build failed.
     """
+    check_size(arch)
     toolchain.require("verilator")
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)

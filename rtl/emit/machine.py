@@ -14,7 +14,7 @@ from hwsim.rtl.emit.datasheet import datasheet
 from hwsim.rtl.emit.diagram import diagram
 from hwsim.rtl.emit.head import Port
 from hwsim.rtl.emit.header import driver_text, header_text
-from hwsim.rtl.emit.rtlil import elaborated, rtl_digest
+from hwsim.rtl.emit.rtlil import check_size, elaborated, rtl_digest
 from hwsim.rtl.emit.verilog import verilog_of
 from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.top import MachineTop
@@ -38,6 +38,7 @@ def generate_machine(arch: ArchConfig, folder: Path, facts: Mapping[str, str]) -
     InputError
         The design has no machine, or a file cannot be written.
     """
+    check_size(arch)
     top = MachineTop(arch)
     rtlil = without_zeros(elaborated(top, arch.name))
     texts = {

@@ -16,7 +16,7 @@ from typing import Any
 from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.rtl.arrays import build
-from hwsim.rtl.emit.rtlil import elaborated, rtl_digest
+from hwsim.rtl.emit.rtlil import check_size, elaborated, rtl_digest
 from hwsim.rtl.synth.border import Border
 from hwsim.rtl.synth.targets import target_of
 from hwsim.rtl.synth.timing import net_names
@@ -177,6 +177,7 @@ class Placer:
 
     def __init__(self, arch: ArchConfig, device: Device, cache: Path) -> None:
         self.arch, self.device, self.cache = arch, device, cache
+        check_size(arch)
         self.text = elaborated(Border(build(arch)), arch.name, platform=_TARGET)
         self.digest = rtl_digest(self.text, arch.name)
 

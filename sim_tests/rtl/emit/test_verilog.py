@@ -3,14 +3,17 @@
 import json
 import re
 from collections import Counter
+from functools import partial
 
 import pytest
 
 from hwsim import __version__
 from hwsim.arrays.base import array_model
 from hwsim.config import ArchConfig
+from hwsim.config.base import parse
 from hwsim.errors import InputError
 from hwsim.formats import project
+from hwsim.rtl.emit.machine import generate_machine
 from hwsim.rtl.emit.rtlil import design_rtlil
 from hwsim.rtl.emit.share_modules import share_modules
 from hwsim.rtl.emit.tidy import tidied
@@ -236,7 +239,7 @@ end
 
 @pytest.mark.parametrize("error", [RecursionError, MemoryError])
 def test_a_design_beyond_amaranth_is_one_line(monkeypatch, tmp_path, error):
-    """As 256 x 256 PEs are, after minutes."""
+    """As one is whose expressions are nested too deeply, or that takes all memory."""
 
     def fail(*_, **__):
         raise error
@@ -245,4 +248,17 @@ def test_a_design_beyond_amaranth_is_one_line(monkeypatch, tmp_path, error):
     monkeypatch.setattr("hwsim.rtl.emit.rtlil.share_modules", fail)
     with pytest.raises(InputError, match="dense_8x8_ws: array: is too large to be generated"):
         generate(ArchConfig.read("dense_8x8_ws"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("dense_8x8_ws", generate), ("machine_dense_8x8_ws", partial(generate_machine, facts={}))],
+)
+def test_a_design_of_too_many_multipliers_is_refused_at_once(tmp_path, name, made):
+    raw = ArchConfig.read(name).model_dump(exclude_unset=True)
+    raw["array"] |= {"rows": 256, "cols": 128}
+    wide = parse(ArchConfig, raw, "wide.yaml")
+    with pytest.raises(InputError, match=r"array = '32,768 multipliers': RTL is made of at most"):
+        made(wide, tmp_path)
     assert list(tmp_path.iterdir()) == []
