@@ -11,7 +11,7 @@ from hwsim.system import interrupts
 from torture import arrays, disks, fuzz, kills
 
 #: What each part is told: how many of its units there are to be.
-WANTED = {"fuzz": 100_000, "kills": 200, "disks": 400, "arrays": 10_000}
+WANTED = {"fuzz": 100_000, "kills": 200, "disks": 190, "arrays": 10_000}
 PARTS = {"fuzz": fuzz, "kills": kills, "disks": disks, "arrays": arrays}
 #: Batches, each run in a process of its own by its part.
 BATCHES = {"inputs": fuzz.main, "array": arrays.main}
