@@ -27,8 +27,8 @@ def designs() -> list[ArchConfig]:
     return [
         changed("dense_8x8_ws", "dense_8x8_ws_mac3", mac_latency=3),
         ArchConfig.read("dense_8x8_os"),
-        changed("nm_2x4_4x8_ws", "nm_2x4_4x8_ws_mac3", mac_latency=3),
-        ArchConfig.read("pattern_4x4"),
+        changed("nm_2x4_4x8_ws", "nm_2x4_4x8_ws_mac4", mac_latency=4),
+        changed("pattern_4x4", "pattern_4x4_mac4", mac_latency=4),
         ArchConfig.read("csc_4x16"),
         changed("bitmask_64", "bitmask_8", pes=8),
     ]

@@ -70,15 +70,17 @@ class RegisteredMemory:
         self.write = memory.write_port()
         self.read = memory.read_port(transparent_for=(self.write,) if transparent else ())
 
-    def registered(self, m: Module, *, enable: Value, clear: Value, name: str) -> Any:
-        """Register behind the read port.
+    def registered(
+        self, m: Module, *, enable: Value, clear: Value, name: str
+    ) -> tuple[Any, Value | None]:
+        """Register behind the read port, and what clears it: ``None`` where it is cleared itself.
 
         Parameters
         ----------
         enable
             It moves in the cycles in which this is 1.
         clear
-            It gets 0 instead of the word.
+            It counts as 0 instead of as the word.
         name
             Of the register.
         """
@@ -87,15 +89,14 @@ class RegisteredMemory:
             with m.If(enable):
                 for lane in range(self.lanes.length):
                     m.d.sync += kept[lane].eq(Mux(clear, 0, self.read.data[lane]))
-            return kept
+            return kept, None
         words = Signal(self.lanes.size, name=f"{self.name}_words")
-        cleared = delayed(m, clear, 1, enable=enable, name=f"{name}_clear")
-        m.d.comb += kept.as_value().eq(Mux(cleared, 0, words))
+        m.d.comb += kept.as_value().eq(words)
         for index in range(math.ceil(len(words) / _WIDTH)):
             bits = slice(index * _WIDTH, (index + 1) * _WIDTH)
             written = self.write.data.as_value()[bits]
             self._block(m, f"{self.name}_{index}", written, words[bits], enable)
-        return kept
+        return kept, delayed(m, clear, 1, enable=enable, name=f"{name}_clear")
 
     def _block(self, m: Module, name: str, written: Value, read: Value, enable: Value) -> None:
         """PDPW16KD of some bits of the words."""

@@ -62,8 +62,9 @@ class SystolicConfig(ArrayConfig):
     #: ``ws``: pixels of one tile, the depth of the accumulator memory. ``os`` has none.
     acc_depth: Annotated[int, Field(ge=1, le=65536)] | None = None
     #: Cycles from a PE's operands to its sum. 1: product and sum in one; 2: products in registers;
-    #: 3: also what the multipliers take, of several activations the one that is chosen.
-    mac_latency: Annotated[int, Field(ge=1, le=3)] = 1
+    #: 3: also what the multipliers take, of several activations the one that is chosen; 4, where a
+    #: PE has several multipliers: also the sum of their products.
+    mac_latency: Annotated[int, Field(ge=1, le=4)] = 1
     #: Whether a command of one fold of filters, and of pixels, may begin with the sums that the one
     #: before left in the accumulator (``ws``) or in the PEs (``os``), and may leave its own there:
     #: K is cut over commands.
@@ -77,6 +78,12 @@ class SystolicConfig(ArrayConfig):
             power_of_two(self.acc_depth, "acc_depth")
         elif self.acc_depth is not None:
             raise ValueError("acc_depth must be absent for dataflow os: PEs hold the partial sums")
+        return self
+
+    @model_validator(mode="after")
+    def _a_sum_of_products_to_register(self) -> Self:
+        if self.mac_latency == 4 and self.multipliers == self.rows * self.cols:
+            raise ValueError("mac_latency must be at most 3 where a PE has one multiplier, not 4")
         return self
 
     @property

@@ -193,7 +193,7 @@ class WindowUnit(wiring.Component):
             write, read = memory.write, memory.read
             m.d.comb += [write.addr.eq(addr), write.data.eq(lines[line]), write.en.eq(step)]
             m.d.comb += [read.addr.eq(ahead), read.en.eq(step)]
-            word = memory.registered(m, enable=step, clear=Const(0), name=f"word_{line}")
+            word, _ = memory.registered(m, enable=step, clear=Const(0), name=f"word_{line}")
             above = Signal(pixels, name=f"above_{line}")
             last = SIDE * (SIDE - line) - 1
             for r in range(self.rows):

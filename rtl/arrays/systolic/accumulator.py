@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.rtl.arrays.systolic.layout import psum_lanes, tag_layout
+from hwsim.rtl.blocks.cleared_sum import cleared_sum
 from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.registered_memory import RegisteredMemory
 from hwsim.rtl.blocks.skid import Skid
@@ -119,13 +120,19 @@ class Accumulator(wiring.Component):
             m.d.sync += read_addr.eq(Mux(early.end, 0, read_addr + 1))
 
         # one cycle before it
-        kept = acc.registered(m, enable=enable, clear=late.first, name="kept")
+        kept, cleared = acc.registered(m, enable=enable, clear=late.first, name="kept")
 
         # with it
         payload = Signal(lanes, reset_less=True)
         total = Signal(lanes)
         for c in range(lanes.length):
-            m.d.comb += total[c].eq(kept[c] + self.psum[c])
+            word, psum = kept[c], self.psum[c]
+            both = (
+                word + psum
+                if cleared is None
+                else cleared_sum(m, word, psum, cleared, name=f"total_{c}", platform=platform)
+            )
+            m.d.comb += total[c].eq(both)
         m.d.comb += write.addr.eq(delayed(m, read_addr, 2, enable=enable, name="write_addr"))
         m.d.comb += write.data.eq(total)
         m.d.comb += write.en.eq(enable & tag.valid & ~tag.last)

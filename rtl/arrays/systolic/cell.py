@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from amaranth import Const, Module, Mux, Shape, Value, signed, unsigned
+from amaranth import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data
 
 from hwsim.config import ArchConfig, NumberConfig, SystolicConfig, wing
+from hwsim.rtl.blocks.delay import delayed
 from hwsim.rtl.blocks.multiplier import act_shape
 from hwsim.rtl.blocks.registered_product import registered_product
 
@@ -44,16 +45,16 @@ class Cell:
         """Sum of a PE's products, ``latency - 1`` enabled cycles after its operands.
 
         2 registers the products, 3 what the multipliers take, too: of several activations the one
-        that is chosen.
+        that is chosen. 4 also registers the sum of the products.
         """
-        return tree(
+        total = tree(
             [
                 registered_product(
                     m,
                     chosen,
                     code,
                     self.numbers,
-                    stages=latency - 1,
+                    stages=min(latency, 3) - 1,
                     enable=enable,
                     name=f"product_{index}",
                     platform=platform,
@@ -62,6 +63,12 @@ class Cell:
                 for index, (chosen, code) in enumerate(self.operands(act, weight))
             ]
         )
+        if latency < 4:
+            return total
+        dot = Signal.like(total, name="dot")
+        m.d.comb += dot.eq(total)
+        late: Value = delayed(m, dot, 1, enable=enable, name="dot")
+        return late
 
 
 class StreamedCell(Cell):

@@ -89,3 +89,18 @@ module MULT18X18D #(
     P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
   } = REG_OUTPUT_CLK == "CLK0" ? product_q : product;
 endmodule
+
+// Two bits of a carry chain: of each, a table of four inputs, and with D = C = 0 the carry where the
+// table gives 0. As the model of Yosys has it.
+module CCU2C #(
+  parameter [15:0] INIT0 = 0, INIT1 = 0, parameter INJECT1_0 = "YES", INJECT1_1 = "YES"
+) (
+  input CIN, A0, B0, C0, D0, A1, B1, C1, D1,
+  output S0, S1, COUT
+);
+  wire sum_0 = INIT0[{D0, C0, B0, A0}], sum_1 = INIT1[{D1, C1, B1, A1}];
+  wire made_0 = INIT0[{2'b00, B0, A0}], made_1 = INIT1[{2'b00, B1, A1}];
+  wire carry = sum_0 ? CIN : made_0;
+  assign S0 = sum_0 ^ CIN, S1 = sum_1 ^ carry, COUT = sum_1 ? carry : made_1;
+  initial if (INJECT1_0 != "NO" || INJECT1_1 != "NO") $fatal;
+endmodule

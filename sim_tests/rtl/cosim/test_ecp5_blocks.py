@@ -5,12 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from amaranth import Module, Signal, Value, signed
+from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.back import rtlil, verilog
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.config import NumberConfig
+from hwsim.rtl.blocks.cleared_sum import cleared_sum
 from hwsim.rtl.blocks.multiplier import act_shape, code_shape, product_shape
 from hwsim.rtl.blocks.registered_memory import RegisteredMemory
 from hwsim.rtl.blocks.registered_product import registered_product
@@ -98,9 +99,26 @@ class RegisteredWord(wiring.Component):
         m.d.comb += [read.en.eq(self.read_en), read.addr.eq(self.read_addr)]
         m.d.comb += [write.en.eq(self.write_en), write.addr.eq(self.write_addr)]
         m.d.comb += write.data.eq(self.word)
-        kept = memory.registered(m, enable=self.enable, clear=self.clear, name="kept")
-        m.d.comb += self.out.eq(kept)
+        kept, cleared = memory.registered(m, enable=self.enable, clear=self.clear, name="kept")
+        m.d.comb += self.out.eq(kept if cleared is None else Mux(cleared, 0, kept.as_value()))
         m.d.sync += Signal().eq(0)  # so that both forms have a reset
+        return m
+
+
+class ClearedSum(wiring.Component):
+    """A sum of which one term may be left out, between ports."""
+
+    def __init__(self, width):
+        self.width = width
+        super().__init__({"word": In(width), "term": In(width), "clear": In(1), "out": Out(width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        total = cleared_sum(
+            m, self.word, self.term, self.clear, name="total", platform=platform
+        )  # fmt: skip
+        m.d.comb += self.out.eq(total)
+        m.d.sync += Signal().eq(0)  # so that both forms have a clock
         return m
 
 
@@ -168,6 +186,18 @@ def test_a_block_ram_is_the_memory_and_its_register(need, tmp_path, lanes, width
         lambda: RegisteredWord(layout, depth), stimuli, tmp_path, cycles=8000, settled=30
     )
     assert text.count("PDPW16KD") == blocks
+
+
+@pytest.mark.cosim
+@pytest.mark.parametrize("width", [1, 2, 7, 32])
+def test_a_carry_chain_is_the_sum_of_which_a_term_is_left_out(need, tmp_path, width):
+    need("icarus")
+    # long runs of carries, too
+    stimuli = """
+      clear = $urandom; word = {$urandom, $urandom}; term = {$urandom, $urandom};
+      if ($urandom % 2) term = ~word + $urandom % 3;"""
+    text = lockstep(lambda: ClearedSum(width), stimuli, tmp_path, cycles=4000, settled=0)
+    assert text.count("CCU2C #") == -(-width // 2)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_equals_the_model(drive, kind, factor):
 
 
 @pytest.mark.parametrize("numbers", NUMBERS, ids=str)
-@pytest.mark.parametrize("mac_latency", [2, 3])
+@pytest.mark.parametrize("mac_latency", [2, 3, 4])
 def test_every_code(drive, mac_latency, numbers):
     arch = arch_of(2, 3, 2, 4, mac_latency, **numbers)
     rng = np.random.default_rng(7)

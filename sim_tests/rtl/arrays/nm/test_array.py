@@ -34,6 +34,17 @@ def test_equals_the_model(drive, dataflow, kind, factor):
         assert (run.ofmap == product(arch, gemm)).all()
 
 
+@pytest.mark.parametrize("kind", [(2, 4), (3, 8)], ids=str)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_the_sum_of_the_products_waits_in_a_register(drive, dataflow, kind):
+    arch = arch_of(dataflow, 3, 2, *kind, mac_latency=4)
+    rng = np.random.default_rng(15)
+    gemms = [gemm_of(rng, arch, shape, 0.7) for shape in SHAPES]
+    jobs = [nm.compile(arch, gemm) for gemm in gemms]
+    for run, gemm in zip(check(drive, arch, jobs, pause_factors(16)["both"]), gemms, strict=True):
+        assert (run.ofmap == product(arch, gemm)).all()
+
+
 @pytest.mark.parametrize("numbers", NUMBERS, ids=str)
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 def test_every_code_and_binary_activations(drive, dataflow, numbers):

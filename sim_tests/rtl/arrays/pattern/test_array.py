@@ -83,7 +83,7 @@ def test_random_designs_and_shapes(drive, seed):
     rng = np.random.default_rng([11, seed])
     rows, cols = rng.integers(1, 5, 2).tolist()
     depth, patterns = 1 << int(rng.integers(0, 5)), int(rng.integers(1, 17))
-    arch = arch_of(rows, cols, depth, 4, patterns, 1 + seed % 3)
+    arch = arch_of(rows, cols, depth, 4, patterns, 1 + seed % 4)
     shape = (*rng.integers(1, [9, 3, 9]).tolist(), *rng.integers(3, 7, 2).tolist(), seed % 2 + 1, 1)
     jobs = [pattern.compile(arch, conv_gemm(rng, arch, shape, 1.0))]
     jobs += [pattern.compile(arch, gemm_of(rng, arch, tuple(rng.integers(1, 14, 3)), 1.0))]
