@@ -105,7 +105,7 @@ class Netlist:
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
-        self.module, log = map_fpga(text, f"\\{name}", _TARGET)
+        self.module, log = map_fpga(_distinct(text), f"\\{name}", _TARGET)
         self.lost = {
             memory.removeprefix("design."): bits for memory, bits in memories_lost(log).items()
         }
@@ -160,6 +160,15 @@ class Netlist:
                 return self._ports.get(data) or self._ports[output]
             return self._nets.get(output, _short(name))
         return re.sub(r"(\.\d+)+$", "", _short(name))
+
+
+def _distinct(text: str) -> str:
+    """RTLIL in which no wire is called as a bit of another one is.
+
+    Lane 0 of ``total`` is a wire ``total[0]``; the mapping to LUTs calls bit 0 of ``total`` so too,
+    and fails where it meets the one for the other.
+    """
+    return re.sub(r"\\\S+", lambda name: name[0].replace("[", "(").replace("]", ")"), text)
 
 
 class Placer:

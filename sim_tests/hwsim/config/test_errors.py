@@ -95,6 +95,11 @@ def complaint(cls: type[Config], folder: Path, text: str) -> str:
         ("acc_depth: 256", "acc_depth: 100", "array: acc_depth must be a power of two, not 100"),
         (", acc_depth: 256", "", "array: acc_depth must be given for dataflow ws"),
         (
+            "rows: 8",
+            "mac_latency: 4, rows: 8",
+            "array: mac_latency must be at most 3 where a PE has one multiplier, not 4",
+        ),
+        (
             "dataflow: ws",
             "dataflow: os",
             "array: acc_depth must be absent for dataflow os: PEs hold the partial sums",
