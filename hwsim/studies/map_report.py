@@ -183,8 +183,11 @@ def rules_table(judged: Mapping[str, Sequence[Cell]]) -> Table:
         turned = sum(a.verdict != b.verdict for a, b in zip(own, judgement, strict=True))
         row: list[object] = [rule, f"{turned} of {len(own)}"]
         for measure in MEASURES:
-            factors = [c.factor for c in judgement if c.measure == measure and c.factor is not None]
-            row.append(lead(median(factors)) if factors else None)
+            some = [cell for cell in judgement if cell.measure == measure]
+            factors = [cell.factor for cell in some if cell.factor is not None]
+            # a side without a model has no factor
+            alone = Counter(cell.verdict for cell in some).most_common(1)[0][0]
+            row.append(lead(median(factors)) if factors else alone or None)
         rows.append(row)
     return columns, rows
 

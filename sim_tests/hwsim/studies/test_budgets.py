@@ -150,6 +150,9 @@ def test_another_rule_is_a_map_without_the_models_that_it_refuses(found, compari
     ]  # fmt: skip
     factors = [c.factor for c in strict if c.measure == "storage" and c.factor is not None]
     assert rows[1][columns.index("storage: median")] == lead(median(factors))
+    # a rule that leaves one side without a model gives no factor
+    alone = replace(candidates, every=[e for e in candidates.every if e.side == "systolic"])
+    assert rules_table({rule: cells([alone])})[1][0][2:] == ["only systolic"] * len(MEASURES)
     page = report.write_comparison(comparison, "Tiny", "hwsim study", [], tmp_path, [candidates])
     text = page.with_suffix(".md").read_text()
     assert f"| {rule} | {turned} of {len(own)} |" in text
