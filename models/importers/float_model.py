@@ -28,6 +28,8 @@ __all__ = ["FloatModel", "LayerFloats"]
 
 #: Values of a layer's matrix of activations, ``K x pixels`` of a group, at most: half a gigabyte.
 LOWERED = 1 << 27
+#: K that are summed at once: the rounding error of one long sum in single precision grows with it.
+_SUMMED = 1024
 
 Floats = NDArray[np.float32]
 
@@ -176,7 +178,7 @@ class FloatModel:
         if shape.has_weights:
             own = self.layers[layer.name]
             pairs = zip(lower_weight(shape, own.weight), lower_act(shape, act), strict=True)
-            result = raise_ofmap(shape, [weight @ tap for weight, tap in pairs], len(act))
+            result = raise_ofmap(shape, [_product(*pair) for pair in pairs], len(act))
             result += own.bias[:, None, None]
         elif layer.type == "maxpool":
             result = windows(shape, act, fill=-np.inf).max(axis=(4, 5))
@@ -202,6 +204,15 @@ class FloatModel:
         else:
             result = np.add.reduce(sources)
         return result
+
+
+def _product(weight: Floats, act: Floats) -> Floats:
+    """Multiply ``(M, K)`` by ``(K, N)``: sums of a part of K each, which are added."""
+    total: Floats = weight[:, :_SUMMED] @ act[:_SUMMED]
+    for first in range(_SUMMED, len(act), _SUMMED):
+        part = slice(first, first + _SUMMED)
+        total += weight[:, part] @ act[part]
+    return total
 
 
 def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:
