@@ -146,10 +146,9 @@ def main() -> None:
     parser.add_argument("--torchvision", nargs="*", default=[], metavar="ARCHITECTURE")
     given = parser.parse_args()
     files = given.files or ([] if given.torchvision else sorted(LIGHT.glob("*.onnx")))
-    print(
-        "| file | layers | with weights | MACs | in float | error | ours | onnxruntime's | seconds |"
-    )
-    print("| --- |" + " ---: |" * 8, flush=True)
+    figures = "layers", "with weights", "MACs", "in float", "error", "ours", "its", "seconds"
+    print(f"| file | {' | '.join(figures)} |")
+    print(f"| --- |{' ---: |' * len(figures)}", flush=True)
     for path in files:
         print(row(path), flush=True)
     for name in given.torchvision:
