@@ -122,10 +122,11 @@ def row(path: Path) -> str:
     (source,) = graph.inputs
     image = np.random.default_rng(1).standard_normal((1, *source.dims)).astype(np.float32)
     feed = {source.name: image}
+    (output,) = graph.outputs
     tensors = computed(path, feed)
-    expected = tensors[graph.output].ravel().astype(np.float64)
+    expected = tensors[output].ravel().astype(np.float64)
     found = model.logits(image).ravel().astype(np.float64)
-    real = in_double(path, feed, graph.output)
+    real = in_double(path, feed, output)
     shapes = [shape for shape in model.config.shapes() if shape.has_weights]
     macs, beside = sum(shape.macs for shape in shapes), outside_of(model.config)
     # a scale per channel that no layer takes in is a layer here, and no product in the file

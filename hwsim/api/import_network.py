@@ -66,7 +66,7 @@ def import_network(
     images: int | None = None,
     seed: int = 0,
     size: Sequence[int] | None = None,
-    until: str | None = None,
+    until: str | Sequence[str] = (),
     outside: str | None = None,
     ranges: str = "mse",
     percentile: float = 99.99,
@@ -100,8 +100,8 @@ def import_network(
         Axes of the input behind the batch, in the file's order: for an ``.onnx`` file that leaves
         some open.
     until
-        Tensor of an ``.onnx`` file that is the output in place of the file's: what is computed of
-        it is left out.
+        Tensors, one or several, of an ``.onnx`` file that are the outputs in place of the file's:
+        what is computed of them is left out.
     outside
         ``"float"``: operations of an ``.onnx`` file that no layer computes run in floating point
         beside the array, as ``float`` layers.
@@ -160,7 +160,8 @@ def import_network(
     given = (
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
     )
-    model = _float_model(network, file, given, until, outside=_is_beside(outside), verbose=verbose)
+    ends = [str(each) for each in several("until", until, (str,))]
+    model = _float_model(network, file, given, ends, outside=_is_beside(outside), verbose=verbose)
     settings = _settings(ranges, percentile, weight_scales, bias_correction)
     normalization = Normalization.given(mean, std, model.config)
     pixels: Images
@@ -279,7 +280,7 @@ def _float_model(
     network: str | Path | NetworkConfig,
     weights: Path | None,
     size: Sequence[int] | None,
-    until: str | None,
+    until: Sequence[str],
     *,
     outside: bool,
     verbose: bool,

@@ -68,8 +68,11 @@ def import_(
         ),
     ] = None,
     until: Annotated[
-        str | None,
-        typer.Option(help="Tensor of an .onnx file to end at: what is computed of it is left out."),
+        list[str] | None,
+        typer.Option(
+            help="Tensor of an .onnx file to end at, repeatable: what is computed of it is left "
+            "out."
+        ),
     ] = None,
     outside: Outside = None,
     verbose: Annotated[
@@ -100,7 +103,7 @@ def import_(
     with log().status("reading") as status:
         result = api.import_network(
             network, weights, inputs=inputs, labelled=labelled, images=images, seed=seed,
-            size=None if size is None else _sizes(size), until=until, outside=outside,
+            size=None if size is None else _sizes(size), until=until or (), outside=outside,
             verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
             bias_correction=bias_correction,
@@ -173,7 +176,7 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     console().print(
         f"{info['imported']}: ranges ({info['ranges']}) from {info['images']} "
         f"{info['calibration']}; on {compared} {info['compared_on']} integer logits correlate "
-        f"{info['correlation']:.4f} with float, the same class {same} times; "
+        f"{info['correlation']:.4f} with float{_outputs(info)}, the same class {same} times; "
         f"{info['saturated_inputs']:.2%} of the inputs saturate{_worst(info['saturated_layers'])}"
     )
     if "accuracy" in info:
@@ -184,6 +187,12 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
         ]
         steps = ", ".join([*before, f"{info['accuracy']:.1%} in integers"])
         console().print(f"of {info['test_images']} images held out, right: {steps}")
+
+
+def _outputs(info: dict[str, Any]) -> str:
+    """Which of several outputs correlates least, in words."""
+    each: dict[str, float] = info.get("correlations", {})
+    return f" ({min(each, key=each.__getitem__)}, of {len(each)} outputs)" if each else ""
 
 
 def _worst(shares: dict[str, float]) -> str:

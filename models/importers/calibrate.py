@@ -1,9 +1,9 @@
 """Quantize real weights into a checkpoint, and measure how well the integers agree.
 
 Weights become 8-bit integers with one scale per output channel, of the least squared error
-(:func:`hwsim.models.quantization.scales.scales_of`); those of the last layer, whose partial sums
-are compared with each other, have one scale. Activations become 8-bit integers with one scale per
-tensor. Their ranges are measured by running the float network on images
+(:func:`hwsim.models.quantization.scales.scales_of`); those of a layer that no other reads, whose
+partial sums are compared with each other, have one scale. Activations become 8-bit integers with
+one scale per tensor. Their ranges are measured by running the float network on images
 (:class:`hwsim.models.importers.ranges.Ranges`). Biases are then corrected for what rounding shifts
 on average (Nagel et al., ICCV 2019, section 4.2).
 """
@@ -82,17 +82,22 @@ class Settings:
 class Agreement:
     """Integer inference compared with the float network on some images.
 
-    ``correlation`` is Pearson's over all logits; ``same`` counts the images of which both put the
-    largest logit on the same class. ``saturated`` is the fraction of the images' values outside
-    the input's range, ``saturated_layers`` that of what each layer with weights reads, as of
-    :func:`hwsim.inference.saturation.of_layers`.
+    ``correlations`` are Pearson's over all values of each output, by layer; ``same`` counts the
+    images of which both have the largest value of every output in the same place. ``saturated`` is
+    the fraction of the images' values outside the input's range, ``saturated_layers`` that of what
+    each layer with weights reads, as of :func:`hwsim.inference.saturation.of_layers`.
     """
 
-    correlation: float
+    correlations: dict[str, float]
     same: int
     images: int
     saturated: float
     saturated_layers: dict[str, float]
+
+    @property
+    def correlation(self) -> float:
+        """That of the output that agrees least."""
+        return min(self.correlations.values())
 
 
 #: What an import does unless it is told otherwise.
@@ -128,7 +133,7 @@ def quantize(
         Scales are so far apart that no fixed-point factor converts between them.
     """
     scales = calibrate(model, images, progress, settings.ranges)
-    shapes = model.config.shapes()
+    shapes, taken = model.config.shapes(), model.config.taken
     layers: dict[str, LayerWeights] = {}
     rescales: dict[str, Rescale] = {}
     tables: dict[str, NDArray[np.int8]] = {}
@@ -140,7 +145,7 @@ def quantize(
         try:
             if shape.has_weights:
                 progress(f"quantizing {layer.name}")
-                per_channel = settings.per_channel and shape is not shapes[-1]
+                per_channel = settings.per_channel and layer.name in taken
                 layers[layer.name] = _layer(
                     model.layers[layer.name], sources[0], scales[layer.name], per_channel
                 )
@@ -247,7 +252,7 @@ def _scale(
 
 
 def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agreement:
-    """Compare the logits of integer and float inference.
+    """Compare the outputs of integer and float inference.
 
     Parameters
     ----------
@@ -256,28 +261,34 @@ def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agre
     images
         ``(n, C, H, W)`` as of :func:`quantize`.
     """
-    integer_logits, float_logits = [], []
+    ends = {shape.layer.name: shape.layer for shape in model.config.shapes()}
+    integers: dict[str, list[NDArray[Any]]] = {name: [] for name in model.config.ends}
+    reals: dict[str, list[NDArray[Any]]] = {name: [] for name in model.config.ends}
     shares: dict[str, list[float]] = {}
     for image in images:
         act = golden.input_act(image[None], checkpoint.input_scale)
         trace = golden.run(model.config, checkpoint, act)
-        integer_logits.append(trace.logits[0])
-        float_logits.append(model.logits(real(image[None]))[0])
+        for name, values in trace.outputs.items():
+            # whole sums are those before a ReLU
+            integers[name].append(np.maximum(values[0], 0) if ends[name].relu else values[0])
+        for name, floats in model.outputs(real(image[None])).items():
+            reals[name].append(floats[0])
         for name, share in saturation.of_layers(model.config, trace).items():
             shares.setdefault(name, []).append(share)
-    integers = np.array(integer_logits, dtype=np.float64)
-    reals = np.array(float_logits, dtype=np.float64)
+    pairs = {name: (np.array(integers[name]), np.array(reals[name])) for name in integers}
+    are_same = [whole.argmax(axis=1) == own.argmax(axis=1) for whole, own in pairs.values()]
     return Agreement(
-        correlation=_correlation(integers.ravel(), reals.ravel()),
-        same=int(np.count_nonzero(integers.argmax(axis=1) == reals.argmax(axis=1))),
+        correlations={name: _correlation(*each) for name, each in pairs.items()},
+        same=int(np.count_nonzero(np.all(are_same, axis=0))),
         images=len(images),
         saturated=saturation.of_inputs(images, checkpoint.input_scale),
         saturated_layers={name: float(np.mean(each)) for name, each in shares.items()},
     )
 
 
-def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def _correlation(integers: NDArray[Any], reals: NDArray[Any]) -> float:
     """Compute Pearson's correlation; 0 where one operand is constant."""
+    left, right = (each.astype(np.float64).ravel() for each in (integers, reals))
     left, right = left - left.mean(), right - right.mean()
     norm = float(np.linalg.norm(left) * np.linalg.norm(right))
     return float(left @ right) / norm if norm else 0.0

@@ -121,9 +121,16 @@ class FloatModel:
                     )
 
     def logits(self, images: Floats) -> Floats:
-        """Compute ``(images, classes)`` from ``(images, C, H, W)``."""
-        *_, (_, last) = self.activations(images)
-        return last.reshape(len(images), -1)
+        """Compute ``(images, classes)``, what the last layer gives, from ``(images, C, H, W)``."""
+        return self.outputs(images)[self.config.layers[-1].name]
+
+    def outputs(self, images: Floats) -> dict[str, Floats]:
+        """Compute the outputs by layer, ``(images, values)``, from ``(images, C, H, W)``."""
+        found = dict.fromkeys(self.config.ends, images)
+        for name, act in self.activations(images):
+            if name in found:
+                found[name] = act.reshape(len(images), -1)
+        return found
 
     def activations(self, images: Floats) -> Iterator[tuple[str, Floats]]:
         """Yield ``input``, then each layer's name, with the activations ``(images, M, P, Q)``.

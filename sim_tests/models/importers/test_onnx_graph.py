@@ -148,19 +148,20 @@ def several(folder):
     return folder / "net.onnx", first, second
 
 
-def test_a_file_of_several_outputs_is_read_until_a_tensor(tmp_path):
-    path, first, second = several(tmp_path)
-    line = rf"must have one output, not 2: choose a tensor with --until, such as {first}, {second}"
-    with pytest.raises(InputError, match=line):
-        load(path)
-    found = load(path, until=first).config
+def test_a_file_of_several_outputs_is_read_until_tensors(tmp_path):
+    path, first, _ = several(tmp_path)
+    found = load(path, until=[first]).config
     assert [layer.type for layer in found.layers] == ["conv"]
     assert found.source == f"net.onnx: ONNX, opset 17, 1 of its 4 nodes, until {first}"
     joined = "out2"
-    both = load(path, until=joined).config
+    both = load(path, until=[joined]).config
     assert [layer.type for layer in both.layers] == ["slice", "conv", "slice", "conv", "concat"]
+    assert both.outputs == ()
+    two = load(path, until=[joined, first]).config
+    assert two.source.endswith(f"3 of its 4 nodes, until {joined} and {first}")
+    assert two.outputs == (two.layers[-1].name, two.layers[1].name)
     with pytest.raises(InputError, match="--until = 'z': must be a tensor that a node of the file"):
-        load(path, until="z")
+        load(path, until=["z"])
 
 
 def test_stored_tensors_may_be_named_as_inputs(tmp_path):
