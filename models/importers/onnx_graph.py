@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import checker, helper, numpy_helper
+from onnx import checker, helper, inliner, numpy_helper
 from onnx.external_data_helper import (
     ExternalDataInfo,
     load_external_data_for_model,
@@ -244,6 +244,8 @@ def _model(path: Path) -> tuple[onnx.ModelProto, tuple[str, ...]]:
             # what an unknown operation gives has no shape, for which the checker would refuse it
             output.type.tensor_type.shape.SetInParent()
         checker.check_model(model)
+        if model.functions:
+            model = inliner.inline_local_functions(model)
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, ValueError, checker.ValidationError) as error:
@@ -263,7 +265,21 @@ def _node(proto: onnx.NodeProto) -> Node:
     op = f"{proto.domain}.{proto.op_type}" if proto.domain not in ("", "ai.onnx") else proto.op_type
     attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
     name = proto.name or next((name for name in proto.output if name), "?")
-    return Node(name, op, tuple(proto.input), tuple(proto.output), attributes, proto)
+    # graphs inside a node read tensors of the graph around them by name
+    inside = sorted(set().union(*(_captured(a.g) for a in proto.attribute if a.HasField("g"))))
+    inputs = (*proto.input, *(each for each in inside if each not in proto.input))
+    return Node(name, op, inputs, tuple(proto.output), attributes, proto)
+
+
+def _captured(graph: onnx.GraphProto) -> set[str]:
+    """Tensors that a graph inside a node reads of those around it."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in node.output)
+    read = {value.name for value in graph.output}
+    for node in graph.node:
+        read.update(node.input)
+        read.update(*(_captured(a.g) for a in node.attribute if a.HasField("g")))
+    return read - own - {""}
 
 
 def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:

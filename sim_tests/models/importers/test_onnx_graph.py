@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
 
 from harness.onnx_cases import Model, drawn, refused
+from onnx import helper, save
+from onnx.reference import ReferenceEvaluator
 
 from hwsim.config import TensorShape
 from hwsim.errors import InputError
@@ -94,8 +96,6 @@ def test_sizes_that_a_file_leaves_open_are_given(tmp_path):
 
 def two_inputs(*shapes, types=(1, 1)):
     """A model of inputs ``x`` and ``y``."""
-    from onnx import helper
-
     model = Model(shapes[0])
     model.inputs = [
         helper.make_tensor_value_info(name, kind, ["n", *shape])
@@ -136,8 +136,6 @@ def test_inputs_that_are_no_image_together_are_refused(tmp_path, shapes, types, 
 
 def several(folder):
     """A file of two inputs and two outputs, and the names of its tensors."""
-    from onnx import helper, save
-
     model = Model((3, 9, 8))
     model.inputs += [helper.make_tensor_value_info("y", 1, ["n", 2, 9, 8])]
     first = model.conv("x", 4, 3)
@@ -167,7 +165,6 @@ def test_a_file_of_several_outputs_is_read_until_tensors(tmp_path):
 def test_stored_tensors_may_be_named_as_inputs(tmp_path):
     """Files of the first IR versions list every stored tensor as an input."""
     import onnx
-    from onnx import helper
 
     model = Model()
     proto = model.proto(model.conv("x", 4, 3))
@@ -221,3 +218,45 @@ def test_the_sum_of_a_file_covers_what_lies_beside_it(tmp_path):
     assert first == second
     assert sum_a != sum_b
     assert sum_a == sum_c
+
+
+def test_functions_of_the_file_are_their_nodes(tmp_path):
+    """As exporters write modules; a function may call another."""
+    model = Model()
+    y = model.conv("x", 4, 3)
+    proto = model.proto("z")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]
+    inner = [helper.make_node("Relu", ["a"], ["b"])]
+    outer = [
+        helper.make_node("Act", ["a"], ["b"], domain="com.example"),
+        helper.make_node("Neg", ["b"], ["c"]),
+    ]
+    domain = "com.example"
+    proto.functions.append(helper.make_function(domain, "Act", ["a"], ["b"], inner, opsets))
+    proto.functions.append(helper.make_function(domain, "Two", ["a"], ["c"], outer, opsets))
+    proto.graph.node.append(helper.make_node("Two", [y], ["z"], domain=domain))
+    save(proto, tmp_path / "net.onnx")
+    found = load(tmp_path / "net.onnx").config
+    assert [(layer.type, layer.relu) for layer in found.layers] == [("conv", True), ("conv", False)]
+
+
+def test_graphs_inside_nodes_are_named(tmp_path):
+    """Also where nothing but such a graph reads what the network computes."""
+    model = Model()
+    y = model.conv("x", 4, 3)
+    ends = [helper.make_tensor_value_info("t", 1, None)]
+    branches = [
+        helper.make_graph([helper.make_node(op, [y], ["t"])], op, [], ends) for op in ("Neg", "Abs")
+    ]
+    model.nodes.append(
+        helper.make_node(
+            "If", [model.store(True, dtype=bool)], ["z"], name="choice",
+            then_branch=branches[0], else_branch=branches[1],
+        )
+    )  # fmt: skip
+    for outside in (False, True):
+        with pytest.raises(InputError, match=r"unsupported nodes: If x 1 \(choice\)$"):
+            load(model.save(tmp_path, "z"), outside=outside)
+    assert [layer.type for layer in load(tmp_path / "net.onnx", until=[y]).config.layers] == [
+        "conv"
+    ]
