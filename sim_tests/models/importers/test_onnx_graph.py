@@ -105,7 +105,6 @@ def two_inputs(*shapes, types=(1, 1)):
 
 
 def test_the_channels_of_two_inputs_are_those_of_one_image(tmp_path):
-    from onnx.reference import ReferenceEvaluator
 
     model = two_inputs((3, 9, 8), (2, 9, 8))
     joined = model.node("Concat", "y", "x", axis=1)
