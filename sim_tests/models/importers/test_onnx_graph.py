@@ -123,7 +123,8 @@ def test_the_channels_of_two_inputs_are_those_of_one_image(tmp_path):
 @pytest.mark.parametrize(
     ("shapes", "types", "line"),
     [
-        (((3, 9, 8), (3, 9, 7)), (1, 1), "same batch, height and width: x (3, 9, 8), y (3, 9, 7)"),
+        (((3, 9, 8), (3, 9, 7)), (1, 1), "(Add): inputs must have the same shape to be added"),
+        (((3, 800, 500), (3, 9, 9)), (1, 1), "several sizes must have fewer values than 1,200,243"),
         (((3, 9, 8), (3, 9, 8)), (1, 7), "input y.type = 7: must be one of float, uint8, float16"),
     ],
 )
@@ -131,6 +132,35 @@ def test_inputs_that_are_no_image_together_are_refused(tmp_path, shapes, types, 
     model = two_inputs(*shapes, types=types)
     x = model.node("Add", model.conv("x", 4, 3), model.conv("y", 4, 3))
     refused(model, x, tmp_path, line)
+
+
+def test_inputs_of_several_sizes_are_values_of_one_pixel(tmp_path):
+    """A photograph, channels first or last, and a vector beside it; also uint8 pixels."""
+    model = two_inputs((3, 9, 8), (5,))
+    x = model.node("Flatten", model.node("Relu", model.conv("x", 4, 3)))
+    joined = model.node("Concat", model.gemm(x, 6, 168), model.gemm("y", 3, 5), axis=1)
+    path = model.save(tmp_path, model.gemm(joined, 2, 9))
+    found = load(path)
+    assert found.config.input == TensorShape(channels=3 * 9 * 8 + 5)
+    assert [layer.type for layer in found.config.layers] == [
+        "slice", "depth_to_space", "conv", "fc", "fc", "concat", "fc",
+    ]  # fmt: skip
+    images = np.random.default_rng(1).standard_normal((2, 221)).astype(np.float32)
+    feed = {"x": images[:, :216].reshape(2, 9, 8, 3).transpose(0, 3, 1, 2), "y": images[:, 216:]}
+    (expected,) = ReferenceEvaluator(str(path)).run(None, feed)
+    np.testing.assert_allclose(found.logits(images[..., None, None]), expected, atol=1e-5)
+
+
+def test_maps_of_several_sizes(tmp_path):
+    model = two_inputs((3, 9, 8), (4, 4, 2))
+    first = model.node("Transpose", "y", perm=[0, 3, 1, 2])
+    pooled = [
+        model.node("Flatten", model.node("GlobalAveragePool", model.conv(tensor, 4, c, 2)))
+        for tensor, c in (("x", 3), (first, 2))
+    ]
+    found = load(model.save(tmp_path, model.node("Add", *pooled)))
+    types = [layer.type for layer in found.config.layers]
+    assert types == ["slice", "depth_to_space", "conv", "globalavgpool"] * 2 + ["add"]
 
 
 def several(folder):
