@@ -17,6 +17,7 @@ from hwsim.cli.options import (
     Outside,
     Seed,
     Std,
+    WeightBits,
     Weights,
     numbers,
 )
@@ -56,6 +57,7 @@ def import_(
     weight_scales: Annotated[
         str, typer.Option(help="Weights have one scale per output channel or per layer.")
     ] = "channel",
+    weight_bits: WeightBits = 8,
     bias_correction: Annotated[
         bool, typer.Option(help="Correct biases for the mean error that rounding leaves.")
     ] = True,
@@ -81,7 +83,7 @@ def import_(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Make a checkpoint of pretrained weights: 8-bit weights and activations, scales calibrated.
+    """Make a checkpoint of pretrained weights: 8-bit activations, weights of 8 bits or fewer.
 
     Constants are folded into the layers beside them. An ONNX file is compared with ONNX's own
     evaluator on a random input and refused where a tensor differs. Writes NAME.safetensors, which
@@ -106,7 +108,7 @@ def import_(
             size=None if size is None else _sizes(size), until=until or (), outside=outside,
             verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
-            bias_correction=bias_correction,
+            weight_bits=weight_bits, bias_correction=bias_correction,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
         )  # fmt: skip

@@ -1,11 +1,11 @@
 """Quantize real weights into a checkpoint, and measure how well the integers agree.
 
-Weights become 8-bit integers with one scale per output channel, of the least squared error
-(:func:`hwsim.models.quantization.scales.scales_of`); those of a layer that no other reads, whose
-partial sums are compared with each other, have one scale. Activations become 8-bit integers with
-one scale per tensor. Their ranges are measured by running the float network on images
-(:class:`hwsim.models.importers.ranges.Ranges`). Biases are then corrected for what rounding shifts
-on average (Nagel et al., ICCV 2019, section 4.2).
+Weights become integers of 8 bits, or fewer where that is asked for, with one scale per output
+channel, of the least squared error (:func:`hwsim.models.quantization.scales.scales_of`); those of a
+layer that no other reads, whose partial sums are compared with each other, have one scale.
+Activations become 8-bit integers with one scale per tensor. Their ranges are measured by running
+the float network on images (:class:`hwsim.models.importers.ranges.Ranges`). Biases are then
+corrected for what rounding shifts on average (Nagel et al., ICCV 2019, section 4.2).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 
 #: Key of ``info``: layers whose weights all became 0.
 CLEARED = "cleared_layers"
-#: Largest integer of a weight or an activation.
+#: Largest integer of an activation.
 _LIMIT = 127
 #: Steps of a sum in one of its inputs at most: a factor that a multiplier and a shift can hold.
 _FINEST = 1 << 13
@@ -71,11 +71,14 @@ class Settings:
         Whether the weights of each output channel have a scale of their own.
     correct_bias
         Whether biases are corrected for the mean error that rounding leaves in their channel.
+    weight_bits
+        Width of the weights, two's complement.
     """
 
     ranges: Ranges = Ranges()  # noqa: RUF009 - it is frozen
     per_channel: bool = True
     correct_bias: bool = True
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,9 @@ def quantize(
                 progress(f"quantizing {layer.name}")
                 per_channel = settings.per_channel and layer.name in taken
                 layers[layer.name] = _layer(
-                    model.layers[layer.name], sources[0], scales[layer.name], per_channel
-                )
+                    model.layers[layer.name], sources[0], scales[layer.name],
+                    settings.weight_bits, per_channel=per_channel,
+                )  # fmt: skip
             elif layer.type == "activation":
                 tables[layer.name] = _table(layer, sources[0], scales[layer.name])
             elif layer.type == "float":
@@ -320,16 +324,19 @@ def _area(shape: LayerShape) -> int:
     return shape.R * shape.S if shape.layer.type == "avgpool" else 1
 
 
-def _layer(own: LayerFloats, before: float, after: float, per_channel: bool) -> LayerWeights:
+def _layer(
+    own: LayerFloats, before: float, after: float, bits: int, *, per_channel: bool
+) -> LayerWeights:
     """Quantize one layer between activations of two scales.
 
     Weights that are integers of a quantized file stay those, unless the layer needs one scale and
     they have several.
     """
-    weight, steps = _integers(own, own.steps), own.steps
+    limit = (1 << (bits - 1)) - 1
+    weight, steps = _integers(own, own.steps, limit), own.steps
     if weight is None or steps is None or not (per_channel or np.ptp(steps) == 0):
-        steps = _weight_scales(own, before, after, per_channel)
-        weight = np.clip(_steps(own, steps), -_LIMIT, _LIMIT).astype(np.int8)
+        steps = _weight_scales(own, before, after, limit, per_channel=per_channel)
+        weight = np.clip(_steps(own, steps), -limit, limit).astype(np.int8)
     psum_scales = before * steps
     factors = np.array([fixed_point(factor) for factor in psum_scales / after])
     limits = np.iinfo(np.int32)
@@ -338,15 +345,17 @@ def _layer(own: LayerFloats, before: float, after: float, per_channel: bool) -> 
     return LayerWeights(
         weight=weight,
         bias=bias.astype(np.int32),
-        weight_bits=8,
+        weight_bits=bits,
         multiplier=int(factors[0, 0]) if are_alike else factors[:, 0],
         shift=int(factors[0, 1]) if are_alike else factors[:, 1],
         weight_scale=float(steps[0]) if are_alike else steps,
     )
 
 
-def _integers(own: LayerFloats, steps: NDArray[np.float64] | None) -> NDArray[np.int8] | None:
-    """Weights as the integers of 8 bits that they are of these steps; ``None`` where they are not.
+def _integers(
+    own: LayerFloats, steps: NDArray[np.float64] | None, limit: int
+) -> NDArray[np.int8] | None:
+    """Weights as the integers that they are of these steps; ``None`` where they are not.
 
     What was folded into a weight behind its steps may have moved it off them.
     """
@@ -354,9 +363,8 @@ def _integers(own: LayerFloats, steps: NDArray[np.float64] | None) -> NDArray[np
         return None
     nearest = _steps(own, steps)
     along = steps.reshape(-1, *[1] * (own.weight.ndim - 1))
-    limits = np.iinfo(np.int8)
     is_off = np.abs(nearest * along - own.weight) > _EXACT * along
-    if is_off.any() or nearest.min() < limits.min or nearest.max() > limits.max:
+    if is_off.any() or nearest.min() < -limit - 1 or nearest.max() > limit:
         return None
     return nearest.astype(np.int8)
 
@@ -370,7 +378,7 @@ def _steps(own: LayerFloats, steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _weight_scales(
-    own: LayerFloats, before: float, after: float, per_channel: bool
+    own: LayerFloats, before: float, after: float, limit: int, *, per_channel: bool
 ) -> NDArray[np.float64]:
     """Scale of the weights of each channel: ``(M,)``, all alike unless ``per_channel``.
 
@@ -380,9 +388,9 @@ def _weight_scales(
     needed = np.abs(own.bias.astype(np.float64)) / before / _LARGEST_BIAS
     least = np.maximum(needed, _SMALLEST_FACTOR * after / before)
     if not per_channel:
-        scale = scale_of(_sample(own.weight, _SAMPLE).astype(np.float64), _LIMIT)
+        scale = scale_of(_sample(own.weight, _SAMPLE).astype(np.float64), limit)
         return np.full(len(own.bias), max(scale, least.max()))
-    return np.maximum(scales_of(own.weight.reshape(len(own.weight), -1), _LIMIT), least)
+    return np.maximum(scales_of(own.weight.reshape(len(own.weight), -1), limit), least)
 
 
 def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:

@@ -97,9 +97,7 @@ def _difference(builder: Builder, node: Node) -> Value:
     signs = -np.ones((channels, 1, 1))
     negative = builder.affine(node, right, Affine(signs, np.zeros_like(signs)))
     if negative.affine is not None:
-        floats = LayerFloats(
-            signs.astype(np.float32)[..., None], np.zeros(channels, np.float32)
-        )
+        floats = LayerFloats(signs.astype(np.float32)[..., None], np.zeros(channels, np.float32))
         settings = {"type": "conv", "M": channels, "G": channels, "R": 1}
         negative = builder.layer(node, [right], settings, floats, like=right)
     return builder.layer(node, [left, negative], {"type": "add"}, like=left)

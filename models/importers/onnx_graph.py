@@ -47,7 +47,7 @@ VIEWS = frozenset(
 #: Oldest versions that the evaluator has, of operations that mean the same in older ones.
 _SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
 #: What a user may do about operations of ONNX that no layer computes.
-_BESIDE = " (--outside float runs them beside the array)"
+_BESIDE = " (hwsim import --outside float runs them beside the array)"
 #: Longest message, nodes of an operation that it names, and the longest name there.
 _LONGEST, _NAMED, _NAME = 600, 3, 60
 

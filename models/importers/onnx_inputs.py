@@ -163,7 +163,7 @@ def _dims(
         rule = "must be (N, C, H, W), (N, C, D, H, W), (N, C, W) or (N, values)"
         raise InputError(path, key, dims, rule)
     if not all(dims[1:]):
-        rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+        rule = "must be fixed but for the batch: give them by hwsim import --size 3x224x224"
         raise InputError(path, key, dims, rule)
     return dims[0] or 1, tuple(dim for dim in dims[1:] if dim)
 

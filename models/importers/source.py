@@ -135,6 +135,7 @@ def checkpoint_of(
         "images": len(images),
         "ranges": str(settings.ranges),
         "weight_scales": "channel" if settings.per_channel else "layer",
+        "weight_bits": settings.weight_bits,
         "bias_correction": settings.correct_bias,
     }
     if normalization is not None:

@@ -351,7 +351,10 @@ def test_what_runs_outside_is_listed(hwsim, tmp_path):
     drawn.save(tmp_path, drawn.node("MatMul", x, drawn.node("Transpose", x, perm=[0, 2, 1])))
     code, out = hwsim("import", "net.onnx")
     assert code == 2
-    assert "unsupported nodes: Softmax x 1 (softmax0) (--outside float runs them beside" in out
+    assert (
+        "unsupported nodes: Softmax x 1 (softmax0) (hwsim import --outside float runs them beside"
+        in out
+    )
     code, out = hwsim("import", "net.onnx", "--outside", "float")
     assert code == 0
     assert "outside the array, in floating point" in out

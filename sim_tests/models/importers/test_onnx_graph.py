@@ -73,7 +73,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path, seed):
 @pytest.mark.parametrize("shape", [("c", 9, 8), (3, "h", "w"), (3, 0, 8)])
 def test_an_input_of_unknown_size_is_refused(tmp_path, shape):
     model = Model(shape)
-    line = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+    line = "must be fixed but for the batch: give them by hwsim import --size 3x224x224"
     refused(model, model.node("Relu", "x"), tmp_path, line)
 
 

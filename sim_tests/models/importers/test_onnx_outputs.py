@@ -223,3 +223,16 @@ def test_outputs_leave_the_chip():
     raw = {"name": "n", "input": {"channels": 3}, "layers": layers}
     assert NetworkConfig.model_validate(raw).border == 3 + 2
     assert NetworkConfig.model_validate(raw | {"outputs": ["a", "b"]}).border == 3 + 2 + 2
+
+
+def test_weights_of_four_bits_run_on_a_design_of_four(tmp_path):
+    model, outputs = detector()
+    made = hwsim.import_network(save(model, tmp_path, *outputs), weight_bits=4)
+    assert made.checkpoint.info["weight_bits"] == 4
+    assert made.checkpoint.info["correlation"] > 0.95
+    made.write(tmp_path / "import")
+    assert hwsim.verify("dense_8x8_ws_w4", tmp_path / "import", layers="conv7").equal
+    with pytest.raises(InputError, match="weight_bits = 9: must be at most 8"):
+        hwsim.import_network(tmp_path / "net.onnx", weight_bits=9)
+    pruned = hwsim.prune(tmp_path / "net.onnx", nm=(2, 4), weight_bits=4).checkpoint
+    assert {layer.weight_bits for layer in pruned.layers.values()} == {4}
