@@ -121,6 +121,8 @@ def import_(
         emit_json(files | {"network": net.name, "info": checkpoint.info, "outside": beside})
         return
     show(net, checkpoint)
+    if net.source:
+        console().print(net.source, markup=False)
     console().print(f"wrote {path} and {config.name}")
 
 
