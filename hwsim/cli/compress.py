@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Labelled, Mean, Outside, Seed, Std, Weights
+from hwsim.cli.options import (
+    Inputs,
+    Json,
+    Labelled,
+    Mean,
+    Outside,
+    Seed,
+    Std,
+    WeightBits,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -65,6 +75,7 @@ def compress(
         ),
     ] = 0,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of --epochs.")] = 2e-4,
+    weight_bits: WeightBits = 8,
     weights: Weights = None,
     inputs: Inputs = None,
     labelled: Labelled = False,
@@ -109,7 +120,8 @@ def compress(
         from hwsim.cli.compress_network import compress_network
 
         compress_network(
-            config, nm, keep, layer_nm or [], dense or [], epochs, learning_rate, weights, inputs,
+            config, nm, keep, layer_nm or [], dense or [], epochs, learning_rate,
+            weight_bits, weights, inputs,
             labelled, images, mean, std, outside, seed, out, json=json,
         )  # fmt: skip
         return

@@ -24,12 +24,14 @@ class Network(nn.Module):
     Raises
     ------
     InputError
-        A layer is of another type, does not read its predecessor, or has a saturating ReLU.
+        A layer is of another type, does not read its predecessor, or has a saturating ReLU; or the
+        network has several outputs.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        config.must_have_one_output(config.name, "training sees what the last layer gives")
         self.shapes = config.shapes()
         previous = "input"
         for shape in self.shapes:

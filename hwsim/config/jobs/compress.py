@@ -290,13 +290,14 @@ class CompressConfig(Config):
     #: Name of the checkpoint file.
     name: Name
     kind: Literal["dense", "structured", "punched", "nonstructured", "nm", "pattern"]
-    #: Network, by name or path.
+    #: Network, by name or path: also an ``.onnx`` file, a checkpoint or the folder of an import.
     network: str
     #: Data set that trains and tests it.
     dataset: Literal["mnist", "fashion"]
     seed: Seed
-    #: Checkpoint to start from, by name or path; random weights where absent. Without ``prune``
-    #: its zeros stay, except for kind dense.
+    #: Checkpoint to start from, by name or path: also an ``.onnx`` file, a state dict of the
+    #: network or the folder of an import; random weights where absent. Without ``prune`` its zeros
+    #: stay, except for kind dense.
     start: str | None = None
     #: Training of all the weights that ``start`` has, before anything is pruned.
     train: TrainConfig | None = None

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import network_of
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.workload.lowering import lower_weight
@@ -58,7 +59,9 @@ def test_a_recipe_gives_a_checkpoint_and_a_log(torch, recipe, tmp_path, pixels, 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "tiny_dense.safetensors",
         "tiny_dense.csv",
+        "tiny.yaml",
     }
+    assert network_of(read) == tiny
 
 
 def test_nothing_is_learnt_from_images_held_out_or_of_the_test(torch, recipe, tmp_path, pixels):
