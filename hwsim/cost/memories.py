@@ -12,12 +12,24 @@ from hwsim.config.tech import CellConfig, CornerConfig, MacroConfig, PowerLawCon
 from hwsim.contract.memories import LARGE_BITS, Memory
 from hwsim.errors import InputError
 
-__all__ = ["Logic", "Silicon", "build", "logic", "logic_of", "lost", "multiplexer", "process"]
+__all__ = [
+    "Logic",
+    "Silicon",
+    "build",
+    "full_adder",
+    "logic",
+    "logic_of",
+    "lost",
+    "multiplexer",
+    "process",
+]
 
 #: Bits of a memory that may be built of flip-flops, at most.
 MOST_REGISTERS = 1 << 16
 #: Gate that a multiplexer of two bits is, and one that an address bit's decoder takes per word.
 _MUX, _AND = "(!S*A0)+(S*A1)", "(A*B)"
+#: Gates of a full adder: two that add, and the carry of two bits or of their sum and a carry.
+_ADDER = ("(A^B)", "(A^B)", _AND, "((A1*A2)+B1)")
 
 
 @dataclass(frozen=True)
@@ -280,9 +292,14 @@ def multiplexer(corner: CornerConfig) -> CellConfig:
     return _cell(corner, _MUX)
 
 
+def full_adder(corner: CornerConfig) -> list[CellConfig]:
+    """Cells of one bit of an adder whose carries ripple."""
+    return [_cell(corner, function) for function in _ADDER]
+
+
 def _cell(corner: CornerConfig, function: str) -> CellConfig:
     """Smallest cell with a function; a cell of as many inputs where none has just this one."""
-    pins = 3 if function == _MUX else 2
+    pins = 3 if function in (_MUX, _ADDER[-1]) else 2
     plain = function.replace(" ", "")
     same = [cell for cell in corner.cells.values() if cell.function.replace(" ", "") == plain]
     alike = [cell for cell in corner.cells.values() if len(cell.pins) == pins]

@@ -9,7 +9,7 @@ computed overlap, but for weights that an array loads before it computes.
 An array whose weights have no indices in their words gathers its activations by lists
 (:mod:`hwsim.formats.lists`). These come with the weights, lie in a memory of their own, and are
 read; each lane of a weight-stationary array reads maps at an address of its own, and takes no
-column of another lane.
+column of another lane. An adder for each lane adds an entry to the address that all arrays have.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig, DecodingConfig, NetworkConfig
 from hwsim.contract.events import stream_event
 from hwsim.contract.memories import Memory
-from hwsim.cost.area import Area
+from hwsim.cost.area import Area, Group
 from hwsim.cost.book import Book
 from hwsim.cost.energy import DRAM, energy, idle
-from hwsim.cost.memories import Silicon, build
+from hwsim.cost.memories import Silicon, build, full_adder, logic
 from hwsim.cost.silicon import SUPPLY
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.formats.base import index_width
@@ -279,6 +279,7 @@ class _Fed:
             outside[:] = 0.0
         self.front = front
         self.memories: list[tuple[Memory, Silicon]] = []
+        self.groups: list[Group] = []
         self.energy = 0.0
         self.weight_bits = outside + self._add_lists(technology)
         self.weight_buffer = held > 0
@@ -323,7 +324,28 @@ class _Fed:
             # in halves: the next layer's come during this one
             bits, writes, outside = 2 * listed.max(), listed / wide, listed
         self._add(technology, "gather lists", bits, wide, streams.list_reads, writes)
+        if streams.gathers.any():
+            self._add_adders(technology)
         return outside
+
+    def _add_adders(self, technology: str) -> None:
+        """Add what adds an entry to an address, for each lane, and its energy in each beat.
+
+        All its gates are taken to switch.
+        """
+        streams, cells = self.streams, logic(technology)
+        words = max(1, -int(-streams.read.max() // streams.width("act")))
+        adder = full_adder(cells.corner)
+        bits = streams.list_lanes * index_width(words)
+        group = Group(
+            "gather addresses",
+            gates=bits * sum(cell.area for cell in adder) * cells.area,
+            flip_flops=0.0, count=0.0,
+            switch=bits * sum(cell.energy for cell in adder) * cells.energy,
+            leakage=bits * sum(cell.leakage for cell in adder) * cells.leakage,
+        )  # fmt: skip
+        self.groups.append(group)
+        self.energy += group.switch * float(streams.beats["act"][streams.gathers].sum())
 
     def _add_maps(self, technology: str) -> None:
         """Two memories that take turns: a layer reads its map from one, and writes the other."""
@@ -352,7 +374,9 @@ def _system(
     tiles: Floats,
 ) -> System:
     """Put an array and what feeds it together."""
-    whole = replace(array, memories=[*array.memories, *fed.memories])
+    whole = replace(
+        array, groups=[*array.groups, *fed.groups], memories=[*array.memories, *fed.memories]
+    )
     cycles = np.array([layer.cycles for layer in result.layers], float)
     outside = fed.weight_bits + fed.map_bits
     waits = idle(whole, mhz) - idle(array, mhz)

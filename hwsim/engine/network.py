@@ -88,7 +88,9 @@ def simulate_layer(arch: ArchConfig, layer: Layer, note: str = "") -> LayerResul
     bits = reduce(
         add, (measure(arch, g.weight, (g.M, g.K), g.channels, layer.name) for g in products)
     )
-    beside = reduce(add, (lists(arch, g.weight, run.taps, layer.name) for g in products))
+    beside = reduce(
+        add, (lists(arch, g.weight, run.taps, g.channels, layer.name) for g in products)
+    )
     counts = reduce(add, (model.count(arch, gemm) for gemm in products))
     return LayerResult(
         name=layer.name,

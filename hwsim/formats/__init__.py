@@ -50,6 +50,7 @@ def lists(
     arch: ArchConfig,
     weight: NDArray[np.integer] | None,
     taps: int = 1,
+    channels: int = 0,
     name: str = "weights",
 ) -> Lists:
     """Gather lists that lie beside a weight matrix in the format that a design consumes.
@@ -63,11 +64,13 @@ def lists(
         ``(M, K)``.
     taps
         Of the kernels of a layer: its K is ordered (tap, channel).
+    channels, name
+        As in :func:`measure`.
     """
     module = wing(arch.array.FORMAT)
     if weight is None or not hasattr(module, "lists"):
         return NONE
-    return cast(Lists, module.lists(arch, weight, taps, name))
+    return cast(Lists, module.lists(arch, weight, taps, channels, name))
 
 
 def nonzeros(arch: ArchConfig, shape: tuple[int, int], channels: int = 0) -> int:

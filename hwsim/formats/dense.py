@@ -199,7 +199,11 @@ def measure(
 
 
 def lists(
-    arch: ArchConfig, weight: NDArray[np.integer], taps: int = 1, name: str = "dense format"
+    arch: ArchConfig,
+    weight: NDArray[np.integer],
+    taps: int = 1,
+    channels: int = 0,
+    name: str = "dense format",
 ) -> Lists:
     """Gather lists of a matrix for a design; none of one that has a scratchpad for them.
 

@@ -197,7 +197,11 @@ def measure(
 
 
 def lists(
-    arch: ArchConfig, weight: NDArray[np.integer], taps: int = 1, name: str = "nm format"
+    arch: ArchConfig,
+    weight: NDArray[np.integer],
+    taps: int = 1,
+    channels: int = 0,
+    name: str = "nm format",
 ) -> Lists:
     """Gather lists of a matrix for a design: of the blocks of K, and the filters, that are left."""
     array = arch.array_as(NMConfig)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hwsim.config import ArchConfig, PatternConfig
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits, index_width
+from hwsim.formats.lists import Lists, lists_of
 from hwsim.formats.pattern_groups import Groups, group_filters
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "full_library",
     "kernels_of",
     "library_of",
+    "lists",
     "masks_of",
     "measure",
     "nonzeros",
@@ -229,12 +231,17 @@ def _kernel_bits(stored: int, kernels: int, weights: int, id_width: int, weight_
 def _list_bits(groups: Groups, filters: int, kernels: int) -> Bits:
     """Size of the channel lists, of their lengths, and of the order of the filters."""
     lengths = np.diff(groups.starts)
-    lists = np.minimum(lengths * index_width(kernels), kernels)[lengths < kernels]
-    in_order = len(groups.order) == filters and bool((np.diff(groups.order) > 0).all())
+    bits = np.minimum(lengths * index_width(kernels), kernels)[lengths < kernels]
+    order = 0 if _is_own(groups.order, filters) else len(groups.order)
     return Bits(
-        indices=int(lists.sum()) + (0 if in_order else len(groups.order) * index_width(filters)),
-        pointers=len(lengths) * index_width(kernels + 1) if len(lists) else 0,
+        indices=int(bits.sum()) + order * index_width(filters),
+        pointers=len(lengths) * index_width(kernels + 1) if len(bits) else 0,
     )
+
+
+def _is_own(order: Ints, filters: int) -> bool:
+    """Whether an order of filters is that of the layer, with none left out."""
+    return len(order) == filters and bool((np.diff(order) > 0).all())
 
 
 def _library_bits(patterns: int, channels: int) -> Bits:
@@ -268,6 +275,31 @@ def measure(
     present, weights = int(np.count_nonzero(masks)), int(np.count_nonzero(weight))
     size = _kernel_bits(stored, present, weights, _id_width(patterns, has_zero), width)
     return size + _list_bits(groups, shape[0], kernels) + _library_bits(patterns, channels)
+
+
+def lists(
+    arch: ArchConfig,
+    weight: NDArray[np.integer],
+    taps: int = 1,
+    channels: int = 0,
+    name: str = "pattern format",
+) -> Lists:
+    """Gather lists of a matrix for a design: the channels of each group, and the order of filters.
+
+    An entry is an address, as an array that gathers reads it; :func:`bits` stores a list as a
+    bitmap where that is smaller. Where K has no taps the layer before may put its filters in any
+    order, and so the columns, but not where several groups share them.
+    """
+    array, has_zero = arch.array_as(PatternConfig), arch.numbers.has_zero
+    masks, groups = plan(weight, array, channels, has_zero=has_zero, source=name)
+    filters, kernels = masks.shape
+    in_order = taps > 1 or len(groups.starts) > 2
+    named = 0 if _is_own(groups.order, filters) else len(groups.order)
+    of_groups = (
+        lists_of(np.arange(filters), each, (filters, kernels), array.rows, in_order=in_order)
+        for each in np.split(groups.channels, groups.starts[1:-1])
+    )
+    return sum(of_groups, Lists(filters=named, bits=named * index_width(filters)))
 
 
 def full_library(array: PatternConfig, filters: int, channels: int) -> int:

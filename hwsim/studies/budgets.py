@@ -57,9 +57,8 @@ class Candidate:
     system: System
     #: Copies of it that run side by side, each its own images.
     copies: int
-    #: Whether the model is of equal accuracy by the study's rule, and by its plain bound.
-    is_equal: bool
-    is_within: bool
+    #: Names of the rules that its model meets.
+    admitted_by: frozenset[str]
 
     @property
     def side(self) -> str:
@@ -102,6 +101,8 @@ class Candidates:
     technology: str
     #: mm2 of each budget of area, by how the study names it.
     areas: dict[str, float]
+    #: Names of the rules of who may be chosen, the study's first.
+    rules: list[str]
     every: list[Candidate]
     #: Every model of the study's file, of equal accuracy or not.
     models: list[Model]
@@ -156,7 +157,7 @@ def search(
     jobs: int = 1,
     progress: Progress = lambda what: None,
 ) -> list[Candidates]:
-    """Count every design that may be chosen with every model of equal accuracy.
+    """Count every design that may be chosen with every model that some rule admits.
 
     Parameters
     ----------
@@ -216,15 +217,11 @@ def _copies(budgets: BudgetsConfig, system: System) -> list[int]:
 
 
 def _spaces(choices: Choices) -> dict[str, SpaceConfig]:
-    """Space of each run that has a model of equal accuracy by either rule."""
+    """Space of each run that has a model which some rule admits."""
     spaces = {}
     for number, run in enumerate(choices.runs):
         models = {name: choices.models[name] for name in run.checkpoints}
-        weights = [
-            model.source
-            for model in models.values()
-            if choices.is_equal(model) or choices.is_within(model)
-        ]
+        weights = [model.source for model in models.values() if choices.admitted_by(model)]
         if weights:
             spaces[f"run{number}"] = SpaceConfig(
                 arch=run.archs, weights=weights, multipliers=run.multipliers
@@ -274,8 +271,8 @@ def _candidates(
             every += list(_fed(choices, space[number], row.result, book, store, most))
     models = list(choices.models.values())
     return Candidates(
-        choices.budgets, book.technology, areas, every, models, len(looked), looked.ran,
-        statuses["bounded"], statuses["invalid"],
+        choices.budgets, book.technology, areas, list(choices.rules), every, models, len(looked),
+        looked.ran, statuses["bounded"], statuses["invalid"],
     )  # fmt: skip
 
 
@@ -305,5 +302,5 @@ def _fed(
             yield Candidate(
                 model, fields["arch"], fields.get("shape", ""),
                 fields.get("slack", point.slack), system,
-                copies, choices.is_equal(model), choices.is_within(model),
+                copies, choices.admitted_by(model),
             )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.studies.compare import Comparison, Model, model_of, read_checkpoint
 
-__all__ = ["Choices", "choices_of"]
+__all__ = ["Choices", "choices_of", "rules_of"]
 
 Rule = Callable[[Model], bool]
 
@@ -25,9 +26,12 @@ class Choices:
     runs: list[ChoicesConfig]
     #: Every model of the runs, by its name there.
     models: dict[str, Model]
-    #: Whether a model is of equal accuracy by the study's rule, and by its plain bound.
-    is_equal: Rule
-    is_within: Rule
+    #: Rules of who may be chosen, by their names: the study's first, then others beside it.
+    rules: Mapping[str, Rule]
+
+    def admitted_by(self, model: Model) -> frozenset[str]:
+        """Names of the rules that a model meets."""
+        return frozenset(name for name, rule in self.rules.items() if rule(model))
 
 
 def choices_of(comparison: Comparison) -> Choices:
@@ -42,6 +46,35 @@ def choices_of(comparison: Comparison) -> Choices:
                 known[name] = model_of(name, checkpoint, config.network)
     technologies = budgets.technologies or [config.technology or ""]
     return Choices(
-        config.network, budgets, technologies, config.choices, known, comparison.is_equal,
-        comparison.is_within,
-    )  # fmt: skip
+        config.network, budgets, technologies, config.choices, known, rules_of(comparison)
+    )
+
+
+def rules_of(comparison: Comparison) -> dict[str, Rule]:
+    """The rule of a study, and others that show what hangs on it, by what each admits.
+
+    The others take its level, or its bound where it has none, twice as strict and half as strict;
+    and weights as wide as the baseline's alone, which not every kind has at fewer bits.
+    """
+    config, width = comparison.config, comparison.baseline.model.weight_width
+    level, bound = config.accuracy_level, config.accuracy_bound
+    near: dict[str, Rule]
+    if level is None or comparison.baseline.model.heldout is None:
+        own = f"within {bound:g} points"
+        near = {
+            f"within {each:g} points": partial(comparison.is_within, bound=each)
+            for each in (bound / 2, 2 * bound)
+        }
+    else:
+        own = f"level {level:g}"
+        near = {
+            f"level {each:g}": partial(comparison.is_equal, level=each)
+            for each in (2 * level, level / 2)
+        }
+        near[f"within {bound:g} points"] = comparison.is_within
+    alike = f"{own}, {width} bits alone"
+    return {
+        own: comparison.is_equal,
+        alike: lambda model: model.weight_width == width and comparison.is_equal(model),
+        **near,
+    }

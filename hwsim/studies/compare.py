@@ -200,13 +200,15 @@ class Comparison:
             return model.accuracy_heldout
         return model.accuracy
 
-    def is_equal(self, model: Model, bound: float | None = None) -> bool:
+    def is_equal(
+        self, model: Model, bound: float | None = None, *, level: float | None = None
+    ) -> bool:
         """Whether a model is as accurate as the baseline, by the study's rule.
 
         That is the paired test where the study has its level and both models are on record, else
-        the bound; with ``bound``, in points, it is that one.
+        the bound; with ``bound``, in points, it is that one. ``level``: in place of the study's.
         """
-        level = self.config.accuracy_level
+        level = self.config.accuracy_level if level is None else level
         if bound is None and level is not None:
             paired = self.paired(model)
             if paired is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from hwsim.studies.budgets import Candidates
@@ -11,11 +11,11 @@ from hwsim.studies.verdict_map import DECODING, MEASURES, SYSTOLIC, Cell, lead
 
 __all__ = [
     "answer",
-    "by_the_bound",
     "chosen_table",
     "held_fixed",
     "kinds_table",
     "map_table",
+    "rules_table",
     "spread",
     "summary_table",
 ]
@@ -164,19 +164,32 @@ def spread(cells: Sequence[Cell]) -> list[str]:
     return said
 
 
-def by_the_bound(judged: Sequence[Cell], within: Sequence[Cell]) -> str:
-    """State where another rule for equal accuracy, the plain bound, gives another verdict."""
-    turned = [
-        f"{cell.measure}, {_budget(cell)} ({other.verdict})"
-        for cell, other in zip(judged, within, strict=True)
-        if cell.verdict != other.verdict
+def rules_table(judged: Mapping[str, Sequence[Cell]]) -> Table:
+    """Columns and rows of what other rules of who may be chosen would change: a row per rule.
+
+    Parameters
+    ----------
+    judged
+        Cells by each rule, the study's first.
+    """
+    own = next(iter(judged.values()))
+    columns = [
+        "who may be chosen",
+        "verdicts that differ",
+        *(f"{each}: median" for each in MEASURES),
     ]
-    if not turned:
-        return "With the models within the plain bound every verdict is the same."
-    return (
-        f"With the models within the plain bound {len(turned)} of {len(judged)} verdicts differ: "
-        f"{'; '.join(turned)}."
-    )
+    rows: list[list[object]] = []
+    for rule, judgement in judged.items():
+        turned = sum(a.verdict != b.verdict for a, b in zip(own, judgement, strict=True))
+        row: list[object] = [rule, f"{turned} of {len(own)}"]
+        for measure in MEASURES:
+            some = [cell for cell in judgement if cell.measure == measure]
+            factors = [cell.factor for cell in some if cell.factor is not None]
+            # a side without a model has no factor
+            alone = Counter(cell.verdict for cell in some).most_common(1)[0][0]
+            row.append(lead(median(factors)) if factors else alone or None)
+        rows.append(row)
+    return columns, rows
 
 
 def held_fixed(found: Sequence[Candidates]) -> list[str]:

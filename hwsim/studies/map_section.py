@@ -10,6 +10,12 @@ from hwsim.studies import map_picture, map_plot, map_report
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.verdict_map import Cell, cells
 
+#: What the table of rules is about.
+RULES = (
+    "What hangs on the rule that says which models are equally accurate: the study's, then others. "
+    "A level is that of the paired test, points are below the baseline."
+)
+
 __all__ = ["write_chosen", "write_every", "write_files", "write_verdict"]
 
 
@@ -31,9 +37,20 @@ def write_verdict(
         report.plot(map_plot.plot(judged, technology), path, caption)
     report.table(*map_report.summary_table(judged))
     lines = [*map_report.held_fixed(found), *map_report.spread(judged)]
-    if any(each.is_equal != each.is_within for candidates in found for each in candidates.every):
-        lines.append(map_report.by_the_bound(judged, cells(found, within=True)))
     report.text("\n".join(f"- {line}" for line in lines))
+    if len(rules := _rules(found)) > 1:
+        report.text(RULES)
+        report.table(*map_report.rules_table({rule: cells(found, rule) for rule in rules}))
+
+
+def _rules(found: Sequence[Candidates]) -> list[str]:
+    """Rules of who may be chosen that admit other models than the study's, and that one."""
+    every = [each for candidates in found for each in candidates.every]
+    models: dict[str, set[str]] = {}
+    for rule in found[0].rules:
+        models[rule] = {each.model.name for each in every if rule in each.admitted_by}
+    own = next(iter(models.values()))
+    return [rule for n, rule in enumerate(models) if n == 0 or models[rule] != own]
 
 
 def write_chosen(report: Report, judged: Sequence[Cell]) -> None:

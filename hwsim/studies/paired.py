@@ -24,3 +24,17 @@ class Paired:
         """
         differ = self.lost + self.gained
         return sum(comb(differ, k) for k in range(self.lost, differ + 1)) / (1 << differ)
+
+    def margin(self, level: float) -> int:
+        """Images more that the model may lose and be equal at a level.
+
+        Below 0: as many of those that it lost it may not have lost.
+        """
+        more = 0
+        if self.p > level:
+            while Paired(self.lost + more + 1, self.gained).p > level:
+                more += 1
+        else:
+            while Paired(self.lost + more, self.gained).p <= level:
+                more -= 1
+        return more

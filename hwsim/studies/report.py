@@ -54,7 +54,7 @@ def accuracy_table(comparison: Comparison) -> Table:
     """Columns and rows on accuracy: each model against the baseline, by both rules."""
     columns = [
         "checkpoint", "bits", "factor", "held out %", "points below", "lost", "gained", "p",
-        "by the test", "by the bound",
+        "by the test", "images to spare", "by the bound",
     ]  # fmt: skip
     base, level = comparison.decides(comparison.baseline.model), comparison.config.accuracy_level
     rows: list[list[object]] = []
@@ -67,7 +67,9 @@ def accuracy_table(comparison: Comparison) -> Table:
             [
                 model.name, model.weight_width, f"{model.factor:.1f}x",
                 f"{comparison.decides(model):.2f}", f"{base - comparison.decides(model):.2f}",
-                *tested, None if paired is None or level is None else paired.p > level,
+                *tested,
+                *((None, None) if paired is None or level is None else
+                  (paired.p > level, paired.margin(level))),
                 comparison.is_within(model),
             ]
         )  # fmt: skip
@@ -317,7 +319,9 @@ def _paired_terms(comparison: Comparison) -> str:
     return (
         "*Lost* and *gained* are images held out that only the model, and only the baseline, gets "
         "wrong; *p* is the chance of losing so many or more of them if both are equally good "
-        f"(McNemar's test, exact and one-sided); {decides}. *By the bound*: at most {bound:g} "
+        f"(McNemar's test, exact and one-sided); {decides}. *To spare*: images more that it may "
+        "lose and be equal; below 0, that it may not have lost. *By the bound*: at most "
+        f"{bound:g} "
         f"points below. {differ}"
     ).strip()
 

@@ -140,15 +140,15 @@ def lead(factor: float) -> str:
     return f"a tie ({side}, {times:.2f}x)" if _ahead(factor) == "a tie" else f"{side}, {times:.2f}x"
 
 
-def cells(found: Sequence[Candidates], *, within: bool = False) -> list[Cell]:
+def cells(found: Sequence[Candidates], rule: str | None = None) -> list[Cell]:
     """Every cell of the map.
 
     Parameters
     ----------
-    within
-        Take the models within the study's plain bound, whatever its rule.
+    rule
+        Name of the rule of who may be chosen; the study's by default.
     """
-    return [cell for candidates in found for cell in _cells(candidates, within)]
+    return [cell for candidates in found for cell in _cells(candidates, rule)]
 
 
 def _ahead(factor: float) -> str:
@@ -157,13 +157,14 @@ def _ahead(factor: float) -> str:
     return SYSTOLIC if factor > 1 else DECODING
 
 
-def _cells(candidates: Candidates, within: bool) -> Iterator[Cell]:
+def _cells(candidates: Candidates, rule: str | None) -> Iterator[Cell]:
     config, every = candidates.config, candidates.every
+    rule = candidates.rules[0] if rule is None else rule
     if not every:
         return
     systems = [each.system for each in every]
     mm2, images = (np.array([getattr(e, name) for e in every]) for name in ("mm2", "images"))
-    equal = np.array([each.is_within if within else each.is_equal for each in every])
+    equal = np.array([rule in each.admitted_by for each in every])
     is_cold = np.array([s.is_cold for s in systems])
     sides, kinds, seeds = _by_side(every), _by_kind(every), _by_seed(candidates)
     first = seeds[0]

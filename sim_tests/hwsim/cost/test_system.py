@@ -11,7 +11,7 @@ import pytest
 from hwsim.arrays.systolic.compile import count_shape
 from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.cost.book import Book
-from hwsim.cost.memories import build
+from hwsim.cost.memories import build, full_adder, logic
 from hwsim.cost.system import COLD, SUPPLIES, System, banked, load_cycles, systems, time_of
 from hwsim.engine.network import simulate
 from hwsim.formats.lists import NONE
@@ -26,6 +26,8 @@ WEIGHTS = {
     "csc_8x8": "lenet5_nonstructured_85x",
     "bitmask_64": "lenet5_nonstructured_85x",
 }
+#: Addresses that it gathers with at once.
+LANES = {"dense_8x8_ws": 8, "dense_8x8_os": 1}
 #: Depths at which the PEs of the index-decoding arrays hold all of those weights.
 RESIDENT = {
     "csc_8x8": {"entry_depth": 1024, "col_depth": 2048},
@@ -52,9 +54,22 @@ def laned(name):
     return banked(counted(name))
 
 
+#: One beat of each stream.
+EVENTS = {"weight_beats": 1, "act_beats": 1, "ofmap_beats": 1}
+
+
 def listed(name):
     """Bytes of the gather lists."""
     return sum(layer.lists.bits for layer in counted(name).layers) / 8
+
+
+def adders(name):
+    """mm2 of an adder for each lane, as wide as an address of the largest map in words."""
+    # what a layer reads at most is 2 images of 20 x 12 x 12 activations of 8 bits
+    beat = counted(name).arch.array.traffic(counted(name).arch.numbers, EVENTS)["act"]
+    words = -(-2 * 20 * 12 * 12 * 8 // beat)
+    bit = sum(cell.area for cell in full_adder(logic(BOOK.technology).corner))
+    return LANES[name] * (words - 1).bit_length() * bit / 1e6
 
 
 def test_time_is_that_of_an_account_layer_by_layer():
@@ -156,7 +171,9 @@ def test_what_is_held_on_the_chip_takes_area(name):
     assert found["resident", False].mm2 > bare
     for system in found.values():
         logic = bare - BOOK.area(array).memory / 1e6
-        assert system.mm2 - system.memories_mm2 == pytest.approx(logic)
+        gathers = any(layer.lists.columns for layer in counted(name).layers)
+        more = adders(name) if gathers else 0.0
+        assert system.mm2 - system.memories_mm2 == pytest.approx(logic + more)
 
 
 @pytest.mark.parametrize("name", RESIDENT)
@@ -213,6 +230,20 @@ def test_lists_are_paid_for():
     found = fed("dense_8x8_ws")
     maps = found["streamed", True].mm2 - found["streamed", False].mm2
     assert maps > plain["streamed", True].mm2 - plain["streamed", False].mm2
+
+
+@pytest.mark.parametrize("name", LANES)
+def test_each_lane_adds_its_entry_to_an_address(name):
+    layers = counted(name).layers
+    ordered = [replace(one, lists=replace(one.lists, banked=one.lists.folds)) for one in layers]
+    plain = [replace(one, lists=replace(one.lists, columns=0)) for one in ordered]
+    own, free = (
+        next(s for s in systems(BOOK, LENET, replace(counted(name), layers=each)))
+        for each in (ordered, plain)
+    )
+    more = (own.mm2 - own.memories_mm2) - (free.mm2 - free.memories_mm2)
+    assert more == pytest.approx(adders(name))
+    assert own.active > free.active
 
 
 def test_a_fold_more_takes_what_each_other_does():

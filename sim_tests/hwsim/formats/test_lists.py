@@ -11,7 +11,10 @@ from hwsim.config import ArchConfig
 from hwsim.formats import lists
 from hwsim.formats.lists import NONE, Lists, lists_of
 
-WS, OS, NM = (ArchConfig.read(name) for name in ("dense_8x8_ws", "dense_8x8_os", "nm_2x4_4x8_ws"))
+WS, OS, NM, PATTERN = (
+    ArchConfig.read(name)
+    for name in ("dense_8x8_ws", "dense_8x8_os", "nm_2x4_4x8_ws", "pattern_4x4")
+)
 
 
 def pruned(m, k, rows, cols):
@@ -61,6 +64,42 @@ def test_other_families_of_plain_weights_have_lists_too():
     """Blocks of activations that an encoder makes denser: weights are as they are in dense."""
     found = lists(ArchConfig.read("dbb_2x4_4x8"), pruned(5, 20, [0, 2, 4], range(16)))
     assert (found.columns, found.filters) == (16, 3)
+
+
+def kernels(*channels, of=8):
+    """Filters of 3x3 kernels, whose centre is 1 on the channels of each."""
+    weight = np.zeros((len(channels), 9, of), np.int8)
+    for row, own in zip(weight, channels, strict=True):
+        row[4, own] = 1
+    return weight.reshape(len(channels), -1)
+
+
+def test_each_group_of_kernels_names_its_channels():
+    """4 filters on 4 rows make a group; channels are of 3 bits, filters of 3."""
+    # the first four share channels 0 to 3, the others 0 and 4, which are both of row 0
+    weight = kernels(*[range(4)] * 4, *[[0, 4]] * 4)
+    found = lists(PATTERN, weight, taps=9, channels=8)
+    assert found == Lists(columns=6, filters=0, bits=6 * 3, folds=2, banked=3)
+    # they are in each other's way: filters are reordered, and the list of them is moved, too
+    mixed = kernels(*[range(4), [0, 4]] * 4)
+    own = lists(PATTERN, mixed, taps=9, channels=8)
+    assert own == Lists(columns=6, filters=8, bits=6 * 3 + 8 * 3, folds=2, banked=3)
+    # a group that walks all channels has no list
+    whole = lists(PATTERN, kernels(*[range(8)] * 4), taps=9, channels=8)
+    assert whole == Lists(folds=2, banked=2)
+    assert lists(PATTERN, kernels(*[[]] * 4), taps=9, channels=8).folds == 0
+
+
+def test_kernels_of_a_product_are_blocks_of_four():
+    """One group may have its blocks in any order; two share them."""
+    weight = np.zeros((8, 64), np.int8)
+    weight[:4, ::16] = 1  # blocks 0, 4, 8 and 12: all of row 0
+    alone = lists(PATTERN, weight)
+    assert (alone.columns, alone.filters, alone.bits) == (4, 4, 4 * 4 + 4 * 3)
+    assert (alone.folds, alone.banked) == (1, 1)
+    weight[4:, 4:8] = 1
+    both = lists(PATTERN, weight)
+    assert (both.columns, both.folds, both.banked) == (5, 2, 5)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from itertools import product
+from statistics import median
 
 import numpy as np
 import pytest
@@ -14,12 +16,12 @@ from harness.study_cases import Case, study
 from hwsim.errors import InputError
 from hwsim.studies import budgets, compare, report
 from hwsim.studies.choices import choices_of
-from hwsim.studies.map_report import answer, spread, summary_table
+from hwsim.studies.map_report import answer, rules_table, spread, summary_table
 from hwsim.studies.verdict_map import MEASURES, cells, lead
 
 CASES = [
     Case("dense", heldout=0.9900),
-    Case("quarter", "structured", 0.25, heldout=0.9890),
+    Case("quarter", "structured", 0.25, heldout=0.9885),
     Case("tenth", "nonstructured", 0.1, heldout=0.9895),
     # the same recipe with another seed: sparser, so that it is ahead of the first
     Case("tenth_s1", "nonstructured", 0.02, heldout=0.9895),
@@ -76,6 +78,9 @@ def test_models_that_are_less_accurate_are_no_choice(found):
     assert {each.model.name for each in candidates.every} == {
         "dense", "quarter", "tenth", "tenth_s1",
     }  # fmt: skip
+    # others are of the rules beside the study's: half its bound admits no quarter of the weights
+    admitted = {each.model.name: each.admitted_by for each in candidates.every}
+    assert "within 0.1 points" in admitted["tenth"] - admitted["quarter"]
     assert {model.name for model in candidates.models} == {case.name for case in CASES}
 
 
@@ -127,6 +132,33 @@ def test_more_of_a_budget_is_never_worse(found):
         if slower and cell.mm2 <= other.mm2:
             for side, choice in cell.best.items():
                 assert other.best[side].cost <= choice.cost * (1 + 1e-12)
+
+
+def test_another_rule_is_a_map_without_the_models_that_it_refuses(found, comparison, tmp_path):
+    candidates, _ = found
+    rule = "within 0.1 points"
+    left = [each for each in candidates.every if each.model.name != "quarter"]
+    strict, own = cells([candidates], rule), cells([candidates])
+    assert [cell.factors for cell in strict] == [
+        cell.factors for cell in cells([replace(candidates, every=left)])
+    ]
+    columns, rows = rules_table({candidates.rules[0]: own, rule: strict})
+    turned = sum(a.verdict != b.verdict for a, b in zip(own, strict, strict=True))
+    assert turned > 0
+    assert [row[:2] for row in rows] == [
+        ["within 0.2 points", f"0 of {len(own)}"], [rule, f"{turned} of {len(own)}"],
+    ]  # fmt: skip
+    factors = [c.factor for c in strict if c.measure == "storage" and c.factor is not None]
+    assert rows[1][columns.index("storage: median")] == lead(median(factors))
+    # a rule that leaves one side without a model gives no factor
+    alone = replace(candidates, every=[e for e in candidates.every if e.side == "systolic"])
+    assert rules_table({rule: cells([alone])})[1][0][2:] == ["only systolic"] * len(MEASURES)
+    page = report.write_comparison(comparison, "Tiny", "hwsim study", [], tmp_path, [candidates])
+    text = page.with_suffix(".md").read_text()
+    assert f"| {rule} | {turned} of {len(own)} |" in text
+    # a rule that admits the same models says nothing
+    assert "8 bits alone" in candidates.rules[1]
+    assert "8 bits alone" not in text
 
 
 def test_seeds_that_disagree_are_told(found):

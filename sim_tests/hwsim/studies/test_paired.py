@@ -7,12 +7,15 @@ from itertools import product
 
 import pytest
 from harness.study_cases import Case, study
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
 from hwsim.checkpoints.heldout import RECORD, HeldOut, digest, heldout_of, read
 from hwsim.errors import InputError
 from hwsim.studies import compare, report
+from hwsim.studies.choices import rules_of
 from hwsim.studies.paired import Paired
 
 
@@ -28,6 +31,13 @@ def test_a_model_that_loses_nothing_is_not_worse():
     assert Paired(0, 0).p == 1
     assert Paired(0, 9).p == 1
     assert Paired(9, 0).p == 2**-9
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.sampled_from([0.01, 0.05, 0.5]))
+def test_images_to_spare_are_those_up_to_the_level(lost, gained, level):
+    spare = Paired(lost, gained).margin(level)
+    assert Paired(lost + spare, gained).p > level
+    assert Paired(lost + spare + 1, gained).p <= level
 
 
 def test_the_record_has_the_accuracy_that_each_checkpoint_says():
@@ -105,12 +115,39 @@ def test_the_test_decides_where_it_can_and_the_bound_stands_beside(tested):
     assert not tested.is_equal(models["other"], 0.1)
 
 
+def test_other_rules_stand_beside_the_studys(tested):
+    """Twice and half its level, the bound; where there is no level, twice and half the bound."""
+    rules = rules_of(tested)
+    assert list(rules) == [
+        "level 0.05", "level 0.05, 8 bits alone", "level 0.1", "level 0.025", "within 0.2 points",
+    ]  # fmt: skip
+    admitted = {
+        rule: {model.name for model in tested.models if admits(model)}
+        for rule, admits in rules.items()
+    }
+    assert admitted["level 0.05"] == admitted["level 0.05, 8 bits alone"]
+    assert admitted["level 0.05"] == admitted["level 0.025"] == {"dense", "other", "unknown"}
+    assert admitted["level 0.1"] == {"dense", "unknown"}
+    assert admitted["within 0.2 points"] == {"dense", "worse", "unknown"}
+    narrow = [replace(model, weight_width=4) for model in tested.models]
+    assert not any(rules["level 0.05, 8 bits alone"](model) for model in narrow)
+    plain = replace(tested, config=tested.config.model_copy(update={"accuracy_level": None}))
+    rules = rules_of(plain)
+    assert list(rules) == [
+        "within 0.2 points", "within 0.2 points, 8 bits alone", "within 0.1 points",
+        "within 0.4 points",
+    ]  # fmt: skip
+    (worse,) = (model for model in plain.models if model.name == "worse")
+    assert [admits(worse) for admits in rules.values()] == [True, True, False, True]
+
+
 def test_a_report_shows_both_rules_and_where_they_disagree(tested, tmp_path):
     columns, rows = report.accuracy_table(tested)
     shown = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
     assert (shown["worse"]["by the test"], shown["worse"]["by the bound"]) == (False, True)
     assert shown["other"]["p"] == f"{Paired(32, 20).p:.4f}"
     assert shown["unknown"]["p"] is None
+    assert [shown[name]["images to spare"] for name in shown] == [4, -4, 0, None]
     page = report.write_comparison(tested, "Tiny", "hwsim study", [], tmp_path)
     text = page.with_suffix(".md").read_text()
     assert "disagree on worse, other." in text
