@@ -45,6 +45,8 @@ class TrainConfig(Config):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     #: Augmentation: pixels by which an image is moved, at most, in both directions.
     shift: Annotated[int, Field(ge=0, le=8)] = 2
+    #: Augmentation: every other image, by chance, is mirrored left to right.
+    mirror: bool = False
     schedule: Literal["cosine", "constant"] = "cosine"
     #: Of the products in forward and backward passes; weights and sums are float32.
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -300,6 +302,9 @@ class CompressConfig(Config):
     start: str | None = None
     #: Training of all the weights that ``start`` has, before anything is pruned.
     train: TrainConfig | None = None
+    #: Batch normalization behind each convolution during ``train``; at its end it is folded into
+    #: weights and biases, which every later stage trains.
+    normalize: bool = False
     prune: PruneConfig | None = None
     #: In every stage that trains.
     distil: DistilConfig | None = None
@@ -321,6 +326,8 @@ class CompressConfig(Config):
             raise ValueError("prune must be given for every kind but dense, or a start to keep")
         if self.start is None and self.train is None:
             raise ValueError("train must be given without start: random weights are no network")
+        if self.normalize and (self.train is None or self.start is not None):
+            raise ValueError("normalize must be absent without train, and with start")
         return self
 
     @model_validator(mode="after")

@@ -32,21 +32,14 @@ def test_every_layer_gives_the_configured_shape(torch, network):
     [
         (
             [{"name": "pool1", "type": "avgpool", "R": 2}],
-            r"layers\.pool1\.type = 'avgpool': must be conv, fc or maxpool",
-        ),
-        (
-            [
-                {"name": "conv1", "type": "conv", "M": 1, "R": 1},
-                {"name": "conv2", "type": "conv", "M": 1, "R": 1, "inputs": ["input"]},
-            ],
-            r"layers\.conv2\.inputs: must be the layer before \(conv1\)",
+            r"layers\.pool1\.type = 'avgpool': must be conv, fc, maxpool, globalavgpool or add",
         ),
         (
             [{"name": "fc1", "type": "fc", "M": 1, "relu": True, "relu_max": 6}],
             r"layers\.fc1\.relu_max = 6\.0: must be absent in a network that is trained",
         ),
     ],
-    ids=["type", "branch", "relu_max"],
+    ids=["type", "relu_max"],
 )
 def test_a_layer_that_cannot_be_trained_is_refused(torch, layers, message):
     from hwsim.models.networks.network import Network

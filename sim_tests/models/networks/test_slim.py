@@ -22,7 +22,7 @@ def masks(torch, network):
     masks["conv1"][1] = False
     masks["conv2"][[0, 3]] = False
     masks["fc1"][[2, 5]] = False
-    masks = purify([shape for shape, _ in network.weighted()], masks)
+    masks = purify(network.shapes, masks)
     apply_masks(network, masks)
     clear_dead_biases(network, masks)
     return masks
