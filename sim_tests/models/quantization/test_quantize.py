@@ -136,6 +136,30 @@ def test_dequantize_restores_the_quantized_network(torch, network, tiny):
         assert torch.allclose(stage.bias, original.bias, atol=1e-3)
 
 
+def test_integers_of_a_residual_network_follow_its_logits(torch, residual):
+    """Each sum and average has a multiplier per input; a pool has its input's scale."""
+    from hwsim.models.networks.network import Network
+    from hwsim.models.quantization.quantize import calibrate, dequantize, quantize
+
+    pixels = np.random.default_rng(3).integers(0, 256, (50, 8, 8), dtype=np.uint8)
+    images = torch.from_numpy(pixels.astype(np.float32) / 255)[:, None]
+    layers, rescales = quantize(residual, images, codes_of(residual, 8))
+    assert {name: len(each.multipliers) for name, each in rescales.items()} == {
+        "sum1": 2, "sum2": 2, "mean1": 1,
+    }  # fmt: skip
+    checkpoint = Checkpoint("residual", layers, {}, rescales=rescales)
+    expected = residual(images).detach().numpy()
+    logits = golden.logits(residual.config, checkpoint, golden.input_act(pixels))
+    unit = np.linalg.lstsq(logits.reshape(-1, 1), expected.reshape(-1, 1))[0].item()
+    assert np.abs(logits * unit - expected).max() < 0.05 * np.abs(expected).max()
+    scales = calibrate(residual, images)
+    assert scales["pool1"] == scales["sum2"]
+    restored = Network(residual.config)
+    dequantize(restored, checkpoint)
+    difference = (restored(images) - residual(images)).abs().max()
+    assert difference < 0.05 * residual(images).abs().max()
+
+
 def test_dequantize_knows_scales_per_channel(torch, network, tiny):
     """A channel of twice the scale and half the factor: its weights count twice, no other."""
     from hwsim.models.networks.network import Network
