@@ -118,6 +118,9 @@ class PatternPruneConfig(Config):
     patterns: Annotated[int, Field(ge=1, le=16)] = 8
     #: Kernels that stay.
     kernels: Keep = 1.0
+    #: Consecutive filters that keep or lose their kernels on a channel together: as many as read
+    #: one list of channels in the array.
+    group: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 class BlockPruneConfig(Config):
