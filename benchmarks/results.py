@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from common import ROOT, replaced
@@ -31,7 +32,7 @@ from hwsim.formats.base import Bits
 from hwsim.report.page import table_lines
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["Row", "compression", "main", "replaced", "rows"]
+__all__ = ["Row", "compression", "main", "replaced", "rows", "smallest"]
 
 PAGE = ROOT / "docs" / "results.md"
 PAGES = (PAGE, ROOT / "docs" / "large-networks.md", ROOT / "README.md")
@@ -119,14 +120,8 @@ class Row:
 
     @cached_property
     def stored(self) -> tuple[str, Bits]:
-        """Smallest format, with each layer in its own bits or of the designs for such weights."""
-        widest = max(self.checkpoint.layers.values(), key=lambda layer: layer.weight_bits)
-        stored = (widest.weight_bits, widest.weight_code)
-        designs = [d for d in DESIGNS if (d.numbers.weight_width, d.numbers.weight_code) == stored]
-        path = str(CHECKPOINTS / f"{self.name}.safetensors")
-        formats = storage.run(path, designs).fitting
-        sizes = [(size.family or size.name, size.total) for size in formats]
-        return min(storage.smallest(path), *sizes, key=lambda size: size[1].total)
+        """Smallest format that it can be stored in."""
+        return smallest(CHECKPOINTS / f"{self.name}.safetensors", self.checkpoint)
 
     def stays(self, known: dict[str, Row]) -> str:
         """Say what the constraint leaves, in words; that of its start where it has none."""
@@ -170,6 +165,16 @@ COLUMNS = [
     "command", "stays", "weights left", "factor", "bits", "test %", "held out %", "loss",
     "data KB", "with indices KB", "of it padding", "as", "published",
 ]  # fmt: skip
+
+
+def smallest(path: Path, checkpoint: Checkpoint) -> tuple[str, Bits]:
+    """Smallest format, with each layer in its own bits or of the designs for such weights."""
+    widest = max(checkpoint.layers.values(), key=lambda layer: layer.weight_bits)
+    stored = (widest.weight_bits, widest.weight_code)
+    designs = [d for d in DESIGNS if (d.numbers.weight_width, d.numbers.weight_code) == stored]
+    formats = storage.run(str(path), designs).fitting
+    sizes = [(size.family or size.name, size.total) for size in formats]
+    return min(storage.smallest(str(path)), *sizes, key=lambda size: size[1].total)
 
 
 def rows() -> list[Row]:
