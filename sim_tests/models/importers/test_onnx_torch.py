@@ -167,6 +167,33 @@ def test_a_network_that_recipes_train_comes_back(tmp_path):
         assert [s.weights for s in found] == [s.weights for s in own]
 
 
+def test_a_trained_residual_network_comes_back_as_accurate(tmp_path):
+    """Through ONNX and calibrated anew, its integers classify as those of the recipe do."""
+    from hwsim import datasets
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import find_checkpoint
+    from hwsim.config import NetworkConfig
+    from hwsim.inference import golden
+    from hwsim.models.importers.calibrate import quantize
+    from hwsim.models.networks.network import Network
+    from hwsim.models.quantization.quantize import dequantize
+
+    network = Network(NetworkConfig.read("resnet12"))
+    own = Checkpoint.read(find_checkpoint("resnet12_fashion_dense"))
+    dequantize(network, own)
+    path = tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network.eval(), (torch.rand(1, 1, 28, 28),), str(path), dynamo=False)
+    images, labels = (each[:250] for each in datasets.load.shipped("fashion"))
+    model = load(path)
+    checkpoint = quantize(model, images[:16, None], {})
+    before = golden.accuracy(network.config, own, images, labels)
+    after = golden.accuracy(model.config, checkpoint, images, labels)
+    assert before > 0.92
+    assert abs(after - before) <= 3 / 250, (before, after)
+
+
 class Of(nn.Module):
     """A function of some modules and the input."""
 
