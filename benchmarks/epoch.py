@@ -20,7 +20,7 @@ from hwsim.config.jobs.compress import TrainConfig
 from hwsim.models.networks.network import Network
 from hwsim.models.training.train import Dataset, train_epoch
 
-NETWORKS = ("lenet5", "vgg6", "resnet12")
+NETWORKS = ("digits3x3", "lenet5", "vgg6", "resnet12")
 #: Those that have batch normalization.
 NORMALIZED = ("resnet12",)
 #: Images that are timed, and those of an epoch.
