@@ -19,7 +19,7 @@ from hwsim.config.scalesim import topology
 from hwsim.config.window import Padding, Sides, Steps, pair, sides
 from hwsim.errors import InputError
 
-__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
+__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of", "read_by"]
 
 Density = Annotated[float, Field(gt=0, le=1)]
 #: What a file is that is no network by itself, by its suffix.
@@ -425,6 +425,15 @@ class NetworkConfig(Config):
             known[layer.name] = ofmap
             previous = layer.name
         return resolved
+
+
+def read_by(shapes: Sequence[LayerShape]) -> dict[str, tuple[str, ...]]:
+    """Names of the activations that each layer reads, by its name: of layers, or ``input``."""
+    before = ["input", *(shape.layer.name for shape in shapes)]
+    return {
+        shape.layer.name: shape.layer.inputs or (before[index],)
+        for index, shape in enumerate(shapes)
+    }
 
 
 def _flow(value: object) -> str:

@@ -137,14 +137,14 @@ def run(
         plan(config, network_config), state, (train, heldout),
         save=lambda state: state.save(resume, recipe), report=report,
     )  # fmt: skip
-    layers = quantize(
+    layers, rescales = quantize(
         state.network,
         train.images[: config.quantize.images],
         _codes(config.quantize, network_config),
         state.masks,
         state.scales,
     )
-    checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
+    checkpoint = Checkpoint(network_config.name, layers, {}, config.name, rescales=rescales)
     heldout_accuracy = golden.accuracy(
         network_config, checkpoint, pixels[0][-count:], pixels[1][-count:]
     )
@@ -233,7 +233,7 @@ def _stay_pruned(state: State) -> None:
     Dead paths are removed again, as rounding may have cleared the last weights of a filter.
     """
     masks = {name: weight.ne(0) for name, weight in state.network.weights().items()}
-    state.masks = purify([shape for shape, _ in state.network.weighted()], masks)
+    state.masks = purify(state.network.shapes, masks)
     apply_masks(state.network, state.masks)
     clear_dead_biases(state.network, state.masks)
 
@@ -250,7 +250,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     """
     stages: list[Stage] = []
     if config.train is not None:
-        stages.append(Train("train", config.train))
+        stages.append(Train("train", config.train, normalize=config.normalize))
     if config.prune is not None:
         stages += _pruning(config.prune, constraints.build(config.prune, network))
     codes, levels = _codes(config.quantize, network), config.quantize
@@ -346,6 +346,8 @@ def _digest(checkpoint: Checkpoint) -> str:
     digest = sha256()
     if checkpoint.input_scale != INPUT_SCALE:
         digest.update(repr(checkpoint.input_scale).encode())
+    if checkpoint.rescales:
+        digest.update(repr(sorted(checkpoint.rescales.items())).encode())
     for name, layer in checkpoint.layers.items():
         scales = (layer.multiplier, layer.shift, layer.weight_scale)
         plain = (value.tolist() if isinstance(value, np.ndarray) else value for value in scales)

@@ -25,7 +25,7 @@ from hwsim.inference import golden, saturation
 from hwsim.models.importers.bias_correction import corrected
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.models.importers.ranges import Ranges
-from hwsim.models.quantization.scales import fixed_point, scale_of, scales_of
+from hwsim.models.quantization.scales import averaged, fixed_point, rescale, scale_of, scales_of
 from hwsim.workload.activation import activate
 from hwsim.workload.local_response import STEPS, factors, square_shift
 
@@ -159,13 +159,13 @@ def quantize(
                 own = model.graphs[layer.name]
                 graphs[layer.name] = FloatGraph(own, tuple(sources), scales[layer.name])
             elif layer.type == "mul":
-                rescales[layer.name] = _rescale([sources[0] * sources[1] / scales[layer.name]])
+                rescales[layer.name] = rescale([sources[0] * sources[1] / scales[layer.name]])
             elif layer.type == "lrn":
                 rescales[layer.name] = _normalizing(layer, sources[0], scales[layer.name])
             elif layer.rescales:
-                area = _area(shape)
+                area = averaged(shape)
                 factors = [source / scales[layer.name] / area for source in sources]
-                rescales[layer.name] = _rescale(factors)
+                rescales[layer.name] = rescale(factors)
         except ValueError as error:
             raise InputError(
                 model.source, layer.name, None, f"cannot be quantized: {error}"
@@ -251,7 +251,7 @@ def _scale(
     scale = _searched(parts, ranges)
     if layer.rescales and layer.type not in ("lrn", "mul"):
         # what is smaller than the finest step of an input is 0 in integers: averages that cancel
-        scale = max(scale, max(sources) / _area(shape) / _FINEST)
+        scale = max(scale, max(sources) / averaged(shape) / _FINEST)
     return scale
 
 
@@ -315,13 +315,6 @@ def _sample(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
 def _searched(parts: Sequence[NDArray[np.float32]], ranges: Ranges) -> float:
     return ranges.scale(np.concatenate(parts), _LIMIT)
-
-
-def _area(shape: LayerShape) -> int:
-    """Count the values that one output averages; 1 except in average pools."""
-    if shape.layer.type == "globalavgpool":
-        return shape.ifmap.height * shape.ifmap.width
-    return shape.R * shape.S if shape.layer.type == "avgpool" else 1
 
 
 def _layer(
@@ -413,10 +406,4 @@ def _normalizing(layer: LayerConfig, before: float, after: float) -> Rescale:
     """Multipliers of an ``lrn`` layer: for the middle of each step of the sum of squares."""
     middle = (np.arange(STEPS) + 0.5) * (1 << square_shift(layer)) - 0.5
     each = factors(layer, (middle * before**2).astype(np.float64))
-    return _rescale([float(factor) for factor in each * before / after])
-
-
-def _rescale(factors: Sequence[float]) -> Rescale:
-    """Convert factors to fixed point with a common shift, chosen for the largest factor."""
-    _, shift = fixed_point(max(factors))
-    return Rescale(tuple(round(factor * 2.0**shift) for factor in factors), shift)
+    return rescale([float(factor) for factor in each * before / after])

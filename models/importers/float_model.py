@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import LayerShape, NetworkConfig
+from hwsim.config import LayerShape, NetworkConfig, read_by
 from hwsim.errors import InputError
 from hwsim.models.importers.grid import Grid
 from hwsim.workload import float_graph
@@ -148,7 +148,7 @@ class FloatModel:
             An activation exceeds single precision.
         """
         shapes = self.config.shapes()
-        sources = _sources(shapes)
+        sources = list(read_by(shapes).values())
         last_use = {name: index for index, names in enumerate(sources) for name in names}
         known: dict[str, Floats] = {"input": self._rounded("input", images)}
         yield "input", known["input"]
@@ -220,9 +220,3 @@ def _product(weight: Floats, act: Floats) -> Floats:
         part = slice(first, first + _SUMMED)
         total += weight[:, part] @ act[part]
     return total
-
-
-def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:
-    """List the names of the activations that each layer reads."""
-    before = ["input", *(shape.layer.name for shape in shapes)]
-    return [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]
