@@ -109,8 +109,9 @@ def compress(
     keep 1 of every 4 weights, those that lose least. With --epochs the pruned network is trained on
     labelled images, and its accuracy on those held out is shown.
 
-    Writes NAME.safetensors and NAME.csv, the log of the training; and, whatever the folder, a
-    picture of the log in build/compress/NAME.
+    Writes NAME.safetensors and NAME.csv, the log of the training, and the network's YAML where it
+    does not ship; and, whatever the folder, a picture of the log in build/compress/NAME. What a
+    recipe names as network, start or teacher may be an .onnx file, a state dict or an import.
 
     Example: hwsim compress lenet5_structured_10x lenet5_nm_2x4 --out models/checkpoints
 
