@@ -9,6 +9,7 @@ text outside of the marks stays, and a study that was not run here keeps its tab
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import re
@@ -16,7 +17,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from common import ROOT, replaced
@@ -28,10 +30,11 @@ from hwsim.config.jobs.study_synthetic import SyntheticStudyConfig
 from hwsim.cost import storage
 from hwsim.datasets.sources import DATASETS
 from hwsim.formats.base import Bits
+from hwsim.models.compress import log
 from hwsim.report.page import table_lines
 from hwsim.system.files import write_text_atomic
 
-__all__ = ["Row", "compression", "main", "replaced", "rows"]
+__all__ = ["Row", "compression", "main", "replaced", "rows", "smallest"]
 
 PAGE = ROOT / "docs" / "results.md"
 PAGES = (PAGE, ROOT / "docs" / "large-networks.md", ROOT / "README.md")
@@ -119,14 +122,18 @@ class Row:
 
     @cached_property
     def stored(self) -> tuple[str, Bits]:
-        """Smallest format, with each layer in its own bits or of the designs for such weights."""
-        widest = max(self.checkpoint.layers.values(), key=lambda layer: layer.weight_bits)
-        stored = (widest.weight_bits, widest.weight_code)
-        designs = [d for d in DESIGNS if (d.numbers.weight_width, d.numbers.weight_code) == stored]
-        path = str(CHECKPOINTS / f"{self.name}.safetensors")
-        formats = storage.run(path, designs).fitting
-        sizes = [(size.family or size.name, size.total) for size in formats]
-        return min(storage.smallest(path), *sizes, key=lambda size: size[1].total)
+        """Smallest format that it can be stored in."""
+        return smallest(CHECKPOINTS / f"{self.name}.safetensors", self.checkpoint)
+
+    @property
+    def cpu_minutes(self) -> str | None:
+        """What its epochs take, each as long as one of the dense network; ``None`` of a search."""
+        if self.recipe.get("hardware_aware"):
+            return None
+        seconds = epoch_seconds()[self.checkpoint.network]
+        stages = [row["stage"] for row in log.read(CHECKPOINTS / f"{self.name}.csv")]
+        total = sum(seconds[_precision(self.recipe, stage)] for stage in stages)
+        return f"{total / 60:.1f}"
 
     def stays(self, known: dict[str, Row]) -> str:
         """Say what the constraint leaves, in words; that of its start where it has none."""
@@ -158,6 +165,7 @@ class Row:
             _size(bits.total, self.weights),
             f"{bits.padding / 8000:.2f}",
             name,
+            self.cpu_minutes,
             PUBLISHED.get(self.name),
         ]
 
@@ -168,8 +176,29 @@ COPIED = ("## Effects", EQUAL, "## What the")
 
 COLUMNS = [
     "command", "stays", "weights left", "factor", "bits", "test %", "held out %", "loss",
-    "data KB", "with indices KB", "of it padding", "as", "published",
+    "data KB", "with indices KB", "of it padding", "as", "CPU min", "published",
 ]  # fmt: skip
+
+
+@cache
+def epoch_seconds() -> dict[str, dict[str, float]]:
+    """CPU seconds of an epoch by network and precision, as ``epoch.py --log`` measured last."""
+    with (ROOT / "benchmarks" / "results" / "epoch.csv").open(newline="") as file:
+        rows = {row["network"]: row for row in csv.DictReader(file)}
+    return {
+        name: {precision: float(row[precision]) for precision in ("float32", "bfloat16")}
+        for name, row in rows.items()
+    }
+
+
+def smallest(path: Path, checkpoint: Checkpoint) -> tuple[str, Bits]:
+    """Smallest format, with each layer in its own bits or of the designs for such weights."""
+    widest = max(checkpoint.layers.values(), key=lambda layer: layer.weight_bits)
+    stored = (widest.weight_bits, widest.weight_code)
+    designs = [d for d in DESIGNS if (d.numbers.weight_width, d.numbers.weight_code) == stored]
+    formats = storage.run(str(path), designs).fitting
+    sizes = [(size.family or size.name, size.total) for size in formats]
+    return min(storage.smallest(str(path)), *sizes, key=lambda size: size[1].total)
 
 
 def rows() -> list[Row]:
@@ -244,6 +273,26 @@ def main() -> int:
 def _size(bits: int, weights: int) -> str:
     """KB, and times less than all weights in 32 bits."""
     return f"{bits / 8000:,.2f} ({32 * weights / max(1, bits):,.0f}x)"
+
+
+#: Beginning of a stage's name in a log -> keys of its schedule in the recipe.
+_SCHEDULES = {
+    "train": ("train",),
+    "prune": ("prune", "admm", "train"),
+    "gradual": ("prune", "gradual", "train"),
+    "retrain": ("prune", "retrain"),
+    "quantize": ("quantize", "admm", "train"),
+    "fix": ("quantize", "fix", "train"),
+    "quantized": ("quantize", "train"),
+}
+
+
+def _precision(recipe: dict[str, Any], stage: str) -> str:
+    schedule = recipe
+    for key in _SCHEDULES[stage.partition(" ")[0]]:
+        schedule = schedule[key]
+    precision: str = schedule["precision"]
+    return precision
 
 
 def _words(layer: dict[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ def script(monkeypatch):
     """Import a script of benchmarks/ by name."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("results", "common"):
+    for name in ("seeds", "results", "common"):
         sys.modules.pop(name, None)
 
 
@@ -33,6 +33,25 @@ def test_the_page_has_the_table_of_the_shipped_checkpoints(script):
     assert results.replaced(page, "compression", results.compression()) == page, (
         "renew it: python benchmarks/results.py --write"
     )
+
+
+def test_the_page_has_the_table_of_the_seeds(script):
+    seeds = script("seeds")
+    page = seeds.PAGE.read_text()
+    common = script("common")
+    assert common.replaced(page, "seeds", seeds.tables()) == page, (
+        "renew it: python benchmarks/seeds.py"
+    )
+
+
+def test_a_run_comes_back_from_the_record(script):
+    seeds = script("seeds")
+    for run in seeds.recorded():
+        row = {key: str(value) for key, value in run.row().items()}
+        assert seeds.Run.parse(row) == run
+        assert (CONFIGS / "compress" / f"{run.checkpoint}.yaml").is_file()
+        assert run.heldout == pytest.approx(1 - len(run.wrong) / run.images)
+        assert seeds.shipped(run.checkpoint) is None
 
 
 def test_each_row_names_a_recipe_that_ships(script):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.api.arguments import several, whole
+from hwsim.api.read import on_file, weights_on_file
 from hwsim.report.result import Result
 from hwsim.system.files import held
 from hwsim.system.interrupts import keeping
@@ -100,7 +101,9 @@ def compress(
     Parameters
     ----------
     recipes
-        Names in ``configs/compress`` or paths of YAML files, one or several.
+        Names in ``configs/compress`` or paths of YAML files, one or several. What they name as
+        ``network``, ``start`` or teacher may be pretrained: an ``.onnx`` file, a state dict (of
+        weights), or the folder of an import.
     out
         Folder for all checkpoints (default: ``build/compress/<name>`` for each).
     jobs
@@ -129,7 +132,7 @@ def compress(
     names, jobs = several("recipes", recipes), whole("jobs", jobs)
     folder = None if out is None else Path(out)
     # all are read first: a slip in the last one is reported before hours of training
-    configs = [read_recipe(str(name)) for name in names]
+    configs = [_on_file(read_recipe(str(name)), progress) for name in names]
     drawn = [
         _draw(recipe, folder or _folder(recipe.name), fresh, progress)
         for recipe in configs
@@ -139,6 +142,31 @@ def compress(
     if not trained:
         return drawn
     return [*drawn, *_train(trained, folder, jobs, fresh, watching or _unwatched)]
+
+
+def _on_file(
+    recipe: CompressConfig | SyntheticConfig, progress: Callable[[str], None]
+) -> CompressConfig | SyntheticConfig:
+    """A recipe whose network and weights are on file as it reads them: imports become checkpoints.
+
+    A network that is the file of the start is imported once.
+    """
+    from hwsim.config.jobs.synthetic import SyntheticConfig
+
+    if isinstance(recipe, SyntheticConfig):
+        return recipe
+    changed: dict[str, Any] = {}
+    network, dataset = recipe.network, recipe.dataset
+    if recipe.start is not None:
+        start = weights_on_file(recipe.start, network, dataset, progress)
+        changed["start"] = start
+        if network == recipe.start:
+            network = start
+    if recipe.distil is not None:
+        teacher = weights_on_file(recipe.distil.teacher, network, dataset, progress)
+        changed["distil"] = recipe.distil.model_copy(update={"teacher": teacher})
+    (changed["network"],) = on_file([network], progress)
+    return recipe.model_copy(update=changed)
 
 
 def _draw(

@@ -29,6 +29,8 @@ __all__ = ["Imported", "import_network"]
 #: Images with labels on which a network is reconstructed before it is trained: of a few, least
 #: squares leave less than training can make up for.
 _RECONSTRUCTED = 256
+#: Bits of a weight, at most.
+_WIDEST = 8
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ def import_network(
     images: int | None = None,
     seed: int = 0,
     size: Sequence[int] | None = None,
-    until: str | None = None,
+    until: str | Sequence[str] = (),
     outside: str | None = None,
     ranges: str = "mse",
     percentile: float = 99.99,
     weight_scales: str = "channel",
+    weight_bits: int = 8,
     bias_correction: bool = True,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -82,7 +85,7 @@ def import_network(
     verbose: bool = False,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Imported:
-    """Quantize a pretrained network: 8-bit weights and activations, scales calibrated.
+    """Quantize a pretrained network: activations of 8 bits, weights of 8 or fewer.
 
     Parameters
     ----------
@@ -100,8 +103,8 @@ def import_network(
         Axes of the input behind the batch, in the file's order: for an ``.onnx`` file that leaves
         some open.
     until
-        Tensor of an ``.onnx`` file that is the output in place of the file's: what is computed of
-        it is left out.
+        Tensors, one or several, of an ``.onnx`` file that are the outputs in place of the file's:
+        what is computed of them is left out.
     outside
         ``"float"``: operations of an ``.onnx`` file that no layer computes run in floating point
         beside the array, as ``float`` layers.
@@ -112,6 +115,8 @@ def import_network(
         Percentage of the magnitudes that lie inside the range, for ``"percentile"``.
     weight_scales
         ``"channel"``: one scale of the weights per output channel; ``"layer"``: one per layer.
+    weight_bits
+        Width of the weights of all layers, two's complement: 2 to 8.
     bias_correction
         Whether biases make up for the mean error that rounding leaves in their channel.
     mean, std
@@ -160,8 +165,15 @@ def import_network(
     given = (
         None if size is None else [whole("size", each, 1) for each in several("size", size, (int,))]
     )
-    model = _float_model(network, file, given, until, outside=_is_beside(outside), verbose=verbose)
-    settings = _settings(ranges, percentile, weight_scales, bias_correction)
+    ends = [str(each) for each in several("until", until, (str,))]
+    model = _float_model(network, file, given, ends, outside=_is_beside(outside), verbose=verbose)
+    settings = _settings(
+        ranges,
+        percentile,
+        weight_scales,
+        whole("weight_bits", weight_bits, 2, _WIDEST),
+        bias_correction,
+    )
     normalization = Normalization.given(mean, std, model.config)
     pixels: Images
     data: Labelled | None = None
@@ -264,7 +276,7 @@ def _is_beside(outside: str | None) -> bool:
 
 
 def _settings(
-    ranges: str, percentile: float, weight_scales: str, bias_correction: bool
+    ranges: str, percentile: float, weight_scales: str, weight_bits: int, bias_correction: bool
 ) -> Settings:
     from hwsim.models.importers.calibrate import Settings
     from hwsim.models.importers.ranges import Ranges
@@ -272,14 +284,15 @@ def _settings(
     if weight_scales not in ("channel", "layer"):
         rule = "must be channel or layer"
         raise InputError("arguments", "weight_scales", weight_scales, rule)
-    return Settings(Ranges(ranges, percentile), weight_scales == "channel", bias_correction)
+    per_channel = weight_scales == "channel"
+    return Settings(Ranges(ranges, percentile), per_channel, bias_correction, weight_bits)
 
 
 def _float_model(
     network: str | Path | NetworkConfig,
     weights: Path | None,
     size: Sequence[int] | None,
-    until: str | None,
+    until: Sequence[str],
     *,
     outside: bool,
     verbose: bool,

@@ -31,6 +31,7 @@ def prune(
     labelled: bool = False,
     epochs: int = 0,
     learning_rate: float = 2e-4,
+    weight_bits: int = 8,
     seed: int = 0,
     size: Sequence[int] | None = None,
     outside: str | None = None,
@@ -38,7 +39,7 @@ def prune(
     std: Sequence[float] | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Imported:
-    """Prune a trained network and quantize it to 8 bits.
+    """Prune a trained network and quantize it.
 
     With ``inputs`` each layer is reconstructed on images, which need no labels: the weights that
     stay make up for those that are removed (SparseGPT). Without, weights go by magnitude. The first
@@ -67,7 +68,7 @@ def prune(
         Epochs of training, which needs the extra ``compress`` and labels.
     learning_rate
         Its peak; AdamW, falling to 0 by a half cosine.
-    inputs, images, seed, size, outside, mean, std, progress
+    weight_bits, inputs, images, seed, size, outside, mean, std, progress
         As of :func:`import_network`.
 
     Returns
@@ -105,6 +106,7 @@ def prune(
         training = parse(TrainConfig, raw, "arguments")
     return import_network(
         network, weights, inputs=inputs, images=images, seed=seed, size=size, outside=outside,
+        weight_bits=weight_bits,
         mean=mean, std=std, rule=Rule(nm, share, own), training=training,
         labelled=labelled, dense=dense,
         progress=progress,

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 __all__ = [
-    "on_file", "read_arch", "read_checkpoint", "read_network", "resolved", "workload",
+    "on_file", "read_arch", "read_checkpoint", "read_network", "resolved", "weights_on_file",
+    "workload",
 ]  # fmt: skip
+
+#: Where networks are imported that sweeps, studies and recipes name.
+_IMPORTS = Path("build/networks")
 
 
 @dataclass(frozen=True)
@@ -272,10 +276,61 @@ def on_file(
     for name in networks:
         if _is_onnx(name):
             made = import_network(name, compare=False, progress=progress)
-            path, _ = made.write(Path("build/networks") / made.network.name)
+            path, _ = made.write(_IMPORTS / made.network.name)
             name = str(path)
         found.append(name)
     return found
+
+
+def weights_on_file(
+    weights: str,
+    network: str,
+    dataset: str,
+    progress: Callable[[str], None] = lambda what: None,
+) -> str:
+    """Name of the checkpoint that a recipe reads: pretrained weights become one.
+
+    An ``.onnx`` file and a state dict are imported as by :func:`import_network`, with ranges from
+    images of the data set, into ``build/networks``; of a folder it is the file in there.
+
+    Parameters
+    ----------
+    weights
+        Checkpoint, state dict, ``.onnx`` file, or the folder of an import.
+    network
+        Network of a state dict, as of :func:`read_network`.
+    dataset
+        Data set whose training images give the ranges.
+    progress
+        Called with what begins.
+
+    Raises
+    ------
+    InputError
+        A file cannot be imported, does not take the images, or the data set is missing.
+    """
+    from hwsim.checkpoints.find import is_state_dict
+    from hwsim.datasets import load as datasets
+    from hwsim.models.importers.source import CALIBRATION
+    from hwsim.system.reading import is_folder
+
+    is_onnx = _is_onnx(weights)
+    if not (is_onnx or is_state_dict(weights)):
+        known = _known(weights).checkpoint if is_folder(Path(weights)) else None
+        return weights if known is None else known.source
+    images, _ = datasets.load(dataset, "train")
+    given: tuple[str | NetworkConfig, str | None] = (
+        (weights, None) if is_onnx else (read_network(network), weights)
+    )
+    try:
+        made = import_network(*given, inputs=images[:CALIBRATION], compare=False, progress=progress)
+    except InputError as error:
+        if error.source != "inputs":
+            raise
+        rule = f"must take images of {(1, *images.shape[1:])} for {dataset}"
+        raise InputError(weights, "", None, rule) from error
+    path, _ = made.write(_IMPORTS / f"{made.network.name}_{dataset}")
+    return str(path)
 
 
 def _have_own(network: str | Path, weights: str | Path | Checkpoint | None) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "is_state_dict",
     "named_network",
     "network_of",
+    "ships",
 ]
 
 #: Suffixes of PyTorch's own files.
@@ -140,3 +141,9 @@ def network_of(checkpoint: Checkpoint) -> NetworkConfig:
     )
     checkpoint.check(network)
     return network
+
+
+def ships(network: NetworkConfig) -> bool:
+    """Whether ``configs/network`` has a network, with the same layers, by its name."""
+    path = CONFIGS / "network" / f"{network.name}.yaml"
+    return is_file(path) and NetworkConfig.read(path) == network

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.cli.options import Inputs, Json, Labelled, Mean, Outside, Seed, Std, Weights
+from hwsim.cli.options import (
+    Inputs,
+    Json,
+    Labelled,
+    Mean,
+    Outside,
+    Seed,
+    Std,
+    WeightBits,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -65,6 +75,7 @@ def compress(
         ),
     ] = 0,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of --epochs.")] = 2e-4,
+    weight_bits: WeightBits = 8,
     weights: Weights = None,
     inputs: Inputs = None,
     labelled: Labelled = False,
@@ -98,8 +109,9 @@ def compress(
     keep 1 of every 4 weights, those that lose least. With --epochs the pruned network is trained on
     labelled images, and its accuracy on those held out is shown.
 
-    Writes NAME.safetensors and NAME.csv, the log of the training; and, whatever the folder, a
-    picture of the log in build/compress/NAME.
+    Writes NAME.safetensors and NAME.csv, the log of the training, and the network's YAML where it
+    does not ship; and, whatever the folder, a picture of the log in build/compress/NAME. What a
+    recipe names as network, start or teacher may be an .onnx file, a state dict or an import.
 
     Example: hwsim compress lenet5_structured_10x lenet5_nm_2x4 --out models/checkpoints
 
@@ -109,7 +121,8 @@ def compress(
         from hwsim.cli.compress_network import compress_network
 
         compress_network(
-            config, nm, keep, layer_nm or [], dense or [], epochs, learning_rate, weights, inputs,
+            config, nm, keep, layer_nm or [], dense or [], epochs, learning_rate,
+            weight_bits, weights, inputs,
             labelled, images, mean, std, outside, seed, out, json=json,
         )  # fmt: skip
         return

@@ -19,6 +19,7 @@ def compress_network(
     dense: list[str],
     epochs: int,
     learning_rate: float,
+    weight_bits: int,
     weights: Path | None,
     inputs: Path | None,
     labelled: bool,
@@ -44,7 +45,7 @@ def compress_network(
         result = api.prune(
             networks[0], weights, nm=_pair(nm), keep=keep, layer_nm=_own(layer_nm, nm),
             dense=dense, epochs=epochs, learning_rate=learning_rate, inputs=inputs,
-            labelled=labelled,
+            labelled=labelled, weight_bits=weight_bits,
             images=images, seed=seed, outside=outside,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hwsim.config import NetworkConfig
+from hwsim.checkpoints.find import named_network
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,7 +110,7 @@ class _Schedule:
 
         self.epochs = 0
         self._before: dict[str, int] = {}
-        for stage in pipeline.plan(run.recipe, NetworkConfig.read(run.recipe.network)):
+        for stage in pipeline.plan(run.recipe, named_network(run.recipe.network).network):
             self._before[stage.name] = self.epochs
             self.epochs += stage.epochs
 

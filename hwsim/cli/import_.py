@@ -17,6 +17,7 @@ from hwsim.cli.options import (
     Outside,
     Seed,
     Std,
+    WeightBits,
     Weights,
     numbers,
 )
@@ -56,6 +57,7 @@ def import_(
     weight_scales: Annotated[
         str, typer.Option(help="Weights have one scale per output channel or per layer.")
     ] = "channel",
+    weight_bits: WeightBits = 8,
     bias_correction: Annotated[
         bool, typer.Option(help="Correct biases for the mean error that rounding leaves.")
     ] = True,
@@ -68,8 +70,11 @@ def import_(
         ),
     ] = None,
     until: Annotated[
-        str | None,
-        typer.Option(help="Tensor of an .onnx file to end at: what is computed of it is left out."),
+        list[str] | None,
+        typer.Option(
+            help="Tensor of an .onnx file to end at, repeatable: what is computed of it is left "
+            "out."
+        ),
     ] = None,
     outside: Outside = None,
     verbose: Annotated[
@@ -78,7 +83,7 @@ def import_(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Make a checkpoint of pretrained weights: 8-bit weights and activations, scales calibrated.
+    """Make a checkpoint of pretrained weights: 8-bit activations, weights of 8 bits or fewer.
 
     Constants are folded into the layers beside them. An ONNX file is compared with ONNX's own
     evaluator on a random input and refused where a tensor differs. Writes NAME.safetensors, which
@@ -100,10 +105,10 @@ def import_(
     with log().status("reading") as status:
         result = api.import_network(
             network, weights, inputs=inputs, labelled=labelled, images=images, seed=seed,
-            size=None if size is None else _sizes(size), until=until, outside=outside,
+            size=None if size is None else _sizes(size), until=until or (), outside=outside,
             verbose=verbose,
             ranges=ranges, percentile=percentile, weight_scales=weight_scales,
-            bias_correction=bias_correction,
+            weight_bits=weight_bits, bias_correction=bias_correction,
             mean=numbers("--mean", mean), std=numbers("--std", std),
             progress=status.update,
         )  # fmt: skip
@@ -116,6 +121,8 @@ def import_(
         emit_json(files | {"network": net.name, "info": checkpoint.info, "outside": beside})
         return
     show(net, checkpoint)
+    if net.source:
+        console().print(net.source, markup=False)
     console().print(f"wrote {path} and {config.name}")
 
 
@@ -173,7 +180,7 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
     console().print(
         f"{info['imported']}: ranges ({info['ranges']}) from {info['images']} "
         f"{info['calibration']}; on {compared} {info['compared_on']} integer logits correlate "
-        f"{info['correlation']:.4f} with float, the same class {same} times; "
+        f"{info['correlation']:.4f} with float{_outputs(info)}, the same class {same} times; "
         f"{info['saturated_inputs']:.2%} of the inputs saturate{_worst(info['saturated_layers'])}"
     )
     if "accuracy" in info:
@@ -184,6 +191,12 @@ def show(net: NetworkConfig, checkpoint: Checkpoint) -> None:
         ]
         steps = ", ".join([*before, f"{info['accuracy']:.1%} in integers"])
         console().print(f"of {info['test_images']} images held out, right: {steps}")
+
+
+def _outputs(info: dict[str, Any]) -> str:
+    """Which of several outputs correlates least, in words."""
+    each: dict[str, float] = info.get("correlations", {})
+    return f" ({min(each, key=each.__getitem__)}, of {len(each)} outputs)" if each else ""
 
 
 def _worst(shares: dict[str, float]) -> str:

@@ -9,7 +9,8 @@ import typer
 
 __all__ = [
     "Arch", "Archs", "Checkpoint", "Images", "Inputs", "Json", "Labelled", "Mean", "Memory",
-    "Network", "Out", "Outside", "Seed", "Std", "Store", "Tech", "Weights", "numbers",
+    "Network", "Out", "Outside", "Seed", "Std", "Store", "Tech", "WeightBits", "Weights",
+    "numbers",
 ]  # fmt: skip
 
 Arch = Annotated[
@@ -28,6 +29,9 @@ Network = Annotated[
 ]
 Checkpoint = Annotated[
     str | None, typer.Option(help="Compressed weights: a name in models/checkpoints or a file.")
+]
+WeightBits = Annotated[
+    int, typer.Option(min=2, max=8, help="Width of the weights of all layers, in bits.")
 ]
 Weights = Annotated[
     Path | None,

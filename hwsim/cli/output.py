@@ -46,17 +46,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return printed
 
 
-def show_outside(layers: Sequence[Outside]) -> None:
-    """Print the layers of a network that run outside the array; nothing where all run on it."""
-    if not layers:
-        return
-    rows: list[list[object]] = [
-        [layer.layer, layer.named, layer.macs, f"{layer.share:.2%}"] for layer in layers
-    ]
-    macs, share = sum(layer.macs for layer in layers), sum(layer.share for layer in layers)
-    columns = ["layer", "operations", "MACs per image", "of the network's"]
-    title = "outside the array, in floating point"
-    console().print(table(title, columns, [*rows, ["total", "", macs, f"{share:.2%}"]]))
+def show_outside(layers: Sequence[Outside], of: str = "") -> None:
+    """Print the layers of a network that run outside the array; nothing where all run on it.
+
+    ``of`` is the network's name, where there are several.
+    """
+    from hwsim.workload.outside import OUTSIDE, outside_table
+
+    columns, rows = outside_table(layers)
+    if rows:
+        console().print(table(f"{of}: {OUTSIDE}" if of else OUTSIDE, columns, rows))
 
 
 @contextmanager

@@ -97,8 +97,10 @@ def sweep(
 
 
 def _show(result: Sweep) -> None:
-    from hwsim.cli.output import console, table
+    from hwsim.cli.output import console, show_outside, table
 
+    for network, layers in result.results.outside.items():
+        show_outside(layers, network)
     counts, objectives = result.counts, list(result.config.objectives)
     best = [point for point in result.results if point.best_of_run]
     fields = [

@@ -32,7 +32,9 @@ class Graph:
 
     def __init__(self, arch: ArchConfig, network: NetworkConfig) -> None:
         self.arch, self.network = arch, network
-        network.must_chain(f"{network.name} on {arch.name}")
+        where, why = f"{network.name} on {arch.name}", "a machine stores what its last layer gives"
+        network.must_chain(where)
+        network.must_have_one_output(where, f"{why} (hwsim import --until chooses)")
         self.shapes = network.shapes()
         for shape in self.shapes:
             if shape.layer.type in _NOT_RUN or shape.layer.moves:

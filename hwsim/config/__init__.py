@@ -16,7 +16,7 @@ from hwsim.config.arrays import (
 )
 from hwsim.config.machine import BusConfig, OnChipConfig
 from hwsim.config.memory import MemoryConfig
-from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape
+from hwsim.config.network import LayerConfig, LayerShape, NetworkConfig, TensorShape, read_by
 from hwsim.config.numbers import NumberConfig
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "PatternConfig",
     "SystolicConfig",
     "TensorShape",
+    "read_by",
     "register",
     "wing",
 ]

@@ -19,7 +19,7 @@ from hwsim.config.scalesim import topology
 from hwsim.config.window import Padding, Sides, Steps, pair, sides
 from hwsim.errors import InputError
 
-__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of"]
+__all__ = ["LayerConfig", "LayerShape", "NetworkConfig", "TensorShape", "ofmap_of", "read_by"]
 
 Density = Annotated[float, Field(gt=0, le=1)]
 #: What a file is that is no network by itself, by its suffix.
@@ -308,11 +308,28 @@ class NetworkConfig(Config):
     #: Where the shapes come from.
     source: str = ""
     input: TensorShape
+    #: Layers that give the network's outputs, where they are others than the last one alone.
+    outputs: tuple[str, ...] = ()
     layers: Annotated[list[LayerConfig], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed_outputs(cls, raw: object) -> object:
+        if isinstance(raw, dict) and isinstance(raw.get("outputs"), list):
+            return {**raw, "outputs": tuple(raw["outputs"])}
+        return raw
 
     @model_validator(mode="after")
     def _chains(self) -> Self:
         self.shapes()
+        names = [layer.name for layer in self.layers]
+        unknown = next((name for name in self.outputs if name not in names), None)
+        if unknown is not None:
+            raise ValueError(f"outputs must name layers, not {unknown!r}")
+        if len(set(self.outputs)) < len(self.outputs):
+            raise ValueError("outputs must name each layer once")
+        if self.outputs and names[-1] not in self.outputs:
+            raise ValueError(f"outputs must name the last layer, {names[-1]}: nothing reads it")
         return self
 
     @classmethod
@@ -333,7 +350,7 @@ class NetworkConfig(Config):
     def to_yaml(self) -> str:
         """Text of a file that :meth:`read` reads back: one layer per line, without defaults."""
         raw = self.model_dump(exclude_defaults=True, mode="json")
-        head = {key: raw[key] for key in ("name", "source", "input") if key in raw}
+        head = {key: raw[key] for key in ("name", "source", "input", "outputs") if key in raw}
         lines = [f"{key}: {_flow(value)}" for key, value in head.items()]
         return (
             "\n".join([*lines, "layers:", *(f"  - {_flow(layer)}" for layer in raw["layers"])])
@@ -341,21 +358,35 @@ class NetworkConfig(Config):
         )
 
     @property
-    def border(self) -> int:
-        """Values of the input and of the outputs, one image: what no layer here makes, or takes."""
-        shapes = self.shapes()
-        taken = {name for layer in self.layers for name in layer.inputs}
+    def ends(self) -> tuple[str, ...]:
+        """Names of the layers that give the network's outputs."""
+        return self.outputs or (self.layers[-1].name,)
+
+    def must_have_one_output(self, source: str, why: str) -> None:
+        """Refuse, with :class:`InputError`, a network with other outputs than its last layer."""
+        if len(self.ends) > 1:
+            raise InputError(source, "outputs", ", ".join(self.ends), f"must be one: {why}")
+
+    @property
+    def taken(self) -> set[str]:
+        """Names of the layers that others read."""
+        names = {name for layer in self.layers for name in layer.inputs}
         # without ``inputs`` a layer takes the one before it
-        taken |= {
+        return names | {
             before.name
             for before, layer in pairwise(self.layers)
             if not layer.inputs and layer.ifmap is None
         }
+
+    @property
+    def border(self) -> int:
+        """Values of the input and of the outputs, one image: what no layer here makes, or takes."""
+        shapes, inside = self.shapes(), self.taken.difference(self.outputs)
         own = sum(layer.ifmap.size for layer in self.layers if layer.ifmap is not None)
         return (
             self.input.size
             + own
-            + sum(shape.ofmap.size for shape in shapes if shape.layer.name not in taken)
+            + sum(shape.ofmap.size for shape in shapes if shape.layer.name not in inside)
         )
 
     def must_chain(self, source: str) -> None:
@@ -394,6 +425,15 @@ class NetworkConfig(Config):
             known[layer.name] = ofmap
             previous = layer.name
         return resolved
+
+
+def read_by(shapes: Sequence[LayerShape]) -> dict[str, tuple[str, ...]]:
+    """Names of the activations that each layer reads, by its name: of layers, or ``input``."""
+    before = ["input", *(shape.layer.name for shape in shapes)]
+    return {
+        shape.layer.name: shape.layer.inputs or (before[index],)
+        for index, shape in enumerate(shapes)
+    }
 
 
 def _flow(value: object) -> str:

@@ -68,12 +68,16 @@ class Trace:
         ``(M, N)`` per group, before the bias: what the array's ``ofmap`` stream must carry. int32,
         or int64 where ``psum_width`` is above 32.
     logits
-        ``(images, classes)``, of the partial sums' dtype.
+        ``(images, classes)``, of the partial sums' dtype: what the last layer gives.
+    outputs
+        The same of each of the network's outputs: whole sums of a layer with weights that no layer
+        reads, activations of others.
     """
 
     ifmap: dict[str, Ints]
     psum: dict[str, list[Ints]]
     logits: Ints
+    outputs: dict[str, Ints]
 
 
 def input_act(
@@ -133,7 +137,8 @@ def run(
     acts: dict[str, Acts] = {"input": images.astype(_act_dtype(act_width), copy=False)}
     ifmaps: dict[str, Ints] = {}
     psums: dict[str, list[Ints]] = {}
-    previous, last = "input", images
+    previous, taken = "input", network.taken
+    outputs: dict[str, Ints] = dict.fromkeys(network.ends, images)
     for shape in shapes:
         layer = shape.layer
         sources = [acts[name] for name in layer.inputs or (previous,)]
@@ -142,13 +147,16 @@ def run(
             ifmaps[layer.name] = act = _integers(sources[0], act_width)
             psums[layer.name] = _psums(shape, weights, act, psum_width)
             psum = raise_ofmap(shape, psums[layer.name], len(images))
-            last = add_bias(psum, weights.bias, psum_width)
-            acts[layer.name] = requantized(layer, weights, last, act_width)
+            whole = add_bias(psum, weights.bias, psum_width)
+            acts[layer.name] = requantized(layer, weights, whole, act_width)
         else:
             acts[layer.name] = _pooled_or_joined(shape, checkpoint, sources, act_width)
-            last = _integers(acts[layer.name], act_width).astype(_psum_dtype(psum_width))
+        if layer.name in outputs:
+            own: Ints = _integers(acts[layer.name], act_width).astype(_psum_dtype(psum_width))
+            given = whole if shape.has_weights and layer.name not in taken else own
+            outputs[layer.name] = given.reshape(len(images), shape.ofmap.size)
         previous = layer.name
-    return Trace(ifmaps, psums, last.reshape(len(images), shapes[-1].ofmap.size))
+    return Trace(ifmaps, psums, outputs[previous], outputs)
 
 
 def layer_sums(

@@ -63,9 +63,11 @@ def read(
     Raises
     ------
     InputError
-        Not such a file; fewer than two images; or a label is no output of the network.
+        Not such a file; fewer than two images; a label is no output of the network; or that has
+        several outputs.
     """
     path = Path(path)
+    network.must_have_one_output(network.name, "a label is a class of the last layer")
     pixels, labels = _folder(path, network) if path.is_dir() else _arrays(path)
     images = pictures.checked(pixels, network, path, normalization)
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or len(images) < 2:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import curves, map_section, pictures, verdict
+from hwsim.studies import curves, map_section, outside, pictures, verdict
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.compare import Comparison, Variant
 from hwsim.studies.effects import Effects
@@ -175,6 +175,7 @@ def to_dict(
         "supports": verdict.supports(comparison),
         "limits": verdict.limits(comparison),
         "verdicts": [each.to_dict() for each in verdict.verdicts(comparison)],
+        **outside.document(comparison.network),
         **comparison.to_dict(),
     }
 
@@ -201,6 +202,7 @@ def _report(
         write_effects(report, comparison, effects, judged)
     _chosen(report, comparison, judged)
     _curves(report, comparison, folder)
+    outside.write(report, comparison.network, folder)
     report.heading("Proof in RTL")
     _proof(report, proofs)
     if judged:

@@ -16,6 +16,7 @@ from hwsim.studies import (
     compare,
     effects,
     map_report,
+    outside,
     prove,
     published,
     synthetic,
@@ -120,6 +121,7 @@ class ComparisonStudy(Study):
                 "Non-structured against systolic",
                 *compare_report.verdict_table(verdicts(self.comparison)),
             ),
+            *outside.tables(self.comparison.network),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,6 +189,7 @@ class SyntheticStudy(Study):
                 if (technology := self.counted.config.technology) is not None
                 else []
             ),
+            *outside.tables(self.counted.network),
         ]
 
     def to_dict(self) -> dict[str, Any]:

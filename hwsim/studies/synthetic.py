@@ -23,6 +23,7 @@ from hwsim.errors import InputError
 from hwsim.formats import measure
 from hwsim.formats.base import Bits
 from hwsim.inference.operands import on_random_acts
+from hwsim.studies import outside
 from hwsim.workload.layer import Layer
 
 __all__ = ["SyntheticStudy", "Variant", "run"]
@@ -95,6 +96,7 @@ class SyntheticStudy:
         """Plain data for ``results.json``."""
         return {
             "network": self.network.name,
+            **outside.document(self.network),
             "operands": "synthetic weights, random activations",
             "images": self.config.images,
             "baseline": self.config.baseline,

@@ -8,7 +8,7 @@ from pathlib import Path
 from hwsim.checkpoints.synthetic import mark
 from hwsim.cost.storage import KINDS
 from hwsim.report.page import Report, write_csv, write_json
-from hwsim.studies import map_section, synthetic_pictures, synthetic_plots
+from hwsim.studies import map_section, outside, synthetic_pictures, synthetic_plots
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.synthetic import SyntheticStudy
 from hwsim.studies.verdict_map import cells
@@ -132,6 +132,7 @@ def _write_study(report: Report, study: SyntheticStudy, command: str, folder: Pa
         synthetic_plots.stored_by_kind(study),
         synthetic_pictures.stored_by_kind(study, folder), mark("Stored bits by kind"),
     )  # fmt: skip
+    outside.write(report, study.network, folder)
     report.heading("Where the densities come from")
     for v in study.variants:
         report.text(f"**{v.name}** (`{v.config.recipe or 'no recipe'}`): {v.note}")

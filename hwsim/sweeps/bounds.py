@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hwsim.config import ArchConfig
 from hwsim.cost.book import Book
 from hwsim.sweeps.point import Point
+from hwsim.workload.outside import outside_of
 
 __all__ = ["Bounds", "Known"]
 
@@ -52,8 +53,13 @@ class Bounds:
                 self._designs.clear()
             self._designs[key] = self._design(point.arch, is_fitted)
         design = self._designs[key]
-        macs = point.images * sum(shape.macs for shape in point.network.shapes())
-        return Known({**design.exact, **point.accuracy, "macs": macs}, design.least)
+        work = {"macs": point.images * sum(shape.macs for shape in point.network.shapes())}
+        if beside := outside_of(point.network):
+            work["outside_macs"] = point.images * sum(layer.macs for layer in beside)
+        exact = {**design.exact, **point.accuracy, **work}
+        if beside:
+            exact["outside_share"] = sum(layer.share for layer in beside)
+        return Known(exact, design.least)
 
     def _design(self, arch: ArchConfig, fit: bool) -> Known:
         ports = arch.array.port_bits(arch.numbers)

@@ -8,9 +8,10 @@ from typing import Any
 
 from hwsim.config.jobs.metrics import label_of
 from hwsim.config.jobs.sweep import SweepConfig
-from hwsim.report.page import stream_csv
+from hwsim.report.page import stream_csv, write_csv
 from hwsim.sweeps import pictures as plots
 from hwsim.sweeps.results import WORK, PointResult, Results
+from hwsim.workload.outside import outside_rows
 
 __all__ = ["columns_of", "export", "result_rows"]
 
@@ -21,11 +22,14 @@ SHOWN = 5000
 def export(sweep: SweepConfig, results: Results, folder: Path) -> list[Path]:
     """Write ``results.csv``, and where points compete ``front.csv``, ``pareto.png`` and ``.svg``.
 
+    ``outside.csv`` lists what of the networks runs outside the array, where something does.
     ``front.csv`` has the points on the front of all, and those on the front of their run.
     """
     best = [result for result in results if result.best_of_run]
     columns = [*columns_of(results), *PointResult.STATUS]
     written = [stream_csv(folder / "results.csv", columns, (r.to_dict() for r in results))]
+    if results.outside:
+        written.append(write_csv(folder / "outside.csv", outside_rows(results.outside)))
     if best:
         rows = (result.to_dict() for result in best)
         written.append(stream_csv(folder / "front.csv", columns, rows))

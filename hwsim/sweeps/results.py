@@ -87,6 +87,8 @@ class Results(Sequence[PointResult]):
         self.metrics: dict[str, None] = {}
         #: Columns that say where a point lies, and those that are enough for people.
         self.columns, self.shown = space.columns, space.shown
+        #: What of each network runs outside the array, where something does.
+        self.outside = space.outside
         self._fronts = [set[bytes](), set[bytes]()]
         self._survey()
 

@@ -18,6 +18,7 @@ from hwsim.errors import InputError
 from hwsim.sweeps.fields import Tree, has, put
 from hwsim.sweeps.point import Point, digest
 from hwsim.sweeps.weights import network_of, read
+from hwsim.workload.outside import Outside, outside_of
 
 __all__ = ["Space"]
 
@@ -84,6 +85,12 @@ class Space(Sequence[Point]):
     def __iter__(self) -> Iterator[Point]:
         return (self[number] for number in range(len(self)))
 
+    @property
+    def outside(self) -> dict[str, list[Outside]]:
+        """What runs outside the array, of each network of which something does."""
+        every = {name: layers for part in self._parts for name, layers in part.outside.items()}
+        return {name: layers for name, layers in every.items() if layers}
+
     def fields(self, number: int) -> Tree:
         """Where a point lies, without resolving it."""
         run, coordinates = self.coordinates(number)
@@ -121,6 +128,8 @@ class _Part:
         self._networks = {
             each: named.network.model_dump(mode="json") for each, named in bases.items()
         }
+        #: What of each network runs outside the array.
+        self.outside = {each: outside_of(named.network) for each, named in bases.items()}
         #: Weights of networks that have their own, where the space names none.
         self._own = {
             each: Path(named.checkpoint.source)

@@ -33,7 +33,7 @@ class Sweep(Result):
     results: Results
     #: Points that this call simulated; the others were known, or dropped by a bound.
     ran: int
-    #: The store, results.csv, front.csv, pareto.png, pareto.svg.
+    #: The store, results.csv, front.csv, pareto.png, pareto.svg; outside.csv of float layers.
     files: list[Path]
 
     @property
@@ -88,6 +88,10 @@ class Sweep(Result):
             "sweep": self.config.name,
             "objectives": self.config.objectives,
             "counts": self.counts | {"points": len(self.results), "run_now": self.ran},
+            "outside": {
+                name: [layer.to_dict() for layer in layers]
+                for name, layers in self.results.outside.items()
+            },
             "results": [result.to_dict() for result in self.results],
             "files": [str(file) for file in self.files],
         }

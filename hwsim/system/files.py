@@ -13,18 +13,36 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 
-__all__ = ["held", "staged", "write_bytes_atomic", "write_text_atomic", "written"]
+__all__ = [
+    "held",
+    "room_left",
+    "staged",
+    "write_bytes_atomic",
+    "write_text_atomic",
+    "written",
+]
 
 #: Bytes that a lock file has of the command that holds it.
 _HOLDER = 200
 #: Begins the folders of files that are not in their place yet.
 _STAGED = ".staged-"
+#: Bytes without which a program that builds something may fail before it can say why.
+_TIGHT = 1 << 20
 _written: dict[Path, None] = {}
 
 
 def written() -> list[Path]:
     """Files that this process put into their place, in order."""
     return list(_written)
+
+
+def room_left(folder: Path) -> str:
+    """Say that the disk of a folder is full, or nearly so; "" where it is not.
+
+    A program that fails there may have had no room for its reasons.
+    """
+    free = shutil.disk_usage(folder).free
+    return f" (No space left on device: {free:,} bytes are free)" if free < _TIGHT else ""
 
 
 @contextlib.contextmanager

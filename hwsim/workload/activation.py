@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from hwsim.config import LayerConfig
 from hwsim.config.activation import PARAMETERS, Function
 
-__all__ = ["activate"]
+__all__ = ["SELU_ALPHA", "SELU_SCALE", "activate"]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 _ERF: Callable[[Floats], Floats] = np.vectorize(math.erf, otypes=[np.float64])
 #: Constants of SELU (Klambauer et al., NeurIPS 2017).
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def activate(layer: LayerConfig, act: Floats) -> Floats:
@@ -108,7 +108,7 @@ _FUNCTIONS: dict[Function, Callable[..., Floats]] = {
     "leaky_relu": lambda x, alpha: np.where(x < 0, alpha * x, x),
     "mish": lambda x: x * np.tanh(_softplus(x)),
     "quick_gelu": lambda x: x * _sigmoid(1.702 * x),
-    "selu": lambda x: _SELU_SCALE * _elu(x, _SELU_ALPHA),
+    "selu": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
     "sigmoid": _sigmoid,
     "silu": lambda x: x * _sigmoid(x),
     "softplus": _softplus,

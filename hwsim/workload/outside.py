@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwsim.config import NetworkConfig
 
-__all__ = ["Outside", "outside_of"]
+__all__ = ["OUTSIDE", "Outside", "outside_of", "outside_rows", "outside_table"]
 
-
+#: Title of a table of them.
+OUTSIDE = "outside the array, in floating point"
 #: Kinds of operations that a table names.
 _NAMED = 5
 
@@ -47,5 +49,25 @@ def outside_of(network: NetworkConfig) -> list[Outside]:
     total = inside + sum(layer.macs for layer in layers)
     return [
         Outside(layer.name, layer.operations, layer.macs, layer.macs / total if total else 0.0)
+        for layer in layers
+    ]
+
+
+def outside_table(layers: Sequence[Outside]) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of a table: one row per layer, and their sum; no rows without layers."""
+    rows: list[list[object]] = [
+        [layer.layer, layer.named, layer.macs, f"{layer.share:.2%}"] for layer in layers
+    ]
+    if rows:
+        macs, share = (sum(getattr(each, key) for each in layers) for key in ("macs", "share"))
+        rows.append(["total", "", macs, f"{share:.2%}"])
+    return ["layer", "operations", "MACs per image", "of the network's"], rows
+
+
+def outside_rows(networks: Mapping[str, Sequence[Outside]]) -> list[dict[str, Any]]:
+    """Rows of ``outside.csv``: one per ``float`` layer of each network, by its name."""
+    return [
+        {"network": name} | layer.to_dict() | {"operations": " ".join(layer.operations)}
+        for name, layers in networks.items()
         for layer in layers
     ]

@@ -64,6 +64,6 @@ class Gradual(Stage):
             # no constraint, no choice: what the layer had lost does not come back
             if not regrow or name not in constraints.names:
                 masks[name] &= before
-        state.masks = purify([shape for shape, _ in state.network.weighted()], masks)
+        state.masks = purify(state.network.shapes, masks)
         apply_masks(state.network, state.masks)
         clear_dead_biases(state.network, state.masks)

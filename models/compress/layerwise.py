@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from hwsim.config import LayerShape
+from hwsim.config import LayerShape, read_by
 from hwsim.errors import InputError
 from hwsim.models.compress.nm_layers import chosen_n
 from hwsim.models.importers.calibrate import Images, real
@@ -154,8 +154,7 @@ def prune(
     targets = _targets(model, rule, dense)
     found = replace(model, layers=dict(model.layers), grids={})
     shapes = found.config.shapes()
-    before = ["input", *(shape.layer.name for shape in shapes)]
-    reads = [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]
+    reads = list(read_by(shapes).values())
     last_use = {name: index for index, names in enumerate(reads) for name in names}
     acts = {} if images is None else {"input": [real(image[None]) for image in images]}
     for index, (shape, names) in enumerate(zip(shapes, reads, strict=True)):

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import INPUT_SCALE, Checkpoint
+from hwsim.checkpoints.find import named_network, ships
 from hwsim.config import NetworkConfig
 from hwsim.config.base import parse
 from hwsim.config.jobs.compress import (
@@ -37,12 +38,14 @@ from hwsim.models.quantization.codes import Codes
 from hwsim.models.quantization.quantize import dequantize, quantize
 from hwsim.models.training.distil import Teacher
 from hwsim.models.training.train import Dataset, accuracy, apply_masks, logits
+from hwsim.system.files import write_text_atomic
 
 __all__ = [
     "HELD_OUT",
     "Better",
     "check",
     "held_out",
+    "keep_network",
     "not_worse",
     "plan",
     "read_finished",
@@ -70,6 +73,8 @@ def run(
     fresh: bool = False,
 ) -> Checkpoint:
     """Run a recipe and write ``<name>.safetensors`` and ``<name>.csv`` into ``out``.
+
+    A network that does not ship is written beside them (:func:`keep_network`).
 
     The state is saved in ``.<name>.resume.pt`` after every epoch: a run that was killed continues
     there and ends with the same result. The checkpoint's ``info`` has three accuracies:
@@ -109,7 +114,7 @@ def run(
         ``out`` has a checkpoint of this name that is at most as large and more accurate on the
         images held out.
     """
-    network_config = NetworkConfig.read(config.network)
+    network_config = named_network(config.network).network
     pixels, test = datasets.load(config.dataset, "train"), datasets.load(config.dataset, "test")
     _fits(config, network_config, pixels)
     start = None if config.start is None else Checkpoint.read(find(config.start), network_config)
@@ -132,14 +137,14 @@ def run(
         plan(config, network_config), state, (train, heldout),
         save=lambda state: state.save(resume, recipe), report=report,
     )  # fmt: skip
-    layers = quantize(
+    layers, rescales = quantize(
         state.network,
         train.images[: config.quantize.images],
         _codes(config.quantize, network_config),
         state.masks,
         state.scales,
     )
-    checkpoint = Checkpoint(network_config.name, layers, {}, config.name)
+    checkpoint = Checkpoint(network_config.name, layers, {}, config.name, rescales=rescales)
     heldout_accuracy = golden.accuracy(
         network_config, checkpoint, pixels[0][-count:], pixels[1][-count:]
     )
@@ -157,10 +162,21 @@ def run(
     checkpoint = replace(checkpoint, info=info)
     log.write(out / f"{config.name}.csv", state.log)
     checkpoint.write(out / f"{config.name}.safetensors")
+    keep_network(network_config, out)
     # also the temporary files of writes that were killed
     for left in out.glob(f"{resume.name}*"):
         left.unlink(missing_ok=True)
     return checkpoint
+
+
+def keep_network(network: NetworkConfig, out: Path) -> None:
+    """Write ``<network>.yaml`` beside a checkpoint whose network does not ship.
+
+    A file of that name stays as it is.
+    """
+    path = out / f"{network.name}.yaml"
+    if not (ships(network) or path.exists()):
+        write_text_atomic(path, network.to_yaml())
 
 
 def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path) -> None:
@@ -185,8 +201,9 @@ def check(configs: Iterable[CompressConfig], find: Callable[[str], Path] = Path)
     for dataset, group in groupby(by_dataset, key=lambda config: config.dataset):
         pixels = datasets.load(dataset, "train")
         for config in group:
-            network = NetworkConfig.read(config.network)
+            network = named_network(config.network).network
             _fits(config, network, pixels)
+            Network(network)  # layers that cannot be trained are refused
             if config.start is not None and config.start not in names:
                 Checkpoint.read(find(config.start), network)
             if config.distil is not None:
@@ -204,7 +221,8 @@ def _initial(
     state = State(network, torch.Generator().manual_seed(config.seed))
     if start is not None:
         dequantize(network, start)
-        if "dense" not in (config.kind, start.info.get("kind")):
+        is_pruned = config.prune is None or start.info.get("kind") != "dense"
+        if config.kind != "dense" and is_pruned:
             _stay_pruned(state)
     return state
 
@@ -215,7 +233,7 @@ def _stay_pruned(state: State) -> None:
     Dead paths are removed again, as rounding may have cleared the last weights of a filter.
     """
     masks = {name: weight.ne(0) for name, weight in state.network.weights().items()}
-    state.masks = purify([shape for shape, _ in state.network.weighted()], masks)
+    state.masks = purify(state.network.shapes, masks)
     apply_masks(state.network, state.masks)
     clear_dead_biases(state.network, state.masks)
 
@@ -232,7 +250,7 @@ def plan(config: CompressConfig, network: NetworkConfig) -> list[Stage]:
     """
     stages: list[Stage] = []
     if config.train is not None:
-        stages.append(Train("train", config.train))
+        stages.append(Train("train", config.train, normalize=config.normalize))
     if config.prune is not None:
         stages += _pruning(config.prune, constraints.build(config.prune, network))
     codes, levels = _codes(config.quantize, network), config.quantize
@@ -328,6 +346,8 @@ def _digest(checkpoint: Checkpoint) -> str:
     digest = sha256()
     if checkpoint.input_scale != INPUT_SCALE:
         digest.update(repr(checkpoint.input_scale).encode())
+    if checkpoint.rescales:
+        digest.update(repr(sorted(checkpoint.rescales.items())).encode())
     for name, layer in checkpoint.layers.items():
         scales = (layer.multiplier, layer.shift, layer.weight_scale)
         plain = (value.tolist() if isinstance(value, np.ndarray) else value for value in scales)

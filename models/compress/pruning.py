@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from hwsim.config import LayerShape
+from hwsim.config import LayerShape, read_by
 from hwsim.models.constraints.joint import Budget, Joint
 from hwsim.models.networks.network import Network
 from hwsim.models.networks.slim import Masks
@@ -24,7 +23,7 @@ def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joi
     Parameters
     ----------
     network
-        Its layers in order.
+        Its layers.
     weights
         Tensor per layer name: the network's weights, or ADMM's W + U.
     constraints
@@ -40,7 +39,7 @@ def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joi
     InputError
         A budget leaves a layer without weights.
     """
-    shapes = [shape for shape, _ in network.weighted()]
+    shapes = network.shapes
     whole = {name: torch.ones_like(each, dtype=torch.bool) for name, each in weights.items()}
     if isinstance(constraints, Budget):
         return _spend(shapes, whole, constraints, weights)
@@ -55,7 +54,7 @@ def find_masks(network: Network, weights: Mapping[str, Tensor], constraints: Joi
 
 
 def _spend(
-    shapes: list[LayerShape], whole: Masks, budget: Budget, weights: Mapping[str, Tensor]
+    shapes: Sequence[LayerShape], whole: Masks, budget: Budget, weights: Mapping[str, Tensor]
 ) -> Masks:
     """Bisect the number of weights to choose until the budget's number is alive."""
     choose, total = budget.choices(weights), sum(whole[name].numel() for name in budget.names)
@@ -76,16 +75,17 @@ def _count(masks: Masks, budget: Budget) -> int:
     return sum(int(masks[name].sum()) for name in budget.names)
 
 
-def purify(shapes: list[LayerShape], masks: Masks) -> Masks:
+def purify(shapes: Sequence[LayerShape], masks: Masks) -> Masks:
     """Remove dead paths until none is left.
 
-    A filter without weights computes a constant 0 (its bias is cleared, too), so the next layer's
-    weights on its channel are removed. A filter whose channel no weight reads is removed.
+    A filter without weights computes a constant 0 (its bias is cleared, too), so the weights on its
+    channel are removed, where that is not a sum with another filter's. A filter whose channel no
+    weight reads is removed.
 
     Parameters
     ----------
     shapes
-        Layers with weights, in order.
+        The network's layers, in order; the last one gives what is read from outside.
     masks
         ``bool`` tensor of the weight's shape per layer; not changed.
 
@@ -95,17 +95,46 @@ def purify(shapes: list[LayerShape], masks: Masks) -> Masks:
         The same without dead paths.
     """
     masks = {name: mask.clone() for name, mask in masks.items()}
-    pairs = list(pairwise(shapes))
+    reads = read_by(shapes)
     before = -1
     while (left := sum(int(mask.sum()) for mask in masks.values())) != before:
         before = left
-        for shape, following in pairs:
-            mask = masks[shape.layer.name]
-            reads = _by_channel(following, masks[following.layer.name], shape.ofmap.channels)
-            alive = mask.flatten(1).any(dim=1) & reads.any(dim=(1, 3)).flatten()
-            mask[~alive] = False
-            reads &= alive.view(reads.shape[0], 1, reads.shape[2], 1)
+        _clear_unfed(shapes, reads, masks)
+        _clear_unread(shapes, reads, masks)
     return masks
+
+
+def _clear_unfed(
+    shapes: Sequence[LayerShape], reads: Mapping[str, tuple[str, ...]], masks: Masks
+) -> None:
+    """Clear, in place, weights on channels that no filter with weights gives."""
+    fed = {"input": torch.ones(shapes[0].ifmap.channels, dtype=torch.bool)}
+    for shape in shapes:
+        name = shape.layer.name
+        sources = [fed[each] for each in reads[name]]
+        if shape.has_weights:
+            weights = _by_channel(shape, masks[name])
+            weights &= sources[0].view(weights.shape[0], 1, -1, 1)
+            fed[name] = masks[name].flatten(1).any(dim=1)
+        else:
+            fed[name] = torch.stack(sources).any(dim=0)
+
+
+def _clear_unread(
+    shapes: Sequence[LayerShape], reads: Mapping[str, tuple[str, ...]], masks: Masks
+) -> None:
+    """Clear, in place, filters whose channel no weight reads."""
+    read = {"input": torch.zeros(shapes[0].ifmap.channels, dtype=torch.bool)}
+    read |= {s.layer.name: torch.zeros(s.ofmap.channels, dtype=torch.bool) for s in shapes}
+    read[shapes[-1].layer.name][:] = True
+    for shape in reversed(shapes):
+        name = shape.layer.name
+        wanted = read[name]
+        if shape.has_weights:
+            masks[name][~wanted] = False
+            wanted = _by_channel(shape, masks[name]).any(dim=(1, 3)).flatten()
+        for source in reads[name]:
+            read[source] |= wanted
 
 
 def clear_dead_biases(network: Network, masks: Mapping[str, Tensor]) -> None:
@@ -124,7 +153,7 @@ def clear_dead_biases(network: Network, masks: Mapping[str, Tensor]) -> None:
             stage.bias.detach().mul_(masks[shape.layer.name].flatten(1).any(dim=1))
 
 
-def _by_channel(shape: LayerShape, mask: Tensor, channels: int) -> Tensor:
+def _by_channel(shape: LayerShape, mask: Tensor) -> Tensor:
     # view as (G, M, channels per group, positions): fc columns are channel-major as well
     groups = shape.layer.G
-    return mask.view(groups, mask.shape[0] // groups, channels // groups, -1)
+    return mask.view(groups, mask.shape[0] // groups, shape.C, -1)

@@ -95,10 +95,10 @@ class State:
             log = [Epoch(**epoch) for epoch in contents["log"]]
             plain = {key: contents[key] for key in _PLAIN}
             torch.Generator().set_state(contents["generator"])
-            copy.deepcopy(self.network).load_state_dict(contents["network"])
+            _load(copy.deepcopy(self.network), contents["network"])
         except Exception:  # torch raises almost anything for a damaged file
             return False
-        self.network.load_state_dict(contents["network"])
+        _load(self.network, contents["network"])
         self.generator.set_state(contents["generator"])
         self.split, self.log = split, log
         for key, value in plain.items():
@@ -107,6 +107,13 @@ class State:
 
 
 _PLAIN = ("masks", "free", "scales", "anchor", "optimizer", "stage", "epoch")
+
+
+def _load(network: Network, contents: Mapping[str, Tensor]) -> None:
+    """Load a network's state, which has batch normalization during a stage that normalizes."""
+    if any(key.startswith("norms.") for key in contents):
+        network.normalize()
+    network.load_state_dict(contents)
 
 
 class Stage(ABC):
@@ -180,13 +187,27 @@ def run_stages(
 
 
 class Train(Stage):
-    """Training inside the masks; with ``codes``, of quantized weights (straight-through)."""
+    """Training inside the masks; with ``codes``, of quantized weights (straight-through).
+
+    With ``normalize``, batch normalization is behind each convolution during the stage, and folded
+    at its end. There are no masks then.
+    """
 
     def __init__(
-        self, name: str, config: TrainConfig, codes: Mapping[str, Codes] | None = None
+        self,
+        name: str,
+        config: TrainConfig,
+        codes: Mapping[str, Codes] | None = None,
+        *,
+        normalize: bool = False,
     ) -> None:
         self.name, self.epochs = name, config.epochs
-        self._config, self._codes = config, codes
+        self._config, self._codes, self._normalize = config, codes, normalize
+
+    def begin(self, state: State) -> None:
+        """Put in batch normalization where the stage has it."""
+        if self._normalize:
+            state.network.normalize()
 
     def step(self, state: State, data: Data) -> Epoch:
         """Train for one epoch."""
@@ -195,7 +216,8 @@ class Train(Stage):
         return Epoch(**self._train(state, data, self._config, at, aware=aware))
 
     def end(self, state: State) -> None:
-        """Quantize the weights where the stage has codes."""
+        """Fold batch normalization, and quantize the weights where the stage has codes."""
+        state.network.fold()
         aware = self._aware(state)
         if aware is not None:
             aware.settle(state.network)

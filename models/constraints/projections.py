@@ -418,16 +418,29 @@ class Pattern(Support):
         return torch.tensor(every, device=weight.device)
 
 
+@dataclass(frozen=True)
 class Connectivity(_Fraction):
-    """At most a fraction ``keep`` of the kernels is non-zero: those of the largest norm."""
+    """At most a fraction ``keep`` of the kernels is non-zero: those of the largest norm.
+
+    Parameters
+    ----------
+    group
+        Consecutive filters whose kernels on one channel stay or go together; the last group may
+        have fewer. An array whose columns read one list of channels then stores no kernel of zeros.
+    """
+
+    group: int = 1
 
     def norms(self, weight: Tensor) -> Tensor:
-        """Norms of the kernels of ``(M, C / G, R, S)``."""
-        return _norm(weight.flatten(2), 2)
+        """Norms of the kernels of ``(M, C / G, R, S)`` of each group: ``(groups, C / G)``."""
+        kernels = _norm(weight.flatten(2), 2)
+        padded = functional.pad(kernels, (0, 0, 0, -len(kernels) % self.group))
+        return _norm(padded.view(-1, self.group, kernels.shape[1]), 1)
 
     def spread(self, chosen: Tensor, weight: Tensor) -> Tensor:
         """Keep whole kernels."""
-        return chosen[:, :, None, None].expand_as(weight)
+        kernels = chosen.repeat_interleave(self.group, dim=0)[: len(weight)]
+        return kernels[:, :, None, None].expand_as(weight)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def constraint(
     if config.unstructured is not None:
         parts.append(Unstructured(config.unstructured))
     if config.pattern is not None:
-        parts.append(Connectivity(config.pattern.kernels))
+        parts.append(Connectivity(config.pattern.kernels, config.pattern.group))
     return Chain(tuple(parts))
 
 
@@ -172,7 +172,7 @@ def _rules(config: ConstraintConfig, shape: LayerShape) -> Iterator[tuple[str, o
     if config.pattern is not None:
         layer = f"{shape.layer.type} {shape.R}x{shape.S}"
         yield "pattern", layer, layer == "conv 3x3", "must be on a conv of 3x3 kernels"
-        kernels = shape.ofmap.channels * shape.C
+        kernels = math.ceil(shape.ofmap.channels / config.pattern.group) * shape.C
         shares.append(("pattern.kernels", config.pattern.kernels, kernels, "kernels"))
     if config.block is not None:
         rows, columns = config.block.rows, config.block.columns

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint, LayerWeights
+from hwsim.config import read_by
 from hwsim.inference import golden
 from hwsim.models.importers.float_model import FloatModel
 
@@ -55,8 +56,7 @@ def corrected(
         With other biases.
     """
     shapes = model.config.shapes()
-    before = ["input", *(shape.layer.name for shape in shapes)]
-    reads = [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]
+    reads = list(read_by(shapes).values())
     last_use = {name: index for index, names in enumerate(reads) for name in names}
     found = replace(checkpoint, layers=dict(checkpoint.layers))
     real = {"input": [image for image, _ in images]}

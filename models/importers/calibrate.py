@@ -1,11 +1,11 @@
 """Quantize real weights into a checkpoint, and measure how well the integers agree.
 
-Weights become 8-bit integers with one scale per output channel, of the least squared error
-(:func:`hwsim.models.quantization.scales.scales_of`); those of the last layer, whose partial sums
-are compared with each other, have one scale. Activations become 8-bit integers with one scale per
-tensor. Their ranges are measured by running the float network on images
-(:class:`hwsim.models.importers.ranges.Ranges`). Biases are then corrected for what rounding shifts
-on average (Nagel et al., ICCV 2019, section 4.2).
+Weights become integers of 8 bits, or fewer where that is asked for, with one scale per output
+channel, of the least squared error (:func:`hwsim.models.quantization.scales.scales_of`); those of a
+layer that no other reads, whose partial sums are compared with each other, have one scale.
+Activations become 8-bit integers with one scale per tensor. Their ranges are measured by running
+the float network on images (:class:`hwsim.models.importers.ranges.Ranges`). Biases are then
+corrected for what rounding shifts on average (Nagel et al., ICCV 2019, section 4.2).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hwsim.inference import golden, saturation
 from hwsim.models.importers.bias_correction import corrected
 from hwsim.models.importers.float_model import FloatModel, LayerFloats
 from hwsim.models.importers.ranges import Ranges
-from hwsim.models.quantization.scales import fixed_point, scale_of, scales_of
+from hwsim.models.quantization.scales import averaged, fixed_point, rescale, scale_of, scales_of
 from hwsim.workload.activation import activate
 from hwsim.workload.local_response import STEPS, factors, square_shift
 
@@ -42,7 +42,7 @@ __all__ = [
 
 #: Key of ``info``: layers whose weights all became 0.
 CLEARED = "cleared_layers"
-#: Largest integer of a weight or an activation.
+#: Largest integer of an activation.
 _LIMIT = 127
 #: Steps of a sum in one of its inputs at most: a factor that a multiplier and a shift can hold.
 _FINEST = 1 << 13
@@ -71,28 +71,36 @@ class Settings:
         Whether the weights of each output channel have a scale of their own.
     correct_bias
         Whether biases are corrected for the mean error that rounding leaves in their channel.
+    weight_bits
+        Width of the weights, two's complement.
     """
 
     ranges: Ranges = Ranges()  # noqa: RUF009 - it is frozen
     per_channel: bool = True
     correct_bias: bool = True
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Integer inference compared with the float network on some images.
 
-    ``correlation`` is Pearson's over all logits; ``same`` counts the images of which both put the
-    largest logit on the same class. ``saturated`` is the fraction of the images' values outside
-    the input's range, ``saturated_layers`` that of what each layer with weights reads, as of
-    :func:`hwsim.inference.saturation.of_layers`.
+    ``correlations`` are Pearson's over all values of each output, by layer; ``same`` counts the
+    images of which both have the largest value of every output in the same place. ``saturated`` is
+    the fraction of the images' values outside the input's range, ``saturated_layers`` that of what
+    each layer with weights reads, as of :func:`hwsim.inference.saturation.of_layers`.
     """
 
-    correlation: float
+    correlations: dict[str, float]
     same: int
     images: int
     saturated: float
     saturated_layers: dict[str, float]
+
+    @property
+    def correlation(self) -> float:
+        """That of the output that agrees least."""
+        return min(self.correlations.values())
 
 
 #: What an import does unless it is told otherwise.
@@ -128,7 +136,7 @@ def quantize(
         Scales are so far apart that no fixed-point factor converts between them.
     """
     scales = calibrate(model, images, progress, settings.ranges)
-    shapes = model.config.shapes()
+    shapes, taken = model.config.shapes(), model.config.taken
     layers: dict[str, LayerWeights] = {}
     rescales: dict[str, Rescale] = {}
     tables: dict[str, NDArray[np.int8]] = {}
@@ -140,23 +148,24 @@ def quantize(
         try:
             if shape.has_weights:
                 progress(f"quantizing {layer.name}")
-                per_channel = settings.per_channel and shape is not shapes[-1]
+                per_channel = settings.per_channel and layer.name in taken
                 layers[layer.name] = _layer(
-                    model.layers[layer.name], sources[0], scales[layer.name], per_channel
-                )
+                    model.layers[layer.name], sources[0], scales[layer.name],
+                    settings.weight_bits, per_channel=per_channel,
+                )  # fmt: skip
             elif layer.type == "activation":
                 tables[layer.name] = _table(layer, sources[0], scales[layer.name])
             elif layer.type == "float":
                 own = model.graphs[layer.name]
                 graphs[layer.name] = FloatGraph(own, tuple(sources), scales[layer.name])
             elif layer.type == "mul":
-                rescales[layer.name] = _rescale([sources[0] * sources[1] / scales[layer.name]])
+                rescales[layer.name] = rescale([sources[0] * sources[1] / scales[layer.name]])
             elif layer.type == "lrn":
                 rescales[layer.name] = _normalizing(layer, sources[0], scales[layer.name])
             elif layer.rescales:
-                area = _area(shape)
+                area = averaged(shape)
                 factors = [source / scales[layer.name] / area for source in sources]
-                rescales[layer.name] = _rescale(factors)
+                rescales[layer.name] = rescale(factors)
         except ValueError as error:
             raise InputError(
                 model.source, layer.name, None, f"cannot be quantized: {error}"
@@ -242,12 +251,12 @@ def _scale(
     scale = _searched(parts, ranges)
     if layer.rescales and layer.type not in ("lrn", "mul"):
         # what is smaller than the finest step of an input is 0 in integers: averages that cancel
-        scale = max(scale, max(sources) / _area(shape) / _FINEST)
+        scale = max(scale, max(sources) / averaged(shape) / _FINEST)
     return scale
 
 
 def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agreement:
-    """Compare the logits of integer and float inference.
+    """Compare the outputs of integer and float inference.
 
     Parameters
     ----------
@@ -256,28 +265,34 @@ def agreement(model: FloatModel, checkpoint: Checkpoint, images: Images) -> Agre
     images
         ``(n, C, H, W)`` as of :func:`quantize`.
     """
-    integer_logits, float_logits = [], []
+    ends = {shape.layer.name: shape.layer for shape in model.config.shapes()}
+    integers: dict[str, list[NDArray[Any]]] = {name: [] for name in model.config.ends}
+    reals: dict[str, list[NDArray[Any]]] = {name: [] for name in model.config.ends}
     shares: dict[str, list[float]] = {}
     for image in images:
         act = golden.input_act(image[None], checkpoint.input_scale)
         trace = golden.run(model.config, checkpoint, act)
-        integer_logits.append(trace.logits[0])
-        float_logits.append(model.logits(real(image[None]))[0])
+        for name, values in trace.outputs.items():
+            # whole sums are those before a ReLU
+            integers[name].append(np.maximum(values[0], 0) if ends[name].relu else values[0])
+        for name, floats in model.outputs(real(image[None])).items():
+            reals[name].append(floats[0])
         for name, share in saturation.of_layers(model.config, trace).items():
             shares.setdefault(name, []).append(share)
-    integers = np.array(integer_logits, dtype=np.float64)
-    reals = np.array(float_logits, dtype=np.float64)
+    pairs = {name: (np.array(integers[name]), np.array(reals[name])) for name in integers}
+    are_same = [whole.argmax(axis=1) == own.argmax(axis=1) for whole, own in pairs.values()]
     return Agreement(
-        correlation=_correlation(integers.ravel(), reals.ravel()),
-        same=int(np.count_nonzero(integers.argmax(axis=1) == reals.argmax(axis=1))),
+        correlations={name: _correlation(*each) for name, each in pairs.items()},
+        same=int(np.count_nonzero(np.all(are_same, axis=0))),
         images=len(images),
         saturated=saturation.of_inputs(images, checkpoint.input_scale),
         saturated_layers={name: float(np.mean(each)) for name, each in shares.items()},
     )
 
 
-def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def _correlation(integers: NDArray[Any], reals: NDArray[Any]) -> float:
     """Compute Pearson's correlation; 0 where one operand is constant."""
+    left, right = (each.astype(np.float64).ravel() for each in (integers, reals))
     left, right = left - left.mean(), right - right.mean()
     norm = float(np.linalg.norm(left) * np.linalg.norm(right))
     return float(left @ right) / norm if norm else 0.0
@@ -302,23 +317,19 @@ def _searched(parts: Sequence[NDArray[np.float32]], ranges: Ranges) -> float:
     return ranges.scale(np.concatenate(parts), _LIMIT)
 
 
-def _area(shape: LayerShape) -> int:
-    """Count the values that one output averages; 1 except in average pools."""
-    if shape.layer.type == "globalavgpool":
-        return shape.ifmap.height * shape.ifmap.width
-    return shape.R * shape.S if shape.layer.type == "avgpool" else 1
-
-
-def _layer(own: LayerFloats, before: float, after: float, per_channel: bool) -> LayerWeights:
+def _layer(
+    own: LayerFloats, before: float, after: float, bits: int, *, per_channel: bool
+) -> LayerWeights:
     """Quantize one layer between activations of two scales.
 
     Weights that are integers of a quantized file stay those, unless the layer needs one scale and
     they have several.
     """
-    weight, steps = _integers(own, own.steps), own.steps
+    limit = (1 << (bits - 1)) - 1
+    weight, steps = _integers(own, own.steps, limit), own.steps
     if weight is None or steps is None or not (per_channel or np.ptp(steps) == 0):
-        steps = _weight_scales(own, before, after, per_channel)
-        weight = np.clip(_steps(own, steps), -_LIMIT, _LIMIT).astype(np.int8)
+        steps = _weight_scales(own, before, after, limit, per_channel=per_channel)
+        weight = np.clip(_steps(own, steps), -limit, limit).astype(np.int8)
     psum_scales = before * steps
     factors = np.array([fixed_point(factor) for factor in psum_scales / after])
     limits = np.iinfo(np.int32)
@@ -327,15 +338,17 @@ def _layer(own: LayerFloats, before: float, after: float, per_channel: bool) -> 
     return LayerWeights(
         weight=weight,
         bias=bias.astype(np.int32),
-        weight_bits=8,
+        weight_bits=bits,
         multiplier=int(factors[0, 0]) if are_alike else factors[:, 0],
         shift=int(factors[0, 1]) if are_alike else factors[:, 1],
         weight_scale=float(steps[0]) if are_alike else steps,
     )
 
 
-def _integers(own: LayerFloats, steps: NDArray[np.float64] | None) -> NDArray[np.int8] | None:
-    """Weights as the integers of 8 bits that they are of these steps; ``None`` where they are not.
+def _integers(
+    own: LayerFloats, steps: NDArray[np.float64] | None, limit: int
+) -> NDArray[np.int8] | None:
+    """Weights as the integers that they are of these steps; ``None`` where they are not.
 
     What was folded into a weight behind its steps may have moved it off them.
     """
@@ -343,9 +356,8 @@ def _integers(own: LayerFloats, steps: NDArray[np.float64] | None) -> NDArray[np
         return None
     nearest = _steps(own, steps)
     along = steps.reshape(-1, *[1] * (own.weight.ndim - 1))
-    limits = np.iinfo(np.int8)
     is_off = np.abs(nearest * along - own.weight) > _EXACT * along
-    if is_off.any() or nearest.min() < limits.min or nearest.max() > limits.max:
+    if is_off.any() or nearest.min() < -limit - 1 or nearest.max() > limit:
         return None
     return nearest.astype(np.int8)
 
@@ -359,7 +371,7 @@ def _steps(own: LayerFloats, steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _weight_scales(
-    own: LayerFloats, before: float, after: float, per_channel: bool
+    own: LayerFloats, before: float, after: float, limit: int, *, per_channel: bool
 ) -> NDArray[np.float64]:
     """Scale of the weights of each channel: ``(M,)``, all alike unless ``per_channel``.
 
@@ -369,9 +381,9 @@ def _weight_scales(
     needed = np.abs(own.bias.astype(np.float64)) / before / _LARGEST_BIAS
     least = np.maximum(needed, _SMALLEST_FACTOR * after / before)
     if not per_channel:
-        scale = scale_of(_sample(own.weight, _SAMPLE).astype(np.float64), _LIMIT)
+        scale = scale_of(_sample(own.weight, _SAMPLE).astype(np.float64), limit)
         return np.full(len(own.bias), max(scale, least.max()))
-    return np.maximum(scales_of(own.weight.reshape(len(own.weight), -1), _LIMIT), least)
+    return np.maximum(scales_of(own.weight.reshape(len(own.weight), -1), limit), least)
 
 
 def _table(layer: LayerConfig, before: float, after: float) -> NDArray[np.int8]:
@@ -394,10 +406,4 @@ def _normalizing(layer: LayerConfig, before: float, after: float) -> Rescale:
     """Multipliers of an ``lrn`` layer: for the middle of each step of the sum of squares."""
     middle = (np.arange(STEPS) + 0.5) * (1 << square_shift(layer)) - 0.5
     each = factors(layer, (middle * before**2).astype(np.float64))
-    return _rescale([float(factor) for factor in each * before / after])
-
-
-def _rescale(factors: Sequence[float]) -> Rescale:
-    """Convert factors to fixed point with a common shift, chosen for the largest factor."""
-    _, shift = fixed_point(max(factors))
-    return Rescale(tuple(round(factor * 2.0**shift) for factor in factors), shift)
+    return rescale([float(factor) for factor in each * before / after])

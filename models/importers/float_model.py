@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.config import LayerShape, NetworkConfig
+from hwsim.config import LayerShape, NetworkConfig, read_by
 from hwsim.errors import InputError
 from hwsim.models.importers.grid import Grid
 from hwsim.workload import float_graph
@@ -28,6 +28,8 @@ __all__ = ["FloatModel", "LayerFloats"]
 
 #: Values of a layer's matrix of activations, ``K x pixels`` of a group, at most: half a gigabyte.
 LOWERED = 1 << 27
+#: K that are summed at once: the rounding error of one long sum in single precision grows with it.
+_SUMMED = 1024
 
 Floats = NDArray[np.float32]
 
@@ -119,9 +121,16 @@ class FloatModel:
                     )
 
     def logits(self, images: Floats) -> Floats:
-        """Compute ``(images, classes)`` from ``(images, C, H, W)``."""
-        *_, (_, last) = self.activations(images)
-        return last.reshape(len(images), -1)
+        """Compute ``(images, classes)``, what the last layer gives, from ``(images, C, H, W)``."""
+        return self.outputs(images)[self.config.layers[-1].name]
+
+    def outputs(self, images: Floats) -> dict[str, Floats]:
+        """Compute the outputs by layer, ``(images, values)``, from ``(images, C, H, W)``."""
+        found = dict.fromkeys(self.config.ends, images)
+        for name, act in self.activations(images):
+            if name in found:
+                found[name] = act.reshape(len(images), -1)
+        return found
 
     def activations(self, images: Floats) -> Iterator[tuple[str, Floats]]:
         """Yield ``input``, then each layer's name, with the activations ``(images, M, P, Q)``.
@@ -139,7 +148,7 @@ class FloatModel:
             An activation exceeds single precision.
         """
         shapes = self.config.shapes()
-        sources = _sources(shapes)
+        sources = list(read_by(shapes).values())
         last_use = {name: index for index, names in enumerate(sources) for name in names}
         known: dict[str, Floats] = {"input": self._rounded("input", images)}
         yield "input", known["input"]
@@ -176,7 +185,7 @@ class FloatModel:
         if shape.has_weights:
             own = self.layers[layer.name]
             pairs = zip(lower_weight(shape, own.weight), lower_act(shape, act), strict=True)
-            result = raise_ofmap(shape, [weight @ tap for weight, tap in pairs], len(act))
+            result = raise_ofmap(shape, [_product(*pair) for pair in pairs], len(act))
             result += own.bias[:, None, None]
         elif layer.type == "maxpool":
             result = windows(shape, act, fill=-np.inf).max(axis=(4, 5))
@@ -204,7 +213,10 @@ class FloatModel:
         return result
 
 
-def _sources(shapes: Sequence[LayerShape]) -> list[tuple[str, ...]]:
-    """List the names of the activations that each layer reads."""
-    before = ["input", *(shape.layer.name for shape in shapes)]
-    return [shape.layer.inputs or (before[index],) for index, shape in enumerate(shapes)]
+def _product(weight: Floats, act: Floats) -> Floats:
+    """Multiply ``(M, K)`` by ``(K, N)``: sums of a part of K each, which are added."""
+    total: Floats = weight[:, :_SUMMED] @ act[:_SUMMED]
+    for first in range(_SUMMED, len(act), _SUMMED):
+        part = slice(first, first + _SUMMED)
+        total += weight[:, part] @ act[part]
+    return total

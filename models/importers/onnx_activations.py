@@ -11,6 +11,7 @@ from hwsim.config.activation import Function
 from hwsim.models.importers.onnx_builder import Builder, Handler
 from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Affine, Value
+from hwsim.workload.activation import SELU_ALPHA, SELU_SCALE
 
 __all__ = ["HANDLERS", "composed"]
 
@@ -73,6 +74,14 @@ def _gelu(builder: Builder, node: Node) -> Value:
     return _activation(builder, node, builder.value(node), function, {})
 
 
+def _selu(builder: Builder, node: Node) -> Value:
+    """Selu: an Elu times a factor."""
+    attributes = node.attributes
+    alpha = {"alpha": float(attributes.get("alpha", SELU_ALPHA))}
+    value = _activation(builder, node, builder.value(node), "elu", alpha)
+    return _times(builder, node, value, float(attributes.get("gamma", SELU_SCALE)))
+
+
 def _prelu(builder: Builder, node: Node) -> Value:
     """PRelu with one slope, or one per channel."""
     value, slope = builder.value(node), builder.floats(node, 1, "slope")
@@ -89,7 +98,12 @@ def composed(builder: Builder, node: Node) -> Value:
     """Convert a function that several operations compose, times a factor."""
     attributes = node.attributes
     value = _activation(builder, node, builder.value(node), attributes["function"], {})
-    each = np.full((value.shape.channels, 1, 1), attributes["factor"])
+    return _times(builder, node, value, attributes["factor"])
+
+
+def _times(builder: Builder, node: Node, value: Value, factor: float) -> Value:
+    """Output of a node that is a factor times the activations of a layer."""
+    each = np.full((value.shape.channels, 1, 1), factor)
     return builder.affine(node, value, Affine(each, np.zeros_like(each)))
 
 
@@ -116,6 +130,7 @@ HANDLERS: dict[str, Handler] = {
     "Mish": _plain("mish"),
     "PRelu": _prelu,
     "Relu": _relu,
+    "Selu": _selu,
     "Sigmoid": _plain("sigmoid"),
     "Softplus": _plain("softplus"),
     "Softsign": _plain("softsign"),

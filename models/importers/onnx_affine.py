@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.models.importers.float_model import LayerFloats
 from hwsim.models.importers.onnx_builder import Builder
 from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Affine, Value
@@ -60,7 +62,9 @@ def negate(builder: Builder, node: Node) -> Value:
 
 
 def subtract(builder: Builder, node: Node) -> Value:
-    """Convert a Sub of a constant, or from one."""
+    """Convert a Sub of a constant, from one, or of two tensors."""
+    if not any(name in builder.graph.constants for name in node.inputs):
+        return _difference(builder, node)
     index, constant = _constant(builder, node)
     sign = -1.0 if index else 1.0
     shift = constant if index else -constant
@@ -81,26 +85,47 @@ def add(builder: Builder, node: Node) -> Value:
     if len(tensors) == 1:
         value = builder.raw(node, tensors[0])
         return _affine(builder, node, value, np.ones(1), shift) if known else value
-    values = [builder.value(node, index) for index in tensors]
-    if not all(value.is_like(values[0]) for value in values):
-        raise builder.graph.refuse(node, "", None, "inputs must have the same shape to be added")
+    values = _alike(builder, node, tensors)
     total = builder.layer(node, values, {"type": "add"}, like=values[0])
     return _affine(builder, node, total, np.ones(1), shift) if known else total
 
 
+def _difference(builder: Builder, node: Node) -> Value:
+    """Difference of two tensors: a sum with one whose sign is changed, by its weights if it may."""
+    left, right = _alike(builder, node, (0, 1))
+    channels = right.shape.channels
+    signs = -np.ones((channels, 1, 1))
+    negative = builder.affine(node, right, Affine(signs, np.zeros_like(signs)))
+    if negative.affine is not None:
+        floats = LayerFloats(signs.astype(np.float32)[..., None], np.zeros(channels, np.float32))
+        settings = {"type": "conv", "M": channels, "G": channels, "R": 1}
+        negative = builder.layer(node, [right], settings, floats, like=right)
+    return builder.layer(node, [left, negative], {"type": "add"}, like=left)
+
+
+def _alike(builder: Builder, node: Node, indices: Sequence[int]) -> list[Value]:
+    """Inputs of equal shapes and orders, which layers may have to give them."""
+    values = [builder.value(node, index) for index in indices]
+    if not all(value.is_like(values[0]) for value in values):
+        values = [builder.arranged(node, index) for index in indices]
+    if not all(value.is_like(values[0]) for value in values):
+        raise builder.graph.refuse(node, "", None, "inputs must have the same shape to be added")
+    return values
+
+
 def _product(builder: Builder, node: Node) -> Value:
     """Product of two tensors, of which one may have one value per channel, or per pixel."""
-    values = [builder.value(node, index) for index in range(2)]
-    values.sort(key=lambda value: -value.shape.size)
-    full, other = values
-    if not full.is_like(other):
+    for give in (builder.value, builder.arranged):
+        values = [give(node, index) for index in range(2)]
+        full, other = sorted(values, key=lambda value: -value.shape.size)
         # sizes of 1 meet all values of the other
         padded = (1,) * (len(full.dims) - len(other.dims)) + other.dims
         fits = all(size in (1, of) for size, of in zip(padded, full.dims, strict=False))
-        if not (full.is_image and other.order is None and fits and padded == _sizes(other)):
-            rule = "inputs must have the same shape, or one value for each channel or pixel"
-            raise builder.graph.refuse(node, "", None, rule)
-    return builder.layer(node, [full, other], {"type": "mul"}, like=full)
+        is_one_for_many = full.is_image and other.order is None and padded == _sizes(other)
+        if full.is_like(other) or (fits and is_one_for_many):
+            return builder.layer(node, [full, other], {"type": "mul"}, like=full)
+    rule = "inputs must have the same shape, or one value for each channel or pixel"
+    raise builder.graph.refuse(node, "", None, rule)
 
 
 def _sizes(value: Value) -> tuple[int, ...]:

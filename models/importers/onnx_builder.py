@@ -90,6 +90,8 @@ class Builder:
         self.drafts: dict[str, Draft] = {}
         self._handlers = handlers
         self._input_grid: Grid | None = None
+        #: Pool that rounds the sums of a layer at the end, by that layer.
+        self._rounded: dict[str, str] = {}
         self._values = {source.name: self._input(source) for source in graph.inputs}
 
     def build(self, name: str) -> FloatModel:
@@ -115,18 +117,7 @@ class Builder:
                 graph.fold(node)
             else:
                 self.convert(node)
-        if graph.output not in self._values:
-            self.without_layer(graph.output)
-        if graph.output not in self._values:
-            raise InputError(graph.source, "graph", None, "must compute its output from its input")
-        last = self._plain(graph.output)
-        if len(last.dims) == 3:
-            last = self._arranged(graph.output)
-        if not self.drafts:
-            raise InputError(graph.source, "graph", None, "must compute its output from its input")
-        if not last.is_all:
-            rule = f"must hold every value of layer {last.layer} once"
-            raise InputError(graph.source, f"output {graph.output}", last.dims, rule)
+        ends = [self._end(output) for output in graph.outputs]
         grids = {name: draft.grid for name, draft in self.drafts.items() if draft.grid}
         if self._input_grid is not None:
             grids["input"] = self._input_grid
@@ -135,13 +126,17 @@ class Builder:
             kept = sum(grid.is_kept for grid in grids.values())
             remark += f", quantized: scales of {kept} tensors kept"
             remark += f", ranges of {len(grids) - kept}" if kept < len(grids) else ""
-        grids |= self._end_on_grid(graph.output)
-        if last.order is not None:
-            remark += ", its output in the order of the last layer"
+        for output, end in zip(graph.outputs, ends, strict=True):
+            grids |= self._end_on_grid(output, end)
+        if any(end.order is not None for end in ends):
+            of = "the last layer" if len(ends) == 1 else "their layers"
+            remark += f", its output in the order of {of}"
+        outputs = list(dict.fromkeys(self._rounded.get(end.layer, end.layer) for end in ends))
         raw = {
             "name": name,
             "source": f"{graph.source.name}: ONNX, {remark}",
             "input": graph.input_shape.model_dump(),
+            "outputs": outputs if outputs != [next(reversed(self.drafts))] else [],
             "layers": [draft.settings for draft in self.drafts.values()],
         }
         floats = {name: draft.floats for name, draft in self.drafts.items() if draft.floats}
@@ -458,17 +453,34 @@ class Builder:
         sizes = np.array([self.graph.batch, *self._values[node.inputs[0]].dims], dtype=np.int64)
         return sizes[node.attributes.get("start", 0) : node.attributes.get("end", len(sizes))]
 
-    def _end_on_grid(self, output: str) -> dict[str, Grid]:
-        """Give a network whose last sums the file rounds activations as its output.
+    def _end(self, output: str) -> Value:
+        """Activations of a layer that are an output."""
+        graph = self.graph
+        if output not in self._values:
+            self.without_layer(output)
+        value = self._plain(output) if output in self._values else None
+        if value is not None and (len(value.dims) == 3 or not value.is_all):
+            value = self._arranged(output)
+        if value is None or value.layer not in self.drafts:
+            where = "graph" if len(graph.outputs) == 1 else f"output {output}"
+            raise InputError(graph.source, where, None, "must compute its output from its input")
+        if not value.is_all:
+            rule = f"must hold every value of layer {value.layer} once"
+            raise InputError(graph.source, f"output {output}", value.dims, rule)
+        return value
+
+    def _end_on_grid(self, output: str, value: Value) -> dict[str, Grid]:
+        """Give an output whose sums the file rounds activations: of a pool of one pixel.
 
         Returns the grid of the layer that it adds for that, by name.
         """
-        draft = next(reversed(self.drafts.values()))
-        if draft.floats is None or draft.grid is None:
+        draft = self.drafts[value.layer]
+        if draft.floats is None or draft.grid is None or value.layer in self._rounded:
             return {}
-        settings, value = {"type": "avgpool", "R": 1}, self._values[output]
+        settings = {"type": "avgpool", "R": 1}
         name = self._free("output")
         self._layer(name, f"output {output}", True, [value], settings, None, value)
+        self._rounded[value.layer] = name
         return {name: draft.grid}
 
     def _name(self, node: Node) -> str:

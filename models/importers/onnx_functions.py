@@ -65,7 +65,7 @@ def compose(graph: Graph) -> None:
             inputs = (region[0],)
             nodes[index] = replace(node, op=COMPOSED, inputs=inputs, attributes=attributes)
             producers[node.outputs[0]] = nodes[index]
-    graph.nodes = needed(nodes, graph.output)
+    graph.nodes = needed(nodes, graph.outputs)
     graph.count_readers()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import checker, helper, numpy_helper
+from onnx import checker, helper, inliner, numpy_helper
 from onnx.external_data_helper import (
     ExternalDataInfo,
     load_external_data_for_model,
@@ -47,18 +47,18 @@ VIEWS = frozenset(
 #: Oldest versions that the evaluator has, of operations that mean the same in older ones.
 _SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
 #: What a user may do about operations of ONNX that no layer computes.
-_BESIDE = " (--outside float runs them beside the array)"
+_BESIDE = " (hwsim import --outside float runs them beside the array)"
 #: Longest message, nodes of an operation that it names, and the longest name there.
 _LONGEST, _NAMED, _NAME = 600, 3, 60
 
 
 @dataclass
 class Graph:
-    """A network's operations, from its inputs to its only output.
+    """A network's operations, from its inputs to its outputs.
 
     ``constants`` are the stored tensors, to which folding adds. ``readers`` counts the readers of
-    each tensor. ``heads`` are operations at the end that are left out. The inputs hold a batch of
-    ``(C, H, W)`` images of ``input_shape``.
+    each tensor, of which an output has one more. ``heads`` are operations at the end that are left
+    out. The inputs hold a batch of ``(C, H, W)`` images of ``input_shape``.
     """
 
     source: Path
@@ -68,7 +68,7 @@ class Graph:
     inputs: tuple[Source, ...]
     input_shape: TensorShape
     batch: int
-    output: str
+    outputs: tuple[str, ...]
     nodes: list[Node]
     constants: dict[str, Array]
     heads: tuple[Node, ...] = ()
@@ -100,6 +100,7 @@ class Graph:
     def count_readers(self) -> None:
         """Count who reads each tensor."""
         self.readers = Counter(name for node in self.nodes for name in node.inputs)
+        self.readers.update(self.outputs)
 
     def fold_all(self) -> None:
         """Compute all nodes whose inputs are constants; they stay in the graph.
@@ -164,7 +165,7 @@ class Graph:
 def read(
     path: Path | str,
     size: Sequence[int] | None = None,
-    until: str | None = None,
+    until: Sequence[str] = (),
     *,
     outside: bool = False,
 ) -> Graph:
@@ -177,14 +178,14 @@ def read(
     size
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
     until
-        Tensor that is the output in place of the file's: what is computed of it is left out.
+        Tensors that are the outputs in place of the file's: what is computed of them is left out.
     outside
         As of :func:`hwsim.models.importers.onnx_inputs.read_inputs`.
 
     Raises
     ------
     InputError
-        The file is not ONNX, not valid, or not a network with inputs of known sizes and one output.
+        The file is not ONNX, not valid, or not a network with inputs of known sizes.
     """
     path = Path(path)
     model, files = _model(path)
@@ -193,14 +194,20 @@ def read(
     if graph.sparse_initializer:
         raise InputError(path, "sparse_initializer", None, "must be stored as dense tensors")
     every = [_node(proto) for proto in graph.node]
-    output = _output(path, model, every, until)
-    nodes = needed(every, output)
-    heads = () if until else _heads(nodes, output)
-    if heads:
-        output = heads[0].inputs[0]
-        nodes = needed(nodes, output)
-    # an input that only other outputs need does not matter
-    read = {name for node in nodes for name in node.inputs} | {output}
+    outputs = _outputs(path, model, every, until)
+    nodes = needed(every, outputs)
+    heads: list[Node] = []
+    for index, output in enumerate(() if until else outputs):
+        others = [each for place, each in enumerate(outputs) if place != index]
+        tail = _heads(needed(nodes, outputs), output, others)
+        if tail:
+            heads += tail
+            outputs[index] = tail[0].inputs[0]
+    # what such an operation reads may be an output as well
+    outputs = list(dict.fromkeys(outputs))
+    nodes = needed(nodes, outputs)
+    # an input that no output needs does not matter
+    read = {name for node in nodes for name in node.inputs}.union(outputs)
     inputs = [value for value in graph.input if value.name in read - constants.keys()]
     readers = {value.name: [n for n in nodes if value.name in n.inputs] for value in inputs}
     batch, shape, sources = read_inputs(path, inputs, readers, size, outside=outside)
@@ -211,10 +218,10 @@ def read(
     if left_out:
         remark += f", without {' and '.join(left_out)} at the end"
     if until:
-        remark += f", {len(nodes)} of its {len(every)} nodes, until {until}"
+        remark += f", {len(nodes)} of its {len(every)} nodes, until {' and '.join(until)}"
     found = Graph(
-        path, remark, model, opset, sources, shape, batch, output, nodes, constants, heads,
-        tuple(nodes), files,
+        path, remark, model, opset, sources, shape, batch, tuple(outputs), nodes, constants,
+        tuple(heads), tuple(nodes), files,
     )  # fmt: skip
     found.count_readers()
     found.fold_all()
@@ -237,6 +244,8 @@ def _model(path: Path) -> tuple[onnx.ModelProto, tuple[str, ...]]:
             # what an unknown operation gives has no shape, for which the checker would refuse it
             output.type.tensor_type.shape.SetInParent()
         checker.check_model(model)
+        if model.functions:
+            model = inliner.inline_local_functions(model)
     except OSError as error:
         raise InputError(path, "", None, f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, ValueError, checker.ValidationError) as error:
@@ -256,12 +265,26 @@ def _node(proto: onnx.NodeProto) -> Node:
     op = f"{proto.domain}.{proto.op_type}" if proto.domain not in ("", "ai.onnx") else proto.op_type
     attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
     name = proto.name or next((name for name in proto.output if name), "?")
-    return Node(name, op, tuple(proto.input), tuple(proto.output), attributes, proto)
+    # graphs inside a node read tensors of the graph around them by name
+    inside = sorted(set().union(*(_captured(a.g) for a in proto.attribute if a.HasField("g"))))
+    inputs = (*proto.input, *(each for each in inside if each not in proto.input))
+    return Node(name, op, inputs, tuple(proto.output), attributes, proto)
 
 
-def needed(nodes: Sequence[Node], output: str) -> list[Node]:
-    """List the nodes that an output depends on, in the order given, which is topological."""
-    tensors, kept = {output}, []
+def _captured(graph: onnx.GraphProto) -> set[str]:
+    """Tensors that a graph inside a node reads of those around it."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in node.output)
+    read = {value.name for value in graph.output}
+    for node in graph.node:
+        read.update(node.input)
+        read.update(*(_captured(a.g) for a in node.attribute if a.HasField("g")))
+    return read - own - {""}
+
+
+def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """List the nodes that outputs depend on, in the order given, which is topological."""
+    tensors, kept = set(outputs), []
     for node in reversed(nodes):
         if tensors.intersection(node.outputs):
             tensors.update(node.inputs)
@@ -269,32 +292,33 @@ def needed(nodes: Sequence[Node], output: str) -> list[Node]:
     return kept[::-1]
 
 
-def _output(path: Path, model: onnx.ModelProto, nodes: Sequence[Node], until: str | None) -> str:
-    """Name of the output: the file's only one, or the tensor that is asked for."""
-    if until is not None:
-        if until not in {name for node in nodes for name in node.outputs}:
-            raise InputError(
-                path, "--until", until, "must be a tensor that a node of the file gives"
-            )
-        return until
-    outputs: list[str] = [value.name for value in model.graph.output]
-    if len(outputs) != 1:
-        rule = f"must have one output, not {len(outputs)}: choose a tensor with --until, such as "
-        raise InputError(path, "graph", None, rule + _some(outputs))
-    return outputs[0]
+def _outputs(
+    path: Path, model: onnx.ModelProto, nodes: Sequence[Node], until: Sequence[str]
+) -> list[str]:
+    """Names of the outputs: the file's, or the tensors that are asked for."""
+    known = {name for node in nodes for name in node.outputs}
+    for name in until:
+        if name not in known:
+            rule = "must be a tensor that a node of the file gives"
+            raise InputError(path, "--until", name, rule)
+    outputs = list(until) or [value.name for value in model.graph.output]
+    if not outputs:
+        raise InputError(path, "graph", None, "must have an output")
+    return outputs
 
 
-def _some(names: Sequence[str]) -> str:
-    """The first of some names."""
-    return ", ".join([*map(_short, names[:_NAMED]), *(["..."] if len(names) > _NAMED else [])])
+def _heads(nodes: Sequence[Node], output: str, others: Sequence[str]) -> tuple[Node, ...]:
+    """Nodes before an output from the first of :data:`HEADS` on, of which nothing else is read.
 
-
-def _heads(nodes: Sequence[Node], output: str) -> tuple[Node, ...]:
-    """Nodes at the end from the first of :data:`HEADS` on, between which nothing else is read."""
+    ``others`` are outputs too.
+    """
+    producers = {name: node for node in nodes for name in node.outputs}
     readers = Counter(name for node in nodes for name in node.inputs)
+    readers.update(others)
     tail: list[Node] = []
-    for node in reversed(nodes):
-        if node.outputs[0] != output or readers[output] or node.op not in HEADS | VIEWS:
+    while output in producers and not readers[output]:
+        node = producers[output]
+        if node.outputs[0] != output or node.op not in HEADS | VIEWS:
             break
         tail.append(node)
         output = node.inputs[0]

@@ -1,10 +1,15 @@
-"""Inputs of an ONNX graph as one image: its channels, and where each of an input's values is."""
+"""Inputs of an ONNX graph as one image: its channels, and where each of an input's values is.
+
+Inputs of one height and width are channels of one image. Where sizes differ, each value is a
+channel of one pixel: of a map pixel after pixel, its channels fastest, as ``depth_to_space`` takes
+them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +62,7 @@ def read_inputs(
     *,
     outside: bool = False,
 ) -> tuple[int, TensorShape, tuple[Source, ...]]:
-    """Read the inputs: the channels of several lie one behind the other in the image.
+    """Read the inputs: the channels, or values, of several lie one behind the other in the image.
 
     Parameters
     ----------
@@ -82,11 +87,11 @@ def read_inputs(
     ------
     InputError
         There is none; a size is not known, or too large; one has another type; or several differ
-        in batch, height or width.
+        in batch.
     """
     if not inputs:
         raise InputError(path, "graph", None, "must compute its output from its input")
-    batches, shapes, sources, first = set(), [], [], 0
+    batches, shapes, sources = set(), [], []
     for value in inputs:
         batch, dims = _dims(path, value, size, outside=outside)
         if math.prod(dims) > LARGEST:
@@ -101,16 +106,40 @@ def read_inputs(
         if kind not in _TYPES:
             rule = f"must be one of {', '.join(_TYPES.values())}"
             raise InputError(path, f"input {value.name}.type", kind, rule)
-        sources.append(Source(value.name, kind, dims, order + first, is_whole))
+        sources.append(Source(value.name, kind, dims, order, is_whole))
         batches.add(batch)
         shapes.append(shape)
-        first += shape.size
-    if len(batches) > 1 or len({(shape.height, shape.width) for shape in shapes}) > 1:
+    if len(batches) > 1:
         listed = ", ".join(f"{source.name} {source.dims}" for source in sources)
-        rule = f"inputs must have the same batch, height and width: {listed}"
-        raise InputError(path, "graph", None, rule)
-    channels = sum(shape.channels for shape in shapes)
-    return batches.pop(), shapes[0].model_copy(update={"channels": channels}), tuple(sources)
+        raise InputError(path, "graph", None, f"inputs must have the same batch: {listed}")
+    whole, orders = _joined(path, shapes, [source.order for source in sources])
+    placed = (replace(each, order=order) for each, order in zip(sources, orders, strict=True))
+    return batches.pop(), whole, tuple(placed)
+
+
+def _joined(
+    path: Path, shapes: Sequence[TensorShape], orders: Sequence[NDArray[np.int64]]
+) -> tuple[TensorShape, list[NDArray[np.int64]]]:
+    """Shape of the image that holds several, and the order of the values of each in there."""
+    firsts = np.cumsum([0, *(shape.size for shape in shapes)])
+    if len({(shape.height, shape.width) for shape in shapes}) == 1:
+        channels = sum(shape.channels for shape in shapes)
+        whole = shapes[0].model_copy(update={"channels": channels})
+    else:
+        try:
+            whole = TensorShape(channels=int(firsts[-1]))
+        except ValueError as error:
+            rule = f"inputs of several sizes must have fewer values than {firsts[-1]:,} together"
+            raise InputError(path, "graph", None, rule) from error
+        orders = [_by_pixel(*each) for each in zip(shapes, orders, strict=True)]
+    return whole, [order + first for order, first in zip(orders, firsts, strict=False)]
+
+
+def _by_pixel(shape: TensorShape, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices into ``(C, H, W)`` as indices into ``(H, W, C)``."""
+    places = np.arange(shape.size).reshape(shape.height, shape.width, shape.channels)
+    found: NDArray[np.int64] = places.transpose(2, 0, 1).reshape(-1)[order]
+    return found
 
 
 def _dims(
@@ -134,7 +163,7 @@ def _dims(
         rule = "must be (N, C, H, W), (N, C, D, H, W), (N, C, W) or (N, values)"
         raise InputError(path, key, dims, rule)
     if not all(dims[1:]):
-        rule = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+        rule = "must be fixed but for the batch: give them by hwsim import --size 3x224x224"
         raise InputError(path, key, dims, rule)
     return dims[0] or 1, tuple(dim for dim in dims[1:] if dim)
 

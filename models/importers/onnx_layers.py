@@ -31,7 +31,7 @@ __all__ = ["load"]
 def load(
     path: Path | str,
     size: Sequence[int] | None = None,
-    until: str | None = None,
+    until: Sequence[str] = (),
     *,
     outside: bool = False,
     verbose: bool = False,
@@ -45,7 +45,7 @@ def load(
     size
         Axes of the input behind the batch, in the file's order: for a file that leaves some open.
     until
-        Tensor that is the output in place of the file's: what is computed of it is left out.
+        Tensors that are the outputs in place of the file's: what is computed of them is left out.
     outside
         Leave operations that no layer computes in floating point, as ``float`` layers.
     verbose
@@ -94,6 +94,7 @@ _HANDLERS: dict[str, Handler] = (
         "Gather": onnx_views.view,
         "Gemm": onnx_weights.gemm,
         "GlobalAveragePool": onnx_pools.global_pool,
+        "GlobalMaxPool": onnx_pools.global_max,
         "Identity": onnx_views.same,
         "LRN": onnx_pools.local_response,
         "MatMul": onnx_weights.matmul,
@@ -101,6 +102,7 @@ _HANDLERS: dict[str, Handler] = (
         "Mul": onnx_affine.multiply,
         "Neg": onnx_affine.negate,
         "Pad": onnx_pad.pad,
+        "ReduceMax": onnx_pools.reduce_max,
         "ReduceMean": onnx_pools.reduce_mean,
         "Reshape": onnx_views.view,
         "Resize": onnx_resize.resize,

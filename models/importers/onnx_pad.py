@@ -53,9 +53,9 @@ def _border(builder: Builder, node: Node, value: Value) -> Sides:
 
 
 def _readers(builder: Builder, node: Node) -> list[Node | None]:
-    """Nodes that read the padded tensor, and None for the output of the graph."""
+    """Nodes that read the padded tensor, and None for an output of the graph."""
     output = node.outputs[0]
-    is_last: list[Node | None] = [None] if output == builder.graph.output else []
+    is_last: list[Node | None] = [None] if output in builder.graph.outputs else []
     return [*builder.graph.readers_of(output), *is_last]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,10 @@ from hwsim.models.importers.onnx_node import Node
 from hwsim.models.importers.onnx_value import Value
 from hwsim.models.importers.onnx_window import rounded_up, window
 
-__all__ = ["average_pool", "global_pool", "local_response", "max_pool", "reduce_mean"]
+__all__ = [
+    "average_pool", "global_max", "global_pool", "local_response", "max_pool", "reduce_max",
+    "reduce_mean",
+]  # fmt: skip
 
 
 def max_pool(builder: Builder, node: Node) -> Value:
@@ -47,6 +51,18 @@ def global_pool(builder: Builder, node: Node) -> Value:
     return replace(pooled, dims=(pooled.shape.channels, *[1] * (len(value.dims) - 1)))
 
 
+def global_max(builder: Builder, node: Node) -> Value:
+    """Convert a GlobalMaxPool: a pool of one window."""
+    value = builder.image(node, is_plain=True)
+    pooled = builder.layer(node, [value], _whole(value))
+    return replace(pooled, dims=(pooled.shape.channels, *[1] * (len(value.dims) - 1)))
+
+
+def _whole(value: Value) -> dict[str, Any]:
+    """Settings of a max-pool of all pixels."""
+    return {"type": "maxpool", "R": value.shape.height, "S": value.shape.width}
+
+
 def local_response(builder: Builder, node: Node) -> Value:
     """Convert an LRN."""
     value, attributes = builder.image(node, is_plain=True), node.attributes
@@ -58,14 +74,25 @@ def local_response(builder: Builder, node: Node) -> Value:
 
 def reduce_mean(builder: Builder, node: Node) -> Value:
     """Convert a ReduceMean over height and width, wherever they are: a global average pool."""
-    value, constant = builder.value(node), builder.constant(node, 1, "axes")
+    value = builder.value(node)
+    return _reduced(builder, node, value, {"type": "globalavgpool"})
+
+
+def reduce_max(builder: Builder, node: Node) -> Value:
+    """Convert a ReduceMax over height and width, wherever they are: a pool of one window."""
+    value = builder.value(node)
+    return _reduced(builder, node, value, _whole(value))
+
+
+def _reduced(builder: Builder, node: Node, value: Value, settings: dict[str, Any]) -> Value:
+    constant = builder.constant(node, 1, "axes")
     axes = node.attributes.get("axes", ()) if constant is None else constant.ravel().tolist()
     every = range(len(value.dims))
     over = {axis % (1 + len(every)) - 1 for axis in axes}
     kept = [axis for axis in every if axis not in over]
     order = value.indices.transpose(*kept, *sorted(over & set(every)))
     order = order.reshape(*[value.dims[axis] for axis in kept], -1)
-    # each mean must be that of all pixels of a channel
+    # each result must be that of all pixels of a channel
     pixels = value.shape.height * value.shape.width
     channels = order[..., :1] // pixels
     is_global = order.shape[-1] == pixels and np.array_equal(
@@ -73,7 +100,7 @@ def reduce_mean(builder: Builder, node: Node) -> Value:
     )
     if not over or -1 in over or not is_global:
         raise builder.graph.refuse(node, "axes", tuple(axes), "must be height and width")
-    pooled = builder.layer(node, [value], {"type": "globalavgpool"})
+    pooled = builder.layer(node, [value], settings)
     keepdims = node.attributes.get("keepdims", 1)
     shape = [
         1 if axis in over else value.dims[axis] for axis in every if keepdims or axis not in over

@@ -74,6 +74,9 @@ def concat(builder: Builder, node: Node) -> Value:
     raw = [builder.raw(node, index) for index in range(len(node.inputs))]
     is_one = all(value.layer == raw[0].layer and value.affine is None for value in raw)
     values = raw if is_one else [builder.value(node, index) for index in range(len(raw))]
+    if len({(value.shape.height, value.shape.width) for value in values}) > 1:
+        # maps of one size that are still to be moved, such as those of a ConvTranspose
+        values = [builder.arranged(node, index) for index in range(len(raw))]
     rank, axis = 1 + len(values[0].dims), node.attributes.get("axis", 1)
     if any(1 + len(value.dims) != rank for value in values) or not 0 < axis % rank < rank:
         raise builder.graph.refuse(node, "axis", axis, "must not be the batch")

@@ -64,7 +64,7 @@ def flat(
     if not is_explicit or not (meets_one or is_row):
         rule = (
             "must not join planes: of an input of one plane, or 1 x 1 x S with stride 1 and no "
-            "padding but along the width (--outside float runs it beside the array)"
+            "padding but along the width (hwsim import --outside float runs it)"
         )
         raise graph.refuse(node, "kernel of three dimensions", weight.shape[2:], rule)
     reduced: dict[str, Any] = attributes | {

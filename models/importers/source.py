@@ -36,7 +36,7 @@ def read(
     network: str,
     weights: Path | None,
     size: Sequence[int] | None = None,
-    until: str | None = None,
+    until: Sequence[str] = (),
     *,
     outside: bool = False,
     verbose: bool = False,
@@ -52,7 +52,7 @@ def read(
     size
         Axes of the input behind the batch, for an ONNX file that leaves some open.
     until
-        Tensor of an ONNX file that is the output in place of the file's.
+        Tensors of an ONNX file that are the outputs in place of the file's.
     outside
         Leave operations of an ONNX file that no layer computes in floating point.
     verbose
@@ -76,9 +76,9 @@ def read(
     if size is not None:
         rule = "must be absent: only an ONNX file leaves sizes open"
         raise InputError("command line", "--size", "x".join(map(str, size)), rule)
-    if until is not None:
+    if until:
         rule = "must be absent: only an ONNX file names its tensors"
-        raise InputError("command line", "--until", until, rule)
+        raise InputError("command line", "--until", ", ".join(until), rule)
     if outside:
         rule = "must be absent: only an ONNX file has operations that may run outside"
         raise InputError("command line", "--outside", "float", rule)
@@ -135,6 +135,7 @@ def checkpoint_of(
         "images": len(images),
         "ranges": str(settings.ranges),
         "weight_scales": "channel" if settings.per_channel else "layer",
+        "weight_bits": settings.weight_bits,
         "bias_correction": settings.correct_bias,
     }
     if normalization is not None:
@@ -148,6 +149,9 @@ def checkpoint_of(
         agreement = calibrate.agreement(original or model, checkpoint, compared)
         info["compared_on"] = "other images" if is_fresh else "of the same images"
         info["correlation"] = round(agreement.correlation, 6)
+        if len(agreement.correlations) > 1:
+            each = agreement.correlations.items()
+            info["correlations"] = {name: round(value, 6) for name, value in each}
         info["same_top1"] = [agreement.same, agreement.images]
         info["saturated_inputs"] = round(agreement.saturated, 6)
         info["saturated_layers"] = {

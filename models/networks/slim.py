@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,8 @@ class Slim:
 
     @torch.no_grad()
     def give_back(self, network: Network) -> None:
-        """Write the copy's weights and biases back into the original network."""
+        """Write the copy's weights, biases and normalization back into the original network."""
+        network.norms.load_state_dict(self.network.norms.state_dict())
         for (shape, stage), (_, narrow) in zip(
             network.weighted(), self.network.weighted(), strict=True
         ):
@@ -52,8 +54,9 @@ class Slim:
 def slim(network: Network, masks: Masks) -> Slim:
     """Copy a network without the filters that its masks remove whole.
 
-    Such a filter computes a constant 0, so the copy differs only in the order of sums. A network
-    with grouped convolutions is copied whole.
+    Such a filter computes a constant 0, so the copy differs only in the order of sums. Layers whose
+    outputs are summed keep all filters, as the sum's other inputs may have theirs. A network with
+    grouped convolutions is copied whole.
 
     Parameters
     ----------
@@ -61,7 +64,8 @@ def slim(network: Network, masks: Masks) -> Slim:
         The network.
     masks
         ``bool`` tensor of the weight's shape per layer, without dead paths
-        (:func:`hwsim.models.compress.pruning.purify`). A layer that is not named is whole.
+        (:func:`hwsim.models.compress.pruning.purify`). A layer that is not named is whole. There
+        are none while the network is normalized.
 
     Raises
     ------
@@ -71,25 +75,30 @@ def slim(network: Network, masks: Masks) -> Slim:
     layers = list(network.weighted())
     rows: dict[str, Tensor] = {}
     columns: dict[str, Tensor] = {}
-    channels = torch.arange(layers[0][0].ifmap.channels)
-    grouped = any(shape.layer.G > 1 for shape, _ in layers)
-    for index, (shape, stage) in enumerate(layers):
+    channels = {"input": torch.arange(network.config.input.channels)}
+    grouped, whole = any(shape.layer.G > 1 for shape, _ in layers), _whole(network)
+    for shape in network.shapes:
         name = shape.layer.name
-        alive = torch.arange(len(stage.weight))
-        if name in masks and not grouped and index < len(layers) - 1:
+        source = channels[network.reads[name][0]]
+        channels[name] = source
+        if not shape.has_weights:
+            continue
+        alive = torch.arange(shape.ofmap.channels)
+        if name in masks and not grouped and name not in whole:
             alive = masks[name].flatten(1).any(dim=1).nonzero().flatten()
         if name in masks and not masks[name].any():
             rule = "must keep at least one weight: nothing would pass through the network"
             raise InputError(network.config.name, f"layers.{name}", 0, rule)
         rows[name] = alive
-        columns[name] = channels
+        columns[name] = source
         if shape.layer.type == "fc":
             positions = shape.ifmap.height * shape.ifmap.width
-            columns[name] = (channels[:, None] * positions + torch.arange(positions)).flatten()
+            columns[name] = (source[:, None] * positions + torch.arange(positions)).flatten()
         elif grouped:
-            columns[name] = torch.arange(stage.weight.shape[1])
-        channels = alive
+            columns[name] = torch.arange(shape.C)
+        channels[name] = alive
     narrow = Network(_narrowed(network.config, {name: len(each) for name, each in rows.items()}))
+    narrow.norms = copy.deepcopy(network.norms)
     result = Slim(narrow, rows, columns)
     for (shape, stage), (_, target) in zip(layers, narrow.weighted(), strict=True):
         name = shape.layer.name
@@ -97,6 +106,16 @@ def slim(network: Network, masks: Masks) -> Slim:
         if stage.bias is not None and target.bias is not None:
             target.bias.copy_(stage.bias[rows[name]])
     return result
+
+
+def _whole(network: Network) -> set[str]:
+    """Layers that keep every channel: those whose channels a sum or the network's outputs have."""
+    whole = {network.shapes[-1].layer.name}
+    for shape in reversed(network.shapes):
+        name = shape.layer.name
+        if shape.layer.type == "add" or (name in whole and not shape.has_weights):
+            whole.update(network.reads[name])
+    return whole
 
 
 def _narrowed(config: NetworkConfig, filters: dict[str, int]) -> NetworkConfig:

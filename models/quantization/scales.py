@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fixed_point", "scale_of", "scales_of"]
+from hwsim.checkpoints.checkpoint import Rescale
+from hwsim.config import LayerShape
+
+__all__ = ["averaged", "fixed_point", "rescale", "scale_of", "scales_of"]
 
 #: Fractions of the largest magnitude at which a search clips.
 _CLIPS = np.linspace(1, 0.4, 60)
@@ -97,3 +102,27 @@ def fixed_point(factor: float) -> tuple[int, int]:
     if multiplier == 2**15:
         multiplier, shift = multiplier // 2, shift - 1
     return max(1, multiplier), shift
+
+
+def rescale(factors: Sequence[float]) -> Rescale:
+    """Convert factors to fixed point with a common shift, chosen for the largest factor.
+
+    Parameters
+    ----------
+    factors
+        Of each input of a layer without weights; the largest is above 0 and below 2**14.
+
+    Raises
+    ------
+    ValueError
+        The largest factor is out of range.
+    """
+    _, shift = fixed_point(max(factors))
+    return Rescale(tuple(round(factor * 2.0**shift) for factor in factors), shift)
+
+
+def averaged(shape: LayerShape) -> int:
+    """Count the values that one output of a layer averages; 1 except in average pools."""
+    if shape.layer.type == "globalavgpool":
+        return shape.ifmap.height * shape.ifmap.width
+    return shape.R * shape.S if shape.layer.type == "avgpool" else 1

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import named_network
 from hwsim.config import NetworkConfig
 from hwsim.config.jobs.compress import CompressConfig, ConstraintConfig
 from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
@@ -73,7 +74,7 @@ def run(
     assert settings is not None
     assert prune is not None
     assert config.start is not None
-    network = NetworkConfig.read(config.network)
+    network = named_network(config.network).network
     source = find(config.start)
     start = Checkpoint.read(source, network)
     images, labels = _held_out(config)
@@ -119,6 +120,7 @@ def run(
     checkpoint = replace(checkpoint, info=info)
     write_text_atomic(out / f"{config.name}.csv", points.log(best.number).read_text("utf-8"))
     checkpoint.write(out / f"{config.name}.safetensors")
+    pipeline.keep_network(network, out)
     shutil.rmtree(folder)
     return checkpoint
 

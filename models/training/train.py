@@ -28,6 +28,7 @@ __all__ = [
     "device",
     "kept",
     "logits",
+    "mirror_randomly",
     "nonzeros",
     "schedule",
     "shift_randomly",
@@ -145,6 +146,8 @@ def train_epoch(
         rate = config.learning_rate * schedule(config, step, epochs * steps)
         top_rate = max(top_rate, rate)
         images = shift_randomly(train.images[chosen], config.shift, generator)
+        if config.mirror:
+            images = mirror_randomly(images, generator)
         teacher = None if train.teacher is None else train.teacher.of(chosen)
         loss, hits = trainer.step(images, train.labels[chosen], rate, teacher, saliency)
         loss_sum += loss * len(chosen)
@@ -184,6 +187,7 @@ class _Trainer:
         #: Weights at the start of the epoch, which those outside ``free`` keep.
         self._still = {name: self._weights[name].clone() for name in self._free}
         targets = self._cut({name: pull.target for name, pull in pulls.items()})
+        self._dead = self._dead_filters(masks)
         self._pulls = {name: Pull(targets[name], pull.rho) for name, pull in pulls.items()}
         self._aware = None if aware is None else Aware(aware.codes, self._cut(masks), aware.scales)
         self.optimizer = torch.optim.AdamW(
@@ -215,6 +219,8 @@ class _Trainer:
         self.optimizer.step()
         for name, mask in self._free.items():
             torch.where(mask, self._weights[name], self._still[name], out=self._weights[name])
+        for bias, dead in self._dead:
+            bias[dead] = 0
         correct = int((logits.detach().argmax(1) == labels).sum())
         return float(loss.detach()), correct
 
@@ -234,6 +240,16 @@ class _Trainer:
             if pull is not None:
                 assert stage.weight.grad is not None
                 stage.weight.grad.add_(stage.weight - pull.target, alpha=pull.rho)
+
+    def _dead_filters(self, masks: Masks) -> list[tuple[Tensor, Tensor]]:
+        """Biases, but of the logits, each with the filters that have no weight and stay at 0."""
+        found = []
+        for shape, stage in list(self.worker.weighted())[:-1]:
+            if shape.layer.name in masks and stage.bias is not None:
+                mask = self.copy.take(shape.layer.name, masks[shape.layer.name])
+                dead = (~mask.flatten(1).any(dim=1)).nonzero().flatten()
+                found.append((stage.bias.detach(), dead.to(self._device)))
+        return [each for each in found if len(each[1])]
 
     def _cut(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cut tensors of the weights' shapes to the copy, on its device."""
@@ -307,6 +323,20 @@ def shift_randomly(images: Tensor, shift: int, generator: torch.Generator) -> Te
     image = torch.arange(count).view(count, 1, 1, 1)
     channel = torch.arange(channels).view(1, channels, 1, 1)
     return padded[image, channel, rows, cols]
+
+
+def mirror_randomly(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each image left to right with a probability of one half.
+
+    Parameters
+    ----------
+    images
+        ``(images, C, H, W)``.
+    generator
+        Source of the choices.
+    """
+    mirrored = torch.randint(0, 2, (len(images), 1, 1, 1), generator=generator).bool()
+    return torch.where(mirrored, images.flip(3), images)
 
 
 @torch.no_grad()

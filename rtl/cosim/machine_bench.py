@@ -33,7 +33,7 @@ from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.machine import Machine
 from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 from hwsim.rtl.machine.top import connect_flat, flat
-from hwsim.system.files import write_text_atomic
+from hwsim.system.files import room_left, write_text_atomic
 
 __all__ = ["Bench", "Job", "MachineBench", "Outcome", "build", "run"]
 
@@ -221,7 +221,7 @@ def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = 
             )
             if result.returncode:
                 end = (result.stdout + result.stderr)[-3000:]
-                raise SimulationError(f"build failed: {end}")
+                raise SimulationError(f"build failed{room_left(fresh)}: {end}")
             if not waves:
                 runtime.keep(fresh)
             write_text_atomic(fresh / mark.name, stamp.hexdigest())

@@ -25,7 +25,7 @@ from hwsim.rtl.cosim.places import building, is_plain
 from hwsim.rtl.cosim.stream_bench import PAUSE_BITS, SOURCES, job_layout, result_layout, write_bench
 from hwsim.rtl.emit.sidecar import describe
 from hwsim.rtl.emit.verilog import generate
-from hwsim.system.files import held, write_bytes_atomic, write_text_atomic
+from hwsim.system.files import held, room_left, write_bytes_atomic, write_text_atomic
 
 __all__ = [
     "SAIF",
@@ -387,4 +387,5 @@ def _explained(log: Path, what: str) -> Iterator[None]:
     except (RuntimeError, ValueError, SystemExit) as error:
         text = log.read_text(errors="replace") if log.is_file() else ""
         end = "\n".join(text.splitlines()[-TAIL:])
-        raise SimulationError(f"{what} failed: {error}; {log} ends:\n{end}") from error
+        why = f"{error}{room_left(log.parent)}"
+        raise SimulationError(f"{what} failed: {why}; {log} ends:\n{end}") from error

@@ -27,6 +27,24 @@ TINY = {
     ],
 }
 
+RESIDUAL = {
+    "name": "residual",
+    "input": {"channels": 1, "height": 8, "width": 8},
+    "layers": [
+        {"name": "conv1", "type": "conv", "M": 4, "R": 3, "padding": 1, "relu": True},
+        {"name": "a1", "type": "conv", "M": 5, "R": 3, "padding": 1, "relu": True},
+        {"name": "b1", "type": "conv", "M": 4, "R": 3, "padding": 1},
+        {"name": "sum1", "type": "add", "inputs": ["b1", "conv1"], "relu": True},
+        {"name": "a2", "type": "conv", "M": 6, "R": 3, "padding": 1, "stride": 2, "relu": True},
+        {"name": "b2", "type": "conv", "M": 6, "R": 3, "padding": 1},
+        {"name": "proj2", "type": "conv", "M": 6, "R": 1, "stride": 2, "inputs": ["sum1"]},
+        {"name": "sum2", "type": "add", "inputs": ["b2", "proj2"], "relu": True},
+        {"name": "pool1", "type": "maxpool", "R": 2, "stride": 2},
+        {"name": "mean1", "type": "globalavgpool"},
+        {"name": "fc1", "type": "fc", "M": 3},
+    ],
+}
+
 
 @pytest.fixture
 def torch():
@@ -53,6 +71,14 @@ def network(torch, tiny):
     from hwsim.models.networks.network import Network
 
     return Network(tiny)
+
+
+@pytest.fixture
+def residual(torch):
+    """A network with residual sums, a projection and pools, of random weights."""
+    from hwsim.models.networks.network import Network
+
+    return Network(NetworkConfig.model_validate(RESIDUAL))
 
 
 @pytest.fixture
@@ -90,6 +116,7 @@ def recipe(tmp_path, tiny):
     """Make recipes for the tiny network, dense unless keys say otherwise."""
     network = tmp_path / "tiny.yaml"
     network.write_text(yaml.safe_dump(tiny.model_dump(mode="json", exclude_unset=True)))
+    (tmp_path / "residual.yaml").write_text(yaml.safe_dump(RESIDUAL))
 
     def make(**changes):
         raw = {

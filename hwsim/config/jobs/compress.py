@@ -45,6 +45,8 @@ class TrainConfig(Config):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     #: Augmentation: pixels by which an image is moved, at most, in both directions.
     shift: Annotated[int, Field(ge=0, le=8)] = 2
+    #: Augmentation: every other image, by chance, is mirrored left to right.
+    mirror: bool = False
     schedule: Literal["cosine", "constant"] = "cosine"
     #: Of the products in forward and backward passes; weights and sums are float32.
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -116,6 +118,9 @@ class PatternPruneConfig(Config):
     patterns: Annotated[int, Field(ge=1, le=16)] = 8
     #: Kernels that stay.
     kernels: Keep = 1.0
+    #: Consecutive filters that keep or lose their kernels on a channel together: as many as read
+    #: one list of channels in the array.
+    group: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 class BlockPruneConfig(Config):
@@ -290,16 +295,20 @@ class CompressConfig(Config):
     #: Name of the checkpoint file.
     name: Name
     kind: Literal["dense", "structured", "punched", "nonstructured", "nm", "pattern"]
-    #: Network, by name or path.
+    #: Network, by name or path: also an ``.onnx`` file, a checkpoint or the folder of an import.
     network: str
     #: Data set that trains and tests it.
     dataset: Literal["mnist", "fashion"]
     seed: Seed
-    #: Checkpoint to start from, by name or path; random weights where absent. Without ``prune``
-    #: its zeros stay, except for kind dense.
+    #: Checkpoint to start from, by name or path: also an ``.onnx`` file, a state dict of the
+    #: network or the folder of an import; random weights where absent. Without ``prune`` its zeros
+    #: stay, except for kind dense.
     start: str | None = None
     #: Training of all the weights that ``start`` has, before anything is pruned.
     train: TrainConfig | None = None
+    #: Batch normalization behind each convolution during ``train``; at its end it is folded into
+    #: weights and biases, which every later stage trains.
+    normalize: bool = False
     prune: PruneConfig | None = None
     #: In every stage that trains.
     distil: DistilConfig | None = None
@@ -321,6 +330,8 @@ class CompressConfig(Config):
             raise ValueError("prune must be given for every kind but dense, or a start to keep")
         if self.start is None and self.train is None:
             raise ValueError("train must be given without start: random weights are no network")
+        if self.normalize and (self.train is None or self.start is not None):
+            raise ValueError("normalize must be absent without train, and with start")
         return self
 
     @model_validator(mode="after")

@@ -27,6 +27,8 @@ METRICS: dict[str, str] = {
     "ofmap_port_bits": "bits of the port of partial sums",
     "utilization": "utilization (useful MACs per multiplier and cycle)",
     "macs": "dense work (MACs)",
+    "outside_macs": "work outside the array, in floating point (MACs)",
+    "outside_share": "share of the MACs outside the array, in floating point (fraction)",
     "useful_macs": "MACs with both operands non-zero (MACs)",
     "nonzeros": "non-zero weights (count)",
     "traffic_bytes": "data through the ports, or over the bus of a machine (bytes)",

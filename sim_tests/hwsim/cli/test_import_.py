@@ -351,7 +351,10 @@ def test_what_runs_outside_is_listed(hwsim, tmp_path):
     drawn.save(tmp_path, drawn.node("MatMul", x, drawn.node("Transpose", x, perm=[0, 2, 1])))
     code, out = hwsim("import", "net.onnx")
     assert code == 2
-    assert "unsupported nodes: Softmax x 1 (softmax0) (--outside float runs them beside" in out
+    assert (
+        "unsupported nodes: Softmax x 1 (softmax0) (hwsim import --outside float runs them beside"
+        in out
+    )
     code, out = hwsim("import", "net.onnx", "--outside", "float")
     assert code == 0
     assert "outside the array, in floating point" in out
@@ -416,3 +419,15 @@ def test_a_trained_network_is_pruned_in_one_line(hwsim, model, tmp_path):
     ):
         code, out = hwsim("compress", *arguments)
         assert (code, line in out) == (2, True)
+
+
+def test_what_is_left_out_is_said(hwsim, tmp_path):
+    net = Model((3, 6, 6))
+    x = net.conv("x", 4, 3)
+    net.save(tmp_path, net.node("Softmax", net.node("Flatten", x), axis=1))
+    code, out = hwsim("import", "net.onnx")
+    assert code == 0
+    assert "net.onnx: ONNX, opset 17, without Softmax at the end" in out
+    code, out = hwsim("import", "net.onnx", "--until", x, "--until", "out1", "--weight-bits", "4")
+    assert code == 0
+    assert f"2 of its 3 nodes, until {x} and out1" in " ".join(out.split())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +95,61 @@ def test_a_study_reads_an_onnx_file(folder):
     results = json.loads((folder / "out" / "results.json").read_text())
     counted = hwsim.simulate("dense_8x8_ws", hwsim.read_network("net.onnx"))
     assert f'"cycles": {counted.cycles}' in json.dumps(results)
+
+
+@pytest.fixture
+def attention(folder):
+    """An import of which a product and a Softmax run in floating point: 2 x 6 x 6 x 8 MACs."""
+    model = Model((6, 8), opset=20)
+    x = model.node("MatMul", "x", model.random(8, 8))
+    turned = model.node("Transpose", x, perm=[0, 2, 1])
+    scores = model.node("Softmax", model.node("MatMul", x, turned), axis=-1)
+    mixed = model.node("MatMul", model.node("MatMul", scores, x), model.random(8, 3))
+    made = hwsim.import_network(model.save(folder, mixed), outside="float", compare=False)
+    made.write("rows")
+    return made.network
+
+
+def test_what_runs_outside_is_in_the_files_of_a_sweep(attention):
+    found = hwsim.sweep(sweep("rows", "lenet5"), Path("out"))
+    macs, inside = 2 * 6 * 6 * 8, 6 * 8 * (8 + 3)
+    for row in found.to_rows():
+        is_own = row["network"] == "rows"
+        assert row["outside_macs"] == (macs if is_own else "")
+        assert row["outside_share"] == (macs / (macs + inside) if is_own else "")
+    (layer,) = found.to_dict()["outside"]["rows"]
+    assert set(found.to_dict()["outside"]) == {"rows"}
+    assert layer["operations"] == ["Transpose", "MatMul", "Softmax", "MatMul"]
+    (row,) = csv.DictReader(Path("out/outside.csv").read_text().splitlines())
+    assert row["operations"] == "Transpose MatMul Softmax MatMul"
+    assert (row["network"], row["macs"]) == ("rows", str(macs))
+    columns = Path("out/results.csv").read_text().splitlines()[0].split(",")
+    assert {"outside_macs", "outside_share"} <= set(columns)
+
+
+def test_a_sweep_of_what_runs_on_the_array_has_no_such_columns(folder):
+    found = hwsim.sweep(sweep("net.onnx"), Path("out"))
+    assert "outside_share" not in found.to_rows()[0]
+    assert found.to_dict()["outside"] == {}
+    assert not Path("out/outside.csv").exists()
+
+
+def test_what_runs_outside_is_in_the_report_of_a_study(attention):
+    raw = {
+        "name": "rows", "title": "Rows",
+        "study": {
+            "kind": "synthetic", "network": "rows", "images": 1, "baseline": "ws",
+            "technology": None, "act_densities": [0.5],
+            "variants": [{"name": name, "arch": f"dense_8x8_{name}"} for name in ("ws", "os")],
+        },
+    }  # fmt: skip
+    result = hwsim.study(parse(StudyConfig, raw, "t"), "out", rtl=False)
+    title, columns, rows = result.tables()[-1]
+    assert title.endswith(": outside the array, in floating point")
+    assert columns[-1] == "of the network's"
+    assert rows[-1] == ["total", "", 576, "52.17%"]
+    text = Path("out/report.md").read_text()
+    assert "## Outside the array" in text
+    assert "Softmax" in text
+    assert json.loads(Path("out/results.json").read_text())["outside"][0]["macs"] == 576
+    assert "Softmax" in Path("out/outside.csv").read_text()

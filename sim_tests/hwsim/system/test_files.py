@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.system.files import staged, write_bytes_atomic, write_text_atomic
+from hwsim.system.files import room_left, staged, write_bytes_atomic, write_text_atomic
 
 
 def test_content_and_mode_are_as_of_any_file(tmp_path: Path) -> None:
@@ -118,3 +119,13 @@ def test_a_folder_that_cannot_be_staged_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"), staged(tmp_path / "file" / "x"):
         pass
+
+
+def test_a_disk_that_is_nearly_full_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1 << 30))
+    assert room_left(tmp_path) == ""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=4096))
+    assert room_left(tmp_path) == " (No space left on device: 4,096 bytes are free)"

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from hwsim.checkpoints.checkpoint import Checkpoint
+from hwsim.checkpoints.find import network_of
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.workload.lowering import lower_weight
@@ -58,7 +59,9 @@ def test_a_recipe_gives_a_checkpoint_and_a_log(torch, recipe, tmp_path, pixels, 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "tiny_dense.safetensors",
         "tiny_dense.csv",
+        "tiny.yaml",
     }
+    assert network_of(read) == tiny
 
 
 def test_nothing_is_learnt_from_images_held_out_or_of_the_test(torch, recipe, tmp_path, pixels):
@@ -175,6 +178,36 @@ def test_gradual_pruning_with_a_teacher_is_killed_and_comes_to_the_same(torch, r
     assert any(
         (layer.weight != alone.layers[name].weight).any() for name, layer in made.layers.items()
     ), "the teacher makes a difference"
+
+
+def test_a_residual_network_is_normalized_pruned_and_killed(torch, recipe, tmp_path):
+    """Batch normalization is folded before pruning, and is in the state of a run before."""
+    config = recipe(
+        name="sums", kind="structured", network=str(tmp_path / "residual.yaml"), normalize=True,
+        train=TRAIN | {"epochs": 4, "mirror": True},
+        prune={"retrain": TRAIN | {"epochs": 2}, "layers": {"a1": {"filters": 0.6}}},
+    )  # fmt: skip
+    made = run(config, tmp_path / "whole")
+    assert made.info["accuracy"] > 0.6
+    assert made.rescales.keys() == {"sum1", "sum2", "mean1"}
+    assert np.count_nonzero(made.layers["a1"].weight.any(axis=(1, 2, 3))) == 3
+
+    def killed(epoch):
+        raise Killed
+
+    for _ in range(6):
+        with pytest.raises(Killed):
+            run(config, tmp_path / "parts", report=killed)
+    run(config, tmp_path / "parts", report=lambda epoch: pytest.fail("nothing was left to train"))
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+    further = run(
+        recipe(
+            name="further", network=config.network, start=str(made.write(tmp_path / "made")),
+            train=TRAIN | {"epochs": 1},
+        ),
+        tmp_path,
+    )  # fmt: skip
+    assert further.info["accuracy"] > 0.6, "what it starts from is what was trained"
 
 
 def test_another_teacher_makes_a_run_anew(torch, recipe, tmp_path):
@@ -478,6 +511,7 @@ LAYERS = {"fc1": {"unstructured": 0.5}}
         ({"train": TRAIN | {"epochs": -1}}, r"train\.epochs = -1"),
         ({"train": TRAIN | {"learning_rate": 0}}, r"train\.learning_rate = 0"),
         ({"train": TRAIN | {"precision": "float16"}}, r"train\.precision = 'float16'"),
+        ({"normalize": True, "start": "a"}, "normalize must be absent without train, and with"),
         ({"kind": "nm", "prune": {"layers": LAYERS}}, r"prune\.retrain: Field required"),
         ({"kind": "nm", "prune": {"retrain": TRAIN}}, "must give layers, budget or both"),
         (

@@ -83,6 +83,25 @@ def test_groups_follow_their_own_channels(torch):
     assert pure["conv2"].flatten(1).tolist() == [[True, True]] * 2 + [[True, False]] * 2
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("keep", [0.03, 0.1, 0.4])
+def test_what_is_alive_has_a_gradient(torch, residual, seed, keep):
+    """With positive weights and pixels nothing cancels: a weight is alive where logits move."""
+    from hwsim.models.compress.pruning import purify
+
+    torch.manual_seed(seed)
+    masks = {name: torch.rand_like(weight) < keep for name, weight in residual.weights().items()}
+    pure = purify(residual.shapes, masks)
+    for shape, stage in residual.weighted():
+        with torch.no_grad():
+            stage.weight.copy_(masks[shape.layer.name] * (0.5 + torch.rand_like(stage.weight)))
+            stage.bias.zero_()
+    residual.double()(torch.ones(1, 1, 8, 8, dtype=torch.double)).sum().backward()
+    for shape, stage in residual.weighted():
+        name = shape.layer.name
+        assert pure[name].equal(masks[name] & stage.weight.grad.ne(0)), (name, seed)
+
+
 def per_layer(constraints):
     from hwsim.models.constraints.joint import PerLayer
 

@@ -102,6 +102,16 @@ EXACT = {
         (1, 2, 3, 3),
         both(in_library, at_most(1, 2, 3)),
     ),
+    "connectivity, groups": (
+        lambda p: p.Connectivity(0.5, 2),
+        (3, 2, 1, 2),
+        lambda masks: tiles(2, 2, 1)(masks.any(axis=(3, 4))),
+    ),
+    "pattern, connectivity, groups": (
+        lambda p: p.Chain((p.Pattern(2, library=LIBRARY), p.Connectivity(0.5, 2))),
+        (2, 1, 3, 3),
+        both(in_library, lambda masks: tiles(1, 2, 1)(masks.any(axis=(3, 4)))),
+    ),
     "pattern, filters": (
         lambda p: p.Chain((p.Pattern(2, library=LIBRARY), p.Filters(0.5))),
         (2, 1, 3, 3),

@@ -382,3 +382,21 @@ def test_weights_of_next_to_nothing_are_named(scale, where, ranges):
     )
     if model.layers["fc"].bias.any() and model.logits(np.float32(images / 255)).std():
         assert agreement(model, checkpoint, images).correlation > 0.99
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_weights_of_fewer_bits(per_channel):
+    """Each bit that is left out costs; integers stay within the width, and use all of it."""
+    model = drawn(network(), 5)
+    images = inputs.random(model.config, 12, seed=5)
+    found = []
+    for bits in (8, 6, 4, 3):
+        settings = Settings(per_channel=per_channel, weight_bits=bits)
+        checkpoint = quantize(model, images[:8], {}, settings=settings)
+        for layer in checkpoint.layers.values():
+            assert layer.weight_bits == bits
+            assert np.abs(layer.weight).max() == (1 << (bits - 1)) - 1
+        found.append(agreement(model, checkpoint, images[8:]).correlation)
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 0.999
+    assert found[2] > 0.95

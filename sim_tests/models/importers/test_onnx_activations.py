@@ -87,6 +87,8 @@ FUNCTIONS = {
     "maximum": ("clip", lambda model, x: model.node("Max", x, number(model, -0.5))),
     "elu": ("elu", one("Elu")),
     "elu, alpha": ("elu", one("Elu", alpha=0.3)),
+    "selu": ("elu", one("Selu")),
+    "selu, parameters": ("elu", one("Selu", alpha=1.2, gamma=0.7)),
     "erf": ("erf", one("Erf")),
     "exp": ("exp", one("Exp")),
     "hardsigmoid": ("hardsigmoid", one("HardSigmoid")),

@@ -165,3 +165,18 @@ def test_what_does_not_fold_is_refused(tmp_path, case):
     build, line = REFUSED[case]
     model = Model(opset=14)
     refused(model, build(model), tmp_path, line)
+
+
+def test_a_difference_of_tensors(tmp_path):
+    """The sign is part of the weights where nothing else reads their sums."""
+    model = Model()
+    one, other = model.conv("x", 4, 3), model.conv("x", 4, 3)
+    assert same(model, model.node("Sub", one, other), tmp_path) == ["conv", "conv", "add"]
+    model = Model()
+    one, other = model.conv("x", 4, 3), model.conv("x", 4, 3)
+    both = model.node("Add", model.node("Sub", one, other), other)
+    assert same(model, both, tmp_path) == ["conv", "conv", "conv", "add", "add"]
+    model = Model((6,))
+    one, other = model.gemm("x", 4, 6), model.gemm("x", 4, 6)
+    apart = model.node("Abs", model.node("Sub", one, model.node("Relu", other)))
+    assert same(model, apart, tmp_path) == ["fc", "fc", "conv", "add", "activation"]

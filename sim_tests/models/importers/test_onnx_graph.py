@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("onnx", reason="models need onnx: pip install 'hwsim[onnx]'")
 
 from harness.onnx_cases import Model, drawn, refused
+from onnx import helper, save
+from onnx.reference import ReferenceEvaluator
 
 from hwsim.config import TensorShape
 from hwsim.errors import InputError
@@ -71,7 +73,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path, seed):
 @pytest.mark.parametrize("shape", [("c", 9, 8), (3, "h", "w"), (3, 0, 8)])
 def test_an_input_of_unknown_size_is_refused(tmp_path, shape):
     model = Model(shape)
-    line = "must be fixed but for the batch: give the sizes behind it, --size 3x224x224"
+    line = "must be fixed but for the batch: give them by hwsim import --size 3x224x224"
     refused(model, model.node("Relu", "x"), tmp_path, line)
 
 
@@ -94,8 +96,6 @@ def test_sizes_that_a_file_leaves_open_are_given(tmp_path):
 
 def two_inputs(*shapes, types=(1, 1)):
     """A model of inputs ``x`` and ``y``."""
-    from onnx import helper
-
     model = Model(shapes[0])
     model.inputs = [
         helper.make_tensor_value_info(name, kind, ["n", *shape])
@@ -105,7 +105,6 @@ def two_inputs(*shapes, types=(1, 1)):
 
 
 def test_the_channels_of_two_inputs_are_those_of_one_image(tmp_path):
-    from onnx.reference import ReferenceEvaluator
 
     model = two_inputs((3, 9, 8), (2, 9, 8))
     joined = model.node("Concat", "y", "x", axis=1)
@@ -124,7 +123,8 @@ def test_the_channels_of_two_inputs_are_those_of_one_image(tmp_path):
 @pytest.mark.parametrize(
     ("shapes", "types", "line"),
     [
-        (((3, 9, 8), (3, 9, 7)), (1, 1), "same batch, height and width: x (3, 9, 8), y (3, 9, 7)"),
+        (((3, 9, 8), (3, 9, 7)), (1, 1), "(Add): inputs must have the same shape to be added"),
+        (((3, 800, 500), (3, 9, 9)), (1, 1), "several sizes must have fewer values than 1,200,243"),
         (((3, 9, 8), (3, 9, 8)), (1, 7), "input y.type = 7: must be one of float, uint8, float16"),
     ],
 )
@@ -134,10 +134,37 @@ def test_inputs_that_are_no_image_together_are_refused(tmp_path, shapes, types, 
     refused(model, x, tmp_path, line)
 
 
+def test_inputs_of_several_sizes_are_values_of_one_pixel(tmp_path):
+    """A photograph, channels first or last, and a vector beside it; also uint8 pixels."""
+    model = two_inputs((3, 9, 8), (5,))
+    x = model.node("Flatten", model.node("Relu", model.conv("x", 4, 3)))
+    joined = model.node("Concat", model.gemm(x, 6, 168), model.gemm("y", 3, 5), axis=1)
+    path = model.save(tmp_path, model.gemm(joined, 2, 9))
+    found = load(path)
+    assert found.config.input == TensorShape(channels=3 * 9 * 8 + 5)
+    assert [layer.type for layer in found.config.layers] == [
+        "slice", "depth_to_space", "conv", "fc", "fc", "concat", "fc",
+    ]  # fmt: skip
+    images = np.random.default_rng(1).standard_normal((2, 221)).astype(np.float32)
+    feed = {"x": images[:, :216].reshape(2, 9, 8, 3).transpose(0, 3, 1, 2), "y": images[:, 216:]}
+    (expected,) = ReferenceEvaluator(str(path)).run(None, feed)
+    np.testing.assert_allclose(found.logits(images[..., None, None]), expected, atol=1e-5)
+
+
+def test_maps_of_several_sizes(tmp_path):
+    model = two_inputs((3, 9, 8), (4, 4, 2))
+    first = model.node("Transpose", "y", perm=[0, 3, 1, 2])
+    pooled = [
+        model.node("Flatten", model.node("GlobalAveragePool", model.conv(tensor, 4, c, 2)))
+        for tensor, c in (("x", 3), (first, 2))
+    ]
+    found = load(model.save(tmp_path, model.node("Add", *pooled)))
+    types = [layer.type for layer in found.config.layers]
+    assert types == ["slice", "depth_to_space", "conv", "globalavgpool"] * 2 + ["add"]
+
+
 def several(folder):
     """A file of two inputs and two outputs, and the names of its tensors."""
-    from onnx import helper, save
-
     model = Model((3, 9, 8))
     model.inputs += [helper.make_tensor_value_info("y", 1, ["n", 2, 9, 8])]
     first = model.conv("x", 4, 3)
@@ -148,25 +175,25 @@ def several(folder):
     return folder / "net.onnx", first, second
 
 
-def test_a_file_of_several_outputs_is_read_until_a_tensor(tmp_path):
-    path, first, second = several(tmp_path)
-    line = rf"must have one output, not 2: choose a tensor with --until, such as {first}, {second}"
-    with pytest.raises(InputError, match=line):
-        load(path)
-    found = load(path, until=first).config
+def test_a_file_of_several_outputs_is_read_until_tensors(tmp_path):
+    path, first, _ = several(tmp_path)
+    found = load(path, until=[first]).config
     assert [layer.type for layer in found.layers] == ["conv"]
     assert found.source == f"net.onnx: ONNX, opset 17, 1 of its 4 nodes, until {first}"
     joined = "out2"
-    both = load(path, until=joined).config
+    both = load(path, until=[joined]).config
     assert [layer.type for layer in both.layers] == ["slice", "conv", "slice", "conv", "concat"]
+    assert both.outputs == ()
+    two = load(path, until=[joined, first]).config
+    assert two.source.endswith(f"3 of its 4 nodes, until {joined} and {first}")
+    assert two.outputs == (two.layers[-1].name, two.layers[1].name)
     with pytest.raises(InputError, match="--until = 'z': must be a tensor that a node of the file"):
-        load(path, until="z")
+        load(path, until=["z"])
 
 
 def test_stored_tensors_may_be_named_as_inputs(tmp_path):
     """Files of the first IR versions list every stored tensor as an input."""
     import onnx
-    from onnx import helper
 
     model = Model()
     proto = model.proto(model.conv("x", 4, 3))
@@ -220,3 +247,45 @@ def test_the_sum_of_a_file_covers_what_lies_beside_it(tmp_path):
     assert first == second
     assert sum_a != sum_b
     assert sum_a == sum_c
+
+
+def test_functions_of_the_file_are_their_nodes(tmp_path):
+    """As exporters write modules; a function may call another."""
+    model = Model()
+    y = model.conv("x", 4, 3)
+    proto = model.proto("z")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]
+    inner = [helper.make_node("Relu", ["a"], ["b"])]
+    outer = [
+        helper.make_node("Act", ["a"], ["b"], domain="com.example"),
+        helper.make_node("Neg", ["b"], ["c"]),
+    ]
+    domain = "com.example"
+    proto.functions.append(helper.make_function(domain, "Act", ["a"], ["b"], inner, opsets))
+    proto.functions.append(helper.make_function(domain, "Two", ["a"], ["c"], outer, opsets))
+    proto.graph.node.append(helper.make_node("Two", [y], ["z"], domain=domain))
+    save(proto, tmp_path / "net.onnx")
+    found = load(tmp_path / "net.onnx").config
+    assert [(layer.type, layer.relu) for layer in found.layers] == [("conv", True), ("conv", False)]
+
+
+def test_graphs_inside_nodes_are_named(tmp_path):
+    """Also where nothing but such a graph reads what the network computes."""
+    model = Model()
+    y = model.conv("x", 4, 3)
+    ends = [helper.make_tensor_value_info("t", 1, None)]
+    branches = [
+        helper.make_graph([helper.make_node(op, [y], ["t"])], op, [], ends) for op in ("Neg", "Abs")
+    ]
+    model.nodes.append(
+        helper.make_node(
+            "If", [model.store(True, dtype=bool)], ["z"], name="choice",
+            then_branch=branches[0], else_branch=branches[1],
+        )
+    )  # fmt: skip
+    for outside in (False, True):
+        with pytest.raises(InputError, match=r"unsupported nodes: If x 1 \(choice\)$"):
+            load(model.save(tmp_path, "z"), outside=outside)
+    assert [layer.type for layer in load(tmp_path / "net.onnx", until=[y]).config.layers] == [
+        "conv"
+    ]

@@ -383,3 +383,24 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path, op):
 def test_random_networks_compute_the_same(tmp_path, seed):
     model, output = drawn(seed)
     same(model, output, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("GlobalMaxPool", {}),
+        ("ReduceMax", {"axes": [2, 3]}),
+        ("ReduceMax", {"axes": [-1, -2], "keepdims": 0}),
+    ],
+)
+def test_the_largest_of_a_map_is_a_pool_of_one_window(tmp_path, op, attributes):
+    model = Model()
+    pooled = model.node(op, model.conv("x", 4, 3), **attributes)
+    x = model.node("Flatten", pooled)
+    assert same(model, model.gemm(x, 3, 4), tmp_path) == ["conv", "maxpool", "fc"]
+
+
+def test_the_largest_of_channels_is_no_pool(tmp_path):
+    model = Model()
+    x = model.node("ReduceMax", model.conv("x", 4, 3), axes=[1])
+    refused(model, x, tmp_path, "axes = (1,): must be height and width")

@@ -368,3 +368,29 @@ def test_what_no_layer_can_move_is_refused(tmp_path, case):
     build, line = REFUSED[case]
     model = Model(opset=19)
     refused(model, build(model), tmp_path, line)
+
+
+def unet(model: Model) -> str:
+    """A skip beside what a ConvTranspose makes large again."""
+    skip = model.node("Relu", model.conv("x", 4, 3, pads=[1] * 4))
+    x = model.node("MaxPool", skip, kernel_shape=[2, 2], strides=[2, 2])
+    x = model.node("ConvTranspose", x, model.random(4, 6, 2, 2), strides=[2, 2])
+    return model.conv(model.node("Concat", skip, x, axis=1), 3, 10, 1)
+
+
+def test_maps_that_were_made_large_are_joined(tmp_path):
+    types = same(model := Model((3, 8, 8)), unet(model), tmp_path)
+    assert types == ["conv", "maxpool", "conv", "depth_to_space", "concat", "conv"]
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul", "Sub"])
+def test_maps_that_are_moved_in_different_ways_meet(tmp_path, op):
+    """Super-resolution: what channels are spread to, and the image of which pixels are repeated."""
+    model = Model((1, 5, 6))
+    spread = model.node("DepthToSpace", model.conv("x", 9, 1, pads=[1] * 4), blocksize=3)
+    scales = model.store([1, 1, 3, 3])
+    large = model.node("Resize", "x", "", scales, mode="nearest")
+    types = same(model, model.node(op, spread, large), tmp_path)
+    last = ["conv", "add"] if op == "Sub" else [op.lower()]
+    # the sign is that of a layer of its own, for the image has no weights
+    assert sorted(types) == sorted(["conv", "depth_to_space", "upsample", *last])

@@ -139,6 +139,61 @@ def test_a_module_that_pytorch_exports(tmp_path, name, opset):
     np.testing.assert_allclose(load(path).logits(images) / scale, expected / scale, atol=1e-5)
 
 
+def test_a_network_that_recipes_train_comes_back(tmp_path):
+    """As it is trained, with batch normalization, and as its checkpoints have it, folded."""
+    from hwsim.config import NetworkConfig
+    from hwsim.models.networks.network import Network
+
+    torch.manual_seed(0)
+    network, x = Network(NetworkConfig.read("resnet12")), torch.rand(1, 1, 28, 28)
+    network.normalize()
+    network.train()
+    with torch.no_grad():
+        network(torch.rand(16, 1, 28, 28))
+    network.eval()
+    for fold in (lambda: None, network.fold):
+        fold()
+        path = tmp_path / "net.onnx"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(network, (x,), str(path), dynamo=False)
+        model = load(path)
+        with torch.no_grad():
+            expected = network(x).numpy()
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(model.logits(x.numpy()) / scale, expected / scale, atol=1e-5)
+        found, own = model.config.shapes(), network.shapes
+        assert [s.layer.type for s in found] == [s.layer.type for s in own]
+        assert [s.weights for s in found] == [s.weights for s in own]
+
+
+def test_a_trained_residual_network_comes_back_as_accurate(tmp_path):
+    """Through ONNX and calibrated anew, its integers classify as those of the recipe do."""
+    from hwsim import datasets
+    from hwsim.checkpoints.checkpoint import Checkpoint
+    from hwsim.checkpoints.find import find_checkpoint
+    from hwsim.config import NetworkConfig
+    from hwsim.inference import golden
+    from hwsim.models.importers.calibrate import quantize
+    from hwsim.models.networks.network import Network
+    from hwsim.models.quantization.quantize import dequantize
+
+    network = Network(NetworkConfig.read("resnet12"))
+    own = Checkpoint.read(find_checkpoint("resnet12_fashion_dense"))
+    dequantize(network, own)
+    path = tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network.eval(), (torch.rand(1, 1, 28, 28),), str(path), dynamo=False)
+    images, labels = (each[:250] for each in datasets.load.shipped("fashion"))
+    model = load(path)
+    checkpoint = quantize(model, images[:16, None], {})
+    before = golden.accuracy(network.config, own, images, labels)
+    after = golden.accuracy(model.config, checkpoint, images, labels)
+    assert before > 0.92
+    assert abs(after - before) <= 3 / 250, (before, after)
+
+
 class Of(nn.Module):
     """A function of some modules and the input."""
 

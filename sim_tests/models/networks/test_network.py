@@ -32,21 +32,14 @@ def test_every_layer_gives_the_configured_shape(torch, network):
     [
         (
             [{"name": "pool1", "type": "avgpool", "R": 2}],
-            r"layers\.pool1\.type = 'avgpool': must be conv, fc or maxpool",
-        ),
-        (
-            [
-                {"name": "conv1", "type": "conv", "M": 1, "R": 1},
-                {"name": "conv2", "type": "conv", "M": 1, "R": 1, "inputs": ["input"]},
-            ],
-            r"layers\.conv2\.inputs: must be the layer before \(conv1\)",
+            r"layers\.pool1\.type = 'avgpool': must be conv, fc, maxpool, globalavgpool or add",
         ),
         (
             [{"name": "fc1", "type": "fc", "M": 1, "relu": True, "relu_max": 6}],
             r"layers\.fc1\.relu_max = 6\.0: must be absent in a network that is trained",
         ),
     ],
-    ids=["type", "branch", "relu_max"],
+    ids=["type", "relu_max"],
 )
 def test_a_layer_that_cannot_be_trained_is_refused(torch, layers, message):
     from hwsim.models.networks.network import Network
@@ -56,6 +49,41 @@ def test_a_layer_that_cannot_be_trained_is_refused(torch, layers, message):
     )
     with pytest.raises(InputError, match=message):
         Network(config)
+
+
+def test_a_residual_network_computes_what_its_graph_says(torch, residual):
+    images = torch.rand(5, 1, 8, 8)
+    layers = {s.layer.name: t for s, t in zip(residual.shapes, residual.stages, strict=True)}
+    first = torch.relu(layers["conv1"](images))
+    first = torch.relu(first + layers["b1"](torch.relu(layers["a1"](first))))
+    second = layers["b2"](torch.relu(layers["a2"](first))) + layers["proj2"](first)
+    means = layers["pool1"](torch.relu(second)).mean((2, 3))
+    assert torch.allclose(residual(images), layers["fc1"](means), atol=1e-6)
+    names = [name for name, _ in residual.acts(images)]
+    assert names == [shape.layer.name for shape in residual.shapes]
+
+
+def test_folded_normalization_computes_the_same(torch, residual):
+    residual.normalize()
+    assert sum(isinstance(each, torch.nn.BatchNorm2d) for each in residual.norms) == 6
+    residual.train()
+    for _ in range(3):
+        residual(torch.rand(20, 1, 8, 8))
+    with torch.no_grad():
+        for norm in residual.norms:
+            for parameter in norm.parameters():
+                parameter.add_(torch.rand_like(parameter) - 0.5)
+    residual.eval()
+    images = torch.rand(7, 1, 8, 8)
+    before, plain = residual(images), [w.clone() for w in residual.weights().values()]
+    residual.fold()
+    assert len(residual.norms) == 0
+    assert torch.allclose(residual(images), before, atol=1e-5)
+    assert not any(
+        w.equal(p) for w, p in zip(residual.weights().values(), plain[:-1], strict=False)
+    )
+    residual.fold()
+    assert torch.allclose(residual(images), before, atol=1e-5), "folding again changes nothing"
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -22,7 +22,7 @@ def masks(torch, network):
     masks["conv1"][1] = False
     masks["conv2"][[0, 3]] = False
     masks["fc1"][[2, 5]] = False
-    masks = purify([shape for shape, _ in network.weighted()], masks)
+    masks = purify(network.shapes, masks)
     apply_masks(network, masks)
     clear_dead_biases(network, masks)
     return masks
@@ -102,6 +102,53 @@ def test_what_was_learnt_is_given_back(torch, network, masks):
         outside[copy.rows[name][:, None], copy.columns[name]] = False
         assert not stage.weight.detach()[outside].any()
         assert copy.take(name, stage.weight).equal(dict(copy.network.weights())[name])
+
+
+def test_residual_sums_keep_their_channels(torch, residual, squares):
+    """Filters inside a block go; those that are summed stay, and a dead one's bias stays 0."""
+    from hwsim.models.compress.pruning import clear_dead_biases, purify
+    from hwsim.models.networks.slim import slim
+    from hwsim.models.training.train import apply_masks, train_epoch
+
+    masks = {name: torch.rand_like(weight) < 0.7 for name, weight in residual.weights().items()}
+    masks["a1"][[0, 3]] = False
+    masks["b1"][2] = False
+    masks["proj2"][1] = False
+    masks = purify(residual.shapes, masks)
+    apply_masks(residual, masks)
+    clear_dead_biases(residual, masks)
+    copy = slim(residual, masks)
+    sizes = {name: tuple(weight.shape[:2]) for name, weight in copy.network.weights().items()}
+    assert sizes == {
+        "conv1": (4, 1), "a1": (3, 4), "b1": (4, 3), "a2": (6, 4), "b2": (6, 6), "proj2": (6, 4),
+        "fc1": (3, 6),
+    }  # fmt: skip
+    images = torch.rand(20, 1, 8, 8)
+    before = residual(images)
+    assert torch.allclose(copy.network(images), before, atol=1e-6)
+    schedule = TrainConfig(epochs=1, learning_rate=0.01, batch=50, precision="float32")
+    generator = torch.Generator().manual_seed(5)
+    train_epoch(residual, squares, schedule, (0, 1), None, generator, masks=masks)
+    assert not torch.allclose(residual(images), before, atol=1e-3)
+    biases = {shape.layer.name: stage.bias for shape, stage in residual.weighted()}
+    assert biases["b1"][2] == biases["proj2"][1] == 0
+    assert biases["b1"][[0, 1, 3]].all()
+
+
+def test_normalization_is_trained_and_given_back(torch, residual, squares):
+    from hwsim.models.training.train import train_epoch
+
+    residual.normalize()
+    before = {name: value.clone() for name, value in residual.state_dict().items()}
+    schedule = TrainConfig(epochs=1, learning_rate=0.01, batch=50, precision="float32")
+    generator = torch.Generator().manual_seed(5)
+    train_epoch(residual, squares, schedule, (0, 1), None, generator, masks={})
+    after = residual.state_dict()
+    assert after.keys() == before.keys()
+    moved = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    norms = [name for name in after if name.startswith("norms.")]
+    assert {name.rsplit(".", 1)[1] for name in norms} == set(moved)
+    assert not any(after[name].equal(before[name]) for name in norms)
 
 
 def test_layers_in_groups_are_copied_whole(torch):

@@ -208,7 +208,7 @@ def test_settling_is_what_the_last_forward_pass_saw(torch, network, codes):
     aware = Aware(codes, {})
     aware.settle(network)
     settled = {name: weight.clone() for name, weight in network.weights().items()}
-    layers = quantize(network, torch.rand(4, 1, 8, 8), codes, scales=aware.scales)
+    layers, _ = quantize(network, torch.rand(4, 1, 8, 8), codes, scales=aware.scales)
     for name, layer in layers.items():
         restored = torch.from_numpy(layer.weight * layer.weight_scale).float()
         assert torch.allclose(restored, settled[name], rtol=1e-5)

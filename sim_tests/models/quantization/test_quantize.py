@@ -69,7 +69,7 @@ def test_codes_are_symmetric_and_within_their_bits(torch, network):
 
     images = torch.rand(20, 1, 8, 8)
     for bits in (2, 3, 4, 5, 8):
-        layers = quantize(network, images, codes_of(network, bits))
+        layers, _ = quantize(network, images, codes_of(network, bits))
         for shape, stage in network.weighted():
             layer = layers[shape.layer.name]
             limit = 2 ** (bits - 1) - 1
@@ -85,7 +85,7 @@ def test_zero_weights_stay_zero(torch, network):
 
     with torch.no_grad():
         network.weights()["fc1"][:, 3:9] = 0
-    layers = quantize(network, torch.rand(4, 1, 8, 8), codes_of(network, 8))
+    layers, _ = quantize(network, torch.rand(4, 1, 8, 8), codes_of(network, 8))
     assert not layers["fc1"].weight[:, 3:9].any()
 
 
@@ -99,7 +99,7 @@ def test_weights_are_levels_and_absent_ones_zero(torch, network, code, bits):
     with torch.no_grad():
         network.weights()["fc2"][1] = 0
     masks = {"fc1": torch.rand(8, 24) < 0.4}
-    layers = quantize(network, torch.rand(4, 1, 8, 8), codes, masks)
+    layers, _ = quantize(network, torch.rand(4, 1, 8, 8), codes, masks)
     allowed = levels(codes["fc1"].numbers)
     for name, layer in layers.items():
         assert layer.numbers.weight_code == code
@@ -114,7 +114,7 @@ def test_integer_logits_follow_the_float_logits(torch, network, tiny):
 
     pixels = np.random.default_rng(3).integers(0, 256, (50, 8, 8), dtype=np.uint8)
     images = torch.from_numpy(pixels.astype(np.float32) / 255)[:, None]
-    layers = quantize(network, images, codes_of(network, 8))
+    layers, _ = quantize(network, images, codes_of(network, 8))
     expected = network(images).detach().numpy()
     logits = golden.logits(tiny, Checkpoint("tiny", layers, {}), golden.input_act(pixels))
     unit = np.linalg.lstsq(logits.reshape(-1, 1), expected.reshape(-1, 1))[0].item()
@@ -126,7 +126,7 @@ def test_dequantize_restores_the_quantized_network(torch, network, tiny):
     from hwsim.models.quantization.quantize import dequantize, quantize
 
     images = torch.rand(30, 1, 8, 8)
-    layers = quantize(network, images, codes_of(network, 8))
+    layers, _ = quantize(network, images, codes_of(network, 8))
     restored = Network(tiny)
     dequantize(restored, Checkpoint("tiny", layers, {}))
     for (shape, stage), (_, original) in zip(restored.weighted(), network.weighted(), strict=True):
@@ -136,12 +136,36 @@ def test_dequantize_restores_the_quantized_network(torch, network, tiny):
         assert torch.allclose(stage.bias, original.bias, atol=1e-3)
 
 
+def test_integers_of_a_residual_network_follow_its_logits(torch, residual):
+    """Each sum and average has a multiplier per input; a pool has its input's scale."""
+    from hwsim.models.networks.network import Network
+    from hwsim.models.quantization.quantize import calibrate, dequantize, quantize
+
+    pixels = np.random.default_rng(3).integers(0, 256, (50, 8, 8), dtype=np.uint8)
+    images = torch.from_numpy(pixels.astype(np.float32) / 255)[:, None]
+    layers, rescales = quantize(residual, images, codes_of(residual, 8))
+    assert {name: len(each.multipliers) for name, each in rescales.items()} == {
+        "sum1": 2, "sum2": 2, "mean1": 1,
+    }  # fmt: skip
+    checkpoint = Checkpoint("residual", layers, {}, rescales=rescales)
+    expected = residual(images).detach().numpy()
+    logits = golden.logits(residual.config, checkpoint, golden.input_act(pixels))
+    unit = np.linalg.lstsq(logits.reshape(-1, 1), expected.reshape(-1, 1))[0].item()
+    assert np.abs(logits * unit - expected).max() < 0.05 * np.abs(expected).max()
+    scales = calibrate(residual, images)
+    assert scales["pool1"] == scales["sum2"]
+    restored = Network(residual.config)
+    dequantize(restored, checkpoint)
+    difference = (restored(images) - residual(images)).abs().max()
+    assert difference < 0.05 * residual(images).abs().max()
+
+
 def test_dequantize_knows_scales_per_channel(torch, network, tiny):
     """A channel of twice the scale and half the factor: its weights count twice, no other."""
     from hwsim.models.networks.network import Network
     from hwsim.models.quantization.quantize import dequantize, quantize
 
-    layers = quantize(network, torch.rand(30, 1, 8, 8), codes_of(network, 8))
+    layers, _ = quantize(network, torch.rand(30, 1, 8, 8), codes_of(network, 8))
     spread = {
         name: replace(
             layer,

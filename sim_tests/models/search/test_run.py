@@ -101,7 +101,8 @@ def test_what_is_left_behind_is_a_checkpoint_its_log_and_the_points(run, recipe,
     config = recipe(evaluations=3)
     made = run(config, "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["tiny_aware.csv", "tiny_aware.points.json", "tiny_aware.safetensors"]
+    files = [f"tiny_aware.{suffix}" for suffix in ("csv", "points.json", "safetensors")]
+    assert names == ["tiny.yaml", *files]
     points = json.loads((tmp_path / "out" / "tiny_aware.points.json").read_text())["points"]
     assert [point["number"] for point in points] == list(range(len(points)))
     assert len(points) <= 3

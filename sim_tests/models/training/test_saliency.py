@@ -14,7 +14,7 @@ def masks(torch, network):
     masks = {name: torch.ones_like(w, dtype=torch.bool) for name, w in network.weights().items()}
     masks["conv2"][2] = False
     masks["fc1"] = torch.rand(8, 24) < 0.6
-    masks = purify([shape for shape, _ in network.weighted()], masks)
+    masks = purify(network.shapes, masks)
     apply_masks(network, masks)
     clear_dead_biases(network, masks)
     return masks

@@ -122,6 +122,16 @@ def test_shifts_move_whole_images_and_fill_with_zeros(torch):
     assert shift_randomly(image, 0, generator) is image
 
 
+def test_images_are_mirrored_by_chance(torch):
+    from hwsim.models.training.train import mirror_randomly
+
+    image = torch.arange(12, dtype=torch.float32).view(1, 1, 3, 4).expand(200, 2, 3, 4)
+    mirrored = mirror_randomly(image, torch.Generator().manual_seed(0))
+    flipped = torch.tensor([not one.equal(image[0]) for one in mirrored])
+    assert 70 < int(flipped.sum()) < 130
+    assert (mirrored[flipped] == image[0].flip(2)).all()
+
+
 def test_images_held_out_are_the_last(torch, squares):
     from hwsim.models.training.train import Dataset
 
