@@ -13,6 +13,7 @@ from hwsim.config import ArchConfig
 from hwsim.errors import InputError
 from hwsim.rtl.arrays import build
 from hwsim.rtl.emit.share_modules import share_modules
+from hwsim.system.recursion import deep
 
 __all__ = [
     "MOST_MULTIPLIERS",
@@ -23,8 +24,7 @@ __all__ = [
     "rtl_digest",
 ]
 
-#: Most that RTL is made with: Amaranth takes 0.45 MB and 7 ms for each, and follows expressions by
-#: recursion, which ends between this and four times as many.
+#: Most that RTL is made with: Amaranth takes 0.45 MB and 7 ms for each.
 MOST_MULTIPLIERS = 1 << 14
 
 
@@ -76,12 +76,16 @@ def elaborated(component: wiring.Component, name: str, platform: str | None = No
     Raises
     ------
     InputError
-        The design is too large for Amaranth, which follows expressions by recursion.
+        The design is too large for Amaranth, which follows expressions by recursion, or for memory.
     """
+
+    def convert() -> str:
+        text = rtlil.convert(component, name=name, platform=platform, emit_src=False)
+        return share_modules(text)
+
     try:
         with _uncollected():
-            text = rtlil.convert(component, name=name, platform=platform, emit_src=False)
-            return share_modules(text)
+            return deep(convert)
     except (RecursionError, MemoryError) as error:
         rule = "is too large to be generated: Amaranth does not get through its expressions"
         raise InputError(name, "array", None, rule) from error

@@ -74,6 +74,9 @@ class BitmaskConfig(DecodingConfig):
     #: Bits of a mask that one word of the weight stream writes.
     PIECE: ClassVar[int] = 8
 
+    #: Most activations of a cluster's buffer, among all of which each of its PEs selects.
+    BUFFERED: ClassVar[int] = 2048
+
     family: Literal["bitmask"]
     #: All PEs; each has one multiplier.
     clusters: Annotated[int, Field(ge=1, le=64)] = 1
@@ -97,6 +100,12 @@ class BitmaskConfig(DecodingConfig):
             power_of_two(getattr(self, key), key)
         if self.window > self.chunk:
             raise ValueError(f"window must be at most chunk ({self.chunk}), not {self.window}")
+        buffered = self.chunk * self.buffer_depth
+        if buffered > self.BUFFERED:
+            raise ValueError(
+                f"chunk x buffer_depth must be at most {self.BUFFERED:,}, for the buffer is of "
+                f"flip-flops, not {buffered:,}"
+            )
         if self.pes % self.clusters:
             raise ValueError(f"clusters must divide pes ({self.pes}), not {self.clusters}")
         if self.cluster_pes % self.load_pes:

@@ -275,3 +275,12 @@ def test_a_machine_of_other_widths_than_a_checkpoints_is_refused(numbers):
     parse(ArchConfig, raw, "test")
     with pytest.raises(InputError, match="with memory: a machine runs checkpoints"):
         parse(ArchConfig, raw | {"memory": {}}, "test")
+
+
+def test_a_buffer_of_too_many_flip_flops(tmp_path: Path) -> None:
+    array = "{family: bitmask, pes: 1, chunk: 128, buffer_depth: 17, mask_depth: 4, entry_depth: 4"
+    text = f"name: mine\narray: {array}, acc_depth: 4}}\n"
+    assert complaint(ArchConfig, tmp_path, text) == (
+        "array: chunk x buffer_depth must be at most 2,048, for the buffer is of flip-flops, "
+        "not 2,176"
+    )
