@@ -274,4 +274,5 @@ def _nextpnr(name: str, folder: Path, *arguments: str) -> None:
 
 
 def _short(name: str) -> str:
-    return name.removeprefix("design.")
+    """Name as in the RTL: what :func:`_distinct` changed is undone."""
+    return name.removeprefix("design.").replace("(", "[").replace(")", "]")
