@@ -81,13 +81,13 @@ def breakeven(
     Example: hwsim breakeven csc_4x16 lenet5 --checkpoint lenet5_dense --images 16 --area 1.65
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log
+    from hwsim.cli.output import console, emit_json, working
     from hwsim.cost.breakeven_picture import speedup_by_portion
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
 
     name, _, layer = network.partition(":")
-    with log().status("counting") as status:
+    with working("counting") as status:
         result = api.breakeven(
             arch, name, checkpoint, layers=[layer] if layer else [], dense=dense,
             act_densities=act_density or _ACTS, area=area, technology=tech, images=images,

@@ -25,11 +25,11 @@ def clock(
     Example: hwsim clock dense_8x8_ws csc_4x16 --tech sg13g2
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.cli.output import console, emit_json, table, working
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
 
-    with log().status("reading") as status:
+    with working("reading") as status:
         results = api.clock(arch, technology=tech, progress=status.update)
     tech = results[0].technology
     document = {"technology": tech, "designs": [result.to_dict() for result in results]}

@@ -128,9 +128,9 @@ def compress(
         return
     from hwsim import api
     from hwsim.cli.compress_watch import watching
-    from hwsim.cli.output import emit_json, log
+    from hwsim.cli.output import emit_json, working
 
-    with log().status("reading") as status:
+    with working("reading") as status:
 
         def watch(runs: list[Run]) -> AbstractContextManager[Watch]:
             status.stop()  # one live display at a time

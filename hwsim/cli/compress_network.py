@@ -35,13 +35,13 @@ def compress_network(
     """Prune one network, write its checkpoint and its YAML, and print what it costs."""
     from hwsim import api
     from hwsim.cli.import_ import show, warn
-    from hwsim.cli.output import console, emit_json, log, table
+    from hwsim.cli.output import console, emit_json, table, working
     from hwsim.system.files import write_text_atomic
 
     if len(networks) != 1:
         rule = "must be one network with --nm or --keep"
         raise InputError("command line", "RECIPE", " ".join(networks), rule)
-    with log().status("reading") as status:
+    with working("reading") as status:
         result = api.prune(
             networks[0], weights, nm=_pair(nm), keep=keep, layer_nm=_own(layer_nm, nm),
             dense=dense, epochs=epochs, learning_rate=learning_rate, inputs=inputs,

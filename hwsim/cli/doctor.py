@@ -59,7 +59,6 @@ def doctor(
 
 def _summary(findings: list[Finding]) -> Table:
     """One screen: version and purpose of each item that is found, the remedy of each other one."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="hwsim doctor", title_justify="left", box=None, pad_edge=False)
@@ -68,7 +67,7 @@ def _summary(findings: list[Finding]) -> Table:
     table.add_column("for, or what to do", overflow="fold")
     for finding in findings:
         last = finding.purpose if finding.found else finding.remark
-        table.add_row(finding.name, _version(finding), escape(last))
+        table.add_row(finding.name, _version(finding), last)
     return table
 
 
@@ -89,7 +88,6 @@ def _version(finding: Finding) -> str:
 
 def _table(findings: list[Finding]) -> Table:
     """All findings; long paths break over lines rather than being cut."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="hwsim doctor", title_justify="left")
@@ -98,7 +96,7 @@ def _table(findings: list[Finding]) -> Table:
     table.add_column("where, or what to do", overflow="fold")
     for finding in findings:
         table.add_row(
-            finding.name, _state(finding), finding.version, finding.purpose, escape(finding.remark)
+            finding.name, _state(finding), finding.version, finding.purpose, finding.remark
         )
     return table
 

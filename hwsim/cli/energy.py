@@ -39,12 +39,12 @@ def energy(
     Example: hwsim energy csc_16x4 lenet5 --checkpoint lenet5_nonstructured_12x --images 16
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log, show_outside, table
+    from hwsim.cli.output import console, emit_json, show_outside, table, working
     from hwsim.cost.energy_picture import energy_by_layer
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
 
-    with log().status("reading") as status:
+    with working("reading") as status:
         result = api.energy(
             arch, network, checkpoint, images=images, inputs=inputs, seed=seed, technology=tech,
             buffer_kib=buffer, dram=dram, progress=status.update,

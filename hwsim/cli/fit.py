@@ -35,11 +35,11 @@ def fit(
     Example: hwsim fit bitmask_64 lenet5 --checkpoint lenet5_nonstructured_85x --images 16
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log, show_outside, table
+    from hwsim.cli.output import console, emit_json, show_outside, table, working
     from hwsim.report.page import write_json
     from hwsim.system.files import staged, write_text_atomic
 
-    with log().status("reading") as status:
+    with working("reading") as status:
         result = api.fit(
             arch, network, checkpoint, images=images, seed=seed, slack=slack, technology=tech,
             progress=status.update,

@@ -49,9 +49,9 @@ def generate(
     Example: hwsim generate machine_dense_8x8_ws --network lenet5 --memory lpddr4_3200_x32
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log
+    from hwsim.cli.output import console, emit_json, working
 
-    with log().status("generating"):
+    with working("generating"):
         result = api.generate(
             arch, out, network=network, weights=checkpoint, memory=memory, images=images,
             inputs=inputs, seed=seed,

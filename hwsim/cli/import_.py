@@ -99,10 +99,10 @@ def import_(
     Example: hwsim import squeezenet.onnx
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log
+    from hwsim.cli.output import console, emit_json, working
     from hwsim.workload.outside import outside_of
 
-    with log().status("reading") as status:
+    with working("reading") as status:
         result = api.import_network(
             network, weights, inputs=inputs, labelled=labelled, images=images, seed=seed,
             size=None if size is None else _sizes(size), until=until or (), outside=outside,
@@ -122,7 +122,7 @@ def import_(
         return
     show(net, checkpoint)
     if net.source:
-        console().print(net.source, markup=False)
+        console().print(net.source)
     console().print(f"wrote {path} and {config.name}")
 
 
@@ -138,19 +138,19 @@ def _sizes(text: str) -> list[int]:
 
 def warn(checkpoint: Checkpoint) -> None:
     """Say loudly where ranges are those of random images, and where the weights of a layer went."""
-    from hwsim.cli.output import log
+    from hwsim.cli.output import warning
     from hwsim.inference.operands import RANDOM
     from hwsim.models.importers.calibrate import CLEARED
 
     if CLEARED in checkpoint.info:
-        log().print(
-            "[bold red]warning:[/] all weights became 0, next to nothing beside the biases and the "
-            f"scales, of {', '.join(checkpoint.info[CLEARED])}"
+        warning(
+            "all weights became 0, next to nothing beside the biases and the scales, of "
+            f"{', '.join(checkpoint.info[CLEARED])}"
         )
     if checkpoint.info["calibration"] == RANDOM:
-        log().print(
-            "[bold red]warning:[/] the ranges of activations come from random images; accuracy is "
-            "to be trusted only with ranges of real ones (--inputs)"
+        warning(
+            "the ranges of activations come from random images; accuracy is to be trusted only "
+            "with ranges of real ones (--inputs)"
         )
 
 

@@ -11,25 +11,64 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn
+    from rich.status import Status
     from rich.table import Table
 
     from hwsim.workload.outside import Outside
 
-__all__ = ["console", "emit_json", "log", "progress_bar", "show_outside", "table"]
+__all__ = [
+    "console", "emit_json", "log", "progress_bar", "show_outside", "table", "warning",
+    "working",
+]  # fmt: skip
 
 
 def console() -> Console:
-    """Console on stdout that does not cut tables when piped."""
+    """Console on stdout that does not cut tables when piped.
+
+    Brackets and colons in a text are printed as they are: paths and names of inputs have them.
+    """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    width = None if sys.stdout.isatty() else 160
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def log() -> Console:
-    """Console on stderr: progress and remarks."""
+    """Console on stderr: progress and remarks; texts are printed as they are."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def warning(text: str) -> None:
+    """Print a remark that must be seen."""
+    from rich.text import Text
+
+    log().print(Text.assemble(("warning:", "bold red"), " ", text))
+
+
+class Working:
+    """Line on stderr that says what a command is doing; :func:`working` shows it."""
+
+    def __init__(self, live: Status) -> None:
+        self._live = live
+
+    def update(self, text: str) -> None:
+        """Say something else, as it is."""
+        from rich.text import Text
+
+        self._live.update(Text(text))
+
+    def stop(self) -> None:
+        """Take the line away, for another live display."""
+        self._live.stop()
+
+
+@contextmanager
+def working(text: str) -> Iterator[Working]:
+    """Say what a command is doing, for as long as the context lasts."""
+    with log().status(text) as live:
+        yield Working(live)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -57,7 +57,7 @@ def simulate(
     Example: hwsim simulate machine_dense_8x8_ws lenet5 --memory lpddr4_3200_x32
     """
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log
+    from hwsim.cli.output import console, emit_json, working
     from hwsim.errors import InputError
     from hwsim.report.page import write_json
 
@@ -71,7 +71,7 @@ def simulate(
             raise InputError("command line", "--outside", outside, rule)
         _from_memory(arch, network, checkpoint or weights, memory, images, inputs, seed, out, json)
         return
-    with log().status("reading") as status:
+    with working("reading") as status:
         result = api.simulate(
             arch, network, checkpoint if checkpoint is not None else weights,
             images=images, inputs=inputs, seed=seed, technology=tech, outside=outside,

@@ -63,12 +63,12 @@ def _measure(
     json: bool,
 ) -> None:
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log
+    from hwsim.cli.output import console, emit_json, working
     from hwsim.cost.storage_picture import bits_by_format
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
 
-    with log().status("measuring") as status:
+    with working("measuring") as status:
         result = api.storage(
             weights, arch or None, seed=seed, outside=outside,
             progress=lambda layer: status.update(f"measuring {layer}"),
@@ -154,12 +154,12 @@ def _kinds(bits: dict[str, int]) -> list[int]:
 
 def _published(name: str, out: Path | None, json: bool) -> None:
     from hwsim import api
-    from hwsim.cli.output import console, emit_json, log
+    from hwsim.cli.output import console, emit_json, working
     from hwsim.cost.storage_picture import published_sizes
     from hwsim.report.page import write_csv, write_json
     from hwsim.system.files import staged
 
-    with log().status("drawing masks") as status:
+    with working("drawing masks") as status:
         result = api.published_sizes(name, progress=lambda row: status.update(f"measuring {row}"))
         folder = out or Path("build/storage") / result.config.name
         with staged(folder) as inside:
@@ -199,4 +199,4 @@ def _show_published(result: PublishedSizes) -> None:
     console().print(table(result.title, columns, rows))
     for row in result.rows:
         console().print(f"{row.row.name}: {row.explanation()}")
-    console().print(f"[bold]{result.answer()}[/bold]")
+    console().print(result.answer(), style="bold")

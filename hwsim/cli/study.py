@@ -40,10 +40,10 @@ def study(
     Example: hwsim study configs/study/lenet5.yaml
     """
     from hwsim import api
-    from hwsim.cli.output import emit_json, log
+    from hwsim.cli.output import emit_json, working
 
     started = time.monotonic()
-    with log().status("reading weights") as status:
+    with working("reading weights") as status:
         result = api.study(config, out, rtl=rtl, jobs=jobs, store=store, progress=status.update)
     if json:
         emit_json(result.to_dict())
@@ -59,7 +59,7 @@ def _show(result: Study, seconds: float) -> None:
 
     for title, columns, rows in result.tables():
         console().print(table(title, columns, rows))
-    console().print(f"[bold]{result.answer()}[/bold]")
+    console().print(result.answer(), style="bold")
     proofs = result.proofs if isinstance(result, ComparisonStudy) else []
     if proofs:
         equal = sum(1 for proof in proofs if proof["equal"])

@@ -80,7 +80,7 @@ def verify(
     from hwsim.rtl.cosim.run import WAVES
 
     words = {"generate": "generate Verilog", "build": f"build with {simulator}"}
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with progress_bar(*columns) as report:
         result = api.verify(
             arch, network, checkpoint, random=random, layers=layer or [], images=images,
