@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim.api.arguments import named
 from hwsim.errors import InputError
 from hwsim.report.result import Result
+from hwsim.system.reading import MAX_LIBRARY, read_bounded
 
 if TYPE_CHECKING:
     from hwsim.config.tech import SRAMConfig, TechConfig
@@ -151,10 +152,7 @@ def technology_of(technology: str | Path) -> str:
     content = hashlib.sha256()
     # what is measured depends on how it is measured
     for file in (path, *([] if sram is None else [sram]), Path(liberty.__file__)):
-        try:
-            content.update(file.read_bytes())
-        except OSError as error:
-            raise InputError(file, "", None, f"cannot be read: {error.strerror}") from error
+        content.update(read_bounded(file, MAX_LIBRARY))
     own = path.name.partition(".")[0]
     measured = _FOLDER / f"{own}-{content.hexdigest()[:12]}.yaml"
     if not measured.is_file():

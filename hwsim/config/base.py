@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsim.errors import InputError
-from hwsim.system.reading import reading
+from hwsim.system.reading import read_text, reading
 
 __all__ = ["Config", "flow", "load", "parse", "read_yaml"]
 
@@ -41,10 +41,7 @@ def read_yaml(path: Path | str) -> Any:
     InputError
         Unreadable file, bad YAML, or a key given twice.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "", None, f"cannot be read: {error}") from error
+    text = read_text(Path(path))
     try:
         # scalars of a type that they do not parse as raise what their constructor runs into
         with reading(path, "must be YAML"):

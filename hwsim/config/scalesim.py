@@ -14,6 +14,7 @@ from typing import Any
 
 from hwsim.config.limits import name_of
 from hwsim.errors import InputError
+from hwsim.system.reading import read_text
 
 __all__ = ["topology"]
 
@@ -32,8 +33,8 @@ def topology(path: Path) -> dict[str, Any]:
         The file cannot be read, is no such table, or a number is none.
     """
     try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.reader(read_text(path, encoding="utf-8-sig").splitlines()))
+    except csv.Error as error:
         raise InputError(path, "", None, f"cannot be read: {error}") from error
     table = [[cell.strip() for cell in row] for row in rows]
     lines = [(number, row) for number, row in enumerate(table, 1) if any(row)]

@@ -49,8 +49,8 @@ def room_left(folder: Path) -> str:
 def held(path: Path, *, advice: str = "", waits: bool = False) -> Iterator[None]:
     """Keep other processes out of a file, or a folder, for as long as the context lasts.
 
-    The lock is a file beside it that ends with ``.lock`` and stays there: the kernel drops a lock
-    with its process, however that ends.
+    The lock is a file beside it, of its whole name and ``.lock``, which stays there: the kernel
+    drops a lock with its process, however that ends.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def held(path: Path, *, advice: str = "", waits: bool = False) -> Iterator[None]
     with contextlib.ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.with_suffix(".lock").open("a+b"))
+            file = stack.enter_context(path.with_name(f"{path.name}.lock").open("a+b"))
         except OSError as error:
             raise InputError(path, "", None, f"cannot be written: {error.strerror}") from error
         try:

@@ -14,7 +14,7 @@ import numpy as np
 from hwsim.config.base import parse
 from hwsim.config.tech import ArcConfig, CellConfig, CornerConfig, FlipFlopConfig
 from hwsim.errors import InputError
-from hwsim.system.reading import reading
+from hwsim.system.reading import MAX_LIBRARY, read_text, reading
 
 __all__ = ["liberty_text", "read_corner"]
 
@@ -153,10 +153,9 @@ class _Units:
 def _parse(path: Path) -> Any:
     from liberty.parser import parse_liberty
 
+    text = read_text(path, MAX_LIBRARY, errors="replace")
     try:
-        return parse_liberty(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError as error:
-        raise InputError(path, "", None, f"cannot be read: {error}") from error
+        return parse_liberty(text)
     except Exception as error:  # whatever the parser's grammar throws
         first = str(error).strip().splitlines()
         rule = f"must be a Liberty file: {first[0][:_SAID] if first else type(error).__name__}"

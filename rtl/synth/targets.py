@@ -9,6 +9,7 @@ from hwsim.config.catalog import CONFIGS
 from hwsim.config.tech import TechConfig
 from hwsim.errors import InputError
 from hwsim.rtl.synth.liberty import liberty_text
+from hwsim.system.reading import MAX_LIBRARY, read_text
 
 __all__ = ["FPGAS", "Target", "target_names", "target_of"]
 
@@ -108,10 +109,7 @@ def target_of(name: str) -> Target:
         return Target(name, _FIXED[name])
     kind, _, path = name.partition("=")
     if kind == "liberty" and path:
-        try:
-            text = Path(path).read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise InputError(path, "", None, f"cannot be read: {error}") from error
+        text = read_text(Path(path), MAX_LIBRARY, errors="replace")
         if not re.search(r"\blibrary\s*\(", text):
             raise InputError(path, "", None, "must be a Liberty file: it has no library group")
         return Target(name, _STANDARD_CELLS, text)

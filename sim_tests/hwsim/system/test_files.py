@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.system.files import room_left, staged, write_bytes_atomic, write_text_atomic
+from hwsim.system.files import held, room_left, staged, write_bytes_atomic, write_text_atomic
 
 
 def test_content_and_mode_are_as_of_any_file(tmp_path: Path) -> None:
@@ -129,3 +129,13 @@ def test_a_disk_that_is_nearly_full_is_said(
     assert room_left(tmp_path) == ""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=4096))
     assert room_left(tmp_path) == " (No space left on device: 4,096 bytes are free)"
+
+
+@pytest.mark.parametrize("name", ["poetry.sqlite", "poetry.lock", "."])
+def test_a_lock_is_no_file_of_someone_else(tmp_path: Path, name: str) -> None:
+    """Nor is it the file that it keeps others out of, nor that of another one's beside it."""
+    (tmp_path / "poetry.lock").write_text("of another program")
+    with held(tmp_path / name), held(tmp_path / "poetry.other"):
+        assert (tmp_path / "poetry.lock").read_text() == "of another program"
+        with pytest.raises(InputError, match="is in use by process"), held(tmp_path / name):
+            pass

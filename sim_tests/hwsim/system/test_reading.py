@@ -1,5 +1,7 @@
 """What readers throw becomes one line that names the file."""
 
+from pathlib import Path
+
 import pytest
 from harness.component import seeded
 
@@ -7,7 +9,7 @@ from hwsim.config import ArchConfig, NetworkConfig
 from hwsim.config.base import load, read_yaml
 from hwsim.config.catalog import CONFIGS, resolve
 from hwsim.errors import InputError
-from hwsim.system.reading import reading
+from hwsim.system.reading import MAX_LIBRARY, read_text, reading
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,26 @@ def test_damaged_yaml(tmp_path, seed):
             messages.append(str(error))
     assert len(messages) > 100
     assert not any("\n" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("read", "most"),
+    [
+        (read_yaml, "16,777,216"),
+        (NetworkConfig.read, "16,777,216"),
+        (lambda path: read_text(path, MAX_LIBRARY), "268,435,456"),
+    ],
+)
+def test_a_file_without_an_end(tmp_path, read, most):
+    """A device, or a file of which the disk holds nothing, does not fill the memory."""
+    path = tmp_path / "a.csv"
+    with path.open("wb") as file:
+        file.truncate(1 << 36)
+    for source in [path, *([] if read == NetworkConfig.read else [Path("/dev/zero")])]:
+        with pytest.raises(InputError, match=f"{source}: must be at most {most} bytes"):
+            read(source)
+
+
+def test_lines_end_alike(tmp_path):
+    (tmp_path / "a").write_bytes(b"a\r\nb\rc\n")
+    assert read_text(tmp_path / "a") == "a\nb\nc\n"
