@@ -69,7 +69,7 @@ def held(path: Path, *, advice: str = "", waits: bool = False) -> Iterator[None]
     with contextlib.ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.with_name(f"{path.name}.lock").open("a+b"))
+            file = stack.enter_context((path.parent / f"{path.name}.lock").open("a+b"))
         except OSError as error:
             raise InputError(path, "", None, f"cannot be written: {error.strerror}") from error
         try:

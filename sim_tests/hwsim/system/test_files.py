@@ -131,7 +131,7 @@ def test_a_disk_that_is_nearly_full_is_said(
     assert room_left(tmp_path) == " (No space left on device: 4,096 bytes are free)"
 
 
-@pytest.mark.parametrize("name", ["poetry.sqlite", "poetry.lock", "."])
+@pytest.mark.parametrize("name", ["poetry.sqlite", "poetry.lock"])
 def test_a_lock_is_no_file_of_someone_else(tmp_path: Path, name: str) -> None:
     """Nor is it the file that it keeps others out of, nor that of another one's beside it."""
     (tmp_path / "poetry.lock").write_text("of another program")
@@ -139,3 +139,11 @@ def test_a_lock_is_no_file_of_someone_else(tmp_path: Path, name: str) -> None:
         assert (tmp_path / "poetry.lock").read_text() == "of another program"
         with pytest.raises(InputError, match="is in use by process"), held(tmp_path / name):
             pass
+
+
+def test_a_folder_without_a_name_can_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with held(Path()), pytest.raises(InputError, match="is in use by"), held(Path()):
+        pass
