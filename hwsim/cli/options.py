@@ -65,7 +65,12 @@ Mean = Annotated[
 Std = Annotated[str | None, typer.Option(help="See --mean: 0.229,0.224,0.225.")]
 Images = Annotated[int, typer.Option(min=1, max=100_000, help="Batch: images run together.")]
 Seed = Annotated[
-    int, typer.Option(min=0, help="Seed of whatever is drawn: synthetic operands, random images.")
+    int,
+    typer.Option(
+        min=0,
+        max=2**32 - 1,
+        help="Seed of whatever is drawn: synthetic operands, random images.",
+    ),
 ]
 Tech = Annotated[
     str,

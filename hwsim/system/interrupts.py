@@ -36,6 +36,10 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
         self.number = number
 
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        """Travel between processes."""
+        return type(self), (self.number,)
+
 
 def raise_signals() -> None:
     """Raise :class:`Interrupted` at Ctrl-C and at SIGTERM, for the rest of the process.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 
@@ -87,3 +88,9 @@ def test_what_is_kept_is_found_behind_other_errors():
     assert interruption(caught.value) == (15, ["epochs are in b", "points are in a"])
     assert interruption(KeyboardInterrupt()) == (2, [])
     assert interruption(SystemExit(1)) is None
+
+
+def test_an_interrupt_travels_between_processes():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        again = pickle.loads(pickle.dumps(Interrupted(number)))
+        assert (again.number, str(again)) == (number, signal.Signals(number).name)
