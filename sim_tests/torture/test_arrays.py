@@ -9,13 +9,15 @@ from hwsim.errors import InputError
 from torture import arrays
 from torture.designs import MULTIPLIERS, draw
 
-#: Fields with one value in few designs: no machine has the family, whose PEs hold the sums; others
-#: need another field that few designs have.
+#: Fields with one value in few designs or all: no machine has the family, whose PEs hold the sums;
+#: a machine alone fills halves; others need another field that few designs have.
 FIXED = (
     ("carries", "dbb"),
     ("acc_depth", "dbb"),
     ("gather_banks", "dense"),
     ("zero_gating", "dense"),
+    ("double_buffered", "csc"),
+    ("double_buffered", "bitmask"),
 )
 
 
