@@ -108,8 +108,13 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if os.environ.get(_DEBUG) or error.strerror is None:
             raise
+        if error.errno not in _DISK_FULL:
+            # a file that went away, too many open ones, a device that fails
+            what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            print(f"error: {what}", file=sys.stderr)
+            sys.exit(2)
         # the rest of the buffer cannot be written either; the interpreter must not try at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         where = error.filename or _written_to(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -226,3 +227,22 @@ def test_a_simulation_that_fails_is_no_traceback(tmp_path, monkeypatch, capsys, 
     assert out == ""
     assert err.splitlines()[-2:] == ["error: build failed: no space; build.log ends:", "  line"]
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EIO, "Input/output error", "a.yaml"), "error: a.yaml: Input/output error"),
+        (OSError(errno.EMFILE, "Too many open files"), "error: Too many open files"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, error, said):
+    def fails(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(api, "simulate", fails)
+    monkeypatch.setattr(sys, "argv", ["hwsim", "simulate", "dense_8x8_ws", "lenet5"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == said
