@@ -13,7 +13,7 @@ help:
 	@echo "make demo   the main job: hwsim study configs/study/lenet5.yaml, and a machine in RTL"
 	@echo "make test   every test, on all cores"
 	@echo "make test-fast  tests that take seconds: no Verilog simulator, no training; under 3 minutes"
-	@echo "make torture  damaged inputs, kills and random configurations in RTL, for hours; goes on where it was stopped"
+	@echo "make torture  damaged inputs, kills, full disks and random configurations in RTL, for hours; goes on where it was stopped"
 	@echo "make lint   ruff: rules and format"
 	@echo "make types  mypy, strict"
 	@echo "make docs   the documentation as HTML in build/docs"

@@ -25,6 +25,24 @@ from hwsim.system.files import write_text_atomic
 COLUMNS = ("checkpoint", "sha256", "images", "wrong")
 
 
+def wrong_images(name: str, checkpoint: Checkpoint, dataset: str) -> tuple[list[int], int] | None:
+    """Held-out images that a checkpoint gets wrong, and how many there are; prints both numbers.
+
+    ``None`` where the data set is not in the cache.
+    """
+    try:
+        images, labels = datasets.load(dataset, "train")
+    except InputError as missing:
+        print(f"{name}: left out, {missing}")
+        return None
+    count = held_out((images, labels))
+    act = golden.input_act(images[-count:], checkpoint.input_scale)
+    classes = golden.logits(network_of(checkpoint), checkpoint, act).argmax(axis=1)
+    (wrong,) = np.nonzero(classes != labels[-count:])
+    print(f"{name}: {len(wrong)} of {count} wrong", flush=True)
+    return wrong.tolist(), count
+
+
 def main() -> None:
     known = {}
     if RECORD.is_file():
@@ -40,22 +58,16 @@ def main() -> None:
         dataset = dataset_of(checkpoint)
         if dataset is None or checkpoint.info.get("accuracy_heldout") is None:
             continue
-        try:
-            images, labels = datasets.load(dataset, "train")
-        except InputError as missing:
-            print(f"{path.stem}: left out, {missing}")
+        found = wrong_images(path.stem, checkpoint, dataset)
+        if found is None:
             continue
-        count = held_out((images, labels))
-        act = golden.input_act(images[-count:], checkpoint.input_scale)
-        found = golden.logits(network_of(checkpoint), checkpoint, act).argmax(axis=1)
-        (wrong,) = np.nonzero(found != labels[-count:])
+        wrong, count = found
         rows[path.stem] = {
             "checkpoint": path.stem,
             "sha256": digest(path),
             "images": str(count),
             "wrong": " ".join(map(str, wrong)),
         }
-        print(f"{path.stem}: {len(wrong)} of {count} wrong", flush=True)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -27,7 +27,6 @@ from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
 from hwsim.config.jobs.compress import CompressConfig
 from hwsim.datasets.sources import DATASETS
-from hwsim.errors import InputError
 from hwsim.report.page import table_lines
 from hwsim.studies.paired import Paired
 
@@ -201,10 +200,7 @@ def _dense(name: str) -> str:
 
 
 def _measured(folder: Path) -> list[Run]:
-    from hwsim.checkpoints.find import network_of
-    from hwsim.datasets import load as datasets
-    from hwsim.inference import golden
-    from hwsim.models.compress.pipeline import held_out
+    from heldout import wrong_images  # needs torch, which the tables do not
 
     found, before = [], {run.checkpoint: run for run in recorded()}
     for path in sorted(folder.glob("*.safetensors")):
@@ -215,17 +211,10 @@ def _measured(folder: Path) -> list[Run]:
         known = before.get(path.stem)
         if known is not None and known.heldout == checkpoint.info["accuracy_heldout"]:
             continue
-        try:
-            images, labels = datasets.load(_recipe(path.stem).dataset, "train")
-        except InputError as missing:
-            print(f"{path.stem}: left out, {missing}")
-            continue
-        count = held_out((images, labels))
-        act = golden.input_act(images[-count:], checkpoint.input_scale)
-        classes = golden.logits(network_of(checkpoint), checkpoint, act).argmax(axis=1)
-        (wrong,) = np.nonzero(classes != labels[-count:])
-        found.append(Run.of(path, frozenset(wrong.tolist()), count))
-        print(f"{path.stem}: {len(wrong)} of {count} wrong", flush=True)
+        seen = wrong_images(path.stem, checkpoint, _recipe(path.stem).dataset)
+        if seen is not None:
+            wrong, count = seen
+            found.append(Run.of(path, frozenset(wrong), count))
     return found
 
 

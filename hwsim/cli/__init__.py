@@ -108,8 +108,10 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        if os.environ.get(_DEBUG) or error.strerror is None:
+        if error.strerror is None:
             raise
+        if os.environ.get(_DEBUG):
+            traceback.print_exc()
         if error.errno not in _DISK_FULL:
             # a file that went away, too many open ones, a device that fails
             what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror

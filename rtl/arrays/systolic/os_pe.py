@@ -28,7 +28,8 @@ class OSPE(wiring.Component):
     psum_width : int
         The sum wraps modulo ``2**psum_width``.
     mac_latency : int
-        1; 2 with products in registers; 3 with what the multipliers take in registers, too.
+        1; 2 with products in registers; 3 with what the multipliers take in registers, too; 4 also
+        with the sum of the products.
 
     Members
     -------

@@ -82,16 +82,21 @@ def test_two_files_of_one_name_are_two_networks(folder):
         assert hwsim.read_network(path) == network
 
 
-def test_a_study_reads_an_onnx_file(folder):
+def study_of(network):
+    """Study of a network on two arrays."""
     raw = {
         "name": "shapes", "title": "Shapes",
         "study": {
-            "kind": "synthetic", "network": "net.onnx", "images": 1, "baseline": "ws",
+            "kind": "synthetic", "network": network, "images": 1, "baseline": "ws",
             "technology": None, "act_densities": [0.5],
             "variants": [{"name": name, "arch": f"dense_8x8_{name}"} for name in ("ws", "os")],
         },
     }  # fmt: skip
-    assert hwsim.study(parse(StudyConfig, raw, "t"), folder / "out", rtl=False).passed
+    return parse(StudyConfig, raw, "t")
+
+
+def test_a_study_reads_an_onnx_file(folder):
+    assert hwsim.study(study_of("net.onnx"), folder / "out", rtl=False).passed
     results = json.loads((folder / "out" / "results.json").read_text())
     counted = hwsim.simulate("dense_8x8_ws", hwsim.read_network("net.onnx"))
     assert f'"cycles": {counted.cycles}' in json.dumps(results)
@@ -135,15 +140,7 @@ def test_a_sweep_of_what_runs_on_the_array_has_no_such_columns(folder):
 
 
 def test_what_runs_outside_is_in_the_report_of_a_study(attention):
-    raw = {
-        "name": "rows", "title": "Rows",
-        "study": {
-            "kind": "synthetic", "network": "rows", "images": 1, "baseline": "ws",
-            "technology": None, "act_densities": [0.5],
-            "variants": [{"name": name, "arch": f"dense_8x8_{name}"} for name in ("ws", "os")],
-        },
-    }  # fmt: skip
-    result = hwsim.study(parse(StudyConfig, raw, "t"), "out", rtl=False)
+    result = hwsim.study(study_of("rows"), "out", rtl=False)
     title, columns, rows = result.tables()[-1]
     assert title.endswith(": outside the array, in floating point")
     assert columns[-1] == "of the network's"
