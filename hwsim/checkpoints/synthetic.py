@@ -148,11 +148,14 @@ def _layer(
     kept: KeptLayer,
     is_last: bool,
 ) -> LayerWeights:
-    if config.kind == "pattern" and _is_3x3(shape):
+    kind = config.kind
+    if kind == "pattern" and not _is_3x3(shape):
+        # a kernel of one tap has one pattern; whether it is there is the connectivity
+        kind = config.synthetic.others or "nonstructured"
+    if kind == "pattern":
         assert config.synthetic.patterns is not None
         mask = _patterns(rng, shape, kept.kept, config.synthetic.patterns)
-    elif config.kind in ("pattern", "nonstructured"):
-        # a kernel of one tap has one pattern; whether it is there is the connectivity
+    elif kind == "nonstructured":
         mask = np.zeros(shape.weights, dtype=np.bool_)
         mask[positions(rng, shape.weights, max(1, round(kept.kept * shape.weights)))] = True
     else:

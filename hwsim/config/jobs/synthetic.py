@@ -60,6 +60,8 @@ class PublishedDensities(Config):
     nm: NMPruneConfig | None = None
     #: Of kind pattern: ways of keeping 4 of the 9 taps of a 3x3 kernel, in each layer.
     patterns: Annotated[int, Field(ge=1, le=16)] | None = None
+    #: Of kind pattern: how layers are pruned that are not 3x3. Absent: non-structured.
+    others: Literal["structured", "nonstructured"] | None = None
     #: Fraction of non-zero activations at the input of every layer but the first. The first layer
     #: reads the image, whose pixels are all non-zero.
     act_density: Density
@@ -88,6 +90,8 @@ class SyntheticConfig(Config):
             if (getattr(given, key) is not None) != (self.kind == kind):
                 must = "given" if self.kind == kind else "absent"
                 raise ValueError(f"synthetic.{key} must be {must} for kind {self.kind}")
+        if given.others and self.kind != "pattern":
+            raise ValueError(f"synthetic.others must be absent for kind {self.kind}")
         if self.kind == "nm" and (given.profile or given.layers):
             raise ValueError("synthetic.profile and layers must be absent for kind nm")
         return self
@@ -135,7 +139,7 @@ class SyntheticConfig(Config):
         """Recipe of all weights of the network, in so many bits."""
         given: dict[str, Any] = {
             "layers": {"*": 1.0}, "profile": {}, "nm": None, "patterns": None,
-            "note": "All weights.", "weight_bits": bits,
+            "others": None, "note": "All weights.", "weight_bits": bits,
         }  # fmt: skip
         name = f"{NetworkConfig.read(self.network).name}_whole_w{bits}"
         synthetic = self.synthetic.model_copy(update=given)

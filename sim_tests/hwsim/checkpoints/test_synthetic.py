@@ -143,6 +143,19 @@ def test_kernels_keep_four_taps_in_few_ways_or_go(three_by_three, tmp_path):
         assert made.layers[name].weight_code == "int", name
 
 
+def test_layers_that_are_not_3x3_may_lose_filters_and_columns(three_by_three, tmp_path):
+    config = small(three_by_three, "pattern", patterns=3, others="structured")
+    made = synthetic.make(config, tmp_path, command="c")
+    for name in ("conv2", "fc"):
+        weight = made.layers[name].weight
+        kept = weight.reshape(len(weight), -1) != 0
+        rows, columns = kept.any(axis=1), kept.any(axis=0)
+        assert (kept == rows[:, None] & columns).all(), name
+        assert kept.mean() == pytest.approx(0.2, abs=0.01), name
+    kernels = made.layers["conv1"].weight.reshape(-1, 9) != 0
+    assert set(kernels.sum(axis=1)) == {0, 4}
+
+
 def test_a_density_that_patterns_cannot_have_keeps_every_kernel(three_by_three, tmp_path):
     config = small(three_by_three, "pattern", patterns=8, layers={"conv1": 0.9})
     made = synthetic.make(config, tmp_path, command="c")
@@ -243,6 +256,7 @@ def test_recipes_are_told_apart_by_their_section():
         (lambda: recipe("nm"), "synthetic.nm must be given for kind nm"),
         (lambda: recipe(nm={"n": 2, "m": 4}), "synthetic.nm must be absent for kind nonstr"),
         (lambda: recipe("pattern"), "synthetic.patterns must be given for kind pattern"),
+        (lambda: recipe(others="structured"), "synthetic.others must be absent for kind nonstr"),
         (
             lambda: recipe("nm", nm={"n": 2, "m": 4}, layers={"fc1": 0.5}),
             "profile and layers must be absent for kind nm",
