@@ -9,7 +9,7 @@ from functools import partial
 from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.studies.compare import Comparison, Model, model_of, read_checkpoint
 
-__all__ = ["Choices", "choices_of", "rules_of"]
+__all__ = ["Choices", "alike", "choices_of", "rules_of"]
 
 Rule = Callable[[Model], bool]
 
@@ -56,25 +56,35 @@ def rules_of(comparison: Comparison) -> dict[str, Rule]:
     The others take its level, or its bound where it has none, twice as strict and half as strict;
     and weights as wide as the baseline's alone, which not every kind has at fewer bits.
     """
-    config, width = comparison.config, comparison.baseline.model.weight_width
-    level, bound = config.accuracy_level, config.accuracy_bound
+    level, bound = comparison.config.accuracy_level, comparison.config.accuracy_bound
+    width = comparison.baseline.model.weight_width
     near: dict[str, Rule]
     if level is None or comparison.baseline.model.heldout is None:
-        own = f"within {bound:g} points"
         near = {
             f"within {each:g} points": partial(comparison.is_within, bound=each)
             for each in (bound / 2, 2 * bound)
         }
     else:
-        own = f"level {level:g}"
         near = {
             f"level {each:g}": partial(comparison.is_equal, level=each)
             for each in (2 * level, level / 2)
         }
         near[f"within {bound:g} points"] = comparison.is_within
-    alike = f"{own}, {width} bits alone"
     return {
-        own: comparison.is_equal,
-        alike: lambda model: model.weight_width == width and comparison.is_equal(model),
+        _own(comparison): comparison.is_equal,
+        alike(comparison): lambda model: model.weight_width == width and comparison.is_equal(model),
         **near,
     }
+
+
+def alike(comparison: Comparison) -> str:
+    """Name of the rule of a study that admits weights as wide as the baseline's alone."""
+    return f"{_own(comparison)}, {comparison.baseline.model.weight_width} bits alone"
+
+
+def _own(comparison: Comparison) -> str:
+    """Name of the rule of a study."""
+    level, bound = comparison.config.accuracy_level, comparison.config.accuracy_bound
+    if level is None or comparison.baseline.model.heldout is None:
+        return f"within {bound:g} points"
+    return f"level {level:g}"

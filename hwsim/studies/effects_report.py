@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwsim.report.page import Report
+from hwsim.studies.budgets import Candidates
+from hwsim.studies.choices import alike
 from hwsim.studies.compare import Comparison
 from hwsim.studies.effects import (
     PUBLISHED,
@@ -14,13 +16,13 @@ from hwsim.studies.effects import (
     index_table,
     ratio_table,
 )
-from hwsim.studies.verdict_map import Cell
+from hwsim.studies.verdict_map import Cell, cells
 
 __all__ = ["write_effects"]
 
 
 def write_effects(
-    report: Report, comparison: Comparison, effects: Effects, judged: Sequence[Cell]
+    report: Report, comparison: Comparison, effects: Effects, found: Sequence[Candidates]
 ) -> None:
     """Add the 2 x 2 table, the factors, pruning ratios over speedups, and bits of indices."""
     report.heading("Effects, one at a time")
@@ -44,14 +46,16 @@ def write_effects(
         "AlexNet at equal area in 40 nm (ADMM-NN, figure 4). At equal multipliers, in cycles:"
     )
     report.table(*ratio_table(at_equal_multipliers(comparison)))
-    cell = _reference(judged)
-    found = {} if cell is None else at_equal_area(comparison, cell)
-    if cell is not None and found:
+    # a narrower multiplier is smaller, which is no merit of what was pruned
+    cell = _reference(cells(found, alike(comparison)))
+    at_area = {} if cell is None else at_equal_area(comparison, cell)
+    if cell is not None and at_area:
         report.text(
             f"At equal area ({cell.mm2:.3g} mm2 in {cell.technology}, each design at its own clock "
-            f"with memories that never wait, {cell.batch} images at most), in time:"
+            f"with memories that never wait, {cell.batch} images at most), in time, all with "
+            f"weights of {comparison.baseline.model.weight_width} bits:"
         )
-        report.table(*ratio_table(found))
+        report.table(*ratio_table(at_area))
     report.text("Bits per weight that is left:")
     report.table(*index_table(comparison))
 

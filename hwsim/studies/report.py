@@ -199,7 +199,7 @@ def _report(
         report.table(*verdict.winners(rulings))
     report.text(f"Reproduce with `{command}`.")
     if effects is not None:
-        write_effects(report, comparison, effects, judged)
+        write_effects(report, comparison, effects, found)
     _chosen(report, comparison, judged)
     _curves(report, comparison, folder)
     outside.write(report, comparison.network, folder)

@@ -14,7 +14,7 @@ import pytest
 from harness.study_cases import Case, study
 
 from hwsim.errors import InputError
-from hwsim.studies import budgets, compare, report
+from hwsim.studies import budgets, compare, effects, report
 from hwsim.studies.choices import choices_of
 from hwsim.studies.map_report import answer, rules_table, spread, summary_table
 from hwsim.studies.verdict_map import MEASURES, cells, lead
@@ -159,6 +159,28 @@ def test_another_rule_is_a_map_without_the_models_that_it_refuses(found, compari
     # a rule that admits the same models says nothing
     assert "8 bits alone" in candidates.rules[1]
     assert "8 bits alone" not in text
+
+
+def test_ratios_at_equal_area_are_of_weights_of_one_width(found, comparison, tmp_path):
+    candidates, _ = found
+    measured = effects.measure(comparison)
+    alike = candidates.rules[1]
+    assert "8 bits alone" in alike
+    # as if the smaller model had narrower weights
+    every = [
+        replace(each, admitted_by=each.admitted_by - {alike})
+        if each.model.name == "quarter"
+        else each
+        for each in candidates.every
+    ]
+    said = []
+    for some in (candidates, replace(candidates, every=every)):
+        page = report.write_comparison(comparison, "T", "c", [], tmp_path, [some], measured)
+        text = page.with_suffix(".md").read_text()
+        said.append(text.partition("At equal area (")[2].partition("Bits per weight")[0])
+    assert "all with weights of 8 bits" in said[0]
+    # the first area has no room for the other side
+    assert ["| quarter on " in each for each in said] == [True, False]
 
 
 def test_seeds_that_disagree_are_told(found):
