@@ -148,13 +148,9 @@ def import_network(
     InputError
         A file is missing, or cannot be imported; or an extra is missing.
     """
-    import numpy as np
-
     from hwsim.config import NetworkConfig
     from hwsim.inference import golden
-    from hwsim.inference import images as pictures
     from hwsim.inference.normalization import Normalization
-    from hwsim.inference.operands import RANDOM
     from hwsim.models.importers import source
 
     named("network", network, (str, Path, NetworkConfig))
@@ -175,35 +171,22 @@ def import_network(
         bias_correction,
     )
     normalization = Normalization.given(mean, std, model.config)
-    pixels: Images
+    most = count + source.COMPARED
     data: Labelled | None = None
     if labelled or training is not None:
         data = _labelled(inputs, model.config, normalization, seed)
-        pixels = data.images[: count + source.COMPARED]
-        calibration = f"images of {Path(str(inputs)).name}"
-    elif inputs is None:
-        pixels = pictures.random(model.config, count + source.COMPARED, seed)
-        calibration = RANDOM
-    elif isinstance(inputs, np.ndarray):
-        pixels = pictures.checked(inputs, model.config, "inputs", normalization)
-        calibration = "images of an array"
+        pixels, calibration = data.images[:most], f"images of {Path(str(inputs)).name}"
     else:
-        most = count + source.COMPARED
-        pixels = pictures.read(inputs, model.config, normalization, most)
-        calibration = f"images of {Path(inputs).name}"
+        pixels, calibration = _images(inputs, model.config, normalization, most, seed)
     original = model
     remarks: dict[str, Any] = {"kind": "dense"}
     if rule is not None:
-        from hwsim.models.compress import layerwise
-
+        kept = [str(each) for each in several("dense", dense, (str,))]
         shown = None if inputs is None else pixels[:count]
         if training is not None and data is not None:
             shown = data.split()[0].images[: max(count, _RECONSTRUCTED)]
-        kept = [str(each) for each in several("dense", dense, (str,))]
-        model = layerwise.prune(original, rule, shown, kept, progress)
-        remarks = layerwise.described(original, rule, shown, kept)
-        remarks["kind"] = "nonstructured" if rule.nm is None else "nm"
-        if data is not None and training is not None:
+        model, remarks = _pruned(original, rule, shown, kept, progress)
+        if training is not None and data is not None:
             model, more = _trained(original, model, remarks, data, training, seed, progress)
             remarks |= more
     checkpoint = source.checkpoint_of(
@@ -227,6 +210,27 @@ def import_network(
     return Imported(model.config, checkpoint)
 
 
+def _images(
+    inputs: str | Path | NDArray[Any] | None,
+    network: NetworkConfig,
+    normalization: Normalization | None,
+    most: int,
+    seed: int,
+) -> tuple[Images, str]:
+    """Images without labels, and what the checkpoint says that they are."""
+    import numpy as np
+
+    from hwsim.inference import images
+    from hwsim.inference.operands import RANDOM
+
+    if inputs is None:
+        return images.random(network, most, seed), RANDOM
+    if isinstance(inputs, np.ndarray):
+        return images.checked(inputs, network, "inputs", normalization), "images of an array"
+    pixels = images.read(inputs, network, normalization, most)
+    return pixels, f"images of {Path(inputs).name}"
+
+
 def _labelled(
     inputs: str | Path | NDArray[Any] | None,
     network: NetworkConfig,
@@ -240,6 +244,21 @@ def _labelled(
         rule = "must be a folder of class folders, or a .npz with images and labels, to train"
         raise InputError("arguments", "inputs", None, rule)
     return labelled.read(inputs, network, normalization).shuffled(seed)
+
+
+def _pruned(
+    original: FloatModel,
+    rule: Rule,
+    shown: Images | None,
+    whole: Sequence[str],
+    progress: Callable[[str], None],
+) -> tuple[FloatModel, dict[str, Any]]:
+    """What a rule leaves of a network, and what the checkpoint records of that."""
+    from hwsim.models.compress import layerwise
+
+    model = layerwise.prune(original, rule, shown, whole, progress)
+    kind = "nonstructured" if rule.nm is None else "nm"
+    return model, layerwise.described(original, rule, shown, whole) | {"kind": kind}
 
 
 def _trained(
