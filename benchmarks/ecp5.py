@@ -29,6 +29,7 @@ def designs() -> list[ArchConfig]:
         changed("dense_8x8_ws", "dense_8x8_ws_mac3", mac_latency=3),
         ArchConfig.read("dense_8x8_os"),
         changed("nm_2x4_4x8_ws", "nm_2x4_4x8_ws_mac3", mac_latency=3),
+        changed("dbb_2x4_4x8", "dbb_2x4_4x8_mac3", mac_latency=3),
         changed("pattern_4x4", "pattern_4x4_mac4", mac_latency=4),
         ArchConfig.read("csc_4x16"),
         changed("bitmask_64", "bitmask_8", pes=8),

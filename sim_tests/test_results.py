@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 from harness.study_cases import Case, study
 
+from hwsim.config import ArchConfig
+from hwsim.config.arrays.registry import FAMILIES
 from hwsim.config.catalog import CONFIGS
+from hwsim.cost.book import Book
 from hwsim.report.page import table_lines
 from hwsim.studies import compare, verdict
 from hwsim.studies.report import write_comparison
@@ -23,7 +27,7 @@ def script(monkeypatch):
     """Import a script of benchmarks/ by name."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("seeds", "results", "common"):
+    for name in ("seeds", "results", "silicon", "ecp5", "cells", "common"):
         sys.modules.pop(name, None)
 
 
@@ -59,6 +63,38 @@ def test_each_row_names_a_recipe_that_ships(script):
     for row in results.rows():
         assert (CONFIGS / "compress" / f"{row.name}.yaml").is_file()
         assert row.checkpoint.info["command"] == f"hwsim compress {row.name}"
+
+
+def test_every_design_that_ships_has_area_clock_and_energy_on_record(script):
+    """Renew it: python benchmarks/silicon.py."""
+    silicon, common = script("silicon"), script("common")
+    with (ROOT / "benchmarks" / "results" / "silicon.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    designs = sorted(path.stem for path in (CONFIGS / "arch").glob("*.yaml"))
+    for technology in silicon.TECHNOLOGIES:
+        own = {row["design"]: row for row in rows if row["technology"] == technology}
+        assert sorted(own) == designs
+        book = Book(technology)
+        for name, row in own.items():
+            arch = ArchConfig.read(name)
+            area = book.area(arch)
+            found = (area.gates, area.flip_flops, area.memory)
+            columns = ("gates_mm2", "flip_flops_mm2", "memories_mm2")
+            assert [float(row[each]) for each in columns] == [round(x / 1e6, 4) for x in found]
+            assert float(row["mhz"]) == book.clock(arch).to_rows()[0]["mhz"], name
+            assert float(row["us_per_image"]) > 0
+            assert float(row["array_uj_per_image"]) < float(row["uj_per_image"])
+    page = common._SILICON.read_text()
+    for row in rows:
+        assert f"| `{row['design']}` | {row['weights']} |" in page
+
+
+def test_designs_that_are_placed_are_of_every_family_and_valid(script):
+    designs = script("ecp5").designs()
+    assert {arch.array.family for arch in designs} == set(FAMILIES)
+    for arch in designs:
+        # a changed key is checked as that of a file is
+        assert ArchConfig.model_validate(arch.model_dump(exclude_none=True)) == arch
 
 
 def test_only_what_is_between_the_marks_changes(script):
