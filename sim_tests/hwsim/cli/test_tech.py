@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,11 +120,14 @@ def _small_macros() -> dict[str, object]:
         ("liberty=bare.lib", "bare.lib: cell INV: must have an area"),
         ("liberty=mini.lib,sram=tiny.yaml", "tiny.yaml: "),
         ("liberty=mini.lib", "sram = '4096 x 24, 2 port(s)': must have one for accumulator"),
+        ("liberty=monotone.lib", "yosys: probe.mesh.pe_0_0: cannot be mapped: ERROR: "),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(folder: Path, tech: str, message: str) -> None:
     pytest.importorskip("pyosys", reason="areas need pyosys: pip install 'hwsim[synth]'")
     (folder / "bare.lib").write_text(library(area=""))
+    # without an inverter nothing can be built
+    (folder / "monotone.lib").write_text(re.sub(r'"!\(?(A[*+]?B?)\)?"', r'"\1"', library()))
     done = hwsim(folder, "area", "deep.yaml", "--tech", tech)
     assert done.returncode == 2
     (line,) = [row for row in done.stderr.splitlines() if row.startswith("error: ")]
