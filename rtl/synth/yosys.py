@@ -38,6 +38,7 @@ __all__ = [
     "map_fpga",
     "map_modules",
     "memories_lost",
+    "pe_modules",
     "run_yosys",
     "synthesize_array",
     "synthesize_module",
@@ -169,10 +170,40 @@ def synthesize_array(
         Whether to synthesize more than the PE; else the first of the three is ``None``.
     """
     _, text = design_rtlil(arch, platform=target)
-    kinds = Counter(_PE.findall(text))
-    pe = _synthesize(text, kinds.most_common(1)[0][0], target, cache)
+    top, count = _commonest_pe(text)
+    pe = _synthesize(text, top, target, cache)
     array = _synthesize(text, f"\\{arch.name}", target, cache) if whole else None
-    return array, pe, kinds.total()
+    return array, pe, count
+
+
+def pe_modules(arch: ArchConfig, target: str) -> dict[str, Cells]:
+    """Cells of each module of a PE of the commonest kind, those of its submodules apart.
+
+    Returns
+    -------
+    dict of str to Cells
+        Path below the PE -> cells; ``""`` is the PE's own. Together they are what
+        :func:`synthesize_array` counts of the PE, but for the bits of memories.
+    """
+    _, text = design_rtlil(arch, platform=target)
+    top, _ = _commonest_pe(text)
+    name = top.removeprefix("\\")
+    modules, _ = map_modules(text, top, target)
+    registers = target_of(target).registers
+    found = {}
+    for module, netlist in modules.items():
+        types = Counter(cell["type"] for cell in netlist["cells"].values())
+        own = {kind: n for kind, n in sorted(types.items()) if kind not in modules}
+        own.pop("$scopeinfo", None)
+        path = module.removeprefix(name).partition("$")[0].removeprefix(".")
+        found[path] = Cells(own, 0, registers=registers)
+    return found
+
+
+def _commonest_pe(text: str) -> tuple[str, int]:
+    """Module of the commonest kind of PE in RTLIL text, and the number of PEs of all kinds."""
+    kinds = Counter(_PE.findall(text))
+    return kinds.most_common(1)[0][0], kinds.total()
 
 
 def synthesize_module(
