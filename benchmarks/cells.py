@@ -24,9 +24,10 @@ PAGE = ROOT / "docs" / "results-cells.md"
 DESIGNS = (
     "dense_8x8_ws", "dense_8x8_os", "dense_8x8_ws_w4", "dense_8x8_ws_levels4",
     "dense_8x8_ws_ternary", "dense_8x8_ws_pow2", "dense_8x8_ws_binary", "dense_8x8_ws_zerogated",
-    "dense_8x8_os_zerogated", "dense_8x8_ws_bitmask", "nm_2x4_4x8_ws", "nm_2x4_4x8_os",
-    "nm_1x4_8x8_ws", "dbb_2x4_4x8", "dbb_2x8_4x8", "pattern_4x4", "csc_64x1", "csc_16x4",
-    "csc_codebook_16x4", "csc_8x8", "csc_4x16", "bitmask_64", "bitmask_64_c16", "bitmask_64_greedy",
+    "dense_8x8_os_zerogated", "dense_8x8_ws_bitmask", "dense_8x8_ws_gather", "nm_2x4_4x8_ws",
+    "nm_2x4_4x8_os", "nm_1x4_8x8_ws", "dbb_2x4_4x8", "dbb_2x8_4x8", "pattern_4x4", "csc_64x1",
+    "csc_16x4", "csc_codebook_16x4", "csc_8x8", "csc_4x16", "bitmask_64", "bitmask_64_c16",
+    "bitmask_64_greedy",
 )  # fmt: skip
 #: Index-decoding designs of whose PE the modules are counted.
 INSIDE = ("bitmask_64", "bitmask_64_c16")

@@ -97,6 +97,26 @@ def test_designs_that_are_placed_are_of_every_family_and_valid(script):
         assert ArchConfig.model_validate(arch.model_dump(exclude_none=True)) == arch
 
 
+def test_the_page_of_cells_has_a_row_of_every_kind_of_design_that_ships(script):
+    """Renew it: python benchmarks/cells.py --arrays."""
+    cells = script("cells")
+    with (ROOT / "benchmarks" / "results" / "cells_arrays.csv").open() as file:
+        rows = {row["design"]: row for row in csv.DictReader(file)}
+    assert tuple(rows) == cells.DESIGNS
+    archs = [ArchConfig.read(name) for name in cells.DESIGNS]
+    shipped = [ArchConfig.read(path) for path in (CONFIGS / "arch").glob("*.yaml")]
+    assert {arch.array.kind for arch in archs} == {arch.array.kind for arch in shipped}
+    page = cells.PAGE.read_text()
+    assert f"`hwsim synth {' '.join(cells.DESIGNS)}`" in page
+    for arch in archs:
+        assert arch.array.multipliers == 64
+        row = rows[arch.name]
+        bits = sum(memory.bits for memory in arch.array.memories(arch.numbers))
+        assert int(row["memory bits"]) == bits, arch.name
+        shown = " | ".join(f"{int(row[key]):,}" for key in list(row)[1:])
+        assert f"| `{arch.name}` | {shown} |" in page
+
+
 def test_only_what_is_between_the_marks_changes(script):
     replaced = script("results").replaced
     page = "a\n<!-- x: begin -->\nold\n\nold\n<!-- x: end -->\nb\n"

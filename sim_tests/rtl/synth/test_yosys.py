@@ -70,6 +70,19 @@ def test_array_holds_its_pes_and_its_memory(tmp_path):
     )
 
 
+def test_modules_of_a_pe_are_the_pe(tmp_path):
+    array = {"family": "bitmask", "pes": 2, "chunk": 8, "window": 2, "mask_depth": 4,
+             "load_pes": 1, "entry_depth": 8, "buffer_depth": 2, "acc_depth": 2}  # fmt: skip
+    arch = ArchConfig.model_validate({"name": "twin", "array": array})
+    modules = synth.pe_modules(arch, "generic")
+    assert {"", "join", "walk", "accumulator"} <= set(modules)
+    pe = synth.synthesize_array(arch, "generic", tmp_path, whole=False)[1]
+    for kind in ("logic", "flip_flops", "memories"):
+        assert sum(cells.count(kind) for cells in modules.values()) == pe.count(kind)
+    assert modules["accumulator"].count("memories") == 2
+    assert not modules["ahead"].count("memories")
+
+
 def test_fpga_targets_use_their_multipliers(tmp_path):
     cells = synth.synthesize_multiplier(NumberConfig(), "ecp5", tmp_path)
     assert cells.by_type == {"MULT18X18D": 1}
