@@ -48,6 +48,8 @@ PICTURES = {
     "fashion_map_45nm.svg": "fashion/map_45nm.svg",
     "vgg6_fashion_map_sg13g2.svg": "vgg6_fashion/map_sg13g2.svg",
     "vgg6_fashion_map_45nm.svg": "vgg6_fashion/map_45nm.svg",
+    "resnet12_fashion_map_sg13g2.svg": "resnet12_fashion/map_sg13g2.svg",
+    "resnet12_fashion_map_45nm.svg": "resnet12_fashion/map_45nm.svg",
     "published_alexnet_map_45nm.svg": "published_alexnet/map_45nm.svg",
     "published_resnet50_map_45nm.svg": "published_resnet50/map_45nm.svg",
     "published_vgg16_map_45nm.svg": "published_vgg16/map_45nm.svg",
