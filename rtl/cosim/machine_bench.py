@@ -120,7 +120,7 @@ class Bench:
     arch: ArchConfig
     program: Path
     size: int
-    #: Whether a run leaves ``waves.vcd`` beside the build.
+    #: Whether a run can leave ``waves.vcd`` beside the build.
     waves: bool = False
 
 
@@ -144,6 +144,8 @@ class Job:
     reset: int | None = None
     #: The driver does not see the program.
     blind: bool = False
+    #: Cycles, counted from the start, whose waves are left in ``waves.vcd`` beside the build.
+    waves: range | None = None
 
 
 @dataclass
@@ -165,7 +167,7 @@ class Outcome:
 def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = False) -> Bench:
     """Build a bench, unless the very same was built there before.
 
-    With ``waves`` every run leaves those of all signals in ``folder``.
+    With ``waves`` a job can leave those of all signals in ``folder``.
 
     Raises
     ------
@@ -249,6 +251,8 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     lines = []
     for index, job in enumerate(jobs):
         lines += _settings(bench.arch, job)
+        if job.waves is not None:
+            lines.append(f"record {job.waves.start} {job.waves.stop}")
         for cycles, command in (
             (job.stop, f"write {at['control']} 2"),
             (job.again, f"write {at['control']} 1"),
@@ -281,7 +285,7 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
             outcomes[current].error = ERRORS[code][0] if code >= 0 else "busy"
             names = (name for name, _ in COUNTERS)
             outcomes[current].counters = dict(zip(names, counters, strict=True))
-    if bench.waves:
+    if any(job.waves is not None for job in jobs):
         (folder / WAVES).replace(bench.program.parents[1] / WAVES)
     shutil.rmtree(folder)
     return outcomes

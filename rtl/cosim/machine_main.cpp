@@ -2,7 +2,7 @@
 //
 //   bench FOLDER
 //
-// Of a traced build it leaves FOLDER/waves.vcd. FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
+// FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
 //   set NAME VALUE          an input of the bench: latency, interval, ...
 //   write OFFSET VALUE      a register
 //   wait LIMIT              until irq, at most LIMIT cycles
@@ -12,6 +12,8 @@
 //   run PROGRAM LENGTH R0 R1 R2 R3 [blind]
 //                           by the driver, to FOLDER/results: "run CODE"; descriptors, and bases of
 //                           the regions; blind: it does not see the descriptors
+//   record FIRST END        a traced build: FOLDER/waves.vcd has the cycles from FIRST to before END,
+//                           counted from this line
 //   ended                   by the driver, to FOLDER/results: "ended CODE INDEX COUNTER ..."
 //   dump FIRST BYTES NAME   part of memory to FOLDER/NAME
 #include <cstdint>
@@ -32,8 +34,10 @@ static uint64_t now = 0;
 
 #if VM_TRACE
 #include "verilated_vcd_c.h"
-static VerilatedVcdC *waves;
-#define RECORD(half) waves->dump(10 * now + (half))
+static VerilatedVcdC *waves = nullptr;
+static uint64_t record_first = 0, record_end = 0;
+#define RECORD(half) \
+    if (now >= record_first && now < record_end) waves->dump(10 * now + (half))
 #else
 #define RECORD(half)
 #endif
@@ -137,11 +141,6 @@ int main(int argc, char **argv) {
     const std::string folder = std::string(argv[1]) + "/";
     Verilated::traceEverOn(true);
     top = new Vbench;
-#if VM_TRACE
-    waves = new VerilatedVcdC;
-    top->trace(waves, 99);
-    waves->open((folder + "waves.vcd").c_str());
-#endif
     top->clk = 0;
     top->rst = 1;
     top->eval();
@@ -209,6 +208,18 @@ int main(int argc, char **argv) {
             results << "\n";
             hwsim_clear(&machine);
             fine = driver_works;
+        } else if (command == "record") {
+            uint64_t first, end;
+            words >> first >> end;
+#if VM_TRACE
+            waves = new VerilatedVcdC;
+            top->trace(waves, 99);
+            waves->open((folder + "waves.vcd").c_str());
+            record_first = now + first;
+            record_end = now + end;
+#else
+            fine = false;
+#endif
         } else if (command == "idle") {
             uint64_t cycles;
             words >> cycles;
@@ -240,7 +251,7 @@ int main(int argc, char **argv) {
     }
     results << "end " << now << "\n";
 #if VM_TRACE
-    waves->close();
+    if (waves) waves->close();
 #endif
     top->final();
     delete top;
