@@ -233,7 +233,7 @@ def verify_machine(
     InputError
         A tool is missing.
     hwsim.errors.SimulationError
-        The build or the simulation failed by itself, or a rule of AXI4 was broken.
+        The build or the simulation failed by itself, or a rule of AXI was broken.
     """
     extras.require("rtl")
     from hwsim.rtl.cosim import machine_bench as bench

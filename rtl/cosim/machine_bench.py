@@ -61,7 +61,7 @@ class MachineBench(wiring.Component):
         Registers of the machine.
     irq : ``Out(1)``
     broken : ``Out(len(RULES))``
-        Rules of AXI4 that were broken between machine and memory.
+        Rules of AXI that were broken on a port of the machine.
     latency, interval, overhead, outstanding : ``In``
         Of the memory.
     faulty, fault_first, fault_last : ``In``
@@ -97,7 +97,7 @@ class MachineBench(wiring.Component):
         m.submodules.machine = machine = Machine(self.arch)
         m.submodules.memory = memory = MemoryModel(self.arch.bus, size=self.size)
         m.submodules.checker = checker = Checker(self.arch.bus)
-        checker.watch(m, machine.read, machine.write)
+        checker.watch(m, read=machine.read, write=machine.write, host=machine.host)
         m.d.comb += self.broken.eq(checker.broken)
         connect_flat(m, self, machine.host, "s_axi")
         wiring.connect(m, machine.read, memory.read)
@@ -241,7 +241,7 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     Raises
     ------
     SimulationError
-        The host could not use a register, or a rule of AXI4 was broken.
+        The host could not use a register, or a rule of AXI was broken.
     """
     folder = Path(tempfile.mkdtemp(prefix="run.", dir=bench.program.parents[1]))
     memory = np.zeros(bench.size, np.uint8)
