@@ -85,6 +85,14 @@ def test_what_differs_is_named(folder):
     assert of_wrong != of_other
 
 
+@pytest.mark.parametrize("width", [128, 256])
+def test_a_wide_bus(tmp_path, width):
+    """Beats of several words: 32 and 64 bits are those of other tests."""
+    bus = {"data_width": width, "burst": 4, "outstanding": 2}
+    result = hwsim.verify(small_machine(bus=bus), random=12, seed=2, out=tmp_path)
+    assert result.equal, result.to_rows()
+
+
 def test_arguments_that_contradict_each_other():
     for arguments, message in (
         ({"layers": ["conv1"]}, "layers = .* must be left out: a machine runs whole networks"),
