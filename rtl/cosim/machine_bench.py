@@ -250,9 +250,9 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     at = offsets()
     lines = []
     for index, job in enumerate(jobs):
-        lines += _settings(bench.arch, job)
         if job.waves is not None:
             lines.append(f"record {job.waves.start} {job.waves.stop}")
+        lines += _settings(bench.arch, job)
         for cycles, command in (
             (job.stop, f"write {at['control']} 2"),
             (job.again, f"write {at['control']} 1"),

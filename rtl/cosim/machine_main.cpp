@@ -13,7 +13,7 @@
 //                           by the driver, to FOLDER/results: "run CODE"; descriptors, and bases of
 //                           the regions; blind: it does not see the descriptors
 //   record FIRST END        a traced build: FOLDER/waves.vcd has the cycles from FIRST to before END,
-//                           counted from this line
+//                           counted from that in which the next write to the control register acts
 //   ended                   by the driver, to FOLDER/results: "ended CODE INDEX COUNTER ..."
 //   dump FIRST BYTES NAME   part of memory to FOLDER/NAME
 #include <cstdint>
@@ -32,12 +32,20 @@
 
 static uint64_t now = 0;
 
+// the driver that users get, on the pins of the bench
+static uint32_t driver_read(uint32_t offset);
+static void driver_write(uint32_t offset, uint32_t value);
+#define HWSIM_READ(machine, offset) driver_read(offset)
+#define HWSIM_WRITE(machine, offset, value) driver_write(offset, value)
+#include "machine.c"
+
 #if VM_TRACE
 #include "verilated_vcd_c.h"
 static VerilatedVcdC *waves = nullptr;
 static uint64_t record_first = 0, record_end = 0;
+static bool starts = false;
 #define RECORD(half) \
-    if (now >= record_first && now < record_end) waves->dump(10 * now + (half))
+    if (!starts && now >= record_first && now < record_end) waves->dump(10 * now + (half))
 #else
 #define RECORD(half)
 #endif
@@ -54,6 +62,16 @@ static void tick() {
     top->eval();
     RECORD(5);
     ++now;
+}
+
+// A write acts in this cycle.
+static void acts(uint32_t offset) {
+#if VM_TRACE
+    if (!starts || offset != HWSIM_REG_CONTROL) return;
+    record_first += now;
+    record_end += now;
+    starts = false;
+#endif
 }
 
 // Cycles that the host leaves an answer: 0 to 3, drawn anew each time.
@@ -78,9 +96,11 @@ static bool write(uint32_t offset, uint32_t value) {
         bool w = top->s_axi_wvalid && top->s_axi_wready;
         bool b = top->s_axi_bvalid;
         bool okay = top->s_axi_bresp == 0;
+        bool was_whole = address && data;
         tick();
         address |= a;
         data |= w;
+        if (address && data && !was_whole) acts(offset);
         if (address) top->s_axi_awvalid = 0;
         if (data) top->s_axi_wvalid = 0;
         if (b && left-- == 0) {
@@ -125,11 +145,6 @@ static uint32_t driver_read(uint32_t offset) {
 }
 
 static void driver_write(uint32_t offset, uint32_t value) { driver_works &= write(offset, value); }
-
-// the driver that users get, on the pins of the bench
-#define HWSIM_READ(machine, offset) driver_read(offset)
-#define HWSIM_WRITE(machine, offset, value) driver_write(offset, value)
-#include "machine.c"
 
 static bool set(const std::string &name, uint32_t value) {
     if (name == "latency") top->latency = value;
@@ -220,14 +235,12 @@ int main(int argc, char **argv) {
             hwsim_clear(&machine);
             fine = driver_works;
         } else if (command == "record") {
-            uint64_t first, end;
-            words >> first >> end;
 #if VM_TRACE
+            words >> record_first >> record_end;
+            starts = true;
             waves = new VerilatedVcdC;
             top->trace(waves, 99);
             waves->open((folder + "waves.vcd").c_str());
-            record_first = now + first;
-            record_end = now + end;
 #else
             fine = false;
 #endif
