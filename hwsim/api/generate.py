@@ -177,6 +177,6 @@ def _facts(design: ArchConfig) -> dict[str, str]:
     found["clock of the array alone"] = None if clock is None else f"{clock.mhz:.0f} MHz"
     return {
         f"{title}, {_TECHNOLOGY}": figure
-        or f"not on record; `hwsim {title.split()[0]} {design.name}` measures it"
+        or f"not on record; `hwsim {title.split()[0]}` measures it"
         for title, figure in found.items()
     }
