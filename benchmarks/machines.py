@@ -91,7 +91,8 @@ def row(
     compiled = work.compiled
     memories = [accepted(memory, arch.bus) for memory in MEMORIES]
     runs = [simulate(compiled.program, memory) for memory in memories]
-    fast, slow = (MachineResult(network, images, memories[i], runs[i]) for i in (0, 4))
+    weights = name or "random"
+    fast, slow = (MachineResult(network, images, memories[i], runs[i], weights) for i in (0, 4))
     proved = "not run"
     if rtl:
         from hwsim.rtl.cosim import machine_bench as bench
@@ -109,7 +110,7 @@ def row(
     waits = max(slow.layers(), key=lambda layer: layer.waits_load)
     return {
         "machine": arch.name,
-        "weights": name or "random",
+        "weights": weights,
         "cycles": fast.cycles,
         "cycles at 4 bytes per cycle": slow.cycles,
         "waits for load": f"{sum(layer.waits_load for layer in slow.layers())} ({waits.name})",
