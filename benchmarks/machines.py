@@ -5,15 +5,21 @@ runs one image of MNIST in Verilator at nine memories, holds logits to the golde
 counters to the fast form, and writes ``benchmarks/results/machines.csv`` and the table of
 ``docs/machine.md``; ``--network vgg6`` does the same on Fashion-MNIST. A build takes most of a
 minute per machine; ``--no-rtl`` leaves the proof out. Where machines are named, their rows are
-renewed and others stay. With ``--images`` other than 1 no table is written.
+renewed and others stay. With ``--images`` other than 1 no table is written. Beside each row it
+prints the cycles that Verilator simulated per second of processor time, and what of that was
+Python's.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common import ROOT, write_block, write_csv
 
@@ -27,6 +33,9 @@ from hwsim.config import ArchConfig, MemoryConfig, NetworkConfig
 from hwsim.config.catalog import CONFIGS
 from hwsim.report.page import table_lines
 from hwsim.verification.machine import accepted, job_of
+
+if TYPE_CHECKING:
+    from hwsim.rtl.cosim.machine_bench import Outcome
 
 PAGE = ROOT / "docs" / "machine.md"
 SIZE = 1 << 21
@@ -82,14 +91,16 @@ def row(
     compiled = work.compiled
     memories = [accepted(memory, arch.bus) for memory in MEMORIES]
     runs = [simulate(compiled.program, memory) for memory in memories]
-    fast, slow = (MachineResult(network, images, memories[i], runs[i]) for i in (0, 4))
+    weights = name or "random"
+    fast, slow = (MachineResult(network, images, memories[i], runs[i], weights) for i in (0, 4))
     proved = "not run"
     if rtl:
         from hwsim.rtl.cosim import machine_bench as bench
 
         jobs = [job_of(compiled.program, memory, 10_000_000) for memory in memories]
         folder = Path("build") / "machines" / arch.name
-        outcomes = bench.run(bench.build(arch, folder, SIZE), compiled.image(work.act), jobs)
+        built, image = bench.build(arch, folder, SIZE), compiled.image(work.act)
+        outcomes = timed(lambda: bench.run(built, image, jobs))
         equal = sum(
             outcome.counters == run.counters()
             and bool((compiled.outputs(outcome.output) == work.results).all())
@@ -99,13 +110,25 @@ def row(
     waits = max(slow.layers(), key=lambda layer: layer.waits_load)
     return {
         "machine": arch.name,
-        "weights": name or "random",
+        "weights": weights,
         "cycles": fast.cycles,
         "cycles at 4 bytes per cycle": slow.cycles,
         "waits for load": f"{sum(layer.waits_load for layer in slow.layers())} ({waits.name})",
         "bytes moved": sum(sum(layer.moved.values()) for layer in slow.layers()),
         "equal in RTL": proved,
     }
+
+
+def timed(play: Callable[[], list[Outcome]]) -> list[Outcome]:
+    """Run jobs, and print how fast that was."""
+    own, other = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    outcomes = play()
+    own, after = time.process_time() - own, resource.getrusage(resource.RUSAGE_CHILDREN)
+    verilated = after.ru_utime + after.ru_stime - other.ru_utime - other.ru_stime
+    cycles = sum(outcome.counters["cycles"] for outcome in outcomes)
+    speed, share = cycles / (own + verilated), own / (own + verilated)
+    print(f"{cycles:,} cycles, {speed:,.0f} per CPU second; Python {share:.1%} of it", flush=True)
+    return outcomes
 
 
 def kept(file: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:

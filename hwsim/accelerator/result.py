@@ -63,13 +63,16 @@ class MachineResult(Result):
     images: int
     memory: MemoryConfig
     run: MachineRun
+    #: Its weights, in words.
+    weights: str
 
     @property
     def title(self) -> str:
         """Title of the table."""
         arch = self.run.program.arch.name
         plural = "image" if self.images == 1 else "images"
-        return f"{self.network.name} on {arch}, {self.images} {plural}, memory {self.memory.name}"
+        parts = [f"{self.network.name} on {arch}", f"{self.images} {plural}", self.weights]
+        return ", ".join([*parts, f"memory {self.memory.name}"])
 
     @property
     def cycles(self) -> int:
@@ -166,6 +169,7 @@ class MachineResult(Result):
             "arch": program.arch.name,
             "network": self.network.name,
             "images": self.images,
+            "weights": self.weights,
             "memory": self.memory.model_dump(),
             "cycles": self.cycles,
             "counters": self.run.counters(),

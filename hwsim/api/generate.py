@@ -163,16 +163,20 @@ def generate(
 
 
 def _facts(design: ArchConfig) -> dict[str, str]:
-    """Silicon of a machine and of its array as far as it is on record, for the data sheet."""
+    """Silicon of a machine and of its array for the data sheet: what ships, not what was measured.
+
+    A data sheet has the same bytes everywhere.
+    """
     from hwsim.cost.book import Book
 
-    book = Book(_TECHNOLOGY)
-    found = {}
+    book, found = Book(_TECHNOLOGY), {}
     for title, part in (("area", design), ("area of the array alone", design.bare)):
         area = book.known_area(part)
-        if area is not None:
-            found[f"{title}, {_TECHNOLOGY}"] = f"{area.total / 1e6:.3f} mm2"
-    mhz = book.known_mhz(design)
-    if mhz is not None:
-        found[f"clock of the array alone, {_TECHNOLOGY}"] = f"{mhz:.0f} MHz"
-    return found
+        found[title] = None if area is None else f"{area.total / 1e6:.3f} mm2"
+    clock = book.known_clock(design)
+    found["clock of the array alone"] = None if clock is None else f"{clock.mhz:.0f} MHz"
+    return {
+        f"{title}, {_TECHNOLOGY}": figure
+        or f"not on record; `hwsim {title.split()[0]}` measures it"
+        for title, figure in found.items()
+    }

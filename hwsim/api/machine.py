@@ -67,8 +67,9 @@ def run_machine(
     images, seed, pictures = image_count(images), whole("seed", seed), image_source(inputs)
     given = resolved(network, weights, inputs=pictures, seed=seed)
     return run_network(
-        design, given.network, given.checkpoint, model, images=images, inputs=pictures, seed=seed
-    )
+        design, given.network, given.checkpoint, model,
+        called=given.name, images=images, inputs=pictures, seed=seed,
+    )  # fmt: skip
 
 
 def prepare(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
+#: More cycles than any run takes.
+_FOREVER = 1 << 62
+
 
 def verify(
     arch: str | Path | ArchConfig,
@@ -36,6 +39,7 @@ def verify(
     simulator: str = "verilator",
     memory: str | Path | MemoryConfig | None = None,
     waves: bool = False,
+    waves_cycles: tuple[int, int] | None = None,
     outside: str | None = None,
     out: str | Path | None = None,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
@@ -74,7 +78,11 @@ def verify(
         Memory that a machine runs ``network`` from: name in ``configs/memory``, path, or
         ``MemoryConfig`` (default: ``ideal``). Random cases draw theirs.
     waves
-        Leave the waves of all signals (VCD) beside the build. Verilator only.
+        Leave the waves of all signals (VCD) beside the build. Verilator only. Of a machine those of
+        the first case that differs, else of the last one.
+    waves_cycles
+        Waves of a machine, from one cycle to before another, counted from the start of the run: a
+        cycle takes some 10 KB.
     outside
         As of :func:`simulate`; of an array alone.
     out
@@ -107,13 +115,14 @@ def verify(
     random = None if random is None else whole("random", random)
     count = random if random is not None else (0 if network is not None else 50)
     folder = Path(out or Path("build/verify") / design.name)
+    recorded = _recorded(design, waves, waves_cycles)
     if design.memory is not None:
         if layers or simulator != "verilator":
             key, value = ("layers", layers) if layers else ("simulator", simulator)
             rule = "must be left out: a machine runs whole networks, in verilator"
             raise InputError("arguments", key, value, rule)
         return _machine(
-            design, network, weights, count, images, seed, memory, folder, waves, progress
+            design, network, weights, count, images, seed, memory, folder, recorded, progress
         )
     if memory is not None:
         rule = "must be absent: an array alone has no memory outside"
@@ -139,6 +148,19 @@ def verify(
     )  # fmt: skip
 
 
+def _recorded(design: ArchConfig, waves: bool, cycles: tuple[int, int] | None) -> range | None:
+    """Cycles of a run whose waves are left: all, or those between two numbers."""
+    if cycles is None:
+        return range(_FOREVER) if waves else None
+    if design.memory is None:
+        rule = "must be absent: waves of an array alone are those of all cycles"
+        raise InputError("arguments", "waves_cycles", cycles, rule)
+    numbers = [whole("waves_cycles", each) for each in several("waves_cycles", cycles, (int,))]
+    if len(numbers) != 2 or numbers[1] <= numbers[0]:
+        raise InputError("arguments", "waves_cycles", cycles, "must be a cycle and a later one")
+    return range(*numbers)
+
+
 def _kept(folder: Path) -> str:
     return f"no results were written; what was built is in {folder}"
 
@@ -152,7 +174,7 @@ def _machine(
     seed: int,
     memory: str | Path | MemoryConfig | None,
     folder: Path,
-    waves: bool,
+    waves: range | None,
     progress: Callable[[str, int, int], None],
 ) -> MachineVerification:
     from hwsim.verification import machine

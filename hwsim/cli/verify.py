@@ -46,9 +46,16 @@ def verify(
         typer.Option(
             "--waves",
             help="Leave the waves of all signals (VCD) beside the build: some 10 KB per cycle of a "
-            "machine.",
+            "machine, of its first case that differs, else of its last one.",
         ),
     ] = False,
+    waves_cycles: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            metavar="<first> <end>",
+            help="Waves of a machine in these cycles alone, counted from the start of the run.",
+        ),
+    ] = None,
     outside: Outside = None,
     out: Out = None,
     json: Json = False,
@@ -85,7 +92,7 @@ def verify(
         result = api.verify(
             arch, network, checkpoint, random=random, layers=layer or [], images=images,
             seed=seed, simulator=simulator, memory=memory, waves=waves,
-            outside=outside, out=out,
+            waves_cycles=waves_cycles, outside=outside, out=out,
             progress=lambda stage, done, total: report(
                 words.get(stage, f"{stage} {total} cases"),
                 done,
@@ -99,7 +106,7 @@ def verify(
     else:
         _show(result)
         wrote = str(path)
-        if waves:
+        if waves or waves_cycles is not None:
             found = path.with_name(WAVES)
             wrote += f" and {found} ({found.stat().st_size / 1e6:.0f} MB)"
         console().print(

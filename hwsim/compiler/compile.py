@@ -95,7 +95,9 @@ class Compiler:
         images: int,
         acts: Mapping[str, NDArray[np.integer]],
     ) -> None:
-        self.arch, self.checkpoint, self.images, self.acts = arch, checkpoint, images, acts
+        self.arch, self.checkpoint, self.images = arch, checkpoint, images
+        # activations of a machine have 8 bits
+        self.acts = {name: act.astype(np.int8, copy=False) for name, act in acts.items()}
         self.shape = MachineShape.of(arch)
         self.graph = Graph(arch, network)
         self.pixels = arch.array.machine_pixels

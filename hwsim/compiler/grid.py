@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from hwsim.config.shape import MachineShape
 
 __all__ = ["Cut", "Grid", "Stored"]
 
+T = TypeVar("T", bound=np.integer)
 #: Words of a row of a block at most.
 _LONGEST = (1 << 16) - 1
 
@@ -77,7 +78,7 @@ class Grid:
         found: Self = replace(cast(Any, self), bank=bank, start=start, cut=cut or self.cut)
         return found
 
-    def taken(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
+    def taken(self, words: NDArray[T]) -> NDArray[T]:
         """Words ``(words, lanes)`` of the part, of those of the whole."""
         whole, part = self.whole, self.part
         grid = words.reshape(len(whole.rows), len(whole.columns), len(whole.blocks), -1)

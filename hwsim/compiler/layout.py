@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from hwsim.config.shape import MachineShape
 from hwsim.workload.lowering import lower_act
 
 __all__ = ["Lowered", "Map", "Sums", "Unrolled", "Window"]
+
+T = TypeVar("T", bound=np.integer)
 
 
 class Window(NamedTuple):
@@ -108,13 +110,24 @@ class Map(Grid):
         first = np.arange(shape.R * shape.S)[:, None] * self.shape.channels
         return np.where(lane < self.shape.channels, first + lane, -1).reshape(-1)
 
-    def image(self, act: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Words ``(words, lanes)`` of a map ``(C, H, W)``; 0 in its border."""
-        edge = (self.border, self.border)
-        padded = np.zeros((len(self.whole.blocks) * self.lanes, *act.shape[1:]), np.int64)
-        padded[: len(act)] = act
-        padded = np.pad(padded, ((0, 0), edge, edge))
-        return self.taken(padded.transpose(1, 2, 0).reshape(-1, self.lanes))
+    def image(self, act: NDArray[T]) -> NDArray[T]:
+        """Words ``(words, lanes)`` of a map ``(C, H, W)``; 0 in its border.
+
+        Of a part nothing else is laid out: there are many of a large map.
+        """
+        part, (channels, *sizes) = self.part, act.shape
+        places, values = [], []
+        for wanted, size in zip((part.rows, part.columns), sizes, strict=True):
+            first = max(wanted.start, 0)
+            last = max(first, min(wanted.stop, size))
+            values.append(slice(first, last))
+            places.append(slice(first - wanted.start, last - wanted.start))
+        blocks = len(self.whole.blocks)
+        words = np.zeros((len(part.rows), len(part.columns), blocks, self.lanes), act.dtype)
+        lanes = words.reshape(*words.shape[:2], -1)
+        lanes[(*places, slice(channels))] = act[(slice(None), *values)].transpose(1, 2, 0)
+        chosen = slice(part.blocks.start, part.blocks.stop)
+        return words[:, :, chosen].reshape(-1, self.lanes)
 
     def edges(self) -> list[tuple[int, int, int, int]]:
         """Border as blocks: first word, words of each row, rows, words from one to the next."""
@@ -209,13 +222,13 @@ class Unrolled(Grid):
                 found[row, group, lane] = (row * shape.S + column) * shape.C + np.arange(shape.C)
         return found.reshape(-1)
 
-    def image(self, act: NDArray[np.integer]) -> NDArray[np.int64]:
+    def image(self, act: NDArray[T]) -> NDArray[T]:
         """Words ``(words, lanes)`` of an input ``(C, H, W)``."""
         layer, shape, per_word = self.shape.layer, self.shape, self.taps_per_word
         (top, left, bottom, right), stride = layer.pads, layer.strides[1]
         padded = np.pad(act, ((0, 0), (top, bottom), (left, right)))
         columns = len(self.whole.columns)
-        words = np.zeros((self.rows, columns, self.groups, self.lanes), np.int64)
+        words = np.zeros((self.rows, columns, self.groups, self.lanes), act.dtype)
         for column in range(shape.S):
             group, tap = divmod(column, per_word)
             lane = tap * shape.C
@@ -256,8 +269,8 @@ class Lowered(Unrolled):
         lane = np.arange(self.groups * self.lanes)
         return np.where(lane < self.shape.K, lane, -1)
 
-    def image(self, act: NDArray[np.integer]) -> NDArray[np.int64]:
+    def image(self, act: NDArray[T]) -> NDArray[T]:
         """Words ``(words, lanes)`` of an input ``(C, H, W)``."""
-        (columns,) = lower_act(self.shape, act[None].astype(np.int64))
+        (columns,) = lower_act(self.shape, act[None])
         pad = self.groups * self.lanes - self.shape.K
         return self.taken(np.pad(columns.T, ((0, 0), (0, pad))).reshape(-1, self.lanes))

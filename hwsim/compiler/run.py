@@ -28,6 +28,7 @@ def run_network(
     checkpoint: Checkpoint | None,
     memory: MemoryConfig,
     *,
+    called: str = "",
     images: int = 1,
     inputs: Path | NDArray[Any] | None = None,
     seed: int = 0,
@@ -38,6 +39,8 @@ def run_network(
     ----------
     checkpoint
         Weights; without them they are random, at the densities of the network file.
+    called
+        What the checkpoint is called (default: its source).
     inputs
         Images; the cycles of an array that does not skip zero activations depend on none.
     seed
@@ -50,7 +53,11 @@ def run_network(
         ``inputs``.
     """
     is_random = checkpoint is None or is_synthetic(checkpoint)
-    skips = design.array.skips_acts
+    skips, by_shapes = design.array.skips_acts, checkpoint is None and suffices(design)
+    if checkpoint is not None:
+        words = called or checkpoint.source
+    else:
+        words = "shapes of weights alone" if by_shapes else f"synthetic weights, seed {seed}"
     if inputs is not None and (is_random or not skips):
         rule = "must be absent: "
         rule += (
@@ -63,7 +70,8 @@ def run_network(
         acts = None
         if skips:
             acts = random_acts(network, images, seed, act_densities(network, checkpoint))
-        if checkpoint is None and not suffices(design):
+        if checkpoint is None and not by_shapes:
             checkpoint = synthetic_checkpoint(design, network, seed)
         compiled = compile_network(design, network, checkpoint, images, acts, memory=memory)
-    return MachineResult(network, images, memory, simulate(compiled.program, memory))
+    run = simulate(compiled.program, memory)
+    return MachineResult(network, images, memory, run, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -172,6 +173,9 @@ class Weights:
         assert arch.memory is not None
         self.arch, self.memory, self.constants = arch, arch.memory, constants
         self.shape = MachineShape.of(arch)
+        #: Blocks of weights, by the digest of what they hold: ways to cut a layer differ in the
+        #: loops over K alone.
+        self._packed: dict[bytes, Load] = {}
         self._half = 1
         #: What the halves hold.
         self._held: list[Chunk | None] = [None, None]
@@ -297,21 +301,32 @@ class Weights:
     def _chunk(self, filters: Filters, first: int, weight: Ints, loops: Loops) -> Chunk:
         """Folds of filters from ``first`` on, with their weights as they are sent."""
         arch, cols = self.arch, self.shape.ofmap_lanes
-        widths, model = arch.array.weight_fields(arch.numbers), array_model(arch)
-        fields = [
-            (values.reshape(len(values), -1), widths[key])
-            for key, values in model.weight_words(arch, weight, filters.name).items()
-        ]
         m_folds = len(weight) // cols
         of_part = filters.scale.part(first * cols, len(weight))
         loads = (
-            self.constants.load("weight", 0, to_bytes(fields, self.shape.weight_word)),
+            self._pack(filters.name, weight),
             self.constants.load("scale", 0, self._scales(of_part, m_folds)),
         )
         k_folds = weight.shape[1] // self.shape.act_lanes
         takes = arch.array.skips_acts and not arch.array.holds_halves
         words = loads[0].words if takes else 0
         return Chunk(first, m_folds, k_folds, tuple(loops), self._counts(weight), loads, words)
+
+    def _pack(self, name: str, weight: Ints) -> Load:
+        """Block of weights as they are sent."""
+        content = hashlib.sha256(np.ascontiguousarray(weight).data)
+        content.update(repr((weight.shape, weight.dtype)).encode())
+        key = content.digest()
+        if key not in self._packed:
+            arch = self.arch
+            widths = arch.array.weight_fields(arch.numbers)
+            fields = [
+                (values.reshape(len(values), -1), widths[field])
+                for field, values in array_model(arch).weight_words(arch, weight, name).items()
+            ]
+            words = to_bytes(fields, self.shape.weight_word)
+            self._packed[key] = self.constants.load("weight", 0, words)
+        return self._packed[key]
 
     def _counts(self, weight: Ints) -> Callable[..., Counts]:
         """Counts of the array, of what a job says."""

@@ -79,8 +79,13 @@ class Book:
         is_known = all(key in self.shipped.parts for _, key in keys_of(arch))
         return self.area(arch) if is_known else None
 
+    def known_clock(self, arch: ArchConfig) -> Clock | None:
+        """Clock of a design where it ships."""
+        is_known = all(key in self.shipped.clocks for key in self._keys(clock_probe(arch)).values())
+        return self.clock(arch) if is_known else None
+
     def known_mhz(self, arch: ArchConfig) -> float | None:
-        """Clock of a design where it is on record."""
+        """Clock of a design where it ships or was measured here."""
         return self.clock(arch).mhz if self._known(arch) else None
 
     def activity(self, arch: ArchConfig) -> Activity:

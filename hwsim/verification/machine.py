@@ -23,7 +23,7 @@ from hwsim.system.files import held
 from hwsim.verification.networks import random_checkpoint, random_work, wide_network
 
 if TYPE_CHECKING:
-    from hwsim.rtl.cosim.machine_bench import Job
+    from hwsim.rtl.cosim.machine_bench import Job, Outcome
 
 __all__ = [
     "MachineCase",
@@ -211,7 +211,7 @@ def verify_machine(
     cases: Sequence[MachineCase],
     folder: Path,
     *,
-    waves: bool = False,
+    waves: range | None = None,
     notify: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> tuple[list[MachineComparison], Path]:
     """Run every case on the simulator and on the generated machine, from a memory of its own.
@@ -221,7 +221,8 @@ def verify_machine(
     folder
         Gets the Verilog and the built simulation, which is used again while it is the same.
     waves
-        Leave those of all signals in the last case in ``folder``.
+        Cycles whose waves are left in ``folder``: of all signals in the first case that differs,
+        else in the last one.
 
     Returns
     -------
@@ -232,7 +233,7 @@ def verify_machine(
     InputError
         A tool is missing.
     hwsim.errors.SimulationError
-        The build or the simulation failed by itself, or a rule of AXI4 was broken.
+        The build or the simulation failed by itself, or a rule of AXI was broken.
     """
     extras.require("rtl")
     from hwsim.rtl.cosim import machine_bench as bench
@@ -245,14 +246,22 @@ def verify_machine(
     comparisons = []
     with held(folder / ".build", waits=True):  # the build must stay as it is while it runs
         notify("build", 0, len(cases))
-        built = bench.build(arch, folder, 1 << max(16, (size - 1).bit_length()), waves=waves)
+        memory = 1 << max(16, (size - 1).bit_length())
+        built = bench.build(arch, folder, memory, waves=waves is not None)
+
+        def play(case: MachineCase, cycles: int, waves: range | None = None) -> Outcome:
+            compiled = case.prepared.compiled
+            job = job_of(compiled.program, case.memory, 10_000 + 2 * cycles, waves=waves)
+            return bench.run(built, compiled.image(case.prepared.act), [job])[0]
+
         notify("run", 0, len(cases))
         for case, run in zip(cases, runs, strict=True):
-            job = job_of(case.prepared.compiled.program, case.memory, 10_000 + 2 * run.cycles)
-            image = case.prepared.compiled.image(case.prepared.act)
-            (outcome,) = bench.run(built, image, [job])
+            outcome = play(case, run.cycles)
             found = next(_differences(case, run.counters(), outcome), "")
             comparisons.append(MachineComparison(case, run.counters(), outcome.counters, found))
+        if waves is not None:
+            shown = next((each for each in comparisons if not each.equal), comparisons[-1])
+            play(shown.case, shown.simulator["cycles"], waves)
     return comparisons, folder / "bench.v"
 
 

@@ -1,4 +1,4 @@
-"""Checker of AXI4's rules between a master and its memory: as RTL, so that it watches every run."""
+"""Checker of AXI's rules on all ports of a machine: as RTL, so that it watches every run."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from amaranth.utils import exact_log2
 
 from hwsim.config import BusConfig
 from hwsim.config.machine import PAGE
-from hwsim.rtl.bus.axi import LEN_BITS, read_port, write_port
+from hwsim.rtl.bus.axi import LEN_BITS, lite_port, read_port, write_port
+from hwsim.rtl.machine.registers import ADDRESS_WIDTH
 
 __all__ = ["RULES", "Checker"]
 
@@ -21,34 +22,34 @@ RULES = (
     "the last beat of a write is that of its length",
     "the last beat of a read is that of its length",
     "a response comes after its write's last beat",
+    "an answer to the host comes after its address, and its word",
 )
 #: Bursts that may be under way.
 _DEPTH = 32
 
 
 class Checker(wiring.Component):
-    """Watch both ports of a master; a broken rule stays broken until reset.
+    """Watch both masters of a machine, and its host's port; a broken rule stays so until reset.
 
     Members
     -------
     read : ``In(read_port)``
     write : ``In(write_port)``
+    host : ``In(lite_port)``
         All signals are inputs here: they are copied from the ports that are watched.
     broken : ``Out(len(RULES))``
     """
 
     broken: Signal
-    write_w_valid: Signal
-    write_w_ready: Signal
     write_w_last: Signal
     write_b_valid: Signal
-    write_b_ready: Signal
 
     def __init__(self, bus: BusConfig) -> None:
         self.bus = bus
         ports = {
             "read": read_port(bus.addr_width, bus.data_width),
             "write": write_port(bus.addr_width, bus.data_width),
+            "host": lite_port(ADDRESS_WIDTH),
         }
         self.channels = {
             f"{port}_{channel}": member.signature
@@ -62,9 +63,8 @@ class Checker(wiring.Component):
         }
         super().__init__(members | {"broken": Out(len(RULES))})
 
-    def watch(self, m: Module, read: Any, write: Any) -> None:
-        """Copy the signals of two ports."""
-        ports = {"read": read, "write": write}
+    def watch(self, m: Module, **ports: Any) -> None:
+        """Copy the signals of the ports ``read``, ``write`` and ``host``."""
         for name, signature in self.channels.items():
             port, channel = name.split("_")
             for field in signature.members:
@@ -95,19 +95,28 @@ class Checker(wiring.Component):
 
         self._beats(m, "write", "aw", "w", 2)
         self._beats(m, "read", "ar", "r", 3)
-        owed = Signal(range(_DEPTH + 1))
-        ended = self.write_w_valid & self.write_w_ready & self.write_w_last
-        answered = self.write_b_valid & self.write_b_ready
-        m.d.sync += owed.eq(owed + ended - answered)
-        self._break(m, 4, self.write_b_valid & (owed == 0))
+        last = self._taken("write_w") & self.write_w_last
+        self._break(m, 4, self.write_b_valid & self._none_owed(m, "write_b", last))
+        for name, request in (("host_b", "host_aw"), ("host_b", "host_w"), ("host_r", "host_ar")):
+            early = self._none_owed(m, name, self._taken(request))
+            self._break(m, 5, getattr(self, f"{name}_valid") & early)
 
         return m
+
+    def _taken(self, name: str) -> Any:
+        """Whether a channel transfers."""
+        return getattr(self, f"{name}_valid") & getattr(self, f"{name}_ready")
+
+    def _none_owed(self, m: Module, name: str, request: Any) -> Any:
+        """Whether all ``request`` of the cycles before have been answered on a channel."""
+        owed = Signal(range(_DEPTH + 1))
+        m.d.sync += owed.eq(owed + request - self._taken(name))
+        return owed == 0
 
     def _beats(self, m: Module, port: str, request: str, data: str, rule: int) -> None:
         """``last`` of a channel's beats against the lengths that were requested, in their order."""
         m.submodules[f"{port}_lengths"] = queue = SyncFIFO(width=LEN_BITS, depth=_DEPTH)
-        taken = getattr(self, f"{port}_{request}_valid") & getattr(self, f"{port}_{request}_ready")
-        beat = getattr(self, f"{port}_{data}_valid") & getattr(self, f"{port}_{data}_ready")
+        taken, beat = self._taken(f"{port}_{request}"), self._taken(f"{port}_{data}")
         last = getattr(self, f"{port}_{data}_last")
         count = Signal(LEN_BITS, name=f"{port}_count")
         m.d.comb += [queue.w_en.eq(taken), queue.w_data.eq(getattr(self, f"{port}_{request}_len"))]

@@ -61,7 +61,7 @@ class MachineBench(wiring.Component):
         Registers of the machine.
     irq : ``Out(1)``
     broken : ``Out(len(RULES))``
-        Rules of AXI4 that were broken between machine and memory.
+        Rules of AXI that were broken on a port of the machine.
     latency, interval, overhead, outstanding : ``In``
         Of the memory.
     faulty, fault_first, fault_last : ``In``
@@ -97,7 +97,7 @@ class MachineBench(wiring.Component):
         m.submodules.machine = machine = Machine(self.arch)
         m.submodules.memory = memory = MemoryModel(self.arch.bus, size=self.size)
         m.submodules.checker = checker = Checker(self.arch.bus)
-        checker.watch(m, machine.read, machine.write)
+        checker.watch(m, read=machine.read, write=machine.write, host=machine.host)
         m.d.comb += self.broken.eq(checker.broken)
         connect_flat(m, self, machine.host, "s_axi")
         wiring.connect(m, machine.read, memory.read)
@@ -120,7 +120,7 @@ class Bench:
     arch: ArchConfig
     program: Path
     size: int
-    #: Whether a run leaves ``waves.vcd`` beside the build.
+    #: Whether a run can leave ``waves.vcd`` beside the build.
     waves: bool = False
 
 
@@ -144,6 +144,8 @@ class Job:
     reset: int | None = None
     #: The driver does not see the program.
     blind: bool = False
+    #: Cycles, counted from the start, whose waves are left in ``waves.vcd`` beside the build.
+    waves: range | None = None
 
 
 @dataclass
@@ -165,7 +167,7 @@ class Outcome:
 def build(arch: ArchConfig, folder: Path, size: int = 1 << 20, *, waves: bool = False) -> Bench:
     """Build a bench, unless the very same was built there before.
 
-    With ``waves`` every run leaves those of all signals in ``folder``.
+    With ``waves`` a job can leave those of all signals in ``folder``.
 
     Raises
     ------
@@ -239,7 +241,7 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     Raises
     ------
     SimulationError
-        The host could not use a register, or a rule of AXI4 was broken.
+        The host could not use a register, or a rule of AXI was broken.
     """
     folder = Path(tempfile.mkdtemp(prefix="run.", dir=bench.program.parents[1]))
     memory = np.zeros(bench.size, np.uint8)
@@ -248,6 +250,8 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
     at = offsets()
     lines = []
     for index, job in enumerate(jobs):
+        if job.waves is not None:
+            lines.append(f"record {job.waves.start} {job.waves.stop}")
         lines += _settings(bench.arch, job)
         for cycles, command in (
             (job.stop, f"write {at['control']} 2"),
@@ -281,7 +285,7 @@ def run(bench: Bench, image: NDArray[np.uint8], jobs: Sequence[Job]) -> list[Out
             outcomes[current].error = ERRORS[code][0] if code >= 0 else "busy"
             names = (name for name, _ in COUNTERS)
             outcomes[current].counters = dict(zip(names, counters, strict=True))
-    if bench.waves:
+    if any(job.waves is not None for job in jobs):
         (folder / WAVES).replace(bench.program.parents[1] / WAVES)
     shutil.rmtree(folder)
     return outcomes

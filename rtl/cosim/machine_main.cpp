@@ -2,7 +2,7 @@
 //
 //   bench FOLDER
 //
-// Of a traced build it leaves FOLDER/waves.vcd. FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
+// FOLDER/memory.bin is the memory at the begin; FOLDER/plan has one command per line:
 //   set NAME VALUE          an input of the bench: latency, interval, ...
 //   write OFFSET VALUE      a register
 //   wait LIMIT              until irq, at most LIMIT cycles
@@ -12,6 +12,8 @@
 //   run PROGRAM LENGTH R0 R1 R2 R3 [blind]
 //                           by the driver, to FOLDER/results: "run CODE"; descriptors, and bases of
 //                           the regions; blind: it does not see the descriptors
+//   record FIRST END        a traced build: FOLDER/waves.vcd has the cycles from FIRST to before END,
+//                           counted from that in which the next write to the control register acts
 //   ended                   by the driver, to FOLDER/results: "ended CODE INDEX COUNTER ..."
 //   dump FIRST BYTES NAME   part of memory to FOLDER/NAME
 #include <cstdint>
@@ -30,10 +32,20 @@
 
 static uint64_t now = 0;
 
+// the driver that users get, on the pins of the bench
+static uint32_t driver_read(uint32_t offset);
+static void driver_write(uint32_t offset, uint32_t value);
+#define HWSIM_READ(machine, offset) driver_read(offset)
+#define HWSIM_WRITE(machine, offset, value) driver_write(offset, value)
+#include "machine.c"
+
 #if VM_TRACE
 #include "verilated_vcd_c.h"
-static VerilatedVcdC *waves;
-#define RECORD(half) waves->dump(10 * now + (half))
+static VerilatedVcdC *waves = nullptr;
+static uint64_t record_first = 0, record_end = 0;
+static bool starts = false;
+#define RECORD(half) \
+    if (!starts && now >= record_first && now < record_end) waves->dump(10 * now + (half))
 #else
 #define RECORD(half)
 #endif
@@ -52,26 +64,46 @@ static void tick() {
     ++now;
 }
 
+// A write acts in this cycle.
+static void acts(uint32_t offset) {
+#if VM_TRACE
+    if (!starts || offset != HWSIM_REG_CONTROL) return;
+    record_first += now;
+    record_end += now;
+    starts = false;
+#endif
+}
+
+// Cycles that the host leaves an answer: 0 to 3, drawn anew each time.
+static unsigned leave() {
+    static uint32_t state = 1;
+    state = state * 1664525 + 1013904223;
+    return state >> 30;
+}
+
 static bool write(uint32_t offset, uint32_t value) {
     top->s_axi_awaddr = offset;
     top->s_axi_awvalid = 1;
     top->s_axi_wdata = value;
     top->s_axi_wstrb = 15;
     top->s_axi_wvalid = 1;
-    top->s_axi_bready = 1;
     bool address = false, data = false;
+    unsigned left = leave();
     for (int cycle = 0; cycle < 64; ++cycle) {
+        top->s_axi_bready = left == 0;
         top->eval();
         bool a = top->s_axi_awvalid && top->s_axi_awready;
         bool w = top->s_axi_wvalid && top->s_axi_wready;
         bool b = top->s_axi_bvalid;
         bool okay = top->s_axi_bresp == 0;
+        bool was_whole = address && data;
         tick();
         address |= a;
         data |= w;
+        if (address && data && !was_whole) acts(offset);
         if (address) top->s_axi_awvalid = 0;
         if (data) top->s_axi_wvalid = 0;
-        if (b) {
+        if (b && left-- == 0) {
             top->s_axi_bready = 0;
             top->eval();
             return okay;
@@ -83,8 +115,9 @@ static bool write(uint32_t offset, uint32_t value) {
 static bool read(uint32_t offset, uint32_t &value) {
     top->s_axi_araddr = offset;
     top->s_axi_arvalid = 1;
-    top->s_axi_rready = 1;
+    unsigned left = leave();
     for (int cycle = 0; cycle < 64; ++cycle) {
+        top->s_axi_rready = left == 0;
         top->eval();
         bool a = top->s_axi_arvalid && top->s_axi_arready;
         bool r = top->s_axi_rvalid;
@@ -92,7 +125,7 @@ static bool read(uint32_t offset, uint32_t &value) {
         value = top->s_axi_rdata;
         tick();
         if (a) top->s_axi_arvalid = 0;
-        if (r) {
+        if (r && left-- == 0) {
             top->s_axi_rready = 0;
             top->eval();
             return okay;
@@ -102,6 +135,8 @@ static bool read(uint32_t offset, uint32_t &value) {
 }
 
 static bool driver_works = true;
+// rules of AXI that were broken before a reset
+static uint32_t broken = 0;
 
 static uint32_t driver_read(uint32_t offset) {
     uint32_t value = 0;
@@ -110,11 +145,6 @@ static uint32_t driver_read(uint32_t offset) {
 }
 
 static void driver_write(uint32_t offset, uint32_t value) { driver_works &= write(offset, value); }
-
-// the driver that users get, on the pins of the bench
-#define HWSIM_READ(machine, offset) driver_read(offset)
-#define HWSIM_WRITE(machine, offset, value) driver_write(offset, value)
-#include "machine.c"
 
 static bool set(const std::string &name, uint32_t value) {
     if (name == "latency") top->latency = value;
@@ -137,11 +167,6 @@ int main(int argc, char **argv) {
     const std::string folder = std::string(argv[1]) + "/";
     Verilated::traceEverOn(true);
     top = new Vbench;
-#if VM_TRACE
-    waves = new VerilatedVcdC;
-    top->trace(waves, 99);
-    waves->open((folder + "waves.vcd").c_str());
-#endif
     top->clk = 0;
     top->rst = 1;
     top->eval();
@@ -209,6 +234,16 @@ int main(int argc, char **argv) {
             results << "\n";
             hwsim_clear(&machine);
             fine = driver_works;
+        } else if (command == "record") {
+#if VM_TRACE
+            words >> record_first >> record_end;
+            starts = true;
+            waves = new VerilatedVcdC;
+            top->trace(waves, 99);
+            waves->open((folder + "waves.vcd").c_str());
+#else
+            fine = false;
+#endif
         } else if (command == "idle") {
             uint64_t cycles;
             words >> cycles;
@@ -216,6 +251,7 @@ int main(int argc, char **argv) {
         } else if (command == "reset") {
             uint64_t cycles;
             words >> cycles;
+            broken |= top->broken;
             top->rst = 1;
             for (uint64_t cycle = 0; cycle < cycles; ++cycle) tick();
             top->rst = 0;
@@ -234,13 +270,14 @@ int main(int argc, char **argv) {
             return 1;
         }
     }
-    if (top->broken) {
-        std::cerr << "rules of AXI4 are broken: bits " << int(top->broken) << std::endl;
+    broken |= top->broken;
+    if (broken) {
+        std::cerr << "rules of AXI are broken: bits " << broken << std::endl;
         return 1;
     }
     results << "end " << now << "\n";
 #if VM_TRACE
-    waves->close();
+    if (waves) waves->close();
 #endif
     top->final();
     delete top;

@@ -67,7 +67,7 @@ def random_program(rng, arch):
 
 
 @pytest.mark.parametrize("data_width", [32, 64, 128, 256])
-@pytest.mark.parametrize("kind", ["ws", "os", "nm"])
+@pytest.mark.parametrize("kind", ARRAYS)
 @pytest.mark.parametrize("seed", range(6))
 def test_random_programs(seed, kind, data_width):
     rng = seeded(seed + 100 * data_width + 7 * len(kind))

@@ -50,6 +50,20 @@ def test_rows_say_what_computes_a_layer_and_how_k_is_cut():
     assert [job["keep"] for job in jobs[:4]] == [True, True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("machine", "weights", "words"),
+    [
+        ("machine_dense_8x8_ws", None, "shapes of weights alone"),
+        ("machine_csc_8x8", None, "synthetic weights, seed 3"),
+        ("machine_csc_8x8", "lenet5_nonstructured_85x", "lenet5_nonstructured_85x"),
+    ],
+)
+def test_it_is_said_which_weights_they_are(machine, weights, words):
+    result = run_machine(machine, "lenet5", weights, seed=3)
+    assert result.title == f"lenet5 on {machine}, 1 image, {words}, memory ideal"
+    assert result.to_dict()["weights"] == words
+
+
 def test_the_command_writes_plan_and_pictures(tmp_path):
     words = ["simulate", "machine_dense_8x8_ws", "lenet5", "--memory", "ideal"]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])

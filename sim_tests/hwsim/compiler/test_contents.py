@@ -80,7 +80,7 @@ def test_each_job_is_counted_with_the_beats_that_it_reads(monkeypatch, seed):
         assert (tile.job.weight_words > 0) == job.loads
         beats = job.act.reshape(tile.job.pixels, tile.job.k_folds, job.pixels, -1)
         operand = beats.transpose(0, 2, 1, 3).reshape(tile.job.pixels * job.pixels, -1)
-        sums[tile.layer] += int((operand @ weight.T).sum())
+        sums[tile.layer] += int((operand.astype(np.int64) @ weight.T).sum())
     expected = golden.run(*slimmer[:2], trace.ifmap[net.layers[0].name])
     for name, groups in expected.psum.items():
         assert sums[name] == sum(int(group.astype(np.int64).sum()) for group in groups)

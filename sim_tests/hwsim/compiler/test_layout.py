@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hwsim.accelerator.tile import Nest
+from hwsim.compiler.grid import Cut
 from hwsim.compiler.layout import Lowered, Map, Unrolled
-from hwsim.config import NetworkConfig
+from hwsim.config import NetworkConfig, TensorShape
 from hwsim.config.base import parse
 from hwsim.workload.lowering import lower_act
 
@@ -59,6 +60,28 @@ def test_walking_gives_the_lowered_activations(kind, channels, conv):
     assert len(taps) == lanes.shape[1]
     assert (lanes[:, taps >= 0] == expected.T[:, taps[taps >= 0]]).all()
     assert sorted(taps[taps >= 0]) == list(range(shape.K))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_part_holds_what_the_whole_holds_there(seed):
+    """Also a part that lies in the border alone, or is wider than what there is: zeros."""
+    rng = np.random.default_rng(seed)
+    channels, height, width, border = (int(n) for n in rng.integers((1, 2, 2, 0), (10, 7, 7, 4)))
+    found = Map(TensorShape(channels=channels, height=height, width=width), 4, border=border)
+    act = rng.integers(-128, 128, (channels, height, width)).astype(np.int8)
+    whole = found.whole
+    sizes = len(whole.rows), len(whole.columns), len(whole.blocks)
+    grid = np.pad(found.image(act).reshape(*sizes, 4), ((0, 0), (0, 3), (0, 0), (0, 0)))
+    assert np.count_nonzero(grid) == np.count_nonzero(act)
+    first = [int(rng.integers(size)) for size in sizes]
+    last = [int(rng.integers(a, size)) + 1 for a, size in zip(first, sizes, strict=True)]
+    last[1] += int(rng.integers(3))
+    chosen = tuple(map(slice, first, last))
+    starts = (each.start for each in (whole.rows, whole.columns, whole.blocks))
+    cut = Cut(*(range(at + a, at + b) for at, a, b in zip(starts, first, last, strict=True)))
+    part = found.placed(0, 0, cut)
+    assert (part.image(act) == grid[chosen].reshape(-1, 4)).all()
+    assert len(part.image(act)) == part.words
 
 
 def test_lowered_keeps_blocks_of_k():

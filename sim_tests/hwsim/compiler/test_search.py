@@ -1,12 +1,15 @@
 """Cuts that are chosen by the exact form: against the estimate, and against all combinations."""
 
 import pytest
+from harness.component import seeded
 from harness.machine import block, small_machine
 
 from hwsim.accelerator.simulate import simulate
+from hwsim.arrays.csc import array as csc
 from hwsim.compiler.compile import Compiler, compile_network
 from hwsim.compiler.search import by_layer, cycles_of, every_choice
 from hwsim.config import MemoryConfig
+from hwsim.verification.networks import random_checkpoint
 
 MEMORY = {"act_banks": 4, "act_depth": 64, "weight_depth": 256, "scale_depth": 4}
 
@@ -40,3 +43,25 @@ def test_a_search_of_each_layer_is_close_to_the_best_of_all_combinations():
     found = simulate(compile_network(arch, net, None, memory=memory).program, memory).cycles
     assert min(every) <= found <= 1.02 * min(every)
     assert found <= cycles(plan.layers)
+
+
+def test_weights_are_packed_once_for_all_ways_to_cut_a_layer(monkeypatch):
+    """Loops over K differ with the rows of a part; what is sent does not."""
+    packed, pack = [], csc.weight_words
+
+    def weight_words(arch, weight, name):
+        packed.append((name, weight.shape, weight.tobytes()))
+        return pack(arch, weight, name)
+
+    monkeypatch.setattr(csc, "weight_words", weight_words)
+    arch, net = (
+        small_machine("csc", memory=MEMORY | {"weight_depth": 1024}),
+        block("joins", (9, 13)),
+    )
+    memory = MemoryConfig(name="test", source="test", latency=20, bytes_per_cycle=2)
+    checkpoint = random_checkpoint(seeded(1), net)
+    plan = Compiler(arch, net, checkpoint, 1, {}).plan
+    assert max(len(options) for options in plan.options.values()) > 1
+    compile_network(arch, net, checkpoint, 1, {}, memory=memory)
+    assert packed
+    assert len(packed) == len(set(packed))

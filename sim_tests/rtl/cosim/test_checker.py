@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """The checker of AXI's rules bites: each rule broken once, and none in a run that keeps them."""
 
+from collections import ChainMap
+
 import pytest
 from harness.component import play
 
@@ -10,7 +12,18 @@ from hwsim.rtl.cosim.checker import RULES, Checker
 BUS = BusConfig(data_width=32)
 IDLE = {
     f"{channel}_{signal}": 0
-    for channel in ("read_ar", "read_r", "write_aw", "write_w", "write_b")
+    for channel in (
+        "read_ar",
+        "read_r",
+        "write_aw",
+        "write_w",
+        "write_b",
+        "host_aw",
+        "host_w",
+        "host_b",
+        "host_ar",
+        "host_r",
+    )
     for signal in ("valid", "ready")
 }
 
@@ -31,6 +44,13 @@ GOOD = [
     offer("write_b", ready=0),
     offer("write_b"),
 ]
+HOST = [
+    offer("host_aw", addr=4) | offer("host_ar", addr=8),
+    offer("host_w", data=9, strb=15),
+    offer("host_b", ready=0) | offer("host_r", ready=0, data=3),
+    offer("host_b") | offer("host_r", data=3),
+]
+GOOD = [dict(ChainMap(*pair)) for pair in zip(GOOD, HOST + 4 * [{}], strict=True)]
 
 
 def broken(simulate, cycles):
@@ -55,6 +75,11 @@ def test_a_run_that_keeps_the_rules(simulate):
         (4, {"write_w_last": 1}, 2),
         (2, {"read_r_last": 1}, 3),
         (5, {"write_b_valid": 1}, 4),
+        (3, {"host_r_data": 4}, 0),
+        (3, {"host_b_valid": 0}, 0),
+        (0, {"host_aw_valid": 0}, 5),
+        (1, {"host_w_valid": 0}, 5),
+        (0, {"host_ar_valid": 0}, 5),
     ],
     ids=str,
 )

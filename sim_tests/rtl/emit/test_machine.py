@@ -14,7 +14,9 @@ from harness.machine import ARRAYS, small_machine
 from hwsim import generate
 from hwsim.config import ArchConfig
 from hwsim.config.onchip import machine_memories
+from hwsim.config.parts import PartsConfig, clock_probe
 from hwsim.contract.registers import REGISTERS, offsets
+from hwsim.cost.book import Book
 from hwsim.rtl.emit.datasheet import datasheet
 from hwsim.rtl.emit.diagram import diagram
 from hwsim.rtl.emit.rtlil import elaborated
@@ -157,3 +159,20 @@ def test_figures_of_silicon_are_on_the_data_sheet(tmp_path):
     text = (tmp_path / "machine_nm_2x4_4x8_ws.md").read_text()
     assert re.search(r"\| area of the array alone, sg13g2 \| \d\.\d{3} mm2 \|", text)
     assert re.search(r"\| clock of the array alone, sg13g2 \| \d+ MHz \|", text)
+    assert "not on record" not in text
+
+
+def test_what_is_not_on_record_is_said_and_nothing_measured_here_is_used(tmp_path, monkeypatch):
+    """A data sheet has the same bytes everywhere, whatever lies in ``build/parts``."""
+    arch, book = small_machine(numbers={"weight_width": 5}), Book("sg13g2")
+    corners = book.clock(ArchConfig.read("machine_dense_8x8_ws")).corners
+    clocks = {f"{clock_probe(arch).digest} {corner}": found for corner, found in corners.items()}
+    assert not set(clocks) & set(book.shipped.clocks)
+    measured = PartsConfig(name="measured", clocks=clocks)
+    monkeypatch.setattr("hwsim.cost.book._own", lambda path: measured)
+    assert book.known_mhz(arch) is not None
+    generate(arch, tmp_path)
+    text = (tmp_path / f"{arch.name}.md").read_text()
+    for title in ("area", "area of the array alone", "clock of the array alone"):
+        command = f"`hwsim {title.split()[0]}`"
+        assert f"| {title}, sg13g2 | not on record; {command} measures it |" in text

@@ -7,6 +7,7 @@ import pytest
 from harness.component import seeded
 from harness.machine import ARRAYS, small_machine
 
+from hwsim.accelerator.program import CONSTANTS, OUTPUTS
 from hwsim.accelerator.simulate import simulate
 from hwsim.accelerator.tile import ArrayJob, VectorJob
 from hwsim.compiler.compile import compile_network
@@ -17,7 +18,6 @@ from hwsim.contract.machine import STALL_LIMIT
 from hwsim.errors import InputError
 from hwsim.inference import golden
 from hwsim.rtl.cosim import machine_bench
-from hwsim.rtl.cosim.machine_bench import Job
 from hwsim.verification import machine
 from hwsim.verification.networks import random_checkpoint, random_work
 
@@ -38,6 +38,16 @@ def bench(request, tmp_path_factory):
 
 def job_of(compiled, memory, **others):
     return machine.job_of(compiled.program, memory, 3_000_000, **others)
+
+
+def check(compiled, expected, job, *outcomes):
+    """Hold runs to the golden model and to the fast form."""
+    counters = simulate(compiled.program, job.memory).counters()
+    for outcome in outcomes:
+        assert outcome.ended
+        assert outcome.error == "none"
+        assert (compiled.outputs(outcome.output) == expected).all()
+        assert outcome.counters == counters
 
 
 def case(arch, seed, images=None):
@@ -74,14 +84,9 @@ def test_random_networks(bench, seed):
         )
         for _ in range(2)
     ]
-    outcomes = machine_bench.run(
-        bench, compiled.image(act), [job_of(compiled, each) for each in memories]
-    )
-    for each, outcome in zip(memories, outcomes, strict=True):
-        assert outcome.ended
-        assert outcome.error == "none"
-        assert (compiled.outputs(outcome.output) == expected).all()
-        assert simulate(compiled.program, each).counters() == outcome.counters
+    jobs = [job_of(compiled, each) for each in memories]
+    for job, outcome in zip(jobs, machine_bench.run(bench, compiled.image(act), jobs), strict=True):
+        check(compiled, expected, job, outcome)
 
 
 def test_maps_side_by_side(bench):
@@ -107,20 +112,14 @@ def test_maps_side_by_side(bench):
     trace = golden.run(network, checkpoint, act)
     compiled = compile_network(bench.arch, network, checkpoint, 1, trace.ifmap)
     job = job_of(compiled, memory())
-    (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
-    assert outcome.error == "none"
-    assert (compiled.outputs(outcome.output) == trace.logits).all()
-    assert simulate(compiled.program, job.memory).counters() == outcome.counters
+    check(compiled, trace.logits, job, *machine_bench.run(bench, compiled.image(act), [job]))
 
 
 @pytest.mark.parametrize("images", [4, 5, 17])
 def test_images_go_together_as_many_as_a_job_takes(bench, images):
     compiled, act, expected = case(bench.arch, 60 + images, images)
     job = job_of(compiled, memory(5, 3))
-    (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
-    assert outcome.error == "none"
-    assert (compiled.outputs(outcome.output) == expected).all()
-    assert simulate(compiled.program, job.memory).counters() == outcome.counters
+    check(compiled, expected, job, *machine_bench.run(bench, compiled.image(act), [job]))
 
 
 def damaged(compiled, act, index, **fields):
@@ -130,6 +129,17 @@ def damaged(compiled, act, index, **fields):
     values = unpack(image[at].view("<u4").tolist()) | fields
     image[at] = np.array(pack(values), "<u4").view(np.uint8)
     return image
+
+
+def followed(compiled, act, image, job):
+    """Memory with the undamaged program behind ``image``, and the job that runs it."""
+    both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8)])
+    shift = len(both)
+    bases = tuple(base + shift for base in job.regions)
+    after = replace(
+        job, program=shift, regions=bases, output=(job.output[0] + shift, job.output[1])
+    )
+    return np.concatenate([both, compiled.image(act)]), after
 
 
 def case_that_fits_twice(arch, seed):
@@ -182,26 +192,18 @@ def test_a_bad_descriptor_ends_the_run_and_the_next_is_right(bench, fields, erro
         # as many pixels as one likes: the feeder does not have them
         error = "stalled"
     compiled, act, expected, index = with_a_job(bench.arch)
-    image = damaged(compiled, act, index, **fields)
-    # the undamaged program lies behind
-    good = compiled.image(act)
-    both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8), good])
-    shift = len(both) - len(good)
     job = job_of(compiled, memory(20, 2))
-    bases = tuple(base + shift for base in job.regions)
-    output = (job.output[0] + shift, job.output[1])
-    after = Job(job.memory, shift, job.length, bases, job.limit, output)
+    both, after = followed(compiled, act, damaged(compiled, act, index, **fields), job)
     failed, right = machine_bench.run(bench, both, [job, after])
     assert failed.ended
     assert (failed.error, failed.error_index) == (error, index)
-    assert right.error == "none"
-    assert (compiled.outputs(right.output) == expected).all()
+    check(compiled, expected, after, right)
 
 
 def test_a_vector_job_that_is_fed_too_much_ends_the_run(bench):
     """What is left in the vector unit would be the next job's."""
     for seed in range(100, 200):
-        compiled, act, expected = case(bench.arch, seed)
+        compiled, act, expected = case_that_fits_twice(bench.arch, seed)
         tiles = compiled.program.tiles
         found = [i for i, tile in enumerate(tiles) if isinstance(tile.job, VectorJob)]
         if found:
@@ -210,10 +212,10 @@ def test_a_vector_job_that_is_fed_too_much_ends_the_run(bench):
     bound = tiles[index].job.fields()["feed5_bound"]
     image = damaged(compiled, act, index, feed5_bound=bound + 1)
     job = job_of(compiled, memory())
-    (outcome,) = machine_bench.run(bench, image, [job])
-    assert (outcome.error, outcome.error_index) == ("stalled", index)
-    (right,) = machine_bench.run(bench, compiled.image(act), [job])
-    assert (compiled.outputs(right.output) == expected).all()
+    both, after = followed(compiled, act, image, job)
+    failed, right = machine_bench.run(bench, both, [job, after])
+    assert (failed.error, failed.error_index) == ("stalled", index)
+    check(compiled, expected, after, right)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -233,12 +235,8 @@ def test_whatever_a_descriptor_says_the_next_run_is_right(bench, seed):
         was = unpack(good[at].view("<u4").tolist())[name]
         value = int(rng.choice([was + rng.integers(1, 8), rng.integers(room)])) % room
         image = damaged(compiled, act, index, **{name: value})
-        both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8), good])
-        shift = len(both) - len(good)
-        bases = tuple(base + shift for base in job.regions)
-        output = (job.output[0] + shift, job.output[1])
+        both, after = followed(compiled, act, image, job)
         first = replace(job, stop=int(rng.integers(1, 2 * plain.cycles)))
-        after = replace(job, program=shift, regions=bases, output=output)
         bad, right = machine_bench.run(bench, both, [first, after])
         where = f"descriptor {index}: {name} = {value}, stopped at {first.stop}: {bad.error}"
         assert bad.ended, where
@@ -262,12 +260,7 @@ def test_whatever_weights_are_loaded_the_next_run_is_right(bench, seed):
         # few, so that most jobs still end by themselves
         places = rng.integers(begin, end, size=8)
         image[places] = rng.integers(256, size=8)
-        both = np.concatenate([image, np.zeros(-len(image) % 4096, np.uint8), good])
-        shift = len(both) - len(good)
-        bases = tuple(base + shift for base in job.regions)
-        after = replace(
-            job, program=shift, regions=bases, output=(job.output[0] + shift, job.output[1])
-        )
+        both, after = followed(compiled, act, image, job)
         bad, right = machine_bench.run(bench, both, [replace(job, stop=2 * plain.cycles), after])
         assert bad.ended, places
         assert right.error == "none", places
@@ -282,24 +275,21 @@ def test_a_run_waits_until_the_accumulators_are_zeroed(tmp_path):
     first = next(i for i, t in enumerate(compiled.program.tiles) if isinstance(t.job, ArrayJob))
     assert simulate(compiled.program, job.memory).timeline.execute[first] < 4000
     bench = machine_bench.build(arch, tmp_path, SIZE)
-    for outcome in machine_bench.run(bench, compiled.image(act), [job, job]):
-        assert (compiled.outputs(outcome.output) == expected).all()
-        assert outcome.counters == simulate(compiled.program, job.memory).counters()
+    check(compiled, expected, job, *machine_bench.run(bench, compiled.image(act), [job, job]))
 
 
 def test_a_program_for_another_design(bench):
     """The driver refuses it where it sees the program, the machine where it does not."""
-    compiled, act, expected = case(bench.arch, 3)
+    compiled, act, expected = case_that_fits_twice(bench.arch, 3)
     job = job_of(compiled, memory())
-    image = damaged(compiled, act, 0, command_0=1)
-    seen, unseen = machine_bench.run(
-        bench, image, [replace(job, limit=100), replace(job, blind=True)]
+    both, after = followed(compiled, act, damaged(compiled, act, 0, command_0=1), job)
+    seen, unseen, right = machine_bench.run(
+        bench, both, [replace(job, limit=100), replace(job, blind=True), after]
     )
     assert (seen.started, seen.ended) == (-2, False)
     assert (unseen.started, unseen.error, unseen.error_index) == (0, "design", 0)
-    (right,) = machine_bench.run(bench, compiled.image(act), [job])
     assert right.started == 0
-    assert (compiled.outputs(right.output) == expected).all()
+    check(compiled, expected, after, right)
 
 
 @pytest.mark.parametrize(
@@ -312,28 +302,30 @@ def test_a_program_that_lies_nowhere(bench, changes):
     wrong = replace(job, blind=True, **changes)
     bad, right = machine_bench.run(bench, compiled.image(act), [wrong, job])
     assert (bad.error, bad.error_index) == ("descriptor", 0)
-    assert (compiled.outputs(right.output) == expected).all()
+    check(compiled, expected, job, right)
 
 
 @pytest.mark.parametrize("part", ["descriptors", "constants", "outputs"])
 def test_a_bus_error_ends_the_run_and_the_next_is_right(bench, part):
+    """It names the descriptor whose fetch, load or store met the error."""
     compiled, act, expected = case(bench.arch, 5)
     program = compiled.program
-    first = {
-        "descriptors": 2 * DESCRIPTOR_BYTES,
-        "constants": program.constants_at,
-        "outputs": program.bases()[2],
-    }[part]
-    faulty = job_of(compiled, memory(10, 3), fault=(first, first + 3))
-    failed, right = machine_bench.run(
-        bench, compiled.image(act), [faulty, job_of(compiled, memory(10, 3))]
-    )
-    assert failed.ended
-    assert failed.error == ("write" if part == "outputs" else "read")
     if part == "descriptors":
-        assert failed.error_index == 2
-    assert right.error == "none"
-    assert (compiled.outputs(right.output) == expected).all()
+        first, error, index = 2 * DESCRIPTOR_BYTES, "read", 2
+    elif part == "constants":
+        first, error = program.constants_at, "read"
+        blocks = [[(load.region, load.address) for load in tile.loads] for tile in program.tiles]
+        index = next(i for i, found in enumerate(blocks) if (CONSTANTS, 0) in found)
+    else:
+        first, error = program.bases()[OUTPUTS], "write"
+        stores = [tile.store for tile in program.tiles]
+        index = next(i for i, s in enumerate(stores) if s and (s.region, s.address) == (OUTPUTS, 0))
+    job = job_of(compiled, memory(10, 3))
+    faulty = replace(job, fault=(first, first + 3))
+    failed, right = machine_bench.run(bench, compiled.image(act), [faulty, job])
+    assert failed.ended
+    assert (failed.error, failed.error_index) == (error, index)
+    check(compiled, expected, job, right)
 
 
 @pytest.mark.parametrize("cycle", [0, 3, 40, 333, 1500])
@@ -345,25 +337,20 @@ def test_a_stop_at_any_time(bench, cycle):
     for first, second in (outcomes[:2], outcomes[2:]):
         assert first.ended
         assert first.error == "stopped"
-        assert second.error == "none"
-        assert (compiled.outputs(second.output) == expected).all()
-        assert simulate(compiled.program, plain.memory).counters() == second.counters
+        check(compiled, expected, plain, second)
 
 
-def test_a_reset_in_mid_run(bench):
+@pytest.mark.parametrize("cycle", [1, 40, 500, 1500])
+def test_a_reset_in_mid_run(bench, cycle):
     compiled, act, expected = case(bench.arch, 7)
-    outcomes = machine_bench.run(
-        bench,
-        compiled.image(act),
-        [job_of(compiled, memory(30, 1), reset=500), job_of(compiled, memory(30, 1))],
-    )
-    assert outcomes[1].error == "none"
-    assert (compiled.outputs(outcomes[1].output) == expected).all()
+    plain = job_of(compiled, memory(30, 1))
+    cut, right = machine_bench.run(bench, compiled.image(act), [replace(plain, reset=cycle), plain])
+    assert not cut.ended
+    assert cut.counters["cycles"] == 0
+    check(compiled, expected, plain, right)
 
 
 def test_a_second_start_is_ignored(bench):
     compiled, act, expected = case(bench.arch, 7)
     job = job_of(compiled, memory(30, 1), again=200)
-    (outcome,) = machine_bench.run(bench, compiled.image(act), [job])
-    assert (compiled.outputs(outcome.output) == expected).all()
-    assert simulate(compiled.program, job.memory).counters() == outcome.counters
+    check(compiled, expected, job, *machine_bench.run(bench, compiled.image(act), [job]))

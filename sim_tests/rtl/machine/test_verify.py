@@ -41,6 +41,12 @@ def test_one_case_of_five_has_a_k_that_is_cut(kind):
     assert [kept(case) for case in alone] == [0] * 5
 
 
+def waves(folder):
+    """Half cycles of the waves that a run left, each with what changes in it."""
+    text = (folder / "waves.vcd").read_text().partition("$enddefinitions $end")[2]
+    return {int(part.split()[0]): part.strip() for part in text.split("\n#")[1:]}
+
+
 def test_random_cases_are_equal_and_leave_waves(folder):
     result = hwsim.verify(ARCH, random=4, seed=1, waves=True, out=folder)
     assert result.equal, result.to_rows()
@@ -48,6 +54,14 @@ def test_random_cases_are_equal_and_leave_waves(folder):
     assert (folder / "waves.vcd").stat().st_size > 100_000
     row = result.to_rows()[0]
     assert row["cycles_simulator"] == row["cycles_rtl"] > 0
+    # a half cycle lasts five units of time
+    whole = waves(folder)
+    start = min(whole)
+    assert hwsim.verify(ARCH, random=4, seed=1, waves_cycles=(100, 120), out=folder).equal
+    part = waves(folder)
+    assert list(part) == list(range(start + 1000, start + 1200, 5))
+    # the first has all signals, with or without a change
+    assert all(part[time] == whole[time] for time in list(part)[1:])
 
 
 def test_what_differs_is_named(folder):
@@ -56,12 +70,27 @@ def test_what_differs_is_named(folder):
     results[0, 1] += 1
     wrong = replace(case, prepared=replace(case.prepared, results=results))
     other = replace(case, memory=case.memory.model_copy(update={"latency": 7}))
-    (first,), _ = verify_machine(ARCH, [wrong], folder, waves=True)
+    cycles = range(100, 140)
+    (first,), _ = verify_machine(ARCH, [wrong], folder, waves=cycles)
+    of_wrong = waves(folder)
     assert first.difference.startswith("image 0, value 1: rtl ")
     assert not first.equal
-    (second,), _ = verify_machine(ARCH, [other], folder, waves=True)
+    (second,), _ = verify_machine(ARCH, [other], folder, waves=cycles)
     assert second.equal
     assert second.rtl["cycles"] < first.rtl["cycles"]
+    of_other = waves(folder)
+    for several, shown in (([wrong, other], of_wrong), ([case, other], of_other)):
+        verify_machine(ARCH, several, folder, waves=cycles)
+        assert waves(folder) == shown
+    assert of_wrong != of_other
+
+
+@pytest.mark.parametrize("width", [128, 256])
+def test_a_wide_bus(tmp_path, width):
+    """Beats of several words: 32 and 64 bits are those of other tests."""
+    bus = {"data_width": width, "burst": 4, "outstanding": 2}
+    result = hwsim.verify(small_machine(bus=bus), random=12, seed=2, out=tmp_path)
+    assert result.equal, result.to_rows()
 
 
 def test_arguments_that_contradict_each_other():
@@ -70,8 +99,13 @@ def test_arguments_that_contradict_each_other():
         ({"simulator": "icarus"}, "simulator = 'icarus'"),
         ({"memory": "ideal"}, "memory: needs a network"),
         ({"random": 0}, "random = 0: must be at least 1 without a network"),
+        ({"waves_cycles": (5, 5)}, r"waves_cycles = \(5, 5\): must be a cycle and a later one"),
+        ({"waves_cycles": (-1, 5)}, "waves_cycles = -1: must be an integer of at least 0"),
+        ({"waves_cycles": (1, 2, 3)}, "waves_cycles = .*: must be a cycle and a later one"),
     ):
         with pytest.raises(hwsim.InputError, match=message):
             hwsim.verify(ARCH, **arguments)
     with pytest.raises(hwsim.InputError, match="memory = 'ideal': must be absent: an array alone"):
         hwsim.verify("dense_8x8_ws", memory="ideal")
+    with pytest.raises(hwsim.InputError, match=r"waves_cycles = .*: must be absent: waves of"):
+        hwsim.verify("dense_8x8_ws", waves_cycles=(1, 2))
