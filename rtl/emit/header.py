@@ -28,6 +28,7 @@ def header_text(arch: ArchConfig) -> str:
         f"#define HWSIM_DIGEST 0x{arch.digest[:8]}u",
         f"#define HWSIM_REGIONS {REGIONS}",
         f"#define HWSIM_BUS_BYTES {arch.bus.bytes}",
+        f"#define HWSIM_ADDRESS_BITS {arch.bus.addr_width}",
         "",
         "/* Registers: bytes from the base */",
     ]
@@ -76,7 +77,7 @@ typedef struct {
 #endif
 
 /* A program in memory: bus addresses of its first descriptor and of the regions, each a multiple of
- * HWSIM_BUS_BYTES; `length` descriptors, at least one. `image` is where
+ * HWSIM_BUS_BYTES, of HWSIM_ADDRESS_BITS bits; `length` descriptors, at least one. `image` is where
  * the processor reads the first descriptor; 0 where it cannot, then only the machine checks it. */
 typedef struct {
     const uint32_t *image;
@@ -92,7 +93,8 @@ extern "C" {
 /* 0 where the machine is the one that this header describes, else -1. */
 int hwsim_check(const hwsim_machine *machine);
 /* Start a program; interrupts come at its end and with an error. -1 where one runs already, -2
- * where the program is for another design, or does not say for which. */
+ * where the program is for another design, or does not say for which; -3 where an address has bits
+ * that the bus does not have, of which the machine would know nothing. */
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program);
 /* Poll until the run has ended, at most `polls` times; 0: done, -1: busy, else an error code. */
 int hwsim_wait(const hwsim_machine *machine, uint32_t polls);
