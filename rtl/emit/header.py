@@ -78,12 +78,14 @@ typedef struct {
 
 /* A program in memory: bus addresses of its first descriptor and of the regions, each a multiple of
  * HWSIM_BUS_BYTES, of HWSIM_ADDRESS_BITS bits; `length` descriptors, at least one. `image` is where
- * the processor reads the first descriptor; 0 where it cannot, then only the machine checks it. */
+ * the processor reads the first descriptor; 0 where it cannot, then only the machine checks it.
+ * `sizes` are the bytes of the regions; where one is 0 nobody knows what it overlaps. */
 typedef struct {
     const uint32_t *image;
     uint64_t descriptors;
     uint32_t length;
     uint64_t regions[HWSIM_REGIONS];
+    uint64_t sizes[HWSIM_REGIONS];
 } hwsim_program;
 
 #ifdef __cplusplus
@@ -93,8 +95,9 @@ extern "C" {
 /* 0 where the machine is the one that this header describes, else -1. */
 int hwsim_check(const hwsim_machine *machine);
 /* Start a program; interrupts come at its end and with an error. -1 where one runs already, -2
- * where the program is for another design, or does not say for which; -3 where an address has bits
- * that the bus does not have, of which the machine would know nothing. */
+ * where the program is for another design, or does not say for which; -3 where an address, or
+ * the last one of a region, has bits that the bus does not have, of which the machine would know
+ * nothing; -4 where two regions overlap. */
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program);
 /* Poll until the run has ended, at most `polls` times; 0: done, -1: busy, else an error code. */
 int hwsim_wait(const hwsim_machine *machine, uint32_t polls);
