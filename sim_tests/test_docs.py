@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from hwsim.cli import app
 
@@ -88,6 +89,18 @@ def test_the_network_of_the_page_is_one(tmp_path):
 def test_the_page_of_the_api_is_that_of_the_docstrings():
     generator = load(ROOT / "docs" / "api.py")
     assert generator.PAGE.read_text() == generator.page(), "renew it: python docs/api.py"
+
+
+def test_the_site_lists_every_page():
+    def pages(entry):
+        if isinstance(entry, str):
+            return [entry]
+        entries = entry.values() if isinstance(entry, dict) else entry
+        return [page for each in entries for page in pages(each)]
+
+    listed = pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    docs = ROOT / "docs"
+    assert sorted(listed) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))
 
 
 def paths(page):

@@ -94,6 +94,11 @@ class Program:
         outputs = inputs + _page(self.input_bytes)
         return 0, inputs, outputs, outputs + _page(self.output_bytes)
 
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Bytes of the regions."""
+        constants = self.constants_at + self.constants.size
+        return constants, self.input_bytes, self.output_bytes, self.map_bytes
+
     def address(self, region: int, offset: int) -> int:
         """Address of a byte of a region; constants lie behind the descriptors."""
         return self.bases()[region] + offset + (self.constants_at if region == CONSTANTS else 0)

@@ -107,7 +107,7 @@ REGISTERS: tuple[Register, ...] = (
     *(
         Register(f"{name}_{half}", "r", f"{meaning}: bits {bits}")
         for name, meaning in COUNTERS
-        for half, bits in (("low", "0 to 31"), ("high", "32 to 63"))
+        for half, bits in (("low", "0 to 31"), ("high", "32 to 63, kept when the others were read"))
     ),
 )
 

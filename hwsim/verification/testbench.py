@@ -35,7 +35,7 @@ def write_network(work: Prepared, memory: MemoryConfig, run: MachineRun, folder:
     bench = Testbench(
         program.arch, work.network, work.images,
         f"{work.network}, {images}, {work.results.size} values, {run.cycles} cycles",
-        memory, image, len(program.tiles), bases, program.input_bytes, expected, counts,
+        memory, image, len(program.tiles), bases, program.sizes(), expected, counts,
         run.counters(),
     )  # fmt: skip
     write_testbench(bench, folder)
@@ -50,6 +50,7 @@ def write_network(work: Prepared, memory: MemoryConfig, run: MachineRun, folder:
         "memory": memory.model_dump(),
         "program": {"address": 0, "descriptors": len(program.tiles)},
         "regions": list(bases),
+        "sizes": list(program.sizes()),
         "bytes": program.size,
         "inputs": {"address": bases[1], "bytes": program.input_bytes},
         "outputs": {"address": bases[2], "bytes": program.output_bytes},

@@ -86,7 +86,8 @@ class Testbench:
     name, images
         The network, and where its images come from, in words.
     image
-        Memory before the run: ``length`` descriptors from address 0 on, and regions from ``bases``.
+        Memory before the run: ``length`` descriptors from address 0 on, and regions from ``bases``
+        of ``sizes`` bytes.
     expected, counts
         Region of the outputs after it, and its bits that count.
     counters
@@ -103,7 +104,7 @@ class Testbench:
     image: NDArray[np.uint8]
     length: int
     bases: tuple[int, ...]
-    input_bytes: int
+    sizes: tuple[int, ...]
     expected: NDArray[np.uint8]
     counts: NDArray[np.uint8]
     counters: dict[str, int]
@@ -209,6 +210,18 @@ def _width(member: wiring.Member) -> int:
 def _readme(bench: Testbench) -> str:
     bases, name = bench.bases, bench.arch.name
     constants = bench.length * DESCRIPTOR_BYTES
+    rows = [
+        (0, constants, f"{bench.length} descriptors (`program.txt`); region 0"),
+        (constants, bench.sizes[0], "constants: weights, biases, multipliers, shifts; region 0"),
+    ]
+    words = (f"inputs: {bench.images}", "outputs", "maps between layers")
+    for region, what in enumerate(words, start=1):
+        end = bases[region] + bench.sizes[region]
+        rows.append((bases[region], end, f"{what}; region {region}"))
+    table = "\n".join(
+        f"| {first} .. {end - 1} | {what} |" for first, end, what in rows if end > first
+    )
+    sizes = ", ".join(map(str, bench.sizes))
     return f"""\
 # {bench.name} on {name}
 
@@ -227,13 +240,11 @@ Icarus Verilog takes the same files, and a hundred times as long:
 
 | bytes of memory | what |
 | --- | --- |
-| 0 .. {constants - 1} | {bench.length} descriptors (`program.txt`) |
-| {constants} .. {bases[1] - 1} | constants: weights, biases, multipliers, shifts |
-| {bases[1]} .. {bases[1] + bench.input_bytes - 1} | inputs: {bench.images}; region 1 |
-| {bases[2]} .. {len(bench.image) - 1} | outputs; region 2 |
+{table}
 
 `memory.bin` is memory before the run. On hardware, put it anywhere on a page. Call `hwsim_run` of
-`../{name}.c` with the address of its first byte as `descriptors` and `regions[0]`, those of inputs
-and outputs as `regions[1]` and `regions[2]`, and the number of descriptors as `length`. `image` is
-the first byte, too, as the processor sees it. The results are in `program.json`.
+`../{name}.c` with the address of its first byte as `descriptors` and `regions[0]`, those of the
+other regions as `regions[1]` and so on, {sizes} as `sizes`, and the number of descriptors as
+`length`. `image` is the first byte, too, as the processor sees it. The results are in
+`program.json`.
 """

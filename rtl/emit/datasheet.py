@@ -6,7 +6,7 @@ from hwsim.config import ArchConfig
 from hwsim.config.shape import MachineShape
 from hwsim.contract.descriptors import DESCRIPTOR_BYTES, FIELDS, WORD_BITS
 from hwsim.contract.machine import POST_LATENCY, STALL_LIMIT
-from hwsim.contract.registers import COUNTERS, ERRORS, REGISTERS, offsets
+from hwsim.contract.registers import COUNTERS, ERRORS, MAGIC, REGISTERS, VERSION, offsets
 from hwsim.rtl.emit.head import Port
 
 __all__ = ["datasheet"]
@@ -92,6 +92,13 @@ descriptors), `hwsim_wait` or the interrupt, `hwsim_read_counters`.
 testbench.
 
 ## Registers
+
+`id` is 0x{MAGIC:08x}, `version` {VERSION}, `digest` 0x{arch.digest[:8]}. Strobes choose the bytes
+that are written. Other addresses, and writes to registers that are only read, are answered SLVERR.
+Program and regions stay as they are while a program runs; a start is ignored then, and a stop
+while none runs. Addresses in memory have {bus.addr_width} bits: `hwsim_run` refuses more, the
+machine ignores what is beyond. Of a counter the low half is read first; the high half is that of
+the low half read last.
 
 {_table(("offset", "name", "access", "meaning"), registers)}
 

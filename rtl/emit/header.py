@@ -28,6 +28,7 @@ def header_text(arch: ArchConfig) -> str:
         f"#define HWSIM_DIGEST 0x{arch.digest[:8]}u",
         f"#define HWSIM_REGIONS {REGIONS}",
         f"#define HWSIM_BUS_BYTES {arch.bus.bytes}",
+        f"#define HWSIM_ADDRESS_BITS {arch.bus.addr_width}",
         "",
         "/* Registers: bytes from the base */",
     ]
@@ -76,13 +77,15 @@ typedef struct {
 #endif
 
 /* A program in memory: bus addresses of its first descriptor and of the regions, each a multiple of
- * HWSIM_BUS_BYTES; `length` descriptors, at least one. `image` is where
- * the processor reads the first descriptor; 0 where it cannot, then only the machine checks it. */
+ * HWSIM_BUS_BYTES, of HWSIM_ADDRESS_BITS bits; `length` descriptors, at least one. `image` is where
+ * the processor reads the first descriptor; 0 where it cannot, then only the machine checks it.
+ * `sizes` are the bytes of the regions; where one is 0 nobody knows what it overlaps. */
 typedef struct {
     const uint32_t *image;
     uint64_t descriptors;
     uint32_t length;
     uint64_t regions[HWSIM_REGIONS];
+    uint64_t sizes[HWSIM_REGIONS];
 } hwsim_program;
 
 #ifdef __cplusplus
@@ -92,7 +95,9 @@ extern "C" {
 /* 0 where the machine is the one that this header describes, else -1. */
 int hwsim_check(const hwsim_machine *machine);
 /* Start a program; interrupts come at its end and with an error. -1 where one runs already, -2
- * where the program is for another design, or does not say for which. */
+ * where the program is for another design, or does not say for which; -3 where an address, or
+ * the last one of a region, has bits that the bus does not have, of which the machine would know
+ * nothing; -4 where two regions overlap. */
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program);
 /* Poll until the run has ended, at most `polls` times; 0: done, -1: busy, else an error code. */
 int hwsim_wait(const hwsim_machine *machine, uint32_t polls);

@@ -11,12 +11,30 @@ static uint32_t field(const uint32_t *descriptor, int word, int bit, int bits) {
     return descriptor[word] >> bit & (bits == 32 ? 0xffffffffu : (1u << bits) - 1);
 }
 
+static int beyond_the_bus(uint64_t address) {
+    return HWSIM_ADDRESS_BITS < 64 && address >> HWSIM_ADDRESS_BITS % 64;
+}
+
+static int overlap(const hwsim_program *program, uint32_t one, uint32_t other) {
+    uint64_t first = program->regions[one], second = program->regions[other];
+    uint64_t size = program->sizes[one], rest = program->sizes[other];
+    if (!size || !rest) return 0;
+    return first < second ? second - first < size : first - second < rest;
+}
+
 int hwsim_run(const hwsim_machine *machine, const hwsim_program *program) {
     if (HWSIM_READ(machine, HWSIM_REG_STATUS) & HWSIM_STATUS_BUSY) return -1;
     if (program->image &&
         (!field(program->image, HWSIM_FIELD_CHECK) ||
          field(program->image, HWSIM_FIELD_COMMAND_0) != HWSIM_READ(machine, HWSIM_REG_DIGEST)))
         return -2;
+    if (beyond_the_bus(program->descriptors)) return -3;
+    for (uint32_t region = 0; region < HWSIM_REGIONS; ++region) {
+        uint64_t first = program->regions[region], size = program->sizes[region];
+        if (beyond_the_bus(first) || beyond_the_bus(first + size - (size > 0))) return -3;
+        for (uint32_t other = 0; other < region; ++other)
+            if (overlap(program, region, other)) return -4;
+    }
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LOW, (uint32_t)program->descriptors);
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_HIGH, (uint32_t)(program->descriptors >> 32));
     HWSIM_WRITE(machine, HWSIM_REG_PROGRAM_LENGTH, program->length);

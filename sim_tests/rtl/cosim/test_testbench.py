@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from harness.component import seeded
-from harness.machine import small_machine
+from harness.machine import block, cramped_machine, small_machine
 
 from hwsim import InputError, generate
 from hwsim.accelerator.simulate import simulate
@@ -137,6 +137,29 @@ def test_the_same_bytes_twice(folder, tmp_path):
     assert "program.txt" in names
     for name in names:
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_the_page_says_where_maps_lie(tmp_path):
+    """All regions of a network whose maps lie in memory: the machine writes to them, too."""
+    network, rng = block("residual", (9, 13)), seeded(1)
+    size = (1, network.input.channels, 9, 13)
+    act = rng.integers(-128, 128, size).astype(np.int8)
+    prepared = on_acts(cramped_machine("ws"), network, random_checkpoint(rng, network), act)
+    program = prepared.compiled.program
+    assert program.map_bytes
+    write_network(prepared, MEMORY, simulate(program, MEMORY), tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    described = json.loads((tmp_path / "program.json").read_text())
+    assert f"{', '.join(map(str, described['sizes']))} as `sizes`" in page
+    regions = list(zip(described["regions"], described["sizes"], strict=True))
+    ends = []
+    for region, (first, taken) in enumerate(regions):
+        ends.append(first + taken)
+        rows = [line for line in page.splitlines() if line.endswith(f"; region {region} |")]
+        assert rows[0].startswith(f"| {first} .. "), region
+        assert f" .. {first + taken - 1} |" in rows[-1], region
+    assert ends[-1] == described["bytes"] == (tmp_path / "memory.bin").stat().st_size
+    assert all(end <= first for end, (first, _) in zip(ends[:-1], regions[1:], strict=True))
 
 
 def test_an_array_alone_runs_no_network(tmp_path):

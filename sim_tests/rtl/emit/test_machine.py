@@ -15,13 +15,74 @@ from hwsim import generate
 from hwsim.config import ArchConfig
 from hwsim.config.onchip import machine_memories
 from hwsim.config.parts import PartsConfig, clock_probe
-from hwsim.contract.registers import REGISTERS, offsets
+from hwsim.contract.registers import MAGIC, REGIONS, REGISTERS, VERSION, offsets
 from hwsim.cost.book import Book
 from hwsim.rtl.emit.datasheet import datasheet
 from hwsim.rtl.emit.diagram import diagram
+from hwsim.rtl.emit.header import driver_text, header_text
 from hwsim.rtl.emit.rtlil import elaborated
 from hwsim.rtl.emit.zeros import without_zeros
 from hwsim.rtl.machine.top import MachineTop
+
+_HOST = """\
+#include <stdint.h>
+static uint32_t registers[1024], writes;
+#define HWSIM_READ(machine, offset) ((void)(machine), registers[(offset) / 4])
+#define HWSIM_WRITE(machine, offset, value) \\
+    ((void)(machine), ++writes, registers[(offset) / 4] = (value))
+#include "NAME.c"
+#include <stdio.h>
+static hwsim_machine machine;
+"""
+#: Each address, or the last one of a region, with one high bit.
+_ADDRESSES = (
+    _HOST
+    + """
+static void put(int place, int bit, const hwsim_program *program, uint64_t address) {
+    uint32_t high = HWSIM_REG_PROGRAM_HIGH;
+    if (place) high = HWSIM_REG_REGION0_HIGH + 8 * (place - 1);
+    writes = 0;
+    int code = hwsim_run(&machine, program);
+    int good = code ? !writes : registers[high / 4] == (uint32_t)(address >> 32);
+    printf("%d %d %d %d\\n", place, bit, code, good);
+}
+
+int main(void) {
+    for (int place = 0; place <= HWSIM_REGIONS; ++place)
+        for (int bit = 31; bit < 64; ++bit) {
+            hwsim_program program = {0, 0x1000, 1, {0, 0x2000, 0x3000, 0}, {0, 0, 0, 0}};
+            uint64_t *address = place ? &program.regions[place - 1] : &program.descriptors;
+            *address |= (uint64_t)1 << bit;
+            put(place, bit, &program, *address);
+            if (!place) continue;
+            program.regions[place - 1] = ((uint64_t)1 << bit) - 0x1000;
+            program.sizes[place - 1] = 0x1001;
+            put(place, bit, &program, program.regions[place - 1]);
+        }
+    return 0;
+}
+"""
+)
+_OVERLAPS = (
+    _HOST
+    + """
+int main(void) {
+    for (int one = 0; one < HWSIM_REGIONS; ++one)
+        for (int other = 0; other < one; ++other)
+            for (int index = 0; index < 144; ++index) {
+                hwsim_program program = {0, 0, 1, {0, 0, 0, 0}, {0, 0, 0, 0}};
+                int first = index % 4, size = index / 4 % 3;
+                int second = index / 12 % 4, rest = index / 48;
+                program.regions[one] = 8 * first, program.sizes[one] = 8 * size;
+                program.regions[other] = 8 * second, program.sizes[other] = 8 * rest;
+                int code = hwsim_run(&machine, &program);
+                printf("%d %d %d %d %d %d %d\\n", one, other, first, size, second, rest, code);
+            }
+    return 0;
+}
+"""
+)
+_COMPILED = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +116,40 @@ def test_ports_have_the_names_of_axi(folder):
 
 
 def test_the_driver_compiles_without_a_warning(folder):
-    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-c"]
-    subprocess.run([*command, "small_machine_ws.c", "-o", "driver.o"], cwd=folder, check=True)
+    subprocess.run(
+        [*_COMPILED, "-c", "small_machine_ws.c", "-o", "driver.o"], cwd=folder, check=True
+    )
     (folder / "driver.o").unlink()
+
+
+@pytest.mark.parametrize("addr_width", [32, 40, 64])
+def test_the_driver_refuses_addresses_that_the_bus_does_not_have(tmp_path, addr_width):
+    """The machine would use the bits that it has: other memory would be read, and written."""
+    arch = small_machine(bus={"addr_width": addr_width})
+    (tmp_path / f"{arch.name}.h").write_text(header_text(arch))
+    (tmp_path / f"{arch.name}.c").write_text(driver_text(arch))
+    (tmp_path / "host.c").write_text(_ADDRESSES.replace("NAME", arch.name))
+    subprocess.run([*_COMPILED, "host.c", "-o", "host"], cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "host"], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in said.splitlines()]
+    assert len(rows) == (2 * REGIONS + 1) * 33
+    for place, bit, code, good in rows:
+        assert (code, good) == (-3 if bit >= addr_width else 0, 1), (place, bit)
+
+
+def test_the_driver_refuses_regions_that_overlap(tmp_path):
+    """Of two regions that begin in words 0 to 3 and have 0 to 2 words; 0 words: not checked."""
+    arch = small_machine()
+    (tmp_path / f"{arch.name}.h").write_text(header_text(arch))
+    (tmp_path / f"{arch.name}.c").write_text(driver_text(arch))
+    (tmp_path / "host.c").write_text(_OVERLAPS.replace("NAME", arch.name))
+    subprocess.run([*_COMPILED, "host.c", "-o", "host"], cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "host"], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in said.splitlines()]
+    assert len(rows) == 6 * (4 * 3) ** 2
+    for *pair, first, size, second, rest, code in rows:
+        overlap = set(range(first, first + size)) & set(range(second, second + rest))
+        assert code == (-4 if overlap else 0), (pair, first, size, second, rest)
 
 
 def test_register_maps_agree(folder):
@@ -131,7 +223,10 @@ def test_the_data_sheet_says_registers_ports_and_sizes(folder):
     for register in REGISTERS:
         line = f"| 0x{at[register.name]:03x} | `{register.name}` | {register.access} |"
         assert line in text
-    ports = json.loads((folder / "small_machine_ws.json").read_text())["ports"]
+    described = json.loads((folder / "small_machine_ws.json").read_text())
+    assert f"`id` is 0x{MAGIC:08x}, `version` {VERSION}" in text
+    assert f"`digest` 0x{described['digest']['arch'][:8]}." in text
+    ports = described["ports"]
     for name, port in ports.items():
         assert f"| `{name}` | {port['direction']} | {port['width']} |" in text
     assert "| act banks | 3 of 1024 words of 4 activations |" in text
