@@ -116,7 +116,9 @@ def _is_tag(part: object, loc: tuple[Any, ...], raw: Any) -> bool:
         if is_index or (isinstance(node, dict) and step in node):
             node = node[step]
         elif step is part:
-            return isinstance(node, dict) and part in node.values()
+            # a number or a word has no keys: what follows is the kind that it was tried as
+            values = node.values() if isinstance(node, dict) else ()
+            return not isinstance(node, dict | list) or part in values
     return False
 
 

@@ -76,9 +76,11 @@ class Results(Sequence[PointResult]):
 
     def __init__(self, config: SweepConfig, space: Space, looked: Looked, store: Path) -> None:
         self._config, self._space, self._looked, self._store = config, space, looked, store
-        #: Number of points of each status, of feasible ones, and of those that miss each metric.
+        #: Number of points of each status, of feasible ones, and of those that miss each metric;
+        #: of those that were simulated alone.
         self.counts: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
+        self.missed_simulated: Counter[str] = Counter()
         #: Metric -> the smallest miss of it.
         self.closest: dict[str, Miss] = {}
         #: Point that misses its constraints by least, and what it misses.
@@ -133,6 +135,8 @@ class Results(Sequence[PointResult]):
             self.metrics.update(dict.fromkeys(row.result))
             for miss in result.missed:
                 self.missed[miss.metric] += 1
+                if row.status == "done":
+                    self.missed_simulated[miss.metric] += 1
                 known = self.closest.get(miss.metric)
                 if known is None or miss.by < known.by:
                     self.closest[miss.metric] = miss

@@ -59,7 +59,8 @@ class Sweep(Result):
     def emptiness(self) -> tuple[str, str] | None:
         """Key of the file and the rule where nothing is found: no point is feasible, or compared.
 
-        A constraint that nothing meets is named; else the bounds that the nearest point misses.
+        A constraint that nothing meets is named, or that nothing meets which was simulated: of a
+        point that was not, it may be unknown. Else the bounds that the nearest point misses.
         """
         counts = self.results.counts
         if not len(self.results):
@@ -69,10 +70,14 @@ class Sweep(Result):
             first = self.first_error("invalid") or self.first_error("failed")
             return "", f"no point is valid, first: {first}"
         if not counts["feasible"]:
-            for metric, missed in self.results.missed.items():
-                if missed == measured:
-                    closest = self.results.closest[metric]
-                    return f"constraints.{metric}", f"no point meets it; the closest: {closest}"
+            for missed, number, points in (
+                (self.results.missed, measured, "no point"),
+                (self.results.missed_simulated, counts["done"], "no point that was simulated"),
+            ):
+                for metric in missed:
+                    if missed[metric] == number:
+                        closest = self.results.closest[metric]
+                        return f"constraints.{metric}", f"{points} meets it; the closest: {closest}"
             nearest = "; ".join(map(str, self.results.nearest))
             return "constraints", f"no point meets all of them; the nearest: {nearest}"
         if not counts["compared"]:

@@ -34,14 +34,22 @@ def dask(evaluate: Evaluate, scheduler: str) -> Iterator[Engine]:
     Raises
     ------
     InputError
-        Dask is not installed, the scheduler does not answer, or it has no worker.
+        Dask is not installed, the address is none, the scheduler does not answer, or it has no
+        worker.
     """
     extras.require("dask")
     from distributed import Client
+    from distributed.comm.addressing import get_address_host_port
 
     try:
+        # a client that was made with none goes on for a minute, and ends in a traceback
+        get_address_host_port(scheduler)
+    except ValueError as error:
+        rule = "must be the address of a dask scheduler, such as tcp://HOST:PORT"
+        raise InputError("arguments", "scheduler", scheduler, rule) from error
+    try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         rule = f"does not answer within {PATIENCE} s: is it tcp://HOST:PORT of a dask scheduler?"
         raise InputError("arguments", "scheduler", scheduler, rule) from error
     with client:

@@ -126,6 +126,10 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, old: str, new: str, li
             "constraints: no point meets all of them; the nearest: weight_port_bits = 32 must be "
             "at most 20: off by 12, 60.0%; act_port_bits = 32 must be at most 20: off by 12, 60.0%",
         ),
+        (  # of the point that is not simulated, since its port is too wide, no cycles are known
+            "{weight_port_bits: {max: 40}, cycles: {max: 10}}",
+            "constraints.cycles: no point that was simulated meets it; the closest: cycles = ",
+        ),
         ("{cycels: {max: 1}}", "constraints.cycels: must be a metric, such as cycles"),
         ("{area_mm2: {max: 1}}", "technology: must be given for the constraint area_mm2"),
         (

@@ -306,6 +306,7 @@ def test_without_a_model_of_equal_accuracy_nothing_is_searched(tmp_path):
     [
         ({"areas": [4, 4]}, "areas must list each one once"),
         ({"bandwidths": [0]}, "greater than 0"),
+        ({"areas": [-3]}, r"study\.budgets\.areas\.0 = -3: Input should be greater than 0"),
         ({"batches": []}, "at least 1 item"),
         ({"multipliers": [64, 64]}, "multipliers must list each one once"),
         (
