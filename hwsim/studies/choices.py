@@ -56,10 +56,10 @@ def rules_of(comparison: Comparison) -> dict[str, Rule]:
     The others take its level, or its bound where it has none, twice as strict and half as strict;
     and weights as wide as the baseline's alone, which not every kind has at fewer bits.
     """
-    level, bound = comparison.config.accuracy_level, comparison.config.accuracy_bound
+    level, bound = _level(comparison), comparison.config.accuracy_bound
     width = comparison.baseline.model.weight_width
     near: dict[str, Rule]
-    if level is None or comparison.baseline.model.heldout is None:
+    if level is None:
         near = {
             f"within {each:g} points": partial(comparison.is_within, bound=each)
             for each in (bound / 2, 2 * bound)
@@ -84,7 +84,11 @@ def alike(comparison: Comparison) -> str:
 
 def _own(comparison: Comparison) -> str:
     """Name of the rule of a study."""
-    level, bound = comparison.config.accuracy_level, comparison.config.accuracy_bound
-    if level is None or comparison.baseline.model.heldout is None:
-        return f"within {bound:g} points"
-    return f"level {level:g}"
+    level, bound = _level(comparison), comparison.config.accuracy_bound
+    return f"within {bound:g} points" if level is None else f"level {level:g}"
+
+
+def _level(comparison: Comparison) -> float | None:
+    """Level of the paired test; ``None`` where the bound decides."""
+    on_record = comparison.baseline.model.heldout is not None
+    return comparison.config.accuracy_level if on_record else None

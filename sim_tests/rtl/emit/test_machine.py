@@ -122,16 +122,20 @@ def test_the_driver_compiles_without_a_warning(folder):
     (folder / "driver.o").unlink()
 
 
+def said(folder, arch, host):
+    """Numbers in the lines that a host prints, which is compiled with the driver of a machine."""
+    (folder / f"{arch.name}.h").write_text(header_text(arch))
+    (folder / f"{arch.name}.c").write_text(driver_text(arch))
+    (folder / "host.c").write_text(host.replace("NAME", arch.name))
+    subprocess.run([*_COMPILED, "host.c", "-o", "host"], cwd=folder, check=True)
+    run = subprocess.run([folder / "host"], capture_output=True, text=True, check=True)
+    return [tuple(map(int, line.split())) for line in run.stdout.splitlines()]
+
+
 @pytest.mark.parametrize("addr_width", [32, 40, 64])
 def test_the_driver_refuses_addresses_that_the_bus_does_not_have(tmp_path, addr_width):
     """The machine would use the bits that it has: other memory would be read, and written."""
-    arch = small_machine(bus={"addr_width": addr_width})
-    (tmp_path / f"{arch.name}.h").write_text(header_text(arch))
-    (tmp_path / f"{arch.name}.c").write_text(driver_text(arch))
-    (tmp_path / "host.c").write_text(_ADDRESSES.replace("NAME", arch.name))
-    subprocess.run([*_COMPILED, "host.c", "-o", "host"], cwd=tmp_path, check=True)
-    said = subprocess.run([tmp_path / "host"], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, line.split())) for line in said.splitlines()]
+    rows = said(tmp_path, small_machine(bus={"addr_width": addr_width}), _ADDRESSES)
     assert len(rows) == (2 * REGIONS + 1) * 33
     for place, bit, code, good in rows:
         assert (code, good) == (-3 if bit >= addr_width else 0, 1), (place, bit)
@@ -139,13 +143,7 @@ def test_the_driver_refuses_addresses_that_the_bus_does_not_have(tmp_path, addr_
 
 def test_the_driver_refuses_regions_that_overlap(tmp_path):
     """Of two regions that begin in words 0 to 3 and have 0 to 2 words; 0 words: not checked."""
-    arch = small_machine()
-    (tmp_path / f"{arch.name}.h").write_text(header_text(arch))
-    (tmp_path / f"{arch.name}.c").write_text(driver_text(arch))
-    (tmp_path / "host.c").write_text(_OVERLAPS.replace("NAME", arch.name))
-    subprocess.run([*_COMPILED, "host.c", "-o", "host"], cwd=tmp_path, check=True)
-    said = subprocess.run([tmp_path / "host"], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, line.split())) for line in said.splitlines()]
+    rows = said(tmp_path, small_machine(), _OVERLAPS)
     assert len(rows) == 6 * (4 * 3) ** 2
     for *pair, first, size, second, rest, code in rows:
         overlap = set(range(first, first + size)) & set(range(second, second + rest))
