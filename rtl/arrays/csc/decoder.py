@@ -15,6 +15,7 @@ from hwsim.rtl.arrays.decoding.group_count import GroupCount
 from hwsim.rtl.arrays.status import status_code, status_codes
 from hwsim.rtl.blocks.deep_memory import DeepMemory
 from hwsim.rtl.blocks.delay import delayed
+from hwsim.rtl.blocks.follows import follows
 from hwsim.rtl.blocks.multiplier import code_shape
 
 __all__ = ["Decoder", "factors_layout", "sums_layout"]
@@ -163,19 +164,21 @@ class Decoder(wiring.Component):
         addr = Signal.like(cursor)
         addr_next = Signal.like(cursor)
         is_first = Signal(init=1)
+        # of an entry behind the first: it is the last of its column
+        is_last = Signal(reset_less=True)
         bank = Signal.like(self.entry.p.bank)
         # groups issued and not drained: each holds a bank
         ahead = m.submodules.ahead = GroupCount(sizes.banks.count)
-        is_empty = Signal()
         is_issuing = Signal()
         ends_group = Signal()
         m.d.comb += [
             addr.eq(Mux(is_first, column.p.start, cursor)),
             addr_next.eq(addr + 1),
             goes.eq(column.valid & ~ahead.full),
-            is_empty.eq(column.p.null | (addr == column.p.end)),
-            is_issuing.eq(goes & ~is_empty),
-            column.ready.eq(goes & (is_empty | (addr_next == column.p.end))),
+            is_issuing.eq(goes & ~column.p.is_empty),
+            column.ready.eq(
+                goes & (column.p.is_empty | Mux(is_first, column.p.is_single, is_last))
+            ),
             ends_group.eq(column.ready & column.p.last),
             ahead.enters.eq(ends_group),
             ahead.drained.eq(self.drained),
@@ -183,7 +186,11 @@ class Decoder(wiring.Component):
         ]
         m.d.sync += bank.eq(Mux(self.run, bank + ends_group, 0))
         with m.If(is_issuing):
-            m.d.sync += [cursor.eq(addr_next), is_first.eq(column.ready)]
+            m.d.sync += [
+                cursor.eq(addr_next),
+                is_first.eq(column.ready),
+                is_last.eq(follows(addr_next, column.p.end)),
+            ]
 
         entries = m.submodules.entries = DeepMemory(
             captured.shape(), sizes.entry_depth, halves=sizes.halves
