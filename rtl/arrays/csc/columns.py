@@ -7,26 +7,20 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.formats.base import index_width
 from hwsim.rtl.arrays.csc.layout import token_layout
-from hwsim.rtl.blocks.follows import follows
 from hwsim.rtl.blocks.halved_memory import HalvedMemory
 
 __all__ = ["ColumnQueue", "column_layout"]
 
 
 def column_layout(pointer_width: int, acts: data.ArrayLayout) -> data.StructLayout:
-    """A broadcast position with the addresses of its entries: ``start`` to ``end``, exclusive.
-
-    ``is_empty`` and ``is_single`` say that there is none, and one: compared before the column is
-    offered, they keep the decoder's handshake short.
-    """
+    """A broadcast position with the addresses of its entries: ``start`` to ``end``, exclusive."""
     return data.StructLayout(
         {
             "start": unsigned(pointer_width),
             "end": unsigned(pointer_width),
-            "is_empty": unsigned(1),
-            "is_single": unsigned(1),
             "act": acts,
             "last": unsigned(1),
+            "null": unsigned(1),
         }
     )
 
@@ -172,9 +166,8 @@ class ColumnQueue(wiring.Component):
                 column.valid.eq(is_fetched),
                 column.p.start.eq(Mux(is_odd, odd, even)),
                 column.p.end.eq(Mux(is_odd, even, odd)),
-                column.p.is_empty.eq(null | (even == odd)),
-                column.p.is_single.eq(Mux(is_odd, follows(odd, even), follows(even, odd))),
                 column.p.act.eq(act),
                 column.p.last.eq(last),
+                column.p.null.eq(null),
             ]
         return m

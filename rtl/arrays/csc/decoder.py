@@ -164,21 +164,23 @@ class Decoder(wiring.Component):
         addr = Signal.like(cursor)
         addr_next = Signal.like(cursor)
         is_first = Signal(init=1)
-        # of an entry behind the first: it is the last of its column
-        is_last = Signal(reset_less=True)
+        # what ends a column, told without the adder of addresses: the queue waits for it
+        is_single = Signal()
+        is_last = Signal(reset_less=True)  # of an entry behind the first
         bank = Signal.like(self.entry.p.bank)
         # groups issued and not drained: each holds a bank
         ahead = m.submodules.ahead = GroupCount(sizes.banks.count)
+        is_empty = Signal()
         is_issuing = Signal()
         ends_group = Signal()
         m.d.comb += [
             addr.eq(Mux(is_first, column.p.start, cursor)),
             addr_next.eq(addr + 1),
             goes.eq(column.valid & ~ahead.full),
-            is_issuing.eq(goes & ~column.p.is_empty),
-            column.ready.eq(
-                goes & (column.p.is_empty | Mux(is_first, column.p.is_single, is_last))
-            ),
+            is_empty.eq(column.p.null | (column.p.start == column.p.end)),
+            is_single.eq(follows(column.p.start, column.p.end)),
+            is_issuing.eq(goes & ~is_empty),
+            column.ready.eq(goes & (is_empty | Mux(is_first, is_single, is_last))),
             ends_group.eq(column.ready & column.p.last),
             ahead.enters.eq(ends_group),
             ahead.drained.eq(self.drained),

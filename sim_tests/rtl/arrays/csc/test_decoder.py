@@ -58,8 +58,7 @@ class Memory:
 
     def column(self, k, **fields):
         start, end = self.matrix.pointers[0, k : k + 2].tolist()
-        counts = {"is_empty": int(start == end), "is_single": int(start + 1 == end)}
-        return {"start": start, "end": end, "act": [k, -k], "last": 0} | counts | fields
+        return {"start": start, "end": end, "act": [k, -k], "last": 0, "null": 0} | fields
 
     def length(self, k):
         return int(np.diff(self.matrix.pointers[0])[k])
@@ -138,7 +137,7 @@ def test_groups_alternate_banks_and_wait_for_their_drain(simulate):
 
 def test_null_token_closes_a_group_in_one_cycle(simulate):
     memory = Memory("int", seeded(4), density=1.0)
-    cycles = [{"column.valid": 1, "column.p": memory.column(3, last=1, is_empty=1)}]
+    cycles = [{"column.valid": 1, "column.p": memory.column(3, last=1, null=1)}]
     rows = memory.play(simulate, cycles + [{"column.valid": 0}] * 3)
     assert [row["column.ready"] for row in rows] == [1, 0, 0, 0]
     assert [row["finishes"] for row in rows] == [0, 0, 1, 0]
