@@ -4,9 +4,10 @@
 ``docs/silicon.md``. Some are no designs that ship: those named ``_mac3`` have registers before
 their multipliers, too (``mac_latency: 3``), as an ECP5's multiplier blocks have, those named
 ``_mac4`` one behind the sum of a PE's products. Of bitmask arrays one of 8 PEs is placed, for 64 do
-not fit, and of csc arrays one of 4 lanes, for a seed of 16 lanes takes more than 20 minutes. Others
-take minutes per seed; each seed is kept under ``build/synth/cache``, so a run that is cut off
-goes on.
+not fit, and of csc arrays one of 4 lanes, for a seed of 16 lanes takes more than 20 minutes; its
+memories are those that ``hwsim fit csc_4x16 lenet5 --checkpoint lenet5_nonstructured_85x`` leaves.
+Others take minutes per seed; each seed is kept under ``build/synth/cache``, so a run that is cut
+off goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def designs() -> list[ArchConfig]:
         changed("nm_2x4_4x8_ws", "nm_2x4_4x8_ws_mac3", mac_latency=3),
         changed("dbb_2x4_4x8", "dbb_2x4_4x8_mac3", mac_latency=3),
         changed("pattern_4x4", "pattern_4x4_mac4", mac_latency=4),
-        changed("csc_4x16", "csc_4x4", lanes=4),
+        changed("csc_4x16", "csc_4x4", lanes=4, entry_depth=4096),
         changed("bitmask_64", "bitmask_8", pes=8),
     ]
 
