@@ -203,7 +203,7 @@ class Comparison:
     def is_equal(
         self, model: Model, bound: float | None = None, *, level: float | None = None
     ) -> bool:
-        """Whether a model is as accurate as the baseline, by the study's rule.
+        """Whether a model is as accurate as what it is held to, by the study's rule.
 
         That is the paired test where the study has its level and both models are on record, else
         the bound; with ``bound``, in points, it is that one. ``level``: in place of the study's.
@@ -226,18 +226,46 @@ class Comparison:
             f"{self.config.accuracy_level:g}"
         )
 
+    def held_to(self, model: Model) -> Model:
+        """What a model must be as accurate as: the baseline, or that of its own seed.
+
+        A model comes from the dense network of its seed, which may be better or worse than that of
+        another. A baseline of a seed lies beside the study's, under its name with that seed.
+        """
+        if model.seed not in self._baselines:
+            self._baselines[model.seed] = self._baseline_of(model.seed)
+        return self._baselines[model.seed]
+
+    @cached_property
+    def _baselines(self) -> dict[int, Model]:
+        """Baselines of the seeds that were asked for."""
+        return {self.baseline.model.seed: self.baseline.model}
+
+    def _baseline_of(self, seed: int) -> Model:
+        first = self.baseline.model
+        beside = shipped.find_checkpoint(first.source)
+        path = beside.with_name(f"{first.base}_s{seed}" if seed else first.base)
+        path = path.with_suffix(beside.suffix)
+        if not path.is_file():
+            return first
+        checkpoint = read_checkpoint(str(path), self.network)
+        return model_of(str(path), checkpoint, self.config.network)
+
     def paired(self, model: Model) -> Paired | None:
-        """Compare a model with the baseline, image by image; ``None``: one is not on record."""
-        base = self.baseline.model.heldout
+        """Compare a model with what it is held to, image by image.
+
+        ``None``: one of the two is not on record.
+        """
+        base = self.held_to(model).heldout
         if base is None or model.heldout is None or base.images != model.heldout.images:
             return None
         return Paired(len(model.heldout.wrong - base.wrong), len(base.wrong - model.heldout.wrong))
 
     def is_within(self, model: Model, bound: float | None = None) -> bool:
-        """Whether a model is at most so many points below the baseline; the study's by default."""
+        """Whether it is at most so many points below what it is held to; by default the study's."""
         points = self.config.accuracy_bound if bound is None else bound
         # accuracies are fractions of thousands of images: far from this apart, or equal
-        return self.decides(model) >= self.decides(self.baseline.model) - points - 1e-6
+        return self.decides(model) >= self.decides(self.held_to(model)) - points - 1e-6
 
     @cached_property
     def curves(self) -> dict[Curve, list[Variant]]:

@@ -149,16 +149,15 @@ def spread(cells: Sequence[Cell]) -> list[str]:
     turned = [cell for cell in several if cell.depends_on_seed]
     said = [
         f"{len(several)} of {len(cells)} cells have models of several seeds: a factor is the "
-        "median over all pairs of seeds of both sides. The widest range is "
+        "median over all pairs of seeds of both sides, of which each holds its models to the dense "
+        "network of its seed, where that ships. The widest range is "
         f"{lead(min(widest.factors))} to {lead(max(widest.factors))} "
         f"({widest.measure}, {_budget(widest)})."
     ]
     if turned:
-        said.append(
-            f"The verdict depends on the seed in {len(turned)} cells: "
-            + "; ".join(f"{cell.measure}, {_budget(cell)}" for cell in turned)
-            + "."
-        )
+        measures = Counter(cell.measure for cell in turned)
+        counted = ", ".join(f"{measure} {count}" for measure, count in measures.items())
+        said.append(f"The verdict depends on the seed in {len(turned)} cells ({counted}): starred.")
     else:
         said.append("No verdict depends on the seed.")
     return said

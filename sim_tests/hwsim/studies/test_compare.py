@@ -248,3 +248,32 @@ def test_weights_that_are_written_again_are_counted_again(tmp_path):
         config, path = study(tmp_path, [Case("dense"), Case("some", "nonstructured", keep)])
         found.append(compare.run(config, str(path), store=store).variants[-1].result.useful_macs)
     assert found[1] < found[0]
+
+
+def test_a_model_is_held_to_the_baseline_of_its_seed(tmp_path):
+    """Where that lies beside the study's; seed 2 has none."""
+    heldout = {
+        "dense": 0.9900, "dense_s1": 0.9860, "half_s1": 0.9845, "half_s2": 0.9875, "half": 0.9875,
+    }  # fmt: skip
+    cases = [
+        Case(
+            name,
+            "dense" if name.startswith("dense") else "structured",
+            heldout=accuracy,
+            info={"recipe": {"dataset": "mnist", "seed": int(name[-1]) if "_s" in name else 0}},
+        )
+        for name, accuracy in heldout.items()
+    ]
+    for case in cases:
+        case.dataset = None
+    config, path = study(tmp_path, cases)
+    comparison = compare.run(config, str(path))
+    models = {model.name: model for model in comparison.models}
+    held_to = {name: comparison.held_to(model).name for name, model in models.items()}
+    assert held_to == {
+        "dense": "dense", "half": "dense", "dense_s1": "dense_s1", "half_s1": "dense_s1",
+        "half_s2": "dense",
+    }  # fmt: skip
+    assert {name for name, model in models.items() if comparison.is_equal(model)} == {
+        "dense", "dense_s1", "half_s1",
+    }  # fmt: skip
