@@ -230,7 +230,8 @@ class Comparison:
         """What a model must be as accurate as: the baseline, or that of its own seed.
 
         A model comes from the dense network of its seed, which may be better or worse than that of
-        another. A baseline of a seed lies beside the study's, under its name with that seed.
+        another. A baseline of a seed has the name of the study's with that seed; where that is a
+        file, it lies beside it.
         """
         if model.seed not in self._baselines:
             self._baselines[model.seed] = self._baseline_of(model.seed)
@@ -243,13 +244,15 @@ class Comparison:
 
     def _baseline_of(self, seed: int) -> Model:
         first = self.baseline.model
-        beside = shipped.find_checkpoint(first.source)
-        path = beside.with_name(f"{first.base}_s{seed}" if seed else first.base)
-        path = path.with_suffix(beside.suffix)
-        if not path.is_file():
+        source = f"{first.base}_s{seed}" if seed else first.base
+        if first.source != first.name:
+            source = str(Path(first.source).with_name(f"{source}.safetensors"))
+        try:
+            shipped.find_checkpoint(source)
+        except InputError:
             return first
-        checkpoint = read_checkpoint(str(path), self.network)
-        return model_of(str(path), checkpoint, self.config.network)
+        found = model_of(source, read_checkpoint(source, self.network), self.config.network)
+        return found if found.seed == seed else first
 
     def paired(self, model: Model) -> Paired | None:
         """Compare a model with what it is held to, image by image.
@@ -265,7 +268,11 @@ class Comparison:
         """Whether it is at most so many points below what it is held to; by default the study's."""
         points = self.config.accuracy_bound if bound is None else bound
         # accuracies are fractions of thousands of images: far from this apart, or equal
-        return self.decides(model) >= self.decides(self.held_to(model)) - points - 1e-6
+        return self.points_below(model) <= points + 1e-6
+
+    def points_below(self, model: Model) -> float:
+        """How far a model is below what it is held to, in points."""
+        return self.decides(self.held_to(model)) - self.decides(model)
 
     @cached_property
     def curves(self) -> dict[Curve, list[Variant]]:

@@ -141,25 +141,33 @@ def kinds_table(cells: Sequence[Cell], measure: str) -> Table:
 
 
 def spread(cells: Sequence[Cell]) -> list[str]:
-    """Sentences on the seeds: how many, how far factors are apart, and which verdicts they turn."""
+    """Sentences on the seeds: how far factors are apart, what is left out, which verdicts turn."""
     several = [cell for cell in cells if len(set(cell.factors)) > 1]
-    if not several:
-        return ["Every model is of one seed: nothing is known of the spread of these factors."]
-    widest = max(several, key=lambda cell: max(cell.factors) / min(cell.factors))
-    turned = [cell for cell in several if cell.depends_on_seed]
-    said = [
-        f"{len(several)} of {len(cells)} cells have models of several seeds: a factor is the "
-        "median over all pairs of seeds of both sides, of which each holds its models to the dense "
-        "network of its seed, where that ships. The widest range is "
-        f"{lead(min(widest.factors))} to {lead(max(widest.factors))} "
-        f"({widest.measure}, {_budget(widest)})."
-    ]
-    if turned:
-        measures = Counter(cell.measure for cell in turned)
-        counted = ", ".join(f"{measure} {count}" for measure, count in measures.items())
-        said.append(f"The verdict depends on the seed in {len(turned)} cells ({counted}): starred.")
-    else:
-        said.append("No verdict depends on the seed.")
+    partial = [cell for cell in cells if cell.pairs_left_out]
+    if not several and not partial:
+        return ["No factor has several seeds: nothing is known of the spread."]
+    said = []
+    if several:
+        widest = max(several, key=lambda cell: max(cell.factors) / min(cell.factors))
+        said.append(
+            f"In {len(several)} of {len(cells)} cells the factor differs with the seed: what is "
+            "there is the median over all pairs of seeds of both sides, of which each holds its "
+            "models to the dense network of its seed, where there is one. The widest range is "
+            f"{lead(min(widest.factors))} to {lead(max(widest.factors))} "
+            f"({widest.measure}, {_budget(widest)})."
+        )
+    if partial:
+        said.append(
+            f"In {len(partial)} cells one side has no model that is equal with some seed: these "
+            "pairs are left out, in favour of that side."
+        )
+    turned = Counter(cell.measure for cell in several if cell.depends_on_seed)
+    counted = ", ".join(f"{measure} {count}" for measure, count in turned.items())
+    said.append(
+        f"The verdict depends on the seed in {turned.total()} cells ({counted}): starred."
+        if turned
+        else "No verdict depends on the seed."
+    )
     return said
 
 

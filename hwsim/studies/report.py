@@ -56,7 +56,7 @@ def accuracy_table(comparison: Comparison) -> Table:
         "checkpoint", "bits", "factor", "held out %", "points below", "lost", "gained", "p",
         "by the test", "images to spare", "by the bound",
     ]  # fmt: skip
-    base, level = comparison.decides(comparison.baseline.model), comparison.config.accuracy_level
+    level = comparison.config.accuracy_level
     rows: list[list[object]] = []
     for model in comparison.models:
         paired = comparison.paired(model)
@@ -66,7 +66,7 @@ def accuracy_table(comparison: Comparison) -> Table:
         rows.append(
             [
                 model.name, model.weight_width, f"{model.factor:.1f}x",
-                f"{comparison.decides(model):.2f}", f"{base - comparison.decides(model):.2f}",
+                f"{comparison.decides(model):.2f}", f"{comparison.points_below(model) + 0.0:.2f}",
                 *tested,
                 *((None, None) if paired is None or level is None else
                   (paired.p > level, paired.margin(level))),

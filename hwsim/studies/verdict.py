@@ -243,7 +243,6 @@ def limits(comparison: Comparison) -> list[str]:
     """Sentences on what the numbers do not support."""
     said = []
     baseline, bound = comparison.baseline.model, comparison.config.accuracy_bound
-    floor = comparison.decides(baseline) - bound
     if not comparison.is_held_out:
         said.append(
             "Not every checkpoint says how accurate it is on images held out: models were chosen "
@@ -252,7 +251,7 @@ def limits(comparison: Comparison) -> list[str]:
     for kind, width in comparison.unequalled:
         models = [m for m in comparison.models if (m.kind, m.weight_width) == (kind, width)]
         best = max(models, key=comparison.decides)
-        points = comparison.decides(baseline) - comparison.decides(best)
+        points = comparison.points_below(best)
         said.append(
             f"No {KINDS.get(kind, (kind, ''))[0]} model of {_bits(width)} is of equal accuracy: "
             f"the best, {best.name}, is {points:.2f} points below the baseline."
@@ -266,9 +265,9 @@ def limits(comparison: Comparison) -> list[str]:
             f"may be, too: {', '.join(open_ended)}."
         )
     below = [
-        f"{model.name} ({baseline.accuracy - model.accuracy:.2f})"
+        f"{model.name} ({points:.2f})"
         for model in comparison.chosen.values()
-        if baseline.accuracy - model.accuracy > bound + 1e-6
+        if (points := comparison.held_to(model).accuracy - model.accuracy) > bound + 1e-6
     ]
     if below and comparison.is_held_out:
         said.append(
@@ -278,12 +277,13 @@ def limits(comparison: Comparison) -> list[str]:
     error = 100 * math.sqrt(baseline.accuracy / 100 * (1 - baseline.accuracy / 100) / TEST_IMAGES)
     said.append(
         f"The standard error of an accuracy of {baseline.accuracy:.2f} % on {TEST_IMAGES:,} images "
-        f"is {error:.2f} points: differences of less say nothing, and each model is of one seed."
+        f"is {error:.2f} points: differences of less say nothing. At equal multipliers each model "
+        "is of the seed that its name says."
     )
     missed = [
-        f"{model.name} ({floor - comparison.decides(model):.2f})"
+        f"{model.name} ({comparison.points_below(model) - bound:.2f})"
         for model in comparison.models
-        if 1e-6 < floor - comparison.decides(model) < error and _is_smaller(comparison, model)
+        if 1e-6 < comparison.points_below(model) - bound < error and _is_smaller(comparison, model)
     ]
     if missed:
         said.append(

@@ -78,6 +78,8 @@ class Cell:
     kinds: dict[tuple[str, str], Choice]
     #: Cost of the index-decoding side / that of the systolic one, for each pair of seeds.
     factors: tuple[float, ...]
+    #: Pairs of seeds without a factor, for one side has no model that is equal with its seed.
+    pairs_left_out: int = 0
 
     @property
     def factor(self) -> float | None:
@@ -113,6 +115,7 @@ class Cell:
             "factor_least": min(self.factors, default=""),
             "factor_most": max(self.factors, default=""),
             "seeds": len(self.factors),
+            "pairs_left_out": self.pairs_left_out,
             "depends_on_seed": self.depends_on_seed,
         }
         for side, choice in self.best.items():
@@ -167,7 +170,7 @@ def _cells(candidates: Candidates, rule: str | None) -> Iterator[Cell]:
     equal = np.array([rule in each.admitted_by for each in every])
     is_cold = np.array([s.is_cold for s in systems])
     sides, kinds, seeds = _by_side(every), _by_kind(every), _by_seed(candidates)
-    first = seeds[0]
+    first = next(iter(seeds.values()))
     costs = {bandwidth: candidates.costs(bandwidth) for bandwidth in config.bandwidths}
     for state, batch, (area, limit) in product(STATES, config.batches, candidates.areas.items()):
         fits = (mm2 <= limit) & (batch % images == 0) & equal
@@ -175,11 +178,13 @@ def _cells(candidates: Candidates, rule: str | None) -> Iterator[Cell]:
             fits &= is_cold
         for bandwidth, measure in product(config.bandwidths, MEASURES):
             cost = costs[bandwidth][measure]
+            factors = _factors(cost, fits, sides, list(seeds.values()))
             yield Cell(
                 candidates.technology, state, batch, area, limit, bandwidth, measure,
                 _choices(every, cost, fits & first, sides),
                 _choices(every, cost, fits & first, kinds),
-                _factors(cost, fits, sides, list(seeds.values())),
+                factors,
+                len(seeds) ** 2 - len(factors) if factors else 0,
             )  # fmt: skip
 
 

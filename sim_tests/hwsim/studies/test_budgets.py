@@ -193,6 +193,30 @@ def test_seeds_that_disagree_are_told(found):
         assert len({lead(factor).split(",")[0] for factor in cell.factors}) > 1
 
 
+def test_pairs_with_a_seed_without_an_equal_model_are_counted(found):
+    candidates, _ = found
+    every = [replace(e, admitted_by=()) if e.model.seed else e for e in candidates.every]
+    judged = cells([replace(candidates, every=every)])
+    partial = [cell for cell in judged if cell.pairs_left_out]
+    assert partial
+    assert {len(cell.factors) + cell.pairs_left_out for cell in partial} == {4}
+    told = " ".join(spread(judged))
+    assert f"In {len(partial)} cells one side has no model that is equal with some seed" in told
+    assert not any(cell.pairs_left_out for cell in cells([candidates]))
+
+
+def test_models_of_another_seed_alone_have_a_map(found):
+    candidates, _ = found
+    every = [
+        replace(e, model=replace(e.model, seed=1))
+        for e in candidates.every
+        if not e.model.name.endswith("_s1")
+    ]
+    models = list({e.model.name: e.model for e in every}.values())
+    judged = cells([replace(candidates, every=every, models=models)])
+    assert any(cell.best for cell in judged)
+
+
 def test_a_point_is_counted_once(comparison, found, monkeypatch):
     candidates, store = found
     assert candidates.ran > 0
