@@ -66,7 +66,7 @@ def accuracy_table(comparison: Comparison) -> Table:
         rows.append(
             [
                 model.name, model.weight_width, f"{model.factor:.1f}x",
-                f"{comparison.decides(model):.2f}", f"{comparison.points_below(model) + 0.0:.2f}",
+                f"{comparison.decides(model):.2f}", f"{comparison.points_below(model):.2f}",
                 *tested,
                 *((None, None) if paired is None or level is None else
                   (paired.p > level, paired.margin(level))),
@@ -317,9 +317,9 @@ def _paired_terms(comparison: Comparison) -> str:
     apart = [m.name for m in comparison.models if comparison.is_equal(m) != comparison.is_within(m)]
     differ = f"It and the bound disagree on {', '.join(apart)}." if apart else ""
     return (
-        "*Lost* and *gained* are images held out that only the model, and only the baseline, gets "
-        "wrong; *p* is the chance of losing so many or more of them if both are equally good "
-        f"(McNemar's test, exact and one-sided); {decides}. *To spare*: images more that it may "
+        "*Lost* and *gained* are images held out that only the model, and only the baseline of its "
+        "seed, gets wrong; *p* is the chance of losing so many or more of them if both are equally "
+        f"good (McNemar's test, exact and one-sided); {decides}. *To spare*: images more that it may "
         "lose and be equal; below 0, that it may not have lost. *By the bound*: at most "
         f"{bound:g} "
         f"points below. {differ}"
