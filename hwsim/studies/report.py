@@ -319,8 +319,8 @@ def _paired_terms(comparison: Comparison) -> str:
     return (
         "*Lost* and *gained* are images held out that only the model, and only the baseline of its "
         "seed, gets wrong; *p* is the chance of losing so many or more of them if both are equally "
-        f"good (McNemar's test, exact and one-sided); {decides}. *To spare*: images more that it may "
-        "lose and be equal; below 0, that it may not have lost. *By the bound*: at most "
+        f"good (McNemar's test, exact and one-sided); {decides}. *To spare*: images more that it "
+        "may lose and be equal; below 0, that it may not have lost. *By the bound*: at most "
         f"{bound:g} "
         f"points below. {differ}"
     ).strip()
