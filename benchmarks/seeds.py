@@ -25,6 +25,7 @@ from results import smallest
 from hwsim.checkpoints import heldout
 from hwsim.checkpoints.checkpoint import Checkpoint
 from hwsim.checkpoints.find import CHECKPOINTS
+from hwsim.config.catalog import CONFIGS
 from hwsim.config.jobs.compress import CompressConfig
 from hwsim.datasets.sources import DATASETS
 from hwsim.report.page import table_lines
@@ -205,7 +206,8 @@ def _measured(folder: Path) -> list[Run]:
     found, before = [], {run.checkpoint: run for run in recorded()}
     for path in sorted(folder.glob("*.safetensors")):
         is_shipped = (CHECKPOINTS / path.name).is_file()
-        if is_shipped or not (ROOT / "configs" / "compress" / f"{path.stem}.yaml").is_file():
+        recipe = CONFIGS / "compress" / f"{_SEED.sub('', path.stem)}.yaml"
+        if is_shipped or not recipe.is_file():
             continue
         checkpoint = Checkpoint.read(path)
         known = before.get(path.stem)

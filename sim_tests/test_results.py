@@ -14,6 +14,7 @@ from harness.study_cases import Case, study
 from hwsim.config import ArchConfig
 from hwsim.config.arrays.registry import FAMILIES
 from hwsim.config.catalog import CONFIGS
+from hwsim.config.jobs.synthetic import read_recipe
 from hwsim.cost.book import Book
 from hwsim.report.page import table_lines
 from hwsim.studies import compare, verdict
@@ -53,7 +54,7 @@ def test_a_run_comes_back_from_the_record(script):
     for run in seeds.recorded():
         row = {key: str(value) for key, value in run.row().items()}
         assert seeds.Run.parse(row) == run
-        assert (CONFIGS / "compress" / f"{run.checkpoint}.yaml").is_file()
+        assert read_recipe(run.checkpoint).name == run.checkpoint
         assert run.heldout == pytest.approx(1 - len(run.wrong) / run.images)
         assert seeds.shipped(run.checkpoint) is None
 
@@ -61,7 +62,7 @@ def test_a_run_comes_back_from_the_record(script):
 def test_each_row_names_a_recipe_that_ships(script):
     results = script("results")
     for row in results.rows():
-        assert (CONFIGS / "compress" / f"{row.name}.yaml").is_file()
+        assert read_recipe(row.name).name == row.name
         assert row.checkpoint.info["command"] == f"hwsim compress {row.name}"
 
 

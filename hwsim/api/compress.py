@@ -101,9 +101,9 @@ def compress(
     Parameters
     ----------
     recipes
-        Names in ``configs/compress`` or paths of YAML files, one or several. What they name as
-        ``network``, ``start`` or teacher may be pretrained: an ``.onnx`` file, a state dict (of
-        weights), or the folder of an import.
+        Names in ``configs/compress`` (``NAME_s1``: with seed 1) or paths of YAML files, one or
+        several. What they name as ``network``, ``start`` or teacher may be pretrained: an ``.onnx``
+        file, a state dict (of weights), or the folder of an import.
     out
         Folder for all checkpoints (default: ``build/compress/<name>`` for each).
     jobs

@@ -34,7 +34,8 @@ def compress(
         list[str],
         typer.Argument(
             metavar="RECIPE...",
-            help="Names in configs/compress or YAML files; or with --nm or --keep one network.",
+            help="Names in configs/compress (NAME_s1: with seed 1) or YAML files; or with --nm or "
+            "--keep one network.",
         ),
     ],
     out: Annotated[

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load
-from hwsim.config.catalog import resolve
+from hwsim.config.base import Config, parse
 from hwsim.config.jobs.hardware_aware import HardwareAwareConfig
+from hwsim.config.jobs.recipe_seed import read_with_seed
 from hwsim.config.limits import Images, Name, Seed
 from hwsim.config.numbers import WEIGHT_WIDTHS, NumberConfig, WeightCode
 
@@ -318,8 +318,8 @@ class CompressConfig(Config):
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
-        """Read a recipe by name (``configs/compress``) or path."""
-        return load(cls, resolve(name, "compress"))
+        """Read a recipe by name (``configs/compress``; ``NAME_s3``: with seed 3) or path."""
+        return parse(cls, *read_with_seed(name))
 
     @model_validator(mode="after")
     def _kind_fits(self) -> Self:

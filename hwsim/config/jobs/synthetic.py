@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hwsim.config.base import Config, load, parse, read_yaml
-from hwsim.config.catalog import resolve
+from hwsim.config.base import Config, parse
 from hwsim.config.jobs.compress import CompressConfig, NMPruneConfig
+from hwsim.config.jobs.recipe_seed import read_with_seed
 from hwsim.config.jobs.storage import KeptLayer, StorageConfig, StorageRow
 from hwsim.config.limits import Name, Seed
 from hwsim.config.network import LayerShape, NetworkConfig
@@ -80,8 +80,8 @@ class SyntheticConfig(Config):
 
     @classmethod
     def read(cls, name: str | Path) -> Self:
-        """Read a recipe by name (``configs/compress``) or path."""
-        return load(cls, resolve(name, "compress"))
+        """Read a recipe by name (``configs/compress``; ``NAME_s3``: with seed 3) or path."""
+        return parse(cls, *read_with_seed(name))
 
     @model_validator(mode="after")
     def _kind_fits(self) -> Self:
@@ -180,8 +180,7 @@ class SyntheticConfig(Config):
 
 def read_recipe(name: str | Path) -> CompressConfig | SyntheticConfig:
     """Read a recipe by name (``configs/compress``) or path: one that trains, or a synthetic one."""
-    path = resolve(name, "compress")
-    raw = read_yaml(path)
+    raw, path = read_with_seed(name)
     if isinstance(raw, dict) and "synthetic" in raw:
         return parse(SyntheticConfig, raw, path)
     return parse(CompressConfig, raw, path)
