@@ -127,23 +127,28 @@ def check(parts: PartsConfig) -> list[dict[str, object]]:
     rows = []
     for name in CHECKED:
         arch = ArchConfig.read(name)
-        composed = area(arch, TECHNOLOGY, lambda arch, part, key: parts.parts[key])
+        ours, flip_flops = composed(arch, parts)
         whole = synthesize_array(arch, TECHNOLOGY, CACHE)[0]
         assert whole is not None
         assert whole.area is not None
-        ours = composed.gates + composed.flip_flops
         rows.append(
             {
                 "design": name,
                 "composed_um2": round(ours),
                 "whole_um2": round(whole.area),
                 "error_percent": round(100 * (ours / whole.area - 1), 2),
-                "composed_flip_flops": round(sum(group.count for group in composed.groups)),
+                "composed_flip_flops": flip_flops,
                 "whole_flip_flops": whole.count("flip_flops"),
             }
         )
         print(rows[-1], flush=True)
     return rows
+
+
+def composed(arch: ArchConfig, parts: PartsConfig) -> tuple[float, int]:
+    """Area in um2 and flip-flops of a design from its parts, memories apart."""
+    found = area(arch, TECHNOLOGY, lambda arch, part, key: parts.parts[key])
+    return found.gates + found.flip_flops, round(sum(group.count for group in found.groups))
 
 
 def against(liberty: Path, parts: PartsConfig) -> list[dict[str, object]]:
@@ -170,9 +175,8 @@ def against(liberty: Path, parts: PartsConfig) -> list[dict[str, object]]:
 
 def _logic(arch: ArchConfig, book: PartsConfig) -> tuple[float, float]:
     """Area of a design's logic, and the delay of its slowest part."""
-    composed = area(arch, TECHNOLOGY, lambda arch, part, key: book.parts[key])
     delays = [book.parts[key].delay or 0.0 for _, key in keys_of(arch)]
-    return composed.gates + composed.flip_flops, max(delays)
+    return composed(arch, book)[0], max(delays)
 
 
 def main() -> int:

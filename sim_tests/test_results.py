@@ -15,6 +15,7 @@ from hwsim.config import ArchConfig
 from hwsim.config.arrays.registry import FAMILIES
 from hwsim.config.catalog import CONFIGS
 from hwsim.config.jobs.synthetic import read_recipe
+from hwsim.config.parts import PartsConfig
 from hwsim.cost.book import Book
 from hwsim.report.page import table_lines
 from hwsim.studies import compare, verdict
@@ -28,7 +29,7 @@ def script(monkeypatch):
     """Import a script of benchmarks/ by name."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("seeds", "results", "silicon", "ecp5", "cells", "common"):
+    for name in ("seeds", "results", "silicon", "ecp5", "cells", "parts", "common"):
         sys.modules.pop(name, None)
 
 
@@ -64,6 +65,20 @@ def test_each_row_names_a_recipe_that_ships(script):
     for row in results.rows():
         assert read_recipe(row.name).name == row.name
         assert row.checkpoint.info["command"] == f"hwsim compress {row.name}"
+
+
+@pytest.mark.parametrize(("table", "column"), [("parts", "composed_um2"), ("liberty", "facts_um2")])
+def test_what_holds_the_parts_to_something_is_of_these_parts(script, table, column):
+    """Renew it: python benchmarks/parts.py --check, or --liberty FILE."""
+    parts = script("parts")
+    book = PartsConfig.read(parts.PAGE)
+    with (ROOT / "benchmarks" / "results" / f"{table}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["design"] for row in rows] == list(parts.CHECKED)
+    for row in rows:
+        gates, flip_flops = parts.composed(ArchConfig.read(row["design"]), book)
+        assert int(row[column]) == round(gates), row["design"]
+        assert int(row.get("composed_flip_flops", flip_flops)) == flip_flops, row["design"]
 
 
 def test_every_design_that_ships_has_area_clock_and_energy_on_record(script):

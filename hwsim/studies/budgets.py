@@ -18,7 +18,7 @@ from hwsim.cost.book import Book
 from hwsim.cost.system import AHEAD, System, systems, time_of
 from hwsim.errors import InputError
 from hwsim.studies.choices import Choices
-from hwsim.studies.compare import Model
+from hwsim.studies.model import Model
 from hwsim.sweeps.bounds import Bounds
 from hwsim.sweeps.engines.local import local
 from hwsim.sweeps.evaluate import RESIDENT, evaluate

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
-from hwsim.studies.compare import Comparison, Model, model_of, read_checkpoint
+from hwsim.studies.comparison import Comparison
+from hwsim.studies.model import Model, model_of, read_checkpoint
 
 __all__ = ["Choices", "alike", "choices_of", "rules_of"]
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from hwsim.report.labels import place
 from hwsim.report.pareto import front
 from hwsim.report.style import SIZE, colours, panels, save
-from hwsim.studies.compare import Comparison, Curve, Variant
+from hwsim.studies.comparison import Comparison, Curve, Variant
 
 __all__ = [
     "STORED", "accuracy_by_bits", "accuracy_by_cycles", "cycles_label", "front_of", "groups_of",

@@ -14,7 +14,9 @@ import numpy as np
 from hwsim.cost.system import load_cycles
 from hwsim.engine.network import simulate
 from hwsim.inference.operands import Operands, checkpoint_operands
-from hwsim.studies.compare import Comparison, Model, Variant, count, read_checkpoint
+from hwsim.studies.compare import count
+from hwsim.studies.comparison import Comparison, Variant
+from hwsim.studies.model import Model, read_checkpoint
 from hwsim.studies.verdict_map import DECODING, SYSTOLIC, Cell
 from hwsim.sweeps.store import Store
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hwsim.report.page import Report
 from hwsim.studies.budgets import Candidates
 from hwsim.studies.choices import alike
-from hwsim.studies.compare import Comparison
+from hwsim.studies.comparison import Comparison
 from hwsim.studies.effects import (
     PUBLISHED,
     Effects,

@@ -158,8 +158,8 @@ def spread(cells: Sequence[Cell]) -> list[str]:
         )
     if partial:
         said.append(
-            f"In {len(partial)} cells one side has no model that is equal with some seed: these "
-            "pairs are left out, in favour of that side."
+            f"In {len(partial)} cells one side has, of some seed, no model that is equal and fits "
+            "the area: these pairs are left out, in favour of that side."
         )
     turned = Counter(cell.measure for cell in several if cell.depends_on_seed)
     counted = ", ".join(f"{measure} {count}" for measure, count in turned.items())

@@ -9,7 +9,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from hwsim.arrays.counts import Counts
 from hwsim.report.style import colours, figure, save
-from hwsim.studies.compare import Comparison
+from hwsim.studies.comparison import Comparison
 from hwsim.studies.published import Check
 
 __all__ = [

@@ -11,7 +11,7 @@ from hwsim.report.plots.heat import Heat, HeatCell, HeatPanel
 from hwsim.report.plots.scatter import Level, Panel, Point, Scatter, Series
 from hwsim.report.style import colours
 from hwsim.studies import curves, pictures
-from hwsim.studies.compare import Comparison, Curve, Variant
+from hwsim.studies.comparison import Comparison, Curve, Variant
 
 __all__ = ["ComparisonPlots"]
 

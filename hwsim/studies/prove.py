@@ -12,7 +12,7 @@ from typing import Any
 from hwsim.config import ArchConfig
 from hwsim.engine.network import arranged
 from hwsim.inference.operands import checkpoint_operands
-from hwsim.studies.compare import Comparison, Variant
+from hwsim.studies.comparison import Comparison, Variant
 from hwsim.system.processes import pool
 from hwsim.verification.cases import layer_cases
 from hwsim.verification.run import verify

@@ -10,7 +10,7 @@ from hwsim.engine.results import LayerResult, NetworkResult
 from hwsim.report.page import Report, write_csv, write_json
 from hwsim.studies import curves, map_section, outside, pictures, verdict
 from hwsim.studies.budgets import Candidates
-from hwsim.studies.compare import Comparison, Variant
+from hwsim.studies.comparison import Comparison, Variant
 from hwsim.studies.effects import Effects
 from hwsim.studies.effects_report import write_effects
 from hwsim.studies.plots import ComparisonPlots

@@ -24,6 +24,7 @@ from hwsim.studies import (
 )
 from hwsim.studies import report as compare_report
 from hwsim.studies.choices import choices_of
+from hwsim.studies.comparison import Comparison
 from hwsim.studies.effects import Effects
 from hwsim.studies.published_report import published_table, write_published
 from hwsim.studies.synthetic_choices import synthetic_choices
@@ -69,7 +70,7 @@ class Study(Result):
 class ComparisonStudy(Study):
     """Compressed models of one network on designs of equal multipliers, at equal accuracy."""
 
-    comparison: compare.Comparison
+    comparison: Comparison
     #: One record per RTL run: :func:`hwsim.studies.prove.run`.
     proofs: list[dict[str, Any]] = field(default_factory=list)
     #: The verdict at each budget; none where the study has no budgets.

@@ -15,7 +15,7 @@ from hwsim.config.jobs.synthetic import SyntheticConfig
 from hwsim.errors import InputError
 from hwsim.formats.base import Bits
 from hwsim.studies.choices import Choices
-from hwsim.studies.compare import Model
+from hwsim.studies.model import Model
 
 __all__ = ["synthetic_choices"]
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hwsim.studies.compare import KINDS, Comparison, Model, Variant
+from hwsim.studies.comparison import KINDS, Comparison, Variant
+from hwsim.studies.model import Model
 
 __all__ = [
     "BOUNDS",

@@ -78,7 +78,7 @@ class Cell:
     kinds: dict[tuple[str, str], Choice]
     #: Cost of the index-decoding side / that of the systolic one, for each pair of seeds.
     factors: tuple[float, ...]
-    #: Pairs of seeds without a factor, for one side has no model that is equal with its seed.
+    #: Pairs of seeds without a factor: one side has no model of its seed that is equal and fits.
     pairs_left_out: int = 0
 
     @property

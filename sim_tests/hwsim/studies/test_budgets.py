@@ -201,7 +201,7 @@ def test_pairs_with_a_seed_without_an_equal_model_are_counted(found):
     assert partial
     assert {len(cell.factors) + cell.pairs_left_out for cell in partial} == {4}
     told = " ".join(spread(judged))
-    assert f"In {len(partial)} cells one side has no model that is equal with some seed" in told
+    assert f"In {len(partial)} cells one side has, of some seed, no model that is equal" in told
     assert not any(cell.pairs_left_out for cell in cells([candidates]))
 
 

@@ -11,7 +11,7 @@ from hwsim.config.catalog import CONFIGS
 from hwsim.cost import storage
 from hwsim.errors import InputError
 from hwsim.studies import compare, prove
-from hwsim.studies.compare import Curve
+from hwsim.studies.comparison import Curve
 from hwsim.sweeps import known
 
 CASES = [

@@ -11,6 +11,7 @@ from hwsim.engine.network import simulate
 from hwsim.inference.operands import on_random_acts
 from hwsim.studies import compare, effects
 from hwsim.studies.effects import ACTS, WORK, Ratio
+from hwsim.studies.model import read_checkpoint
 
 CASES = [
     Case("dense", heldout=0.9900),
@@ -50,7 +51,7 @@ def test_both_models_run_on_the_best_array_of_each_side(comparison, separated):
 def test_activations_that_are_all_non_zero_are_counted_as_such(comparison, separated):
     """As many as if they were drawn: no other zero is among them."""
     for kind, model in separated.models.items():
-        checkpoint = compare.read_checkpoint(model.source, comparison.network)
+        checkpoint = read_checkpoint(model.source, comparison.network)
         full = on_random_acts(comparison.network, checkpoint, 2, seed=3, act_density=1.0)
         assert all(np.all(layer.ifmap) for layer in full.values() if layer.ifmap is not None)
         for side, name in separated.arrays.items():
@@ -75,7 +76,7 @@ def test_ratios_are_those_of_weights_and_of_multiplications(comparison):
     before, after = {"conv1": 8.0, "fc1": 30.0}, {"conv1": 4.0, "fc1": 3.0}
     model = next(model for model in comparison.models if model.name == "tenth")
     found = {r.layer: r for r in effects.ratios(comparison, model, before, after)}
-    layers = compare.read_checkpoint(model.source, comparison.network).layers
+    layers = read_checkpoint(model.source, comparison.network).layers
     left = {name: np.count_nonzero(layer.weight) for name, layer in layers.items()}
     size = {name: int(np.prod(shape)) for name, shape in SHAPES.items()}
     pixels = {"conv1": 49, "fc1": 1}
