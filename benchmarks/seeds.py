@@ -141,7 +141,9 @@ def tables() -> str:
 
 
 def _spread(members: Iterable[list[Run]], runs: dict[str, Run]) -> str:
-    titles = ["recipe", "seeds", "weights left", "KB", "test %", "held out %", "loss", "worse"]
+    titles = [
+        "recipe", "seeds", "weights left", "KB", "test %", "held out %", "median", "loss", "worse",
+    ]  # fmt: skip
     rows = []
     for group in members:
         losses, worse = [], []
@@ -158,6 +160,7 @@ def _spread(members: Iterable[list[Run]], runs: dict[str, Run]) -> str:
                 f"{statistics.mean(run.kilobytes for run in group):.2f}",
                 _mean([run.test for run in group]),
                 _mean([run.heldout for run in group]),
+                _median(group),
                 f"{100 * statistics.mean(losses) + 0.0:.2f}" if losses else None,
                 f"{sum(worse)} of {len(worse)}" if worse else None,
             ]
@@ -184,6 +187,16 @@ def _every(members: Iterable[list[Run]], runs: dict[str, Run]) -> str:
 
 def _mean(values: list[float]) -> str:
     return f"{100 * statistics.mean(values):.2f} ± {100 * statistics.stdev(values):.2f}"
+
+
+def _median(group: list[Run]) -> str | None:
+    """Seed that is as good as the middle one on images held out: the first, where it is."""
+    if len(group) % 2 == 0:
+        return None
+    middle = statistics.median(run.heldout for run in group)
+    first = next(run for run in group if run.heldout == middle)
+    seed = _SEED.search(first.checkpoint)
+    return f"seed {seed[1] if seed else 0}"
 
 
 def _paired(run: Run, dense: Run) -> Paired:
