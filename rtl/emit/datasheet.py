@@ -20,48 +20,7 @@ def datasheet(arch: ArchConfig, ports: Sequence[Port], facts: Mapping[str, str])
     facts
         What is known of its silicon: title -> figure.
     """
-    memory, shape, bus, name = arch.memory, MachineShape.of(arch), arch.bus, arch.name
-    assert memory is not None
-    kilobytes = {
-        "act banks": memory.act_banks * memory.act_depth * shape.act_bits,
-        "weights": 2 * memory.weight_depth * shape.weight_word,
-        "scales": 2 * memory.scale_depth * shape.scale_word,
-    }
-    weights = f"2 halves of {memory.weight_depth} words of {shape.weight_word} bits"
-    if not shape.has_weights:
-        # those of the PEs are memories of the array
-        del kilobytes["weights"]
-        weights = f"in the PEs, 2 halves: a block of at most {memory.weight_depth} words fills one"
-    sizes = [
-        ("array", _array(arch)),
-        (
-            "numbers",
-            f"weights of {arch.numbers.weight_width} bits, activations of {shape.act_width}, "
-            f"sums of {shape.psum_width}",
-        ),
-        (
-            "act banks",
-            f"{memory.act_banks} of {memory.act_depth} words of {shape.word_lanes} activations",
-        ),
-        ("weights", weights),
-        ("scales", f"2 halves of {memory.scale_depth} words of {shape.scale_word} bits"),
-        ("on chip", ", ".join(f"{key} {bits / 8192:.1f} KiB" for key, bits in kilobytes.items())),
-        (
-            "memory port",
-            f"AXI4, {bus.data_width} bits, addresses of {bus.addr_width}, bursts of {bus.burst}, "
-            f"{bus.outstanding} reads under way; incrementing bursts within 4 KiB, one identifier",
-        ),
-        ("host port", "AXI4-Lite, 32 bits"),
-        *facts.items(),
-    ]
-    at = offsets()
-    fields = []
-    for word, members in enumerate(FIELDS):
-        bit = 0
-        for field in members:
-            bits = f"{bit + field.bits - 1}:{bit}" if field.bits > 1 else str(bit)
-            fields.append((str(word), bits, f"`{field.name}`", field.meaning))
-            bit += field.bits
+    bus, name, at = arch.bus, arch.name, offsets()
     registers = [(f"0x{at[r.name]:03x}", f"`{r.name}`", r.access, r.text) for r in REGISTERS]
     errors = [(str(code), error, meaning) for code, (error, meaning) in enumerate(ERRORS)]
     pins = [(f"`{port.name}`", port.direction, str(port.width), port.meaning) for port in ports]
@@ -75,7 +34,7 @@ def datasheet(arch: ArchConfig, ports: Sequence[Port], facts: Mapping[str, str])
 
 ## Parameters
 
-{_table(("what", "value"), sizes)}
+{_table(("what", "value"), [*_sizes(arch), *facts.items()])}
 
 ## Ports
 
@@ -119,8 +78,57 @@ Counters of 64 bits:
 
 {DESCRIPTOR_BYTES} bytes each, little endian, in words of {WORD_BITS} bits; one is one tile.
 
-{_table(("word", "bits", "field", "meaning"), fields)}
+{_table(("word", "bits", "field", "meaning"), _fields())}
 """
+
+
+def _sizes(arch: ArchConfig) -> list[tuple[str, str]]:
+    """What the machine has, and how large."""
+    memory, shape, bus = arch.memory, MachineShape.of(arch), arch.bus
+    assert memory is not None
+    kilobytes = {
+        "act banks": memory.act_banks * memory.act_depth * shape.act_bits,
+        "weights": 2 * memory.weight_depth * shape.weight_word,
+        "scales": 2 * memory.scale_depth * shape.scale_word,
+    }
+    weights = f"2 halves of {memory.weight_depth} words of {shape.weight_word} bits"
+    if not shape.has_weights:
+        # those of the PEs are memories of the array
+        del kilobytes["weights"]
+        weights = f"in the PEs, 2 halves: a block of at most {memory.weight_depth} words fills one"
+    return [
+        ("array", _array(arch)),
+        (
+            "numbers",
+            f"weights of {arch.numbers.weight_width} bits, activations of {shape.act_width}, "
+            f"sums of {shape.psum_width}",
+        ),
+        (
+            "act banks",
+            f"{memory.act_banks} of {memory.act_depth} words of {shape.word_lanes} activations",
+        ),
+        ("weights", weights),
+        ("scales", f"2 halves of {memory.scale_depth} words of {shape.scale_word} bits"),
+        ("on chip", ", ".join(f"{key} {bits / 8192:.1f} KiB" for key, bits in kilobytes.items())),
+        (
+            "memory port",
+            f"AXI4, {bus.data_width} bits, addresses of {bus.addr_width}, bursts of {bus.burst}, "
+            f"{bus.outstanding} reads under way; incrementing bursts within 4 KiB, one identifier",
+        ),
+        ("host port", "AXI4-Lite, 32 bits"),
+    ]
+
+
+def _fields() -> list[tuple[str, str, str, str]]:
+    """Fields of a descriptor, with the bits of the word that each takes."""
+    fields = []
+    for word, members in enumerate(FIELDS):
+        bit = 0
+        for field in members:
+            bits = f"{bit + field.bits - 1}:{bit}" if field.bits > 1 else str(bit)
+            fields.append((str(word), bits, f"`{field.name}`", field.meaning))
+            bit += field.bits
+    return fields
 
 
 def _array(arch: ArchConfig) -> str:
