@@ -8,7 +8,7 @@ from functools import partial
 
 from hwsim.config.jobs.budgets import BudgetsConfig, ChoicesConfig
 from hwsim.studies.comparison import Comparison
-from hwsim.studies.model import Model, model_of, read_checkpoint
+from hwsim.studies.model import Model
 
 __all__ = ["Choices", "alike", "choices_of", "rules_of"]
 
@@ -39,12 +39,7 @@ def choices_of(comparison: Comparison) -> Choices:
     """Models of a comparison, and those that its budgets name beside them."""
     config, budgets = comparison.config, comparison.config.budgets
     assert budgets is not None
-    known = {model.source: model for model in comparison.models}
-    for run in budgets.runs or ():
-        for name in run.checkpoints:
-            if name not in known:
-                checkpoint = read_checkpoint(name, comparison.network)
-                known[name] = model_of(name, checkpoint, config.network)
+    known = {model.source: model for model in comparison.models} | comparison.others
     technologies = budgets.technologies or [config.technology or ""]
     return Choices(
         config.network, budgets, technologies, config.choices, known, rules_of(comparison)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,21 +114,54 @@ def run(
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory()) if store is None else ""
         known = stack.enter_context(Store.open(store or Path(folder) / "points.sqlite"))
+
+        def simulated(model: Model, checkpoint: Checkpoint, arch: ArchConfig) -> Variant:
+            progress(f"simulating {model.source} on {arch.name}")
+            result = count(known, network, arch, checkpoint, config.images)
+            cost = None
+            if book is not None:
+                fitted = count(known, network, arch, checkpoint, config.images, book.technology)
+                cost = cost_of(book, fitted, logic=arch)
+            return Variant(model, arch, result, cost)
+
         # one checkpoint after the other: its operands, which are large, are kept for a few points
         for name, pairs in groupby(config.pairs, key=lambda pair: pair.checkpoint):
             progress(f"reading {name}")
             if name not in models:
                 models[name] = model_of(name, checkpoints[name], config.network)
-            for pair in pairs:
-                arch, model = archs[pair.arch], checkpoints[name]
-                progress(f"simulating {name} on {arch.name}")
-                result = count(known, network, arch, model, config.images)
-                cost = None
-                if book is not None:
-                    fitted = count(known, network, arch, model, config.images, book.technology)
-                    cost = cost_of(book, fitted, logic=arch)
-                variants.append(Variant(models[name], arch, result, cost))
-    return Comparison(network, config, dataset, variants)
+            variants += [simulated(models[name], checkpoints[name], archs[p.arch]) for p in pairs]
+        found = Comparison(network, config, dataset, variants, _others(config, network, models))
+        return replace(found, reruns=_reruns(found, simulated))
+
+
+def _others(
+    config: CompareConfig, network: NetworkConfig, models: Collection[str]
+) -> dict[str, Model]:
+    """Models that both sides choose from under equal budgets, and that no variant is of."""
+    names = dict.fromkeys(name for run in config.choices for name in run.checkpoints)
+    return {
+        name: model_of(name, read_checkpoint(name, network), config.network)
+        for name in names
+        if name not in models
+    }
+
+
+def _reruns(
+    found: Comparison, simulated: Callable[[Model, Checkpoint, ArchConfig], Variant]
+) -> dict[int, list[Variant]]:
+    """Variants of equal accuracy of each further seed: as of :attr:`Comparison.reruns`."""
+    trained = {(model.base, model.seed): model for model in found.others.values()}
+    seeds = {seed for _, seed in trained} - {model.seed for model in found.models}
+    groups = {}
+    for seed in sorted(seeds):
+        groups[seed] = [
+            variant
+            if (model := trained.get((variant.model.base, seed))) is None
+            else simulated(model, read_checkpoint(model.source, found.network), variant.arch)
+            for variant in found.variants
+            if found.is_equal(trained.get((variant.model.base, seed), variant.model))
+        ]
+    return groups
 
 
 def count(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,11 @@ class Comparison:
     config: CompareConfig
     dataset: str
     variants: list[Variant]
+    #: Models that budgets name beside those of the variants, by source.
+    others: dict[str, Model] = field(default_factory=dict)
+    #: Variants of equal accuracy by seed, for each seed that only ``others`` have: of a model that
+    #: is not among them with that seed those of the first.
+    reruns: dict[int, list[Variant]] = field(default_factory=dict)
 
     @property
     def batch(self) -> str:

@@ -175,6 +175,7 @@ def to_dict(
         "supports": verdict.supports(comparison),
         "limits": verdict.limits(comparison),
         "verdicts": [each.to_dict() for each in verdict.verdicts(comparison)],
+        "spread": verdict.spread(comparison),
         **outside.document(comparison.network),
         **comparison.to_dict(),
     }
@@ -197,6 +198,8 @@ def _report(
     rulings = verdict.verdicts(comparison)
     if rulings:
         report.table(*verdict.winners(rulings))
+        if spread := verdict.spread(comparison):
+            report.text("\n".join(f"- {line}" for line in spread))
     report.text(f"Reproduce with `{command}`.")
     if effects is not None:
         write_effects(report, comparison, effects, found)
@@ -241,7 +244,9 @@ def _chosen(report: Report, comparison: Comparison, judged: Sequence[Cell]) -> N
     report.text("\n".join(f"- {line}" for line in verdict.supports(comparison)))
     report.heading("What they do not")
     report.text("\n".join(f"- {line}" for line in verdict.limits(comparison)))
-    report.text("Who is ahead at other bounds on accuracy, in points below the baseline:")
+    report.text(
+        "Who is ahead with the first seed at bounds on accuracy, in points below the baseline:"
+    )
     report.table(*_bounds_table(comparison))
 
 

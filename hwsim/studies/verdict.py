@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
+from statistics import median
 from typing import Any
 
 from hwsim.studies.comparison import KINDS, Comparison, Variant
@@ -22,6 +24,7 @@ __all__ = [
     "Verdict",
     "answer",
     "limits",
+    "spread",
     "supports",
     "times",
     "verdicts",
@@ -59,6 +62,9 @@ class Verdict:
     weight_width: int | None
     nonstructured: Variant
     systolic: Variant
+    #: Cost of the non-structured side / cost of the systolic side for each pair of seeds, each
+    #: side's its own; none where there is one seed.
+    factors: tuple[float, ...] = ()
 
     @property
     def costs(self) -> tuple[float, float]:
@@ -71,15 +77,23 @@ class Verdict:
 
     @property
     def factor(self) -> float:
-        """Cost of the non-structured side / cost of the systolic side."""
+        """Cost of the non-structured side / cost of the systolic side: the median over seeds."""
+        return median(self.factors) if self.factors else self.first_factor
+
+    @property
+    def first_factor(self) -> float:
+        """The factor of the two variants alone."""
         return self.costs[0] / max(1e-9, self.costs[1])
+
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether seeds disagree on the outcome."""
+        return len({_outcome(factor) for factor in self.factors}) > 1
 
     @property
     def thesis(self) -> str:
         """Outcome for the thesis: supported, a tie or not supported."""
-        if 1 / TIE < self.factor < TIE:
-            return "a tie"
-        return "supported" if self.factor > 1 else "not supported"
+        return _outcome(self.factor)
 
     @property
     def at(self) -> str:
@@ -105,8 +119,15 @@ class Verdict:
             "systolic": self.systolic.name,
             "systolic_cost": costs[1],
             "factor": self.factor,
+            "factors": list(self.factors),
             "thesis": self.thesis,
         }
+
+
+def _outcome(factor: float) -> str:
+    if 1 / TIE < factor < TIE:
+        return "a tie"
+    return "supported" if factor > 1 else "not supported"
 
 
 def verdicts(comparison: Comparison, bound: float | None = None) -> list[Verdict]:
@@ -115,25 +136,41 @@ def verdicts(comparison: Comparison, bound: float | None = None) -> list[Verdict
     Parameters
     ----------
     bound
-        Points of accuracy, in place of the study's.
+        Points of accuracy, in place of the study's: of the first seed alone.
     """
     equal = [v for v in comparison.variants if comparison.is_equal(v.model, bound)]
-    ours = [v for v in equal if v.model.kind == "nonstructured" and v.arch.array.decodes_indices]
-    theirs = [v for v in equal if not v.arch.array.decodes_indices]
+    seeds = [_sides(equal)]
+    if bound is None:
+        seeds += [_sides(variants) for variants in comparison.reruns.values()]
     widths: list[int | None] = [*comparison.widths]
-    if len({v.model.weight_width for v in ours + theirs}) > 1:
+    if len({v.model.weight_width for side in seeds[0] for v in side}) > 1:
         widths.append(None)
     rulings = []
-    for measure, (_, cost) in MEASURES.items():
-        for width in widths:
-            sides = [
-                [v for v in side if width in (None, v.model.weight_width) and cost(v) is not None]
-                for side in (ours, theirs)
-            ]
-            if all(sides):
-                first, second = (min(side, key=lambda v: cost(v) or 0) for side in sides)
-                rulings.append(Verdict(measure, width, first, second))
+    for measure, width in product(MEASURES, widths):
+        # of each seed the best of both sides; None: it has none of that width
+        best = [[_best(side, measure, width) for side in sides] for sides in seeds]
+        ours, theirs = best[0]
+        if ours is not None and theirs is not None:
+            pairs = product([own for own, _ in best if own], [other for _, other in best if other])
+            factors = [Verdict(measure, width, *pair).first_factor for pair in pairs]
+            rulings.append(
+                Verdict(measure, width, ours, theirs, tuple(factors) if len(seeds) > 1 else ())
+            )
     return rulings
+
+
+def _sides(variants: list[Variant]) -> tuple[list[Variant], list[Variant]]:
+    """Non-structured weights on index-decoding arrays, and any weights on systolic arrays."""
+    decoding = [v for v in variants if v.arch.array.decodes_indices]
+    ours = [v for v in decoding if v.model.kind == "nonstructured"]
+    return ours, [v for v in variants if not v.arch.array.decodes_indices]
+
+
+def _best(side: list[Variant], measure: str, width: int | None) -> Variant | None:
+    """Variant of a width that costs least, if there is one; ``width`` ``None``: of any."""
+    cost = MEASURES[measure][1]
+    some = [v for v in side if width in (None, v.model.weight_width) and cost(v) is not None]
+    return min(some, key=lambda v: cost(v) or 0, default=None)
 
 
 def answer(comparison: Comparison) -> str:
@@ -174,8 +211,40 @@ def winners(rulings: list[Verdict]) -> tuple[list[str], list[list[object]]]:
 
 
 def _winner(verdict: Verdict) -> str:
-    factor, _, side = times(verdict.factor).partition(" for ")
-    return f"a tie ({side}, {factor})" if verdict.thesis == "a tie" else f"{side}, {factor}"
+    star = "*" if verdict.depends_on_seed else ""
+    return _ahead(verdict.factor) + star
+
+
+def _ahead(factor: float) -> str:
+    """Side that is ahead, and by how much."""
+    size, _, side = times(factor).partition(" for ")
+    return f"a tie ({side}, {size})" if _outcome(factor) == "a tie" else f"{side}, {size}"
+
+
+def spread(comparison: Comparison) -> list[str]:
+    """Sentences on how far seeds are apart; none where there is one."""
+    rulings = [verdict for verdict in verdicts(comparison) if verdict.factors]
+    if not rulings:
+        return []
+    pairs = (1 + len(comparison.reruns)) ** 2
+    said = [
+        "Factors are medians over all pairs of seeds of both sides, each side's best of its seed, "
+        "held to the dense network of that seed; a star: seeds disagree on who is ahead. Costs, "
+        "models and the other tables are of the first seed."
+    ]
+    said += [
+        f"{verdict.measure.capitalize()}, {verdict.at}: {_ahead(min(verdict.factors))} to "
+        f"{_ahead(max(verdict.factors))}"
+        + (
+            f", with {pairs - len(verdict.factors)} of {pairs} pairs left out, for one side has no "
+            "equal model of their seed."
+            if len(verdict.factors) < pairs
+            else "."
+        )
+        for verdict in rulings
+        if len(set(verdict.factors)) > 1
+    ]
+    return said
 
 
 def times(factor: float) -> str:
@@ -218,11 +287,12 @@ def supports(comparison: Comparison) -> list[str]:
 
 def _compared(verdict: Verdict) -> str:
     first, second = verdict.shown()
-    outcome = "a tie" if verdict.thesis == "a tie" else f"the thesis is {verdict.thesis}"
+    outcome = _outcome(verdict.first_factor)
+    outcome = outcome if outcome == "a tie" else f"the thesis is {outcome}"
     return (
         f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first} "
         f"({verdict.nonstructured.name}), systolic {second} ({verdict.systolic.name}), "
-        f"{times(verdict.factor)}: {outcome}."
+        f"{times(verdict.first_factor)}: {outcome}."
     )
 
 
@@ -278,8 +348,8 @@ def limits(comparison: Comparison) -> list[str]:
     error = 100 * math.sqrt(baseline.accuracy / 100 * (1 - baseline.accuracy / 100) / TEST_IMAGES)
     said.append(
         f"The standard error of an accuracy of {baseline.accuracy:.2f} % on {TEST_IMAGES:,} images "
-        f"is {error:.2f} points: differences of less say nothing. At equal multipliers each model "
-        "is of the seed that its name says."
+        f"is {error:.2f} points: differences of less say nothing"
+        + ("." if comparison.reruns else ", and each model is of one seed.")
     )
     missed = [
         f"{model.name} ({comparison.points_below(model) - bound:.2f})"
@@ -330,14 +400,15 @@ def _flips(comparison: Comparison) -> list[str]:
     said = []
     at_bounds = {bound: verdicts(comparison, bound) for bound in BOUNDS}
     for verdict in verdicts(comparison):
-        if verdict.thesis == "a tie":
+        outcome = _outcome(verdict.first_factor)
+        if outcome == "a tie":
             continue
         turned = [
             f"{bound:g}"
             for bound, others in at_bounds.items()
             for other in others
             if (other.measure, other.weight_width) == (verdict.measure, verdict.weight_width)
-            and other.thesis not in (verdict.thesis, "a tie")
+            and other.thesis not in (outcome, "a tie")
         ]
         if turned:
             said.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from statistics import median
 
 import pytest
 from harness.study_cases import Case, study
@@ -230,3 +231,77 @@ def test_a_study_without_a_technology_is_about_cycles_and_bits(comparison):
     measures = {v.measure for v in verdict.verdicts(blind)}
     assert measures == {"storage", "storage, best format", "cycles"}
     assert "energy" not in verdict.answer(blind)
+
+
+#: Seeds that budgets name; the second structured one is not equal, the dense network is of one.
+RERUNS = [
+    Case("dense", heldout=0.9900),
+    Case("quarter", "structured", 0.25, heldout=0.9890),
+    Case("tenth", "nonstructured", 0.2, heldout=0.9890),
+    Case("quarter_s1", "structured", 0.5, heldout=0.9890),
+    Case("quarter_s2", "structured", 0.5, heldout=0.9000),
+    Case("tenth_s1", "nonstructured", 0.02, heldout=0.9890),
+]
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("seeds")
+    for case in RERUNS:
+        seed = int(case.name[-1]) if "_s" in case.name else 0
+        case.info, case.dataset = {"recipe": {"dataset": "mnist", "seed": seed}}, None
+    files = [str(folder / f"{case.name}.safetensors") for case in RERUNS]
+    runs = [
+        {"checkpoints": [files[0], files[1]], "archs": ["dense_8x8_ws", "dense_8x8_os"]},
+        {"checkpoints": [files[2]], "archs": ["csc_4x16", "bitmask_64_greedy"]},
+    ]
+    chosen = [
+        {"checkpoints": [files[k] for k in (0, 1, 3, 4)], "archs": ["dense_8x8_ws"]},
+        {"checkpoints": [files[k] for k in (2, 5)], "archs": ["csc_8x8"]},
+    ]
+    section = {"areas": [12], "bandwidths": [None], "batches": [1], "runs": chosen}
+    config, path = study(folder, RERUNS, runs=runs, budgets=section)
+    return compare.run(config, str(path))
+
+
+def test_each_seed_has_its_own_models_of_equal_accuracy(seeded):
+    named = {seed: {v.model.name for v in group} for seed, group in seeded.reruns.items()}
+    assert named == {1: {"dense", "quarter_s1", "tenth_s1"}, 2: {"dense", "tenth"}}
+    assert {v.model.name for v in seeded.variants} == {"dense", "quarter", "tenth"}
+
+
+def test_a_verdict_is_the_median_over_every_pair_of_seeds(seeded):
+    rulings = {(v.measure, v.weight_width): v for v in verdict.verdicts(seeded)}
+    for (measure, _), ruling in rulings.items():
+        cost = verdict.MEASURES[measure][1]
+        best = {True: [], False: []}
+        for group in (seeded.variants, seeded.reruns[1], seeded.reruns[2]):
+            for decodes, costs in best.items():
+                costs.append(min(cost(v) for v in group if v.arch.array.decodes_indices == decodes))
+        factors = [ours / theirs for ours in best[True] for theirs in best[False]]
+        assert ruling.factors == pytest.approx(factors, rel=1e-12)
+        assert ruling.factor == pytest.approx(median(factors), rel=1e-12)
+        assert ruling.first_factor == pytest.approx(best[True][0] / best[False][0], rel=1e-12)
+    # the sparse seed turns a verdict round, and the table says so
+    turned = [v for v in rulings.values() if v.depends_on_seed]
+    assert turned
+    told = " ".join(cell for row in verdict.winners(list(rulings.values()))[1] for cell in row[1:])
+    assert told.count("*") == len(turned)
+    said = verdict.spread(seeded)
+    assert len(said) == 1 + sum(len(set(v.factors)) > 1 for v in rulings.values())
+
+
+def test_pairs_without_an_equal_model_are_left_out_and_told(seeded):
+    alone = [v for v in seeded.reruns[2] if not v.arch.array.decodes_indices]
+    partial = replace(seeded, reruns=seeded.reruns | {2: alone})
+    rulings = verdict.verdicts(partial)
+    assert {len(ruling.factors) for ruling in rulings} == {6}
+    told = [line for line in verdict.spread(partial) if "3 of 9 pairs left out" in line]
+    assert len(told) == sum(len(set(ruling.factors)) > 1 for ruling in rulings)
+
+
+def test_one_seed_has_no_spread(comparison):
+    assert not comparison.reruns
+    assert verdict.spread(comparison) == []
+    assert all(ruling.factor == ruling.first_factor for ruling in verdict.verdicts(comparison))
+    assert any("of one seed" in line for line in verdict.limits(comparison))
