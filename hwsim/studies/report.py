@@ -175,7 +175,6 @@ def to_dict(
         "supports": verdict.supports(comparison),
         "limits": verdict.limits(comparison),
         "verdicts": [each.to_dict() for each in verdict.verdicts(comparison)],
-        "spread": verdict.spread(comparison),
         **outside.document(comparison.network),
         **comparison.to_dict(),
     }
@@ -198,8 +197,7 @@ def _report(
     rulings = verdict.verdicts(comparison)
     if rulings:
         report.table(*verdict.winners(rulings))
-        if spread := verdict.spread(comparison):
-            report.text("\n".join(f"- {line}" for line in spread))
+        _spread(report, comparison)
     report.text(f"Reproduce with `{command}`.")
     if effects is not None:
         write_effects(report, comparison, effects, found)
@@ -221,6 +219,19 @@ def _report(
         for group in variant.result.counts.causes:
             report.table(*_causes_table(variant, group))
     return report
+
+
+def _spread(report: Report, comparison: Comparison) -> None:
+    """Range of the factors above, where models have several seeds."""
+    columns, rows = verdict.spread(comparison)
+    if rows:
+        report.text(
+            "Factors are medians over pairs of seeds, one for each side; a star: seeds disagree on "
+            "who is ahead. With each seed a side takes its best of the models that are equal to "
+            "the dense network of that seed; a pair in which a side has none is left out. Costs, "
+            "models and tables of designs are those of the first seed."
+        )
+        report.table(columns, rows)
 
 
 def _chosen(report: Report, comparison: Comparison, judged: Sequence[Cell]) -> None:

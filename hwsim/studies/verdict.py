@@ -221,30 +221,21 @@ def _ahead(factor: float) -> str:
     return f"a tie ({side}, {size})" if _outcome(factor) == "a tie" else f"{side}, {size}"
 
 
-def spread(comparison: Comparison) -> list[str]:
-    """Sentences on how far seeds are apart; none where there is one."""
-    rulings = [verdict for verdict in verdicts(comparison) if verdict.factors]
-    if not rulings:
-        return []
+def spread(comparison: Comparison) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of how far seeds are apart: a row per verdict, none where there is one."""
+    columns = ["measure", "weights", "least", "median", "most", "pairs of seeds"]
     pairs = (1 + len(comparison.reruns)) ** 2
-    said = [
-        "Factors are medians over all pairs of seeds of both sides, each side's best of its seed, "
-        "held to the dense network of that seed; a star: seeds disagree on who is ahead. Costs, "
-        "models and the other tables are of the first seed."
+    rows: list[list[object]] = [
+        [
+            verdict.measure,
+            verdict.at,
+            *(_ahead(of(verdict.factors)) for of in (min, median, max)),
+            f"{len(verdict.factors)} of {pairs}",
+        ]
+        for verdict in verdicts(comparison)
+        if verdict.factors
     ]
-    said += [
-        f"{verdict.measure.capitalize()}, {verdict.at}: {_ahead(min(verdict.factors))} to "
-        f"{_ahead(max(verdict.factors))}"
-        + (
-            f", with {pairs - len(verdict.factors)} of {pairs} pairs left out, for one side has no "
-            "equal model of their seed."
-            if len(verdict.factors) < pairs
-            else "."
-        )
-        for verdict in rulings
-        if len(set(verdict.factors)) > 1
-    ]
-    return said
+    return columns, rows
 
 
 def times(factor: float) -> str:

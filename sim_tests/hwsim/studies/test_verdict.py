@@ -287,8 +287,15 @@ def test_a_verdict_is_the_median_over_every_pair_of_seeds(seeded):
     assert turned
     told = " ".join(cell for row in verdict.winners(list(rulings.values()))[1] for cell in row[1:])
     assert told.count("*") == len(turned)
-    said = verdict.spread(seeded)
-    assert len(said) == 1 + sum(len(set(v.factors)) > 1 for v in rulings.values())
+    columns, rows = verdict.spread(seeded)
+    assert columns[2:] == ["least", "median", "most", "pairs of seeds"]
+    for ruling, row in zip(rulings.values(), rows, strict=True):
+        assert row[:2] == [ruling.measure, ruling.at]
+        for of, shown in zip((min, median, max), row[2:5], strict=True):
+            factor = of(ruling.factors)
+            assert f"{max(factor, 1 / factor):.2f}x" in shown
+            assert ("systolic" if factor >= 1 else "non-structured") in shown
+        assert row[5] == "9 of 9"
 
 
 def test_pairs_without_an_equal_model_are_left_out_and_told(seeded):
@@ -296,12 +303,11 @@ def test_pairs_without_an_equal_model_are_left_out_and_told(seeded):
     partial = replace(seeded, reruns=seeded.reruns | {2: alone})
     rulings = verdict.verdicts(partial)
     assert {len(ruling.factors) for ruling in rulings} == {6}
-    told = [line for line in verdict.spread(partial) if "3 of 9 pairs left out" in line]
-    assert len(told) == sum(len(set(ruling.factors)) > 1 for ruling in rulings)
+    assert {row[-1] for row in verdict.spread(partial)[1]} == {"6 of 9"}
 
 
 def test_one_seed_has_no_spread(comparison):
     assert not comparison.reruns
-    assert verdict.spread(comparison) == []
+    assert verdict.spread(comparison)[1] == []
     assert all(ruling.factor == ruling.first_factor for ruling in verdict.verdicts(comparison))
     assert any("of one seed" in line for line in verdict.limits(comparison))
