@@ -367,10 +367,12 @@ def _short(report: str, document: dict[str, Any]) -> str:
         for v in document["variants"]
         if v["variant"] in document["best"]
     ]  # fmt: skip
+    # the answer, where it has no table
+    winners = _opening(report)[1][:2][-1]
     proofs = document["rtl"]
     equal = f"{sum(proof['equal'] for proof in proofs)} of {len(proofs)}"
     return (
-        f"{_opening(report)[1][-1]}\n\nIn RTL {equal} runs of real layers gave the same outputs "
+        f"{winners}\n\nIn RTL {equal} runs of real layers gave the same outputs "
         "and cycles. The next table shows, for each kind of sparsity and width of weights, the "
         "smallest model of equal accuracy on its fastest design.\n\n"
         f"{table_lines(columns, rows)}"
