@@ -67,7 +67,7 @@ def test_lanes_have_as_many_columns():
 
 @pytest.mark.parametrize(
     ("name", "filters"),
-    [("lenet5_structured_10x", [14, 23, 150, 10]), ("lenet5_dense", [20, 50, 500, 10])],
+    [("lenet5_structured_10x", [14, 25, 150, 10]), ("lenet5_dense", [20, 50, 500, 10])],
 )
 def test_filters_of_lenet5(name, filters):
     network = NetworkConfig.read("lenet5")
