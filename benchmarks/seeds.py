@@ -190,7 +190,7 @@ def _mean(values: list[float]) -> str:
 
 
 def _median(group: list[Run]) -> str | None:
-    """Seed that is as good as the middle one on images held out: the first, where it is."""
+    """Lowest seed whose accuracy on images held out is the median."""
     if len(group) % 2 == 0:
         return None
     middle = statistics.median(run.heldout for run in group)

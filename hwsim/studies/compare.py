@@ -150,7 +150,8 @@ def _reruns(
     found: Comparison, simulated: Callable[[Model, Checkpoint, ArchConfig], Variant]
 ) -> dict[int, list[Variant]]:
     """Variants of equal accuracy of each further seed: as of :attr:`Comparison.reruns`."""
-    trained = {(model.base, model.seed): model for model in found.others.values()}
+    bases = {model.base for model in found.models}
+    trained = {(m.base, m.seed): m for m in found.others.values() if m.base in bases}
     seeds = {seed for _, seed in trained} - {model.seed for model in found.models}
     groups = {}
     for seed in sorted(seeds):

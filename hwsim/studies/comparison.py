@@ -155,22 +155,22 @@ class Comparison:
     def held_to(self, model: Model) -> Model:
         """What a model must be as accurate as: the baseline, or that of its own seed.
 
-        A model comes from the dense network of its seed, which may be better or worse than that of
-        another. A baseline of a seed has the name of the study's with that seed; where that is a
-        file, it lies beside it.
+        ``NAME_s1`` comes from the dense network of seed 1, which may be better or worse than that
+        of another: it has the name of the study's baseline with that seed; where that is a file,
+        it lies beside it. A model whose name says no seed is held to the study's.
         """
-        if model.seed not in self._baselines:
-            self._baselines[model.seed] = self._baseline_of(model.seed)
-        return self._baselines[model.seed]
+        if model.suffix not in self._baselines:
+            self._baselines[model.suffix] = self._baseline_of(model)
+        return self._baselines[model.suffix]
 
     @cached_property
-    def _baselines(self) -> dict[int, Model]:
-        """Baselines of the seeds that were asked for."""
-        return {self.baseline.model.seed: self.baseline.model}
+    def _baselines(self) -> dict[str, Model]:
+        """Baselines that were asked for, by what their names say of the seed."""
+        return {self.baseline.model.suffix: self.baseline.model}
 
-    def _baseline_of(self, seed: int) -> Model:
+    def _baseline_of(self, model: Model) -> Model:
         first = self.baseline.model
-        source = f"{first.base}_s{seed}" if seed else first.base
+        source = f"{first.base}{model.suffix}"
         if first.source != first.name:
             source = str(Path(first.source).with_name(f"{source}.safetensors"))
         try:
@@ -178,7 +178,7 @@ class Comparison:
         except InputError:
             return first
         found = model_of(source, read_checkpoint(source, self.network), self.config.network)
-        return found if found.seed == seed else first
+        return found if found.seed == model.seed else first
 
     def paired(self, model: Model) -> Paired | None:
         """Compare a model with what it is held to, image by image.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from hwsim.studies.budgets import Candidates
+from hwsim.studies.factors import middle
 from hwsim.studies.verdict_map import DECODING, MEASURES, SYSTOLIC, Cell, lead
 
 __all__ = [
@@ -50,7 +50,7 @@ def _in_short(cells: Sequence[Cell]) -> list[str | None]:
     factors = sorted(cell.factor for cell in cells if cell.factor is not None)
     if not factors:
         return [", ".join(ahead), None, None, None]
-    return [", ".join(ahead), *map(lead, (median(factors), factors[0], factors[-1]))]
+    return [", ".join(ahead), *map(lead, (middle(factors), factors[0], factors[-1]))]
 
 
 def _of_row(cells: Sequence[Cell], name: str) -> list[Cell]:
@@ -74,7 +74,7 @@ def answer(cells: Sequence[Cell]) -> str:
         ours, theirs = (sum(cell.verdict == side for cell in told) for side in (SYSTOLIC, DECODING))
         parts.append(
             f"in {measure} systolic arrays are ahead in {ours} and index-decoding arrays in "
-            f"{theirs} of {len(told)} budgets (median {lead(median(factors))})"
+            f"{theirs} of {len(told)} budgets (median {lead(middle(factors))})"
         )
     if not parts:
         return "Under equal budgets nothing is judged: no budget has a design of both sides."
@@ -194,7 +194,7 @@ def rules_table(judged: Mapping[str, Sequence[Cell]]) -> Table:
             factors = [cell.factor for cell in some if cell.factor is not None]
             # a side without a model has no factor
             alone = Counter(cell.verdict for cell in some).most_common(1)[0][0]
-            row.append(lead(median(factors)) if factors else alone or None)
+            row.append(lead(middle(factors)) if factors else alone or None)
         rows.append(row)
     return columns, rows
 

@@ -49,6 +49,11 @@ class Model:
         return self.name.removesuffix(f"_s{self.seed}")
 
     @property
+    def suffix(self) -> str:
+        """What the name says of the seed: ``_s1``, or nothing."""
+        return self.name[len(self.base) :]
+
+    @property
     def name(self) -> str:
         """Name of the file."""
         return Path(self.source).stem

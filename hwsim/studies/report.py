@@ -228,8 +228,9 @@ def _spread(report: Report, comparison: Comparison) -> None:
         report.text(
             "Factors are medians over pairs of seeds, one for each side; a star: seeds disagree on "
             "who is ahead. With each seed a side takes its best of the models that are equal to "
-            "the dense network of that seed; a pair in which a side has none is left out. Costs, "
-            "models and tables of designs are those of the first seed."
+            "the dense network of that seed, the first seed's standing in for a model that has no "
+            "other; a pair in which a side has none is left out. Costs, models and tables of "
+            "designs are those of the first seed."
         )
         report.table(columns, rows)
 
@@ -252,8 +253,12 @@ def _chosen(report: Report, comparison: Comparison, judged: Sequence[Cell]) -> N
     if comparison.config.technology is not None:
         report.table(*silicon_table(comparison, comparison.short))
     report.heading("What the numbers support")
+    if comparison.reruns:
+        report.text("With the first seed:")
     report.text("\n".join(f"- {line}" for line in verdict.supports(comparison)))
     report.heading("What they do not")
+    if comparison.reruns:
+        report.text("With the first seed:")
     report.text("\n".join(f"- {line}" for line in verdict.limits(comparison)))
     report.text(
         "Who is ahead with the first seed at bounds on accuracy, in points below the baseline:"

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from statistics import median
 from typing import Any
 
 from hwsim.studies.comparison import KINDS, Comparison, Variant
+from hwsim.studies.factors import middle
 from hwsim.studies.model import Model
 
 __all__ = [
@@ -78,7 +78,7 @@ class Verdict:
     @property
     def factor(self) -> float:
         """Cost of the non-structured side / cost of the systolic side: the median over seeds."""
-        return median(self.factors) if self.factors else self.first_factor
+        return middle(self.factors) if self.factors else self.first_factor
 
     @property
     def first_factor(self) -> float:
@@ -229,7 +229,7 @@ def spread(comparison: Comparison) -> tuple[list[str], list[list[object]]]:
         [
             verdict.measure,
             verdict.at,
-            *(_ahead(of(verdict.factors)) for of in (min, median, max)),
+            *(_ahead(of(verdict.factors)) for of in (min, middle, max)),
             f"{len(verdict.factors)} of {pairs}",
         ]
         for verdict in verdicts(comparison)
@@ -283,7 +283,8 @@ def _compared(verdict: Verdict) -> str:
     return (
         f"{verdict.measure.capitalize()}, {verdict.at}: non-structured {first} "
         f"({verdict.nonstructured.name}), systolic {second} ({verdict.systolic.name}), "
-        f"{times(verdict.first_factor)}: {outcome}."
+        f"{times(verdict.first_factor)}: {outcome}"
+        + (f"; over seeds {_ahead(verdict.factor)}." if verdict.factors else ".")
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.studies.budgets import Candidate, Candidates
+from hwsim.studies.factors import middle
 
 __all__ = ["DECODING", "MEASURES", "STATES", "SYSTOLIC", "TIE", "Cell", "Choice", "cells", "lead"]
 
@@ -84,7 +84,7 @@ class Cell:
     @property
     def factor(self) -> float | None:
         """Median of the factors; ``None`` where a side has no design."""
-        return median(self.factors) if self.factors else None
+        return middle(self.factors) if self.factors else None
 
     @property
     def verdict(self) -> str:

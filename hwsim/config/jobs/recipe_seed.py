@@ -12,7 +12,7 @@ from hwsim.system.reading import is_file
 
 __all__ = ["read_with_seed"]
 
-_NAME_WITH_SEED = re.compile(r"(.+)_s([1-9][0-9]{0,3})")
+_NAME_WITH_SEED = re.compile(r"([a-z0-9][a-z0-9_]*)_s([1-9][0-9]{0,3})")
 
 
 def read_with_seed(name: str | Path) -> tuple[Any, Path]:

@@ -58,7 +58,9 @@ def test_a_file_of_that_name_is_read_as_it_stands(tmp_path, monkeypatch):
     assert read("published_alexnet_structured_s3").seed == 3
 
 
-@pytest.mark.parametrize("name", ["lenet5_dense_s0", "lenet5_dense_s01", "lenet5_danse_s1", "_s1"])
+@pytest.mark.parametrize(
+    "name", ["lenet5_dense_s0", "lenet5_dense_s01", "lenet5_danse_s1", "_s1", "lenet5_dense_s1_s2"]
+)
 def test_what_is_no_recipe_with_a_seed_is_told(name):
     with pytest.raises(InputError, match=r"configs/compress: name = .*: must be a file or one of"):
         CompressConfig.read(name)
