@@ -132,7 +132,9 @@ def tables() -> str:
             if (recipe.network, recipe.dataset) == (network, dataset)
         ]
         members = [each for each in members if len(each) > 1]
-        members.sort(key=lambda each: (recipes[each[0].recipe].kind, -each[0].weights))
+        members.sort(
+            key=lambda each: (recipes[each[0].recipe].kind, -each[0].weights, each[0].recipe)
+        )
         if members:
             where = f"{network} on {DATASETS[dataset].title}"
             parts.append(f"Spread, {where}:\n\n{_spread(members, runs)}")
