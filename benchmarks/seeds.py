@@ -3,8 +3,8 @@
 ``python benchmarks/seeds.py FOLDER`` reads the checkpoints of recipes in ``configs/compress`` that
 do not ship from a folder of ``hwsim compress --out``, and records them in ``results/seeds.csv``:
 accuracy, size, weights left, and which images held out they get wrong (``hwsim data NAME`` first).
-Without a folder it renews the tables of ``docs/compression.md`` from the record and from the
-checkpoints that ship.
+Without a folder it renews the tables of ``docs/results.md`` (mean and spread) and of
+``docs/compression.md`` (every run) from the record and from the checkpoints that ship.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from hwsim.datasets.sources import DATASETS
 from hwsim.report.page import table_lines
 from hwsim.studies.paired import Paired
 
-__all__ = ["Run", "main", "tables"]
+__all__ = ["Run", "blocks", "main"]
 
-RECORD, PAGE = ROOT / "benchmarks" / "results" / "seeds.csv", ROOT / "docs" / "compression.md"
+RECORD = ROOT / "benchmarks" / "results" / "seeds.csv"
+RESULTS, PAGE = ROOT / "docs" / "results.md", ROOT / "docs" / "compression.md"
 _SEED = re.compile(r"_s(\d+)$")
 #: Level of the paired test, as in the studies (``accuracy_level``).
 LEVEL = 0.05
@@ -95,8 +96,15 @@ def main() -> int:
         kept = {run.checkpoint: run for run in recorded()}
         kept |= {run.checkpoint: run for run in _measured(options.folder)}
         write_csv(RECORD.name, [kept[name].row() for name in sorted(kept)])
-    write_block("seeds", tables(), PAGE)
+    for block, (page, text) in blocks().items():
+        write_block(block, text, page)
     return 0
+
+
+def blocks() -> dict[str, tuple[Path, str]]:
+    """Page and text of each block that the record renews."""
+    spread, every = tables()
+    return {"spread": (RESULTS, spread), "seeds": (PAGE, every)}
 
 
 def recorded() -> list[Run]:
@@ -114,8 +122,8 @@ def shipped(name: str) -> Run | None:
     return None if known is None else Run.of(path, known.wrong, known.images)
 
 
-def tables() -> str:
-    """Every run of the recipes that have several, and their spread, as Markdown."""
+def tables() -> tuple[str, str]:
+    """Spread of the recipes that have several runs, and every run of them, as Markdown."""
     runs: dict[str, Run] = {run.checkpoint: run for run in recorded()}
     seeded = [path.stem for path in CHECKPOINTS.glob("*.safetensors") if _SEED.search(path.stem)]
     names = {_SEED.sub("", name) for name in [*runs, *seeded]}
@@ -123,7 +131,7 @@ def tables() -> str:
         run = shipped(name)
         if run is not None:
             runs[name] = run
-    parts = []
+    spread, every = [], []
     recipes = {name: _recipe(name) for name in names}
     for network, dataset in sorted({(r.network, r.dataset) for r in recipes.values()}):
         members = [
@@ -137,9 +145,9 @@ def tables() -> str:
         )
         if members:
             where = f"{network} on {DATASETS[dataset].title}"
-            parts.append(f"Spread, {where}:\n\n{_spread(members, runs)}")
-            parts.append(f"Every run, {where}:\n\n{_every(members, runs)}")
-    return "\n\n".join(parts)
+            spread.append(f"{where}:\n\n{_spread(members, runs)}")
+            every.append(f"{where}:\n\n{_every(members, runs)}")
+    return "\n\n".join(spread), "\n\n".join(every)
 
 
 def _spread(members: Iterable[list[Run]], runs: dict[str, Run]) -> str:
@@ -156,7 +164,7 @@ def _spread(members: Iterable[list[Run]], runs: dict[str, Run]) -> str:
                 worse.append(_paired(run, dense).p <= LEVEL)
         rows.append(
             [
-                f"`{group[0].recipe}`",
+                f"`hwsim compress {group[0].recipe}`",
                 len(group),
                 round(statistics.mean(run.weights for run in group)),
                 f"{statistics.mean(run.kilobytes for run in group):.2f}",
