@@ -396,6 +396,7 @@ def banked(result: NetworkResult) -> NetworkResult:
     """Count on lanes that have only columns of their own, in as many folds of K as these take.
 
     Each fold more takes what each of the others does; a lane without a column multiplies by zero.
+    Partial sums are kept for each fold but one of an output.
     """
     layers = []
     for layer in result.layers:
@@ -406,8 +407,14 @@ def banked(result: NetworkResult) -> NetworkResult:
         counts = layer.counts
         events = {name: ceil(number * times) for name, number in counts.events.items()}
         once = {name: counts.events[name] for name in ("command_beats", "ofmap_beats")}
+        folds = layer.lists.banked - layer.lists.folds
+        psums = {
+            name: counts.events[name] + folds * counts.events["ofmap_beats"]
+            for name in ("psum_reads", "psum_writes")
+            if name in counts.events
+        }
         cycles = ceil(counts.cycles * times)
-        more = replace(counts, cycles=cycles, events=events | once)
+        more = replace(counts, cycles=cycles, events=events | once | psums)
         layers.append(replace(layer, counts=more))
     return replace(result, layers=layers)
 
